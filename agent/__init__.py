@@ -1,0 +1,1 @@
+"""Camward's agent: the part that lives inside the camera."""

@@ -1,0 +1,1 @@
+"""The ports on MicroPython's unix port."""

@@ -1,0 +1,1 @@
+"""Decisions: pure and portable; time, randomness and signature verification are arguments."""

@@ -1,0 +1,72 @@
+"""Read-only value objects for both interpreters (MicroPython has no dataclasses)."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+
+class Value:
+    """A record with named, read-only fields, typed equality and `replace`.
+
+    Subclasses list their fields in `FIELDS` and annotate them for the type checker::
+
+        class Point(Value):
+            FIELDS = ("x", "y")
+            x: int
+            y: int
+
+    Fields are given by position or by name; each must be given exactly once. Two values are equal when their classes are
+    the same and their fields are. Values hash by their fields, so keep fields hashable where you need that.
+    """
+
+    FIELDS: "tuple[str, ...]" = ()
+
+    def __init__(self, *args: "Any", **kwargs: "Any") -> None:
+        names = self.FIELDS
+        if len(args) > len(names):
+            raise TypeError(type(self).__name__ + " takes " + str(len(names)) + " fields")
+        given = dict(zip(names, args))
+        for name in kwargs:
+            if name not in names or name in given:
+                raise TypeError(type(self).__name__ + ": unexpected or repeated field " + name)
+            given[name] = kwargs[name]
+        for name in names:
+            if name not in given:
+                raise TypeError(type(self).__name__ + ": field " + name + " is missing")
+        object.__setattr__(self, "_fields", tuple(given[name] for name in names))
+
+    def __getattr__(self, name: str) -> "Any":
+        # Reached only for names that are no ordinary attribute: the fields.
+        if name != "_fields" and name in self.FIELDS:
+            return self._fields[self.FIELDS.index(name)]
+        raise AttributeError(name)
+
+    def __setattr__(self, name: str, value: "Any") -> None:
+        raise AttributeError(type(self).__name__ + " is read-only")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._fields == other._fields  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self._fields))
+
+    def __repr__(self) -> str:
+        inner = ", ".join(n + "=" + repr(v) for n, v in zip(self.FIELDS, self._fields))
+        return type(self).__name__ + "(" + inner + ")"
+
+    def as_dict(self) -> "dict[str, Any]":
+        """The fields as a new dict, in the order of FIELDS where the interpreter keeps it."""
+        return dict(zip(self.FIELDS, self._fields))
+
+    def replace(self, **changes: "Any") -> "Self":
+        """A copy with the named fields changed.
+
+        Raises:
+            TypeError: a name is no field.
+        """
+        merged = self.as_dict()
+        for name in changes:
+            if name not in merged:
+                raise TypeError(type(self).__name__ + ": unexpected field " + name)
+            merged[name] = changes[name]
+        return type(self)(**merged)

@@ -1,0 +1,1 @@
+"""What the agent needs of its surroundings, as Protocols; adapters implement them."""
