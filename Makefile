@@ -1,0 +1,55 @@
+# Everything a person or a CI job calls. `make help` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv/bin
+PY := $(VENV)/python
+export PYTHONDONTWRITEBYTECODE ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+
+setup: ## install what is missing on this machine (Debian packages, .venv)
+	@tests/tools/setup.sh
+
+images: setup ## build the firmware images that the tests and the demo use (cached by content)
+	@$(PY) -m tests.tools.images
+
+demo: images ## the whole story on an emulated ARM camera (KEEP=1 leaves it running)
+	@$(VENV)/camward-sim demo $(if $(KEEP),--keep)
+
+test: images ## every test category, each must run and skip nothing (CATEGORIES="unit contract" for some)
+	@$(PY) -m tests.run $(CATEGORIES)
+
+check: setup ## format, lint, types, import directions, generated documents: CI's fast half
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+	@$(PY) -m tests.tools.generate --check
+	@$(PY) -m tests.tools.no_hosts
+
+fix: setup ## format, and mend what the linter can
+	@$(VENV)/ruff format .
+	@$(VENV)/ruff check --fix .
+
+generate: setup ## write the generated documents (docs/generated)
+	@$(PY) -m tests.tools.generate
+
+portable: setup ## agent core under MicroPython and CPython: the same output
+	@$(PY) -m tests.portable.run
+
+bench: images ## measure (B=demo for one); JSON in build/bench
+	@$(PY) -m tests.bench $(B)
+
+soak: images ## long runs: power cuts in mid-install (CUTS=100)
+	@CUTS=$(or $(CUTS),100) $(PY) -m tests.run soak
+
+relock: ## lock the newest Python packages that pyproject.toml allows
+	@rm -rf build/relock && mkdir -p build && python3 -m venv build/relock && build/relock/bin/pip -q install pip-tools
+	@build/relock/bin/pip-compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --strip-extras --allow-unsafe --all-extras -o lock/dev.txt pyproject.toml
+
+clean: ## remove build outputs (keeps the download cache and the boot keys)
+	@rm -rf build/images build/demo build/bench build/run
+
+.PHONY: help setup images demo test check fix generate portable bench soak relock clean

@@ -1,0 +1,1 @@
+"""Everything Camward promises, proven; `python -m tests.run` runs every category."""
