@@ -43,9 +43,7 @@ def _pytest(name: str, *arguments: str) -> Count:
 
 def _counted(*command: str) -> Count:
     """A program whose last line is `N passed, N failed`."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
     print(done.stdout, end="")
     words = done.stdout.strip().splitlines()[-1].replace(",", "").split() if done.stdout.strip() else []
     try:
