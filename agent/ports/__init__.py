@@ -1,1 +1,12 @@
-"""What the agent needs of its surroundings, as Protocols; adapters implement them."""
+"""What the agent needs of its surroundings, as Protocols; adapters implement them.
+
+Five methods each at most. Every method that writes says what survives a power cut. A port is added when something uses it.
+
+| module | ports |
+|---|---|
+| storage | Store, BlockDevice |
+| boot | BootControl, RollbackStore |
+| secrets | KeyStore, Entropy, PasswordHasher |
+| network | Fetcher, Enroller, Link |
+| machine | Clock, Services, Sensors, WebCertificate, Watchdog |
+"""

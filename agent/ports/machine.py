@@ -1,0 +1,77 @@
+"""The machine around the agent: time, services, measurements, watchdog."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
+
+
+class Clock(Protocol):
+    """Two clocks. Neither is trusted: agent.core.clock keeps the time floor."""
+
+    def wall_s(self) -> int:
+        """Unix seconds as the system believes; may jump either way."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds since some point before the agent's start; never jumps. All deadlines use it."""
+        ...
+
+    def boot_id(self) -> str:
+        """Names this boot; differs after every reboot, equal after a restart of the agent alone."""
+        ...
+
+
+class Services(Protocol):
+    """The camera's own services, tried from inside through the loopback interface. The calls block: they run in a worker."""
+
+    def answers(self, service: "dict[str, Any]") -> bool:
+        """Whether the service speaks its protocol (`web`, `rtsps`, `onvif`) on its port; no login is needed for that."""
+        ...
+
+    def enter(self, service: "dict[str, Any]", source: str, user: "str | None", password: str) -> str:
+        """Try to get in as an outsider would, from the loopback address `source`; user None tries without credentials.
+
+        Returns:
+            `in`, `refused`, or `silent` (no answer that could be understood).
+        """
+        ...
+
+
+class Sensors(Protocol):
+    """What can be measured on this machine without asking a service."""
+
+    def telemetry(self) -> "dict[str, Any]":
+        """The measured part of a telemetry body (agent.formats.messages); a value that cannot be read is left out."""
+        ...
+
+    def facts(self) -> "dict[str, Any]":
+        """Facts for evidence (agent.core.compliance), each by name; what cannot be probed is left out, never guessed."""
+        ...
+
+
+class WebCertificate(Protocol):
+    """The self-signed certificate the camera's services show."""
+
+    def ensure(self, serial: str) -> str:
+        """Make key and certificate if they are not there; return the certificate's SHA-256 fingerprint in hex.
+
+        Durable when it returns; the certificate appears after its key.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+
+class Watchdog(Protocol):
+    """Resets the machine when it is not fed. Only the main loop feeds it."""
+
+    def feed(self) -> None:
+        """Postpone the reset."""
+        ...
+
+    def close(self) -> None:
+        """Stop it where the driver allows that: for orderly shutdown only."""
+        ...

@@ -1,0 +1,85 @@
+"""The operator's server and broker, as this device sees them. Nothing here is trusted for what it says, only for who it is."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+class Fetcher(Protocol):
+    """HTTPS to the operator's server with the device's certificate. The calls block: they run in one worker."""
+
+    def open(self, server_url: str, ca_pem: str) -> None:
+        """Use this server and this CA from now on; connections made before are closed.
+
+        Raises:
+            FormatError: the URL is not `https://HOST[:PORT]`, or the CA does not parse.
+        """
+        ...
+
+    def get(self, path: str, max_bytes: int, offset_bytes: int = 0, length_bytes: int = 0) -> "bytes | None":
+        """The body at `path`, or None where the server has none (404).
+
+        Args:
+            path: begins with `/`.
+            max_bytes: at most `max_bytes + 1` bytes are read and returned, so that the caller sees there was more.
+            offset_bytes: begin of the wanted range; only together with `length_bytes`.
+            length_bytes: 0 for the whole body, else the length of the wanted range; a shorter answer is returned as is.
+
+        Raises:
+            Unavailable: not connected, not opened yet, timed out, refused, or an answer that makes no sense.
+        """
+        ...
+
+    def put(self, path: str, body: bytes) -> None:
+        """Send a JSON document; safe to repeat.
+
+        Raises:
+            Unavailable: not accepted (yet).
+        """
+        ...
+
+
+class Enroller(Protocol):
+    """RFC 7030 (EST) with a one-time token. Blocks: runs in the network worker."""
+
+    def certify(self, server_url: str, ca_der: bytes, token_id: str, secret: str, device_id: str, serial: str) -> bytes:
+        """Have the `tls` key certified; returns the certificate and its chain as PEM, checked to hold that key and device id.
+
+        The server answers the same token again for the same key, so a power cut after the request loses nothing.
+
+        Raises:
+            Rejected: the server refuses the token, or answers with a certificate that is not for this key.
+            Unavailable: try later.
+        """
+        ...
+
+
+class Link(Protocol):
+    """The MQTT session with the operator's broker, kept up in the background.
+
+    What happens on it reaches the main loop as plain tuples: `("up",)`, `("down", reason)`, `("acknowledged", name)`,
+    `("message", topic, payload)`.
+    """
+
+    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
+        """Connect and stay connected (jittered reconnects), with the device's certificate and TLS 1.2 at least.
+
+        The will is `{"online":false}`, retained, on `camward/1/ID/state`.
+
+        Raises:
+            FormatError: the CA does not parse.
+        """
+        ...
+
+    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+        """Hand over one message at QoS 1; False while the link is down or its queue is full.
+
+        Not durable: keep the message until `("acknowledged", name)`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Disconnect cleanly, if connected."""
+        ...

@@ -1,0 +1,56 @@
+"""Keys, randomness, and the expensive hashing of passwords."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+class KeyStore(Protocol):
+    """Private keys (ECDSA P-256) that never leave it. Names in use: `tls` (the device's identity) and `evidence`.
+
+    Adapters that nothing in hardware protects have names that begin with `Unsafe`.
+    """
+
+    def ensure(self, name: str) -> bytes:
+        """Make the key if it is not there; return its public half as DER SubjectPublicKeyInfo.
+
+        Durable when it returns; a power cut during the call leaves the key made or not made, never half of it.
+
+        Raises:
+            Unavailable: the storage fails, or the stored key is damaged (it is never replaced silently).
+        """
+        ...
+
+    def sign(self, name: str, message: bytes) -> bytes:
+        """ECDSA with SHA-256 over `message`, as r and s of 32 bytes each.
+
+        Raises:
+            Unavailable: no such key, or the storage fails.
+        """
+        ...
+
+    def protection(self) -> str:
+        """How private keys are protected, for evidence: `none` or the name of the hardware that guards them."""
+        ...
+
+
+class Entropy(Protocol):
+    """Randomness fit for secrets."""
+
+    def bytes(self, count: int) -> bytes:
+        """`count` unpredictable bytes."""
+        ...
+
+
+class PasswordHasher(Protocol):
+    """The memory-hard hash of the password stores. Both calls take long: they run in a worker, one at a time."""
+
+    def hash(self, password: str) -> str:
+        """A new Argon2id PHC string with a random salt."""
+        ...
+
+    def verify(self, password: str, phc: str) -> bool:
+        """Whether the password belongs to the PHC string; a malformed string is False after the same work."""
+        ...

@@ -1,0 +1,95 @@
+"""Where bytes are kept: named documents on the data partition, and the raw disk that holds the slots."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+class Store(Protocol):
+    """Small named documents under the device's state folder, such as `trust/image/root` or `update/state`.
+
+    A name is one to four parts of `[a-z0-9._-]`, joined by `/`. Nobody but the agent reads or writes them.
+    """
+
+    def read(self, name: str) -> "bytes | None":
+        """The document, or None when there is none.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Put the document in place, whole or not at all.
+
+        Durable when it returns: after a power cut during the call the document is the old one or the new one, never a
+        mixture, and afterwards it is the new one.
+
+        Raises:
+            Unavailable: the storage fails or is full; the old document is still there.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove the document if it is there; durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def names(self, folder: str) -> "list[str]":
+        """Names of the documents right inside `folder` (full names, sorted); unfinished writes are never among them.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def free_bytes(self) -> int:
+        """Room left for documents.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+
+class BlockDevice(Protocol):
+    """The raw disk, addressed by byte; the caller keeps within the slots of its layout."""
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Exactly `length_bytes` bytes, from the medium where the adapter can arrange it (what `flush` wrote back).
+
+        Raises:
+            Unavailable: the range is beyond the end, or the medium fails.
+        """
+        ...
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        """Write; offset and length are multiples of the erase size.
+
+        NOT durable: until `flush` returns, a power cut may lose any part of it, tear it, and reorder it with other writes.
+
+        Raises:
+            Unavailable: the range is beyond the end, misaligned, or the medium fails or is read-only.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Every write before this call survives a power cut once it returns.
+
+        Raises:
+            Unavailable: the medium fails; earlier writes may be lost.
+        """
+        ...
+
+    def size_bytes(self) -> int:
+        """Length of the device.
+
+        Raises:
+            Unavailable: the medium fails.
+        """
+        ...
