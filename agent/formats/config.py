@@ -1,0 +1,101 @@
+"""`/etc/camward/agent.json`: what the manufacturer says about this camera; part of the verified root.
+
+The operator's overlay (later) may change some of it, never below the floors stated here.
+"""
+
+from agent.formats import fields
+from agent.formats.errors import FormatError
+from agent.formats.json import parse_object
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_CONFIG_BYTES = 64 * 1024  # the largest so far has 3 KB; declarations may grow
+MAX_SERVICES = 16  # one login socket each
+SERVICE_KINDS = ("web", "rtsps", "onvif")
+MIN_DEADLINE_S = 5  # a service that has to start needs at least this much
+MAX_DEADLINE_S = 1800  # the trial boot must end while somebody still remembers it
+MIN_INTERVAL_S = 5  # faster checks only load the server
+MAX_INTERVAL_S = 86400  # a camera that asks less than daily is not being looked after
+MAX_EPOCH = 0xFFFF
+
+
+class Service(Value):
+    """One service of the camera: the name of its login socket, the protocol it speaks, its TCP port."""
+
+    FIELDS = ("name", "kind", "port")
+    name: str
+    kind: str
+    port: int
+
+
+class Config(Value):
+    """The manufacturer's configuration.
+
+    `layout`, `password` and `declarations` are kept as parsed JSON objects; agent.core.slots, agent.core.password and
+    agent.core.compliance read them.
+    """
+
+    FIELDS = (
+        "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
+        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "password", "declarations",
+    )  # fmt: skip
+    model: str
+    hardware: str
+    version: str
+    security_epoch: int
+    build_time: int
+    image_root: str
+    layout: "dict[str, Any]"
+    services: "tuple[Service, ...]"
+    login_gid: int
+    health_deadline_s: int
+    check_interval_s: int
+    telemetry_interval_s: int
+    password: "dict[str, Any]"
+    declarations: "dict[str, Any]"
+
+
+def parse(body: bytes) -> Config:
+    """Read the configuration file.
+
+    Raises:
+        FormatError: it is not what this module describes; the message names the member.
+    """
+    source = parse_object(body, MAX_CONFIG_BYTES)
+    fields.integer(source, "v", 1, 1)
+    services = tuple(_service(item) for item in fields.array(source, "services", MAX_SERVICES))
+    if len({service.name for service in services}) != len(services):
+        raise FormatError("services: a name repeats")
+    health = fields.obj(source, "health")
+    update = fields.obj(source, "update")
+    image_root = fields.text(source, "image_root")
+    if not image_root.startswith("/"):
+        raise FormatError("image_root is no absolute path")
+    return Config(
+        model=fields.name(source, "model", 32),
+        hardware=fields.name(source, "hardware", 16),
+        version=fields.name(source, "version", 32),
+        security_epoch=fields.integer(source, "security_epoch", 0, MAX_EPOCH),
+        build_time=fields.integer(source, "build_time"),
+        image_root=image_root,
+        layout=fields.obj(source, "layout"),
+        services=services,
+        login_gid=fields.integer(source, "login_gid", 0, 65534),
+        health_deadline_s=fields.integer(health, "deadline_s", MIN_DEADLINE_S, MAX_DEADLINE_S),
+        check_interval_s=fields.integer(update, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+        telemetry_interval_s=fields.integer(update, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+        password=fields.obj(source, "password"),
+        declarations=fields.obj(source, "declarations"),
+    )
+
+
+def _service(item: "Any") -> Service:
+    source = fields.as_object(item, "a service")
+    return Service(
+        name=fields.name(source, "name", 16),
+        kind=fields.choice(source, "kind", SERVICE_KINDS),
+        port=fields.integer(source, "port", 1, 65535),
+    )
