@@ -1,4 +1,4 @@
-"""The factory's record of one camera: who it is, and how to recognise the claim code on its label without knowing it."""
+"""The factory's record of one camera: who it is, and how to recognise its label's claim code without knowing it."""
 
 from agent.formats import fields
 from agent.formats.json import parse_object

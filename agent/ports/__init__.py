@@ -1,6 +1,7 @@
 """What the agent needs of its surroundings, as Protocols; adapters implement them.
 
-Five methods each at most. Every method that writes says what survives a power cut. A port is added when something uses it.
+Five methods each at most. Every method that writes says what survives a power cut. A port is added when
+something uses it.
 
 | module | ports |
 |---|---|

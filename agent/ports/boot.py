@@ -31,8 +31,8 @@ class BootControl(Protocol):
     def write(self, record: "BootRecord") -> None:
         """Make `record` the one that counts; its `gen` field is set by the adapter.
 
-        Durable when it returns. Only the older copy is overwritten, so a power cut during the call leaves the old record
-        or the new one.
+        Durable when it returns. Only the older copy is overwritten, so a power cut during the call leaves the
+        old record or the new one.
 
         Raises:
             Unavailable: the medium fails; the old record still counts.

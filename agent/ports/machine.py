@@ -24,10 +24,10 @@ class Clock(Protocol):
 
 
 class Services(Protocol):
-    """The camera's own services, tried from inside through the loopback interface. The calls block: they run in a worker."""
+    """The camera's own services, tried through the loopback interface. The calls block: they run in a worker."""
 
     def answers(self, service: "dict[str, Any]") -> bool:
-        """Whether the service speaks its protocol (`web`, `rtsps`, `onvif`) on its port; no login is needed for that."""
+        """Whether the service speaks its protocol (`web`, `rtsps`, `onvif`) on its port; needs no login."""
         ...
 
     def enter(self, service: "dict[str, Any]", source: str, user: "str | None", password: str) -> str:
@@ -47,7 +47,7 @@ class Sensors(Protocol):
         ...
 
     def facts(self) -> "dict[str, Any]":
-        """Facts for evidence (agent.core.compliance), each by name; what cannot be probed is left out, never guessed."""
+        """Facts for evidence (agent.core.compliance), by name; what cannot be probed is left out, never guessed."""
         ...
 
 

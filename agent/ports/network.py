@@ -1,8 +1,10 @@
-"""The operator's server and broker, as this device sees them. Nothing here is trusted for what it says, only for who it is."""
+"""The operator's server and broker, as this device sees them: trusted for who they are, never for what they say."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
+
+    from agent.formats.token import Token
 else:
     Protocol = object
 
@@ -44,8 +46,10 @@ class Fetcher(Protocol):
 class Enroller(Protocol):
     """RFC 7030 (EST) with a one-time token. Blocks: runs in the network worker."""
 
-    def certify(self, server_url: str, ca_der: bytes, token_id: str, secret: str, device_id: str, serial: str) -> bytes:
-        """Have the `tls` key certified; returns the certificate and its chain as PEM, checked to hold that key and device id.
+    def certify(self, token: "Token", device_id: str, serial: str) -> bytes:
+        """Have the `tls` key certified.
+
+        Returns the certificate and its chain as PEM, checked to hold that key and the device id.
 
         The server answers the same token again for the same key, so a power cut after the request loses nothing.
 

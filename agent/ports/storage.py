@@ -71,7 +71,8 @@ class BlockDevice(Protocol):
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Write; offset and length are multiples of the erase size.
 
-        NOT durable: until `flush` returns, a power cut may lose any part of it, tear it, and reorder it with other writes.
+        NOT durable: until `flush` returns, a power cut may lose any part of it, tear it, and reorder it with
+        other writes.
 
         Raises:
             Unavailable: the range is beyond the end, misaligned, or the medium fails or is read-only.
