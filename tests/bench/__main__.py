@@ -41,9 +41,8 @@ def show(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         target = "" if row.get("target") is None else f"{row['target']:g}"
         low, high = row.get("min", row["value"]), row.get("max", row["value"])
-        lines.append(
-            f"{row['what']:<44} {row['value']:>10.4g} {row['unit']:<6} {low:>9.4g} {high:>9.4g} {target:>9} {verdict(row)}"
-        )
+        measured = f"{row['value']:>10.4g} {row['unit']:<6} {low:>9.4g} {high:>9.4g}"
+        lines.append(f"{row['what']:<44} {measured} {target:>9} {verdict(row)}")
     return "\n".join(lines)
 
 
