@@ -1,0 +1,307 @@
+"""Uptane full verification, sans-I/O: may this device install something, and what exactly?
+
+Two repositories must agree. The image repository (the manufacturer's, offline keys) says which releases exist; the
+director (the operator's) says what this device shall run. The rules, in order:
+
+1. Director root chain, then timestamp, snapshot, targets (TUF 5.3 to 5.6, `trust_repository`).
+2. The director's timestamp and targets name this device; the timestamp's signed `issued_at` may move `now` forward,
+   never back, and never past the expiry of the director's offline-signed root.
+3. The director's targets delegate nothing and name at most one target. None, or the running version: nothing to do.
+4. The assigned release is for this model and hardware revision, not below the rollback index, not older than what runs.
+5. Image root chain, timestamp, snapshot, targets.
+6. The image repository lists the same target with equal length, hash and manifest, and the release's block tree file.
+
+An idle check takes one request: if the director's fresh timestamp verifies under the stored root and names the stored,
+unexpired snapshot, which names the stored, unexpired targets, and those assign nothing new, that is the answer.
+Whoever can abuse this by withholding a newer root could withhold it from the long way as well.
+
+The caller must still: give a `now` that is at least the time floor; bound every fetch by `Request.max_bytes` and a
+deadline; store what `accepted` returns before going on, and also after an error; verify every block of the slot
+against the release's tree.
+"""
+
+from agent.core.trust_errors import (
+    ArbitrarySoftware,
+    DamagedRoot,
+    EndlessData,
+    EpochRollback,
+    Equivocation,
+    FastForward,
+    Freeze,
+    MixAndMatch,
+    RevokedKey,
+    Rollback,
+    SignatureError,
+    TrustError,
+    WrongDevice,
+    WrongHardware,
+    WrongModel,
+    WrongTarget,
+)
+from agent.core.trust_repository import MAX_TIMESTAMP_BYTES, Repository, Request, check_length
+from agent.formats import canonical_json, fields, release, tuf, utc
+from agent.formats.errors import FormatError, Unavailable
+from agent.formats.release import Release
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agent.core.trust_repository import Conversation, Keep, VerifySignature
+
+    Stored = Mapping[str, Mapping[str, bytes | None]]
+
+__all__ = [
+    "ArbitrarySoftware",
+    "Check",
+    "DamagedRoot",
+    "Device",
+    "EndlessData",
+    "EpochRollback",
+    "Equivocation",
+    "FastForward",
+    "Freeze",
+    "MixAndMatch",
+    "Release",
+    "Request",
+    "RevokedKey",
+    "Rollback",
+    "SignatureError",
+    "TrustError",
+    "WrongDevice",
+    "WrongHardware",
+    "WrongModel",
+    "WrongTarget",
+]
+
+ISSUED_AT = "x-camward-issued-at"
+DEVICE = "x-camward-device"
+
+
+class Device(Value):
+    """What this camera is.
+
+    Its id, model, hardware revision, running version, and the security epoch it may not go below.
+    """
+
+    FIELDS = ("id", "model", "hardware", "version", "rollback_index")
+    id: str
+    model: str
+    hardware: str
+    version: str
+    rollback_index: int
+
+
+class Check:
+    """One full verification as a conversation: fetch what it `wants`, `feed` it, store what it `accepted`, repeat.
+
+    Args:
+        device: what this camera is.
+        stored: for "image" and "director" the files by role ("root", "timestamp", "snapshot", "targets"), None or
+            empty where there is none. The roots must be there; the rest may be missing, damaged or expired.
+        now: Unix seconds, already not before the time floor.
+        verify_signature: called with PEM public key, DER signature and message; returns, or raises SignatureError.
+
+    Attributes:
+        outcome: after the end, the release to install, or None.
+        issued_at: the director's signed time in Unix seconds once it is verified, else 0. It may raise the time floor.
+
+    Raises:
+        DamagedRoot: the stored director root does not parse or verify. (The image root is looked at when it is needed.)
+    """
+
+    def __init__(self, device: Device, stored: "Stored", now: int, verify_signature: "VerifySignature") -> None:
+        self.outcome: "Release | None" = None
+        self.issued_at = 0
+        self._device = device
+        self._stored = stored
+        self._now = now
+        self._verify = verify_signature
+        self._accepted: "list[tuple[str, bytes]]" = []
+        self._director = self._repository("director")
+        self._request: "Request | None" = None
+        self._steps = self._run()
+        self._advance(None)
+
+    def wants(self) -> "Request | None":
+        """The file to fetch next; None when the check has ended, well or not."""
+        return self._request
+
+    def feed(self, body: bytes) -> None:
+        """Give the requested file (at most one byte more than `max_bytes`: enough to be refused).
+
+        Raises:
+            TrustError: it is refused (one class per attack).
+            FormatError: it is malformed.
+            DamagedRoot: the stored image root does not parse or verify.
+            ValueError: nothing was wanted.
+        """
+        request = self._taken()
+        check_length(request, body)
+        self._advance(body)
+
+    def absent(self) -> None:
+        """Say that the repository has no such file.
+
+        Raises:
+            Unavailable: it must have it (only the next root version may be missing).
+            TrustError: as `feed`.
+            FormatError: as `feed`.
+            ValueError: nothing was wanted.
+        """
+        self._taken()
+        self._advance(None)
+
+    def accepted(self) -> "list[tuple[str, bytes]]":
+        """What was verified since the last call, in the order in which to store it: ("image/root", body) and so on.
+
+        An empty body means that the stored file must go (fast-forward recovery); storing it empty does the same.
+        """
+        found = self._accepted
+        self._accepted = []
+        return found
+
+    def _taken(self) -> Request:
+        request = self._request
+        if request is None:
+            raise ValueError("the check wants nothing")
+        self._request = None
+        return request
+
+    def _advance(self, body: "bytes | None") -> None:
+        try:
+            self._request = self._steps.send(body)
+        except StopIteration:
+            self._request = None
+
+    def _repository(self, name: str) -> Repository:
+        return Repository(name, dict(self._stored[name]), self._verify, self._keeper(name))
+
+    def _keeper(self, name: str) -> "Keep":
+        def keep(role: str, body: bytes) -> None:
+            self._accepted.append((name + "/" + role, body))
+
+        return keep
+
+    def _run(self) -> "Conversation[None]":
+        first = yield Request("director", "timestamp.json", MAX_TIMESTAMP_BYTES)
+        if first is None:
+            raise Unavailable("director/timestamp.json is missing from the repository")
+        if self._idle(first):
+            return
+        assigned = yield from self._ask_director(first)
+        if assigned is None:
+            return
+        image = self._repository("image")
+        yield from image.refresh_root(self._now)
+        timestamp, body = yield from image.refresh_timestamp(self._now)
+        image.keep_timestamp(timestamp, body)
+        snapshot = yield from image.refresh_snapshot(timestamp, self._now)
+        targets = yield from image.refresh_targets(snapshot, self._now)
+        self.outcome = _agreed(assigned, targets)
+
+    def _idle(self, body: bytes) -> bool:
+        """The short way.
+
+        False sends the check the long way, where the same bytes are refused by name if they deserve it.
+        """
+        director = self._director
+        try:
+            director.check_expiry(director.root.metadata, self._now)
+            timestamp = director.take_timestamp(body, self._now)
+            now = self._time(timestamp)
+            snapshot = director.current_snapshot(timestamp, now)
+            targets = None if snapshot is None else director.current_targets(snapshot, now)
+            if targets is None or self._assigned(targets) is not None:
+                return False
+        except (TrustError, FormatError):
+            return False
+        self._trust_time(timestamp)
+        director.keep_timestamp(timestamp, body)
+        return True
+
+    def _ask_director(self, first: bytes) -> "Conversation[tuf.Target | None]":
+        """The long way through the director.
+
+        `first` is its timestamp, fetched already and fetched again if the root moved.
+        """
+        director = self._director
+        moved = yield from director.refresh_root(self._now)
+        if moved:
+            timestamp, body = yield from director.refresh_timestamp(self._now)
+        else:
+            timestamp, body = director.take_timestamp(first, self._now), first
+        self._trust_time(timestamp)
+        director.check_expiry(director.root.metadata, self._now)
+        director.keep_timestamp(timestamp, body)
+        snapshot = yield from director.refresh_snapshot(timestamp, self._now)
+        targets = yield from director.refresh_targets(snapshot, self._now)
+        return self._assigned(targets)
+
+    def _time(self, timestamp: tuf.Metadata) -> int:
+        """`now`, moved forward by the director's signed time; also refuses a timestamp made for another device."""
+        self._for_this_device(timestamp)
+        issued_at = utc.parse(fields.text(timestamp.signed, ISSUED_AT))
+        if issued_at >= timestamp.expires_at:
+            raise FormatError("the director's timestamp was issued after its expiry")
+        if issued_at >= self._director.root.metadata.expires_at:
+            # A stolen online key must not be able to push the time floor past what the offline keys signed.
+            raise FastForward("the director's timestamp was issued after the expiry of its root")
+        return max(self._now, issued_at)
+
+    def _trust_time(self, timestamp: tuf.Metadata) -> None:
+        self._now = self._time(timestamp)
+        self.issued_at = utc.parse(fields.text(timestamp.signed, ISSUED_AT))
+
+    def _for_this_device(self, metadata: tuf.Metadata) -> None:
+        if fields.text(metadata.signed, DEVICE) != self._device.id:
+            raise WrongDevice("director " + metadata.role + " was made for another device")
+
+    def _assigned(self, targets: tuf.Metadata) -> "tuf.Target | None":
+        """The target that the director assigns, if it is news and fits this device (rules 2 to 4)."""
+        self._for_this_device(targets)
+        if tuf.has_delegations(targets):
+            raise FormatError("director targets may not delegate")
+        listed = list(tuf.targets_files(targets))
+        if not listed:
+            return None
+        if len(listed) > 1:
+            raise FormatError("the director assigns more than one target")
+        target = tuf.target_file(targets, listed[0])
+        if target is None:
+            return None
+        wanted = release.parse(target)
+        device = self._device
+        if wanted.model != device.model:
+            raise WrongModel(wanted.target + " is for model " + wanted.model)
+        if device.hardware not in wanted.hardware:
+            raise WrongHardware(wanted.target + " is for hardware " + ", ".join(wanted.hardware))
+        if wanted.security_epoch < device.rollback_index:
+            detail = str(wanted.security_epoch) + " is below " + str(device.rollback_index)
+            raise EpochRollback(wanted.target + ": security epoch " + detail)
+        new, running = release.version_key(wanted.version), release.version_key(device.version)
+        if new < running:
+            raise Rollback(wanted.target + " is older than the running " + device.version)
+        return target if new > running else None
+
+
+def _agreed(assigned: tuf.Target, image_targets: tuf.Metadata) -> Release:
+    """The release, if the image repository vouches for exactly what the director assigned (rule 6).
+
+    Raises:
+        ArbitrarySoftware: the image repository does not know the target.
+        WrongTarget: the two describe it differently, or the block tree file is missing.
+    """
+    known = tuf.target_file(image_targets, assigned.path)
+    if known is None:
+        raise ArbitrarySoftware(assigned.path + " is not in the image repository")
+    if known.length_bytes != assigned.length_bytes or known.sha256 != assigned.sha256:
+        raise WrongTarget(assigned.path + ": director and image repository differ in length or hash")
+    if canonical_json.encode(known.custom) != canonical_json.encode(assigned.custom):
+        raise WrongTarget(assigned.path + ": director and image repository differ in the manifest")
+    agreed = release.parse(known)
+    tree = tuf.target_file(image_targets, agreed.tree_name)
+    if tree is None or tree.length_bytes != agreed.tree_length_bytes or tree.sha256 != agreed.tree_sha256:
+        raise WrongTarget(agreed.tree_name + " is not in the image repository as the release names it")
+    return agreed

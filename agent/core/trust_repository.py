@@ -1,0 +1,348 @@
+"""One TUF repository as a conversation: the client workflow of the specification (1.0.34, section 5), sans-I/O.
+
+Each method is a generator: it yields a `Request` and is sent the body, or None where the repository has no such file.
+What it has verified it hands to `keep` at once, which the caller stores before answering the next request.
+
+Decisions where the specification leaves room or we are stricter:
+
+* Equal version, different `signed` content is refused as equivocation, for every role. (Fresh signatures over the same
+  content are fine: ECDSA signatures differ each time they are made.)
+* A version more than MAX_VERSION_STEP ahead of the stored one is refused as fast-forward.
+* After a rotation that changes the keys of timestamp or snapshot, both stored files are deleted (5.3.11), so that
+  versions forged with the stolen key bind nobody. Stored targets stay binding while they verify.
+* Stored timestamp, snapshot and targets count only while they are well formed and verify under the current root.
+  Otherwise they are as good as absent: damaged or expired stored metadata never blocks fresh metadata.
+* A stored snapshot or targets file that satisfies the new timestamp or snapshot is not fetched again.
+"""
+
+from hashlib import sha256
+
+from agent.core.trust_errors import (
+    ArbitrarySoftware,
+    DamagedRoot,
+    EndlessData,
+    Equivocation,
+    FastForward,
+    Freeze,
+    MixAndMatch,
+    RevokedKey,
+    Rollback,
+    SignatureError,
+    TrustError,
+)
+from agent.formats import tuf
+from agent.formats.errors import FormatError, Unavailable
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import TypeVar
+
+    T = TypeVar("T")
+    VerifySignature = Callable[[str, bytes, bytes], None]
+    Keep = Callable[[str, bytes], None]
+    Conversation = Generator["Request", "bytes | None", T]
+
+MAX_ROOT_BYTES = 64 * 1024  # 3-of-5 is 3 KB; room for 64 keys
+MAX_TIMESTAMP_BYTES = 8 * 1024  # one file name and a few signatures are below 1 KB
+MAX_SNAPSHOT_BYTES = 64 * 1024  # 256 hash bins are 7 KB
+MAX_TARGETS_BYTES = 512 * 1024  # about 500 releases; delegations come before more
+MAX_ROOT_ROTATIONS = 32  # per session; a camera that slept through more goes on next time
+MAX_VERSION_STEP = 2**24  # one new version every ten seconds for five years
+
+
+class Request(Value):
+    """A file to fetch: `repository` is "image" or "director", `path` is relative to its metadata folder."""
+
+    FIELDS = ("repository", "path", "max_bytes")
+    repository: str
+    path: str
+    max_bytes: int
+
+
+class Repository:
+    """The trusted state of one repository, and the steps that advance it."""
+
+    def __init__(self, name: str, stored: "dict[str, bytes | None]", verify: "VerifySignature", keep: "Keep") -> None:
+        self.name = name
+        self._verify = verify
+        self._keep = keep
+        self._retired: "dict[str, set[str]]" = {role: set() for role in tuf.ROLES}
+        self._stored = dict(stored)
+        try:
+            self.root = tuf.parse_root(stored.get("root") or b"", MAX_ROOT_BYTES)
+            self.verify_role(self.root.metadata, self.root)
+        except (FormatError, TrustError) as error:
+            raise DamagedRoot(name + " root: " + str(error)) from None
+        self._load()
+
+    def _load(self) -> None:
+        """Read the stored files that still verify."""
+        self.old_timestamp = self._usable("timestamp", MAX_TIMESTAMP_BYTES)
+        self.old_snapshot = self._usable("snapshot", MAX_SNAPSHOT_BYTES)
+        self.old_targets = self._usable("targets", MAX_TARGETS_BYTES)
+
+    def _usable(self, role: str, max_bytes: int) -> "tuf.Metadata | None":
+        body = self._stored.get(role)
+        if not body:
+            return None
+        try:
+            metadata = tuf.parse(body, role, max_bytes)
+            self.verify_role(metadata, self.root)
+            if role == "timestamp":
+                tuf.snapshot_meta(metadata)
+            elif role == "snapshot":
+                tuf.targets_metas(metadata)
+        except (FormatError, TrustError):
+            return None
+        return metadata
+
+    def verify_role(self, metadata: "tuf.Metadata", root: "tuf.Root") -> None:
+        """Count valid signatures by distinct keys of the role; distinct by key id and by key.
+
+        Raises:
+            RevokedKey: too few, and a key signed that this session's rotations took from the role.
+            ArbitrarySoftware: too few.
+        """
+        role = root.roles[metadata.role]
+        points = set()
+        for signature in metadata.signatures:
+            if signature.keyid not in role.keyids:
+                continue
+            key = root.keys[signature.keyid]
+            if not key.point or key.point in points:
+                continue
+            try:
+                self._verify(key.pem, signature.signature, metadata.message)
+            except SignatureError:
+                continue
+            points.add(key.point)
+            if len(points) >= role.threshold:
+                return
+        detail = self.name + " " + metadata.role + " " + str(metadata.version) + ": "
+        if any(signature.keyid in self._retired[metadata.role] for signature in metadata.signatures):
+            raise RevokedKey(detail + "signed by a key that the root has revoked")
+        raise ArbitrarySoftware(detail + str(len(points)) + " of " + str(role.threshold) + " needed signatures")
+
+    def refresh_root(self, now: int) -> "Conversation[bool]":
+        """Walk the root chain to its end (5.3). Returns whether anything changed.
+
+        Raises:
+            TrustError: a link of the chain is refused, or the last root has expired.
+            FormatError: a root is malformed.
+        """
+        first = self.root.metadata.version
+        for _ in range(MAX_ROOT_ROTATIONS):
+            path = str(self.root.metadata.version + 1) + ".root.json"
+            body = yield Request(self.name, path, MAX_ROOT_BYTES)
+            if body is None:
+                break
+            self._rotate(body)
+        if self.root.metadata.version != first:
+            self._load()
+        self.check_expiry(self.root.metadata, now)
+        return self.root.metadata.version != first
+
+    def _rotate(self, body: bytes) -> None:
+        """One link: signed by the old root's keys and by its own, and exactly one version further (5.3.4, 5.3.5)."""
+        new = tuf.parse_root(body, MAX_ROOT_BYTES)
+        old = self.root
+        self.verify_role(new.metadata, old)
+        self.verify_role(new.metadata, new)
+        if new.metadata.version <= old.metadata.version:
+            raise Rollback(self.name + " root " + str(new.metadata.version) + " after " + str(old.metadata.version))
+        if new.metadata.version != old.metadata.version + 1:
+            raise FastForward(self.name + " root " + str(new.metadata.version) + " skips versions")
+        changed = False
+        for role in tuf.ROLES:
+            before, after = old.roles[role], new.roles[role]
+            self._retired[role].update(set(before.keyids) - set(after.keyids))
+            self._retired[role].difference_update(after.keyids)
+            if role in ("timestamp", "snapshot"):
+                changed = changed or _keys_differ(before, old, after, new)
+        self.root = new
+        self._accept("root", body)
+        if changed:
+            # Fast-forward recovery (5.3.11). Saved after the root: until then the old root's rollback protection holds.
+            self._accept("timestamp", b"")
+            self._accept("snapshot", b"")
+
+    def _accept(self, role: str, body: bytes) -> None:
+        self._stored[role] = body
+        self._keep(role, body)
+
+    def take_timestamp(self, body: bytes, now: int) -> "tuf.Metadata":
+        """Verify a new timestamp against the stored one (5.4). The caller checks expiry and keeps it.
+
+        Raises:
+            TrustError: it is refused.
+            FormatError: it is malformed.
+        """
+        new = tuf.parse(body, "timestamp", MAX_TIMESTAMP_BYTES)
+        self.verify_role(new, self.root)
+        named = tuf.snapshot_meta(new)
+        self._not_older(new, self.old_timestamp)
+        if self.old_timestamp is not None:
+            self._meta_not_older("snapshot.json", named, tuf.snapshot_meta(self.old_timestamp))
+        if self.old_snapshot is not None and named.version < self.old_snapshot.version:
+            raise Rollback(self.name + " timestamp names snapshot " + str(named.version))
+        self.check_expiry(new, now)
+        return new
+
+    def refresh_timestamp(self, now: int) -> "Conversation[tuple[tuf.Metadata, bytes]]":
+        """Fetch and verify the timestamp (5.4); the caller may look further before it keeps it.
+
+        Raises:
+            TrustError: it is refused.
+            FormatError: it is malformed.
+            Unavailable: the repository has none.
+        """
+        body = yield from self._fetch("timestamp.json", MAX_TIMESTAMP_BYTES)
+        return self.take_timestamp(body, now), body
+
+    def keep_timestamp(self, timestamp: "tuf.Metadata", body: bytes) -> None:
+        """Make a verified timestamp the trusted one."""
+        self.old_timestamp = timestamp
+        self._accept("timestamp", body)
+
+    def refresh_snapshot(self, timestamp: "tuf.Metadata", now: int) -> "Conversation[tuf.Metadata]":
+        """Bring the snapshot to what the timestamp names (5.5).
+
+        Raises:
+            TrustError: it is refused.
+            FormatError: it is malformed.
+            Unavailable: the repository has none.
+        """
+        named = tuf.snapshot_meta(timestamp)
+        current = self.current_snapshot(timestamp, now)
+        if current is not None:
+            return current
+        path = str(named.version) + ".snapshot.json"
+        body = yield from self._fetch(path, _limit(named, MAX_SNAPSHOT_BYTES))
+        self._matches(body, named, "snapshot")
+        new = tuf.parse(body, "snapshot", MAX_SNAPSHOT_BYTES)
+        self.verify_role(new, self.root)
+        self._same_version(new, named)
+        self._not_older(new, self.old_snapshot)
+        metas = tuf.targets_metas(new)
+        if self.old_snapshot is not None:
+            old_metas = tuf.targets_metas(self.old_snapshot)
+            for name in old_metas:
+                if name not in metas:
+                    raise Rollback(self.name + " snapshot no longer names " + name[:64])
+                self._meta_not_older(name, metas[name], old_metas[name])
+        self.check_expiry(new, now)
+        self.old_snapshot = new
+        self._accept("snapshot", body)
+        return new
+
+    def refresh_targets(self, snapshot: "tuf.Metadata", now: int) -> "Conversation[tuf.Metadata]":
+        """Bring the top-level targets to what the snapshot names (5.6).
+
+        Raises:
+            TrustError: it is refused.
+            FormatError: it is malformed.
+            Unavailable: the repository has none.
+        """
+        named = tuf.targets_metas(snapshot)["targets.json"]
+        current = self.current_targets(snapshot, now)
+        if current is not None:
+            return current
+        path = str(named.version) + ".targets.json"
+        body = yield from self._fetch(path, _limit(named, MAX_TARGETS_BYTES))
+        self._matches(body, named, "targets")
+        new = tuf.parse(body, "targets", MAX_TARGETS_BYTES)
+        self.verify_role(new, self.root)
+        self._same_version(new, named)
+        self._not_older(new, self.old_targets)
+        self.check_expiry(new, now)
+        self.old_targets = new
+        self._accept("targets", body)
+        return new
+
+    def current_snapshot(self, timestamp: "tuf.Metadata", now: int) -> "tuf.Metadata | None":
+        """The stored snapshot, if it is exactly what the timestamp names and has not expired."""
+        return self._current(self.old_snapshot, "snapshot", tuf.snapshot_meta(timestamp), now)
+
+    def current_targets(self, snapshot: "tuf.Metadata", now: int) -> "tuf.Metadata | None":
+        """The stored targets, if they are exactly what the snapshot names and have not expired."""
+        return self._current(self.old_targets, "targets", tuf.targets_metas(snapshot)["targets.json"], now)
+
+    def _current(
+        self, stored: "tuf.Metadata | None", role: str, named: "tuf.MetaFile", now: int
+    ) -> "tuf.Metadata | None":
+        if stored is None or stored.version != named.version or stored.expires_at <= now:
+            return None
+        try:
+            self._matches(self._stored.get(role) or b"", named, role)
+        except MixAndMatch:
+            return None
+        return stored
+
+    def _fetch(self, path: str, max_bytes: int) -> "Conversation[bytes]":
+        body = yield Request(self.name, path, max_bytes)
+        if body is None:
+            raise Unavailable(self.name + "/" + path + " is missing from the repository")
+        return body
+
+    def check_expiry(self, metadata: "tuf.Metadata", now: int) -> None:
+        """Refuse expired metadata (5.3.10, 5.4.4, 5.5.6, 5.6.5).
+
+        Raises:
+            Freeze: it has expired.
+        """
+        if metadata.expires_at <= now:
+            raise Freeze(self.name + " " + metadata.role + " " + str(metadata.version) + " has expired")
+
+    def _not_older(self, new: "tuf.Metadata", old: "tuf.Metadata | None") -> None:
+        if old is None:
+            return
+        what = self.name + " " + new.role + " " + str(new.version)
+        if new.version < old.version:
+            raise Rollback(what + " after " + str(old.version))
+        if new.version > old.version + MAX_VERSION_STEP:
+            raise FastForward(what + " after " + str(old.version))
+        if new.version == old.version and new.message != old.message:
+            raise Equivocation(what + " differs from the one seen before")
+
+    def _meta_not_older(self, name: str, new: "tuf.MetaFile", old: "tuf.MetaFile") -> None:
+        if new.version < old.version:
+            raise Rollback(self.name + " " + name[:64] + " " + str(new.version) + " after " + str(old.version))
+
+    def _same_version(self, metadata: "tuf.Metadata", named: "tuf.MetaFile") -> None:
+        if metadata.version != named.version:
+            detail = " " + str(metadata.version) + " where " + str(named.version) + " was announced"
+            raise MixAndMatch(self.name + " " + metadata.role + detail)
+
+    def _matches(self, body: bytes, named: "tuf.MetaFile", role: str) -> None:
+        """Length and hash as announced, where they were (5.5.2, 5.6.2)."""
+        if named.length_bytes is not None and len(body) != named.length_bytes:
+            raise MixAndMatch(self.name + " " + role + " has another length than announced")
+        if named.sha256 is not None and sha256(body).digest() != named.sha256:
+            raise MixAndMatch(self.name + " " + role + " has another hash than announced")
+
+
+def check_length(request: Request, body: bytes) -> None:
+    """Refuse a body longer than its request allows.
+
+    Raises:
+        EndlessData: it is longer.
+    """
+    if len(body) > request.max_bytes:
+        raise EndlessData(request.repository + "/" + request.path + " exceeds " + str(request.max_bytes) + " bytes")
+
+
+def _limit(named: "tuf.MetaFile", most: int) -> int:
+    if named.length_bytes is None:
+        return most
+    if named.length_bytes > most:
+        raise EndlessData(
+            "a file of " + str(named.length_bytes) + " bytes is announced, at most " + str(most) + " are taken"
+        )
+    return named.length_bytes
+
+
+def _keys_differ(before: "tuf.RoleKeys", old: "tuf.Root", after: "tuf.RoleKeys", new: "tuf.Root") -> bool:
+    """Whether a role's keys changed; by the keys themselves, so that a renamed key is no rotation."""
+    return {old.keys[keyid].point for keyid in before.keyids} != {new.keys[keyid].point for keyid in after.keyids}
