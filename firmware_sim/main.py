@@ -1,0 +1,85 @@
+"""`camward-sim`: builds camera firmware, runs it, and tells the story of the demo.
+
+The commands that build images come from `firmware_sim.image.cli`, those that run them from here and `firmware_sim.demo`.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import click
+import typer
+
+from firmware_sim import netns
+from firmware_sim.image.errors import ImageError
+from firmware_sim.qemu.errors import MachineError
+
+STATUS_BAD_CALL = 2
+"""What cannot be done as asked: unknown model, missing file, port taken."""
+
+app = typer.Typer(
+    name="camward-sim",
+    help="Build a camera firmware, run it on an emulated camera, attack it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("netns", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def _netns(context: typer.Context) -> None:
+    """Run a command in a closed test network: `camward-sim netns -- COMMAND`."""
+    raise typer.Exit(netns.main(context.args))
+
+
+@app.command("run")
+def _run(
+    device: Annotated[Path, typer.Argument(help="a folder that `camward-sim provision` made")],
+    web: Annotated[int, typer.Option(help="port on 127.0.0.1 that leads to the camera's web page; 0: any")] = 0,
+    rtsps: Annotated[int, typer.Option(help="port on 127.0.0.1 that leads to the camera's stream; 0: any")] = 0,
+) -> None:
+    """Run a provisioned camera: its console here, its services on ports of this machine."""
+    from firmware_sim.qemu import live
+
+    raise typer.Exit(live.run(device, {443: web, 322: rtsps}))
+
+
+@app.command("demo")
+def _demo(
+    keep: Annotated[bool, typer.Option("--keep", help="leave everything running at the end")] = False,
+    counts: Annotated[bool, typer.Option("--counts", help="end with `N passed, N failed`")] = False,
+) -> None:
+    """Tell the whole story on an emulated camera; every step is checked."""
+    from firmware_sim.demo import story
+
+    raise typer.Exit(story.run(keep=keep, counts=counts))
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End by an exception, so that every machine and server is ended on the way out."""
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Run the command line; errors that a person can mend are one line and status 2."""
+    signal.signal(signal.SIGTERM, _end)
+    from firmware_sim.image.cli import app as image_app
+
+    app.add_typer(image_app)
+    try:
+        status = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (MachineError, ImageError) as error:
+        sys.stderr.write(f"camward-sim: {error}\n")
+        status = STATUS_BAD_CALL
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""A machine's parts: the key that snapshots are found by, and the command line."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from firmware_sim.qemu.hardware import Forward, Hardware, command_line
+
+
+@pytest.fixture
+def hardware(tmp_path: Path) -> Hardware:
+    for name in ("uboot", "disk", "env", "dtb"):
+        (tmp_path / name).write_bytes(name.encode())
+    return Hardware(tmp_path / "uboot", tmp_path / "env", tmp_path / "disk", tmp_path / "dtb")
+
+
+def test_equal_machines_have_equal_keys(hardware):
+    assert hardware.key("7.2") == replace(hardware).key("7.2")
+
+
+def test_everything_a_snapshot_depends_on_changes_the_key(hardware, tmp_path):
+    before = hardware.key("7.2")
+    changed = {
+        hardware.key("7.3"),
+        replace(hardware, mac="52:54:00:00:00:01").key("7.2"),
+        replace(hardware, shell=True).key("7.2"),
+        replace(hardware, extra=("-device", "i6300esb")).key("7.2"),
+        replace(hardware, board=("-machine", "virt")).key("7.2"),
+        replace(hardware, dtb=None).key("7.2"),
+    }
+    for name in ("uboot", "disk", "env", "dtb"):
+        kept = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(kept + b"!")
+        changed.add(hardware.key("7.2"))
+        (tmp_path / name).write_bytes(kept)
+    assert len(changed) == 10
+    assert before not in changed
+    assert hardware.key("7.2") == before
+
+
+def test_the_command_line_starts_paused_with_every_part_and_no_default_device(hardware):
+    overlays = {name: Path(f"/x/{name}.qcow2") for name in ("flash0", "flash1", "disk")}
+    argv = command_line(hardware, overlays, (Forward(443, 8443),), {"qmp": 3, "console": 4}, Path("/x/log"))
+    text = " ".join(argv)
+    assert "-S" in argv
+    assert "-nodefaults" in argv
+    assert "hostfwd=tcp:127.0.0.1:8443-:443" in text
+    assert "node-name=flash0,driver=qcow2,read-only=on" in text
+    assert "node-name=disk,driver=qcow2,read-only=off" in text
+    assert "virtconsole" not in text
+
+
+def test_the_shell_is_plugged_in_on_request_only(hardware):
+    argv = command_line(replace(hardware, shell=True), {}, (), {"qmp": 3, "console": 4, "shell": 5}, Path("/x/log"))
+    assert "virtconsole,chardev=shell" in argv
