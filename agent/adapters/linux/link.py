@@ -1,0 +1,140 @@
+"""MQTT 5 over mutual TLS by paho-mqtt, whose own thread keeps the connection."""
+
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.adapters.linux.tls import client_context
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+    from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode
+
+KEEP_ALIVE_S = 60  # an outage is noticed within 90 s, and mobile NAT entries live longer
+MAX_IN_FLIGHT = 20  # the broker's default receive maximum
+MAX_PACKET_BYTES = 64 * 1024  # nothing we are sent is larger
+FIRST_DELAY_S = 2.0
+MAX_DELAY_S = 300.0
+MIN_DELAY_S = 0.5
+QOS = 1
+
+Event = tuple[str, ...] | tuple[str, str, bytes]
+
+
+class PahoLink:
+    """`agent.ports.network.Link`. `post` is called on paho's thread with the events that the port names."""
+
+    def __init__(self, certificate: Path, key: Path, post: Callable[[Event], None]) -> None:
+        self._certificate = certificate
+        self._key = key
+        self._post = post
+        self._client: Client | None = None
+        self._lock = threading.Lock()
+        self._names: dict[int, str] = {}
+        self._up = False
+        self._failures = 0
+        self._random = random.SystemRandom()
+        self._subscribe: tuple[str, ...] = ()
+
+    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: tuple[str, ...]) -> None:
+        """See `Link.open`.
+
+        Raises:
+            FormatError: the CA does not parse.
+            Unavailable: the device's certificate cannot be read.
+        """
+        from paho.mqtt.client import Client, MQTTv5
+        from paho.mqtt.enums import CallbackAPIVersion
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.properties import Properties
+
+        self.close()
+        context = client_context(ca_pem, self._certificate, self._key)
+        self._subscribe = subscribe
+        client = Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
+        client.tls_set_context(context)
+        client.will_set(f"camward/1/{device_id}/state", b'{"online":false}', QOS, retain=True)
+        client.max_inflight_messages_set(MAX_IN_FLIGHT)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        properties = Properties(PacketTypes.CONNECT)
+        properties.MaximumPacketSize = MAX_PACKET_BYTES
+        client.connect_async(host, port, KEEP_ALIVE_S, clean_start=True, properties=properties)
+        self._client = client
+        client.loop_start()
+
+    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+        """See `Link.publish`; a message that is under way already is not sent twice."""
+        client = self._client
+        with self._lock:
+            if client is None or not self._up:
+                return False
+            if name in self._names.values():
+                return True
+            if len(self._names) >= MAX_IN_FLIGHT:
+                return False
+            info = client.publish(topic, payload, QOS, retain)
+            self._names[info.mid] = name
+        return True
+
+    def close(self) -> None:
+        """See `Link.close`."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.disconnect()
+        client.loop_stop()
+        with self._lock:
+            self._names.clear()
+            self._up = False
+
+    def _on_connect(
+        self, client: "Client", _data: object, _flags: "ConnectFlags", code: "ReasonCode", _properties: "Properties | None"
+    ) -> None:
+        if code.is_failure:
+            self._delay(client)
+            self._post(("down", str(code)))
+            return
+        if self._subscribe:
+            client.subscribe([(topic, QOS) for topic in self._subscribe])
+        with self._lock:
+            self._up = True
+            self._failures = 0
+        self._post(("up",))
+
+    def _on_connect_fail(self, client: "Client", _data: object) -> None:
+        self._delay(client)
+        self._post(("down", "the broker cannot be reached"))
+
+    def _on_disconnect(
+        self, client: "Client", _data: object, _flags: "DisconnectFlags", code: "ReasonCode", _properties: "Properties | None"
+    ) -> None:
+        with self._lock:
+            self._up = False
+        self._delay(client)
+        self._post(("down", str(code)))
+
+    def _on_publish(
+        self, _client: "Client", _data: object, mid: int, _code: "ReasonCode", _properties: "Properties"
+    ) -> None:
+        # The lock: on a fast broker the acknowledgement comes before `publish` has noted the message's number.
+        with self._lock:
+            name = self._names.pop(mid, None)
+        if name is not None:
+            self._post(("acknowledged", name))
+
+    def _on_message(self, _client: "Client", _data: object, message: "MQTTMessage") -> None:
+        self._post(("message", message.topic, bytes(message.payload)))
+
+    def _delay(self, client: "Client") -> None:
+        """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""
+        ceiling = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
+        self._failures += 1
+        delay = max(MIN_DELAY_S, self._random.uniform(0, ceiling))
+        client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]

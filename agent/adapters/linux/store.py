@@ -1,0 +1,135 @@
+"""Documents as files under the device's state folder."""
+
+import contextlib
+import os
+import re
+from pathlib import Path
+
+from agent.formats.errors import Unavailable
+
+_NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,127}(/[a-z0-9_-][a-z0-9._-]{0,127}){0,3}")
+_UNFINISHED = ".new"
+
+
+class FileStore:
+    """`agent.ports.storage.Store` on a journalling file system.
+
+    A document is written beside its place, flushed, renamed over the old one, and the folder is flushed: a power cut
+    leaves the old document or the new one. Files are 0600, folders 0700.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, which is made when missing.
+
+        Raises:
+            Unavailable: it cannot be made.
+        """
+        self._root = root
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"the state folder {root} cannot be made: {error.strerror}") from error
+
+    def path(self, name: str) -> Path:
+        """Where the document is, for libraries that only read from files.
+
+        Raises:
+            Unavailable: the name is not of the permitted form.
+        """
+        if not _NAME.fullmatch(name) or name.endswith(_UNFINISHED):
+            raise Unavailable(f"{name!r} is no document name")
+        return self._root / name
+
+    def read(self, name: str) -> bytes | None:
+        """See `Store.read`.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        try:
+            return self.path(name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise Unavailable(f"{name}: {error.strerror}") from error
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `Store.write`; durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails or is full.
+        """
+        target = self.path(name)
+        unfinished = target.with_name(target.name + _UNFINISHED)
+        try:
+            self._make_folder(target.parent)
+            handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(handle, view) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            unfinished.rename(target)
+            _flush_folder(target.parent)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise Unavailable(f"{name}: {error.strerror}") from error
+
+    def delete(self, name: str) -> None:
+        """See `Store.delete`; durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        target = self.path(name)
+        try:
+            target.unlink(missing_ok=True)
+            if target.parent.is_dir():
+                _flush_folder(target.parent)
+        except OSError as error:
+            raise Unavailable(f"{name}: {error.strerror}") from error
+
+    def names(self, folder: str) -> list[str]:
+        """See `Store.names`.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        try:
+            with os.scandir(self.path(folder)) as entries:
+                found = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise Unavailable(f"{folder}: {error.strerror}") from error
+        return sorted(f"{folder}/{name}" for name in found if not name.endswith(_UNFINISHED))
+
+    def free_bytes(self) -> int:
+        """See `Store.free_bytes`.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        try:
+            found = os.statvfs(self._root)
+        except OSError as error:
+            raise Unavailable(f"{self._root}: {error.strerror}") from error
+        return found.f_bavail * found.f_frsize
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(mode=0o700)
+        _flush_folder(folder.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,158 @@
+"""The update's state machine: one table, read by the agent, by the tests, and by the diagram in docs/generated.
+
+Pure: it names what is to be done (`actions`), agent.app.updating does it. The law of the shell: the next phase is saved
+first, then the actions run, then their outcome comes back as the next event. So every action is repeated when the power
+fails between saving and doing, and every action is safe to repeat.
+
+Only three actions change what boots next: `arm`, `commit` and `roll_back`. The machine restarts only in `restart`.
+"""
+
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.formats.boot_record import BootRecord
+
+IDLE = "idle"
+CHECKING = "checking"
+READING_TREE = "reading_tree"
+INSTALLING = "installing"
+READING_BACK = "reading_back"
+ARMING = "arming"
+ARMED = "armed"
+TRIAL = "trial"
+COMMITTING = "committing"
+ROLLING_BACK = "rolling_back"
+
+PHASES = (
+    IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK,
+)  # fmt: skip
+"""Every phase; the order is that of an update that goes well."""
+
+MAX_DAMAGED_READ_BACKS = 3  # a medium that loses blocks three times in a row will not hold a system either
+MAX_REMEMBERED_FAILURES = 8  # more failed versions than a manufacturer withdraws in a row
+
+
+class Row(Value):
+    """One edge: in `phase`, upon `event`, save `then` and run `actions` in order."""
+
+    FIELDS = ("phase", "event", "then", "actions")
+    phase: str
+    event: str
+    then: str
+    actions: "tuple[str, ...]"
+
+
+_REFUSED = ("report_refused", "back_off")
+_FAILED = ("remember_failure", "settle_record", "report_rolled_back", "rest")
+
+TABLE = tuple(
+    Row(phase, event, then, actions)
+    for phase, event, then, actions in (
+        # Looking for work.
+        (IDLE, "resumed", IDLE, ("rest",)),
+        (IDLE, "due", CHECKING, ("ask_repositories",)),
+        (CHECKING, "resumed", IDLE, ("rest",)),
+        (CHECKING, "nothing", IDLE, ("rest",)),
+        (CHECKING, "known_bad", IDLE, ("rest",)),
+        (CHECKING, "unavailable", IDLE, ("back_off",)),
+        (CHECKING, "refused", IDLE, _REFUSED),
+        # The index rises when the *next* update starts: until then the old slot stays bootable.
+        (CHECKING, "assigned", READING_TREE, ("raise_index", "report_started", "fetch_tree")),
+        # Writing the inactive slot.
+        (READING_TREE, "resumed", READING_TREE, ("fetch_tree",)),
+        (READING_TREE, "unavailable", READING_TREE, ("retry_later",)),
+        (READING_TREE, "retry", READING_TREE, ("fetch_tree",)),
+        (READING_TREE, "refused", IDLE, _REFUSED),
+        (READING_TREE, "complete", INSTALLING, ("write_blocks",)),
+        (INSTALLING, "resumed", INSTALLING, ("write_blocks",)),
+        (INSTALLING, "unavailable", INSTALLING, ("retry_later",)),
+        (INSTALLING, "retry", INSTALLING, ("write_blocks",)),
+        (INSTALLING, "refused", IDLE, _REFUSED),
+        (INSTALLING, "complete", READING_BACK, ("read_back",)),
+        (READING_BACK, "resumed", READING_BACK, ("read_back",)),
+        (READING_BACK, "damaged", INSTALLING, ("write_blocks",)),
+        (READING_BACK, "refused", IDLE, _REFUSED),
+        (READING_BACK, "complete", ARMING, ("arm",)),
+        # Handing over to the boot loader.
+        (ARMING, "complete", ARMED, ("report_installed", "restart")),
+        (ARMING, "resumed", ARMING, ("arm",)),
+        (ARMING, "booted_new", TRIAL, ("watch_health",)),
+        (ARMING, "booted_old", IDLE, _FAILED),
+        (ARMED, "resumed", ARMED, ("restart",)),
+        (ARMED, "booted_new", TRIAL, ("watch_health",)),
+        (ARMED, "booted_old", IDLE, _FAILED),
+        # The trial boot.
+        (TRIAL, "resumed", ARMED, ("restart",)),
+        (TRIAL, "booted_new", TRIAL, ("watch_health",)),
+        (TRIAL, "booted_old", IDLE, _FAILED),
+        (TRIAL, "healthy", COMMITTING, ("commit",)),
+        (TRIAL, "unhealthy", ROLLING_BACK, ("roll_back",)),
+        (COMMITTING, "booted_new", COMMITTING, ("commit",)),
+        (COMMITTING, "booted_old", IDLE, _FAILED),
+        (COMMITTING, "resumed", ARMED, ("restart",)),
+        (COMMITTING, "complete", IDLE, ("report_committed", "rest")),
+        (ROLLING_BACK, "booted_new", ROLLING_BACK, ("roll_back",)),
+        (ROLLING_BACK, "resumed", ROLLING_BACK, ("roll_back",)),
+        (ROLLING_BACK, "complete", ROLLING_BACK, ("restart",)),
+        (ROLLING_BACK, "booted_old", IDLE, _FAILED),
+    )
+)
+
+_EDGES = {(row.phase, row.event): row for row in TABLE}
+_BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK)
+
+
+def advance(phase: str, event: str) -> Row:
+    """The edge to follow.
+
+    Raises:
+        LookupError: the table has no such edge: a bug of ours, never the outside's doing.
+    """
+    row = _EDGES.get((phase, event))
+    if row is None:
+        raise LookupError("no edge from " + phase + " upon " + event)
+    return row
+
+
+def start_event(phase: str, target_slot: str, booted_slot: str, record: "BootRecord") -> str:
+    """What the start of the agent means for an update in `phase`, by what the boot loader did.
+
+    Args:
+        phase: as saved.
+        target_slot: the slot that the saved update wrote; empty in idle.
+        booted_slot: the slot this system runs from.
+        record: the boot record as it is now.
+
+    Returns:
+        `resumed` (go on where it stopped), `booted_new` or `booted_old`.
+    """
+    if phase not in _BOOT_PHASES:
+        return "resumed"
+    if booted_slot == target_slot:
+        return "booted_new"
+    if phase == ARMING and target_slot not in (record.try_slot, record.active_slot):
+        return "resumed"  # the power failed before the record was written
+    if record.try_slot == target_slot and record.left > 0:
+        return "resumed"  # armed, and the boot loader has not had its turn: only the agent was restarted
+    return "booted_old"
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, for docs/generated/update-states.md."""
+    lines = [
+        "# Update states",
+        "",
+        "Generated from `agent/core/update.py` (`make docs`); do not edit.",
+        "",
+        "Each edge is labelled `event / actions`. The phase it leads to is saved before the actions run.",
+        "",
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> " + IDLE,
+    ]
+    for row in TABLE:
+        label = row.event + " / " + ", ".join(row.actions)
+        lines.append("    " + row.phase + " --> " + row.then + ": " + label)
+    lines.append("```")
+    return "\n".join(lines) + "\n"
