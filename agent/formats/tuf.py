@@ -6,10 +6,9 @@ matters: the signature is checked over the canonical form of everything under `s
 Only ECDSA P-256 keys are understood; other keys are kept as unsupported, ignored and never counted.
 """
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, unhexlify
+from binascii import unhexlify
 
-from agent.formats import canonical_json, fields, json, utc
+from agent.formats import base64, canonical_json, fields, json, utc
 from agent.formats.errors import FormatError
 from agent.formats.value import Value
 
@@ -226,10 +225,7 @@ def point_from_pem(pem: str) -> bytes:
     lines = [line for line in pem.replace("\r", "").split("\n") if line]
     if len(lines) < 3 or lines[0] != _PEM_HEAD or lines[-1] != _PEM_TAIL:
         raise FormatError("no PEM public key")
-    try:
-        der = a2b_base64("".join(lines[1:-1]))
-    except (Base64Error, ValueError):
-        raise FormatError("no base64 in a PEM public key") from None
+    der = base64.decode("".join(lines[1:-1]))
     point = der[len(_SPKI_P256) :]
     if der[: len(_SPKI_P256)] != _SPKI_P256 or len(point) != _POINT_BYTES or point[0] != 4:
         raise FormatError("no uncompressed P-256 public key")

@@ -45,7 +45,7 @@ class Value:
         raise AttributeError(type(self).__name__ + " is read-only")
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._fields == other._fields  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._fields == other._fields
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self._fields))
