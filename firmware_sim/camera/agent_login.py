@@ -1,0 +1,59 @@
+"""Asks the agent over its login sockets (one Unix socket per service, one JSON object per line)."""
+
+import json
+import socket
+import threading
+from pathlib import Path
+
+from firmware_sim.camera.login import MAX_LINE_BYTES, PROTOCOL_VERSION, LoginUnavailable, Reply, Service, parse_reply
+
+ANSWER_WITHIN_S = 20.0
+"""The agent derives one password hash at a time; a short queue of them on a slow camera still fits."""
+
+MAX_CONVERSATIONS = 8
+"""Requests in flight: more would only wait inside the agent, which bounds its own clients."""
+
+
+class AgentLogin:
+    """`Login` by the agent. Each request is one connection, so that an agent that restarts is found again by itself."""
+
+    def __init__(self, login_dir: Path) -> None:
+        self._login_dir = login_dir
+        self._turns = threading.BoundedSemaphore(MAX_CONVERSATIONS)
+
+    def ask(self, service: Service, op: str, source: str, **fields: object) -> Reply:
+        """See `Login.ask`.
+
+        Raises:
+            LoginUnavailable: the socket is missing, the agent does not answer in time, or it answers nonsense.
+        """
+        line = json.dumps({"v": PROTOCOL_VERSION, "op": op, "source": source, **fields}).encode() + b"\n"
+        if len(line) > MAX_LINE_BYTES:
+            return Reply(ok=False, code="bad_request")
+        if not self._turns.acquire(timeout=ANSWER_WITHIN_S):
+            raise LoginUnavailable("too many requests wait for the agent")
+        try:
+            answer = self._exchange(self._login_dir / f"{service}.sock", line)
+        except OSError as error:
+            raise LoginUnavailable(f"the agent does not answer on {service}.sock: {error}") from error
+        finally:
+            self._turns.release()
+        try:
+            value = json.loads(answer.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise LoginUnavailable("the agent's reply is not JSON") from error
+        return parse_reply(value)
+
+    @staticmethod
+    def _exchange(path: Path, line: bytes) -> bytes:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+            client.settimeout(ANSWER_WITHIN_S)
+            client.connect(str(path))
+            client.sendall(line)
+            answer = b""
+            while not answer.endswith(b"\n"):
+                piece = client.recv(MAX_LINE_BYTES + 1 - len(answer))
+                if not piece or len(answer) + len(piece) > MAX_LINE_BYTES:
+                    raise OSError("the reply is cut off or too long")
+                answer += piece
+        return answer

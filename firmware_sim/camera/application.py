@@ -1,0 +1,121 @@
+"""Composes the camera: configuration in, a running application out. The only module that knows every other one."""
+
+import secrets
+import signal
+import socket
+import threading
+import time
+from pathlib import Path
+
+from firmware_sim.camera.config import CameraConfig
+from firmware_sim.camera.http_server import HttpServer
+from firmware_sim.camera.listener import Door, Doorkeeper, bind, tls_context
+from firmware_sim.camera.login import Login
+from firmware_sim.camera.onvif.service import DeviceService, Maker
+from firmware_sim.camera.pattern import TestPattern
+from firmware_sim.camera.privileges import drop_privileges
+from firmware_sim.camera.revocations import Revocations
+from firmware_sim.camera.rtsp import RtspServer
+from firmware_sim.camera.web.app import WebApp
+from firmware_sim.camera.web.sessions import Sessions
+
+MANUFACTURER = "Camward example"
+
+MAX_WEB_CONNECTIONS = 24
+"""Two browsers open six each; the rest is for tools."""
+
+MAX_STREAMS = 8
+"""Viewers at once on each RTSP listener: recorder, operator, and a few more."""
+
+LOOK_FOR_CERTIFICATE_EVERY_S = 0.5
+
+
+class Bound:
+    """The camera's sockets, bound while the process still may; they do not listen yet."""
+
+    def __init__(self, config: CameraConfig) -> None:
+        """Bind.
+
+        Raises:
+            OSError: a port is taken or not permitted.
+        """
+        self.https = bind(config.address, config.https_port)
+        self.rtsps = bind(config.address, config.rtsps_port)
+        self.rtsp: socket.socket | None = None
+        if config.rtsp_port is not None:
+            self.rtsp = bind(config.address, config.rtsp_port)
+
+    def ports(self) -> dict[str, int]:
+        """The ports by listener name, as bound.
+
+        Raises:
+            OSError: a socket was closed.
+        """
+        ports = {"https": self.https.getsockname()[1], "rtsps": self.rtsps.getsockname()[1]}
+        if self.rtsp is not None:
+            ports["rtsp"] = self.rtsp.getsockname()[1]
+        return ports
+
+
+def run(config: CameraConfig, login: Login) -> None:
+    """Serve until SIGTERM or SIGINT. Until the certificate is there, every port stays closed.
+
+    Raises:
+        OSError: a port cannot be bound, or the certificate's files do not belong together.
+        PrivilegeError: root could not be given up.
+    """
+    bound = Bound(config)
+    if config.run_as is not None:
+        drop_privileges(config.run_as)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if not _certificate_appears((config.certificate, config.key), stop):
+        return
+    keeper = Doorkeeper(_doors(config, login, bound))
+    keeper.listen()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: keeper.stop())
+    if stop.is_set():
+        keeper.stop()
+    ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
+    print(f"camward-camera: ready {ports}", flush=True)
+    keeper.run()
+    print("camward-camera: stopped", flush=True)
+
+
+def _certificate_appears(files: tuple[Path, ...], stop: threading.Event) -> bool:
+    """Wait for the agent to have made the certificate at first boot; False when told to stop instead."""
+    while not all(file.exists() for file in files):
+        if stop.wait(LOOK_FOR_CERTIFICATE_EVERY_S):
+            return False
+    return not stop.is_set()
+
+
+def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
+    pattern = TestPattern()
+    revocations = Revocations()
+    maker = Maker(MANUFACTURER, config.model, config.hardware, config.version)
+    web = WebApp(
+        login=login,
+        pattern=pattern,
+        sessions=Sessions(time.monotonic, secrets.token_urlsafe),
+        revocations=revocations,
+        onvif=DeviceService(login, maker, revocations, time.time).handle,
+        version=config.version,
+        hosts=config.hosts,
+        evidence_dir=config.evidence_dir,
+        frame_number=lambda: int(time.monotonic() * config.frames_per_second),
+    )
+    tls = tls_context(config.certificate, config.key)
+
+    def streams(encrypted: bool) -> RtspServer:
+        return RtspServer(login, pattern, config.frames_per_second, encrypted, revocations)
+
+    doors = [
+        Door("https", bound.https, HttpServer(web.handle).serve, tls, MAX_WEB_CONNECTIONS),
+        Door("rtsps", bound.rtsps, streams(encrypted=True).serve, tls, MAX_STREAMS),
+    ]
+    if bound.rtsp is not None:
+        doors.append(Door("rtsp", bound.rtsp, streams(encrypted=False).serve, None, MAX_STREAMS))
+    return doors

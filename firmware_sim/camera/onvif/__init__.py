@@ -1,0 +1,1 @@
+"""The ONVIF device service: SOAP 1.2 over HTTPS, HTTP digest."""

@@ -1,0 +1,205 @@
+"use strict";
+// The behaviour of every page. Text reaches the page through textContent alone, never as markup.
+
+const texts = JSON.parse(document.body.dataset.texts);
+const page = document.body.dataset.page;
+const language = document.documentElement.lang;
+const find = (id) => document.getElementById(id);
+
+const RULES_AFTER_MS = 250;
+const PICTURE_EVERY_MS = 1000;
+const DEVICE_EVERY_MS = 5000;
+
+async function ask(method, path, body) {
+  const options = { method, headers: {}, credentials: "same-origin", cache: "no-store" };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  try {
+    const response = await fetch(path, options);
+    return await response.json();
+  } catch {
+    return { ok: false, code: "network" };
+  }
+}
+
+function explain(reply) {
+  const text = texts["error_" + reply.code] || texts.error_bad_request;
+  return text.replace("{seconds}", String(reply.retry_after_s || 1));
+}
+
+function notice(form, text, good) {
+  const place = form.querySelector("[data-notice]");
+  place.textContent = text;
+  place.className = "notice " + (good ? "good" : "bad");
+  place.hidden = false;
+}
+
+function onSubmit(form, send) {
+  if (!form) return;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button[type=submit]");
+    button.disabled = true;
+    try {
+      await send(form);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+function showRules(violations) {
+  const items = violations.length ? violations.map((v) => [v[language] || v.code, "bad"]) : [[texts.rules_met, "good"]];
+  listRules(items);
+}
+
+function listRules(items) {
+  find("rules").replaceChildren(...items.map(([text, kind]) => {
+    const item = document.createElement("li");
+    item.textContent = text;
+    item.className = kind;
+    return item;
+  }));
+}
+
+function watchPassword() {
+  const password = find("password");
+  const again = find("again");
+  const user = find("user");
+  if (!password || !again) return;
+  let timer = 0;
+  let round = 0;
+  const check = async () => {
+    if (!password.value) return listRules([[texts.rules_waiting, "waiting"]]);
+    const mine = ++round;
+    const reply = await ask("POST", "/api/policy", { user: user.value, password: password.value });
+    if (mine !== round) return;
+    if (reply.ok) showRules(reply.violations || []);
+    else listRules([[texts.rules_unknown, "waiting"]]);
+  };
+  const compare = () => {
+    const match = find("match");
+    const same = password.value === again.value;
+    match.textContent = again.value ? (same ? texts.passwords_same : texts.passwords_differ) : "";
+    match.className = "match " + (same ? "good" : "bad");
+  };
+  for (const field of [password, user]) {
+    field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, RULES_AFTER_MS); compare(); });
+  }
+  again.addEventListener("input", compare);
+  const show = find("show");
+  if (show) show.addEventListener("change", () => { password.type = again.type = show.checked ? "text" : "password"; });
+}
+
+function refuse(form, reply) {
+  if (reply.code === "policy") showRules(reply.violations || []);
+  if (reply.code === "signed_out") location.assign("/");
+  notice(form, explain(reply), false);
+}
+
+function groupCode() {
+  const code = find("code");
+  if (!code) return;
+  code.addEventListener("input", () => {
+    if (code.selectionStart !== code.value.length) return;
+    const letters = code.value.toUpperCase().replace(/[^A-Z0-9]/g, "").slice(0, 16);
+    code.value = letters.replace(/(.{4})(?=.)/g, "$1-");
+  });
+}
+
+onSubmit(find("claim"), async (form) => {
+  if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, false);
+  const body = { code: form.code.value, user: form.user.value, password: form.password.value };
+  const reply = await ask("POST", "/api/claim", body);
+  if (reply.ok) location.assign("/");
+  else refuse(form, reply);
+});
+
+onSubmit(find("sign-in"), async (form) => {
+  const reply = await ask("POST", "/api/login", { user: form.user.value, password: form.password.value });
+  if (reply.ok) location.assign("/");
+  else refuse(form, reply);
+});
+
+onSubmit(find("enrol"), async (form) => {
+  const reply = await ask("POST", "/api/enrol", { token: form.token.value.trim() });
+  if (!reply.ok) return refuse(form, reply);
+  form.reset();
+  notice(form, texts.enrol_started, true);
+});
+
+onSubmit(find("change"), async (form) => {
+  if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, false);
+  const reply = await ask("POST", "/api/change-password", { old: form.old.value, new: form.password.value });
+  if (!reply.ok) return refuse(form, reply);
+  notice(form, texts.change_done, true);
+  setTimeout(() => location.assign("/"), 1500);
+});
+
+function flat(value) {
+  if (value === null || value === undefined || value === "") return "–";
+  if (typeof value !== "object") return String(value);
+  return Object.values(value).map(flat).join(" ");
+}
+
+async function refreshDevice() {
+  const reply = await ask("GET", "/api/device");
+  if (reply.code === "signed_out") return location.assign("/");
+  if (!reply.ok) return;
+  for (const place of document.querySelectorAll("[data-fact]")) {
+    const value = reply[place.dataset.fact];
+    place.textContent = place.dataset.fact === "server" && !value ? texts.server_none : flat(value);
+  }
+}
+
+function refreshPicture() {
+  const picture = find("picture");
+  const next = new Image();
+  const again = () => setTimeout(refreshPicture, PICTURE_EVERY_MS);
+  next.onload = () => { picture.src = next.src; find("picture-note").textContent = ""; again(); };
+  next.onerror = () => { find("picture-note").textContent = texts.live_stopped; again(); };
+  next.src = "/snapshot.jpg?at=" + Date.now();
+}
+
+function row(cells, tag) {
+  const line = document.createElement("tr");
+  for (const [text, kind] of cells) {
+    const cell = document.createElement(tag);
+    cell.textContent = text;
+    if (kind) cell.className = kind;
+    line.append(cell);
+  }
+  return line;
+}
+
+async function showEvidence() {
+  const reply = await ask("GET", "/api/evidence");
+  const place = find("evidence");
+  const findings = reply.findings || (reply.body && reply.body.findings) || [];
+  if (!findings.length) {
+    place.textContent = reply.ok === false && reply.code !== "network" ? explain(reply) : texts.evidence_none;
+    return;
+  }
+  const table = document.createElement("table");
+  table.append(row([[texts.evidence_criterion], [texts.evidence_verdict], [texts.evidence_reason]], "th"));
+  for (const finding of findings) {
+    const title = finding.title && (finding.title[language] || finding.title.en || finding.title);
+    const verdict = String(finding.verdict || "");
+    const name = [finding.criterion || finding.id, title].filter(Boolean).join(" ");
+    const kind = "verdict " + (/^[A-Z/]+$/.test(verdict) ? verdict : "");
+    table.append(row([[name], [verdict, kind], [flat(finding.reason || finding.detail)]], "td"));
+  }
+  place.replaceChildren(table);
+}
+
+watchPassword();
+groupCode();
+if (page === "home") {
+  refreshDevice();
+  setInterval(refreshDevice, DEVICE_EVERY_MS);
+  setTimeout(refreshPicture, PICTURE_EVERY_MS);
+  find("evidence-button").addEventListener("click", showEvidence);
+  find("sign-out").addEventListener("click", async () => { await ask("POST", "/api/logout", {}); location.assign("/"); });
+}

@@ -1,0 +1,177 @@
+"""The HTML pages.
+
+Pure: state in, page out. All behaviour is in static/app.js, so that the policy can forbid inline script.
+"""
+
+import json
+from html import escape
+
+from firmware_sim.camera.web.text import Language, say
+
+# Texts that app.js shows; everything else is in the page itself.
+_SCRIPT_TEXTS = (
+    "rules_waiting", "rules_met", "rules_unknown", "passwords_differ", "passwords_same", "enrol_started", "change_done",
+    "live_stopped", "server_none", "evidence_none", "evidence_criterion", "evidence_verdict", "evidence_reason",
+    "error_denied", "error_wait", "error_unclaimed", "error_locked", "error_bad_request", "error_policy", "error_busy",
+    "error_unavailable", "error_signed_out", "error_forbidden", "error_network",
+)  # fmt: skip
+
+_LOGO = (
+    '<svg class="logo" viewBox="0 0 32 32" aria-hidden="true">'
+    '<path d="M16 2 4 6v9c0 8 5 12.5 12 15 7-2.5 12-7 12-15V6z"/>'
+    '<circle cx="16" cy="15" r="6"/><circle cx="16" cy="15" r="2.5"/></svg>'
+)
+
+_CODE = (
+    'type="text" placeholder="XXXX-XXXX-XXXX-XXXX" autocapitalize="characters" spellcheck="false" maxlength="23" '
+    'autocomplete="one-time-code" class="mono"'
+)
+_USER = 'type="text" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64"'
+_PASSWORD = 'type="password" autocomplete="current-password" maxlength="128"'
+_NEW_PASSWORD = 'type="password" autocomplete="new-password" maxlength="128"'
+
+
+def claim_page(language: Language, model: str, serial: str) -> str:
+    """The only page of an unclaimed camera.
+
+    Raises:
+        Nothing: values are escaped.
+    """
+    identity = f'<p class="identity">{escape(model)} <span>{escape(serial)}</span></p>'
+    form = (
+        '<form id="claim" class="card narrow" autocomplete="off" novalidate>'
+        f"<h1>{say('claim_title', language)}</h1>{identity}<p>{say('claim_lead', language)}</p>"
+        + _field(language, "code", "code", _CODE, "code_hint")
+        + _field(language, "user", "user", 'value="admin" ' + _USER)
+        + _field(language, "password", "password", _NEW_PASSWORD, "password_hint")
+        + _rules(language)
+        + _field(language, "again", "password_again", _NEW_PASSWORD)
+        + '<p class="match" id="match" role="status"></p>'
+        + _show_password(language)
+        + _submit("claim_button", language)
+        + "</form>"
+    )
+    return _page(language, "claim_title", "claim", form)
+
+
+def sign_in_page(language: Language) -> str:
+    """The page of a claimed camera for somebody not signed in; it names neither model nor version.
+
+    Raises:
+        Nothing: it has no variable part.
+    """
+    form = (
+        f'<form id="sign-in" class="card narrow" novalidate><h1>{say("sign_in_title", language)}</h1>'
+        f"<p>{say('sign_in_lead', language)}</p>"
+        + _field(language, "user", "user", _USER)
+        + _field(language, "password", "password", _PASSWORD)
+        + _submit("sign_in_button", language)
+        + "</form>"
+    )
+    return _page(language, "sign_in_title", "sign-in", form)
+
+
+def notice_page(language: Language, name: str) -> str:
+    """A page that only tells something.
+
+    Args:
+        language: of the page.
+        name: `locked` or `unavailable`.
+
+    Raises:
+        KeyError: no such notice: a bug of ours.
+    """
+    body = (
+        f'<section class="card narrow"><h1>{say(f"{name}_title", language)}</h1>'
+        f"<p>{say(f'{name}_lead', language)}</p></section>"
+    )
+    return _page(language, f"{name}_title", "notice", body)
+
+
+def home_page(language: Language, user: str, role: str) -> str:
+    """What a signed-in person sees; app.js fills in the device's state.
+
+    Raises:
+        Nothing: values are escaped.
+    """
+    facts = "".join(
+        f"<div><dt>{say(name, language)}</dt><dd data-fact='{name}'>–</dd></div>"
+        for name in ("model", "serial", "hardware", "version", "slot", "update_phase", "last_result", "server")
+    )
+    live = (
+        f'<section class="card live"><h2>{say("live_title", language)}</h2>'
+        '<div class="screen"><img id="picture" width="320" height="240" src="/snapshot.jpg" '
+        f'alt="{say("live_alt", language)}"><p id="picture-note" role="status"></p></div></section>'
+    )
+    device = f'<section class="card"><h2>{say("device_title", language)}</h2><dl class="facts">{facts}</dl></section>'
+    enrol = (
+        f'<form id="enrol" class="card" novalidate><h2>{say("enrol_title", language)}</h2>'
+        f"<p>{say('enrol_lead', language)}</p>"
+        f'<label for="token">{say("token", language)}</label>'
+        '<textarea id="token" name="token" rows="3" spellcheck="false" class="mono" autocomplete="off"></textarea>'
+        + _submit("enrol_button", language)
+        + "</form>"
+    )
+    change = (
+        f'<form id="change" class="card" novalidate><h2>{say("change_title", language)}</h2>'
+        f'<input type="hidden" name="user" id="user" autocomplete="username" value="{escape(user)}">'
+        + _field(language, "old", "password_old", _PASSWORD)
+        + _field(language, "password", "password_new", _NEW_PASSWORD)
+        + _rules(language)
+        + _field(language, "again", "password_again", _NEW_PASSWORD)
+        + '<p class="match" id="match" role="status"></p>'
+        + _submit("change_button", language)
+        + "</form>"
+    )
+    evidence = (
+        f'<section class="card wide"><h2>{say("evidence_title", language)}</h2><p>{say("evidence_lead", language)}</p>'
+        f'<button type="button" id="evidence-button" class="quiet">{say("evidence_button", language)}</button>'
+        '<div id="evidence" role="status"></div></section>'
+    )
+    person = (
+        f'<p class="person">{say("signed_in_as", language)} <strong>{escape(user)}</strong></p>'
+        f'<button type="button" id="sign-out" class="quiet">{say("sign_out_button", language)}</button>'
+    )
+    parts = [live, device, *([enrol] if role == "administrator" else []), change, evidence]
+    return _page(language, "live_title", "home", f'<div class="grid">{"".join(parts)}</div>', person)
+
+
+def _page(language: Language, title: str, name: str, body: str, person: str = "") -> str:
+    other = "ja" if language == "en" else "en"
+    texts = json.dumps({key: say(key, language) for key in _SCRIPT_TEXTS}, ensure_ascii=False)
+    return (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{say(title, language)} – Camward</title>"
+        '<link rel="icon" href="/static/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/static/style.css">'
+        '<script src="/static/app.js" defer></script></head>'
+        f'<body data-page="{name}" data-texts="{escape(texts)}">'
+        f'<header><a class="brand" href="/">{_LOGO}Camward</a>{person}'
+        f'<a class="language" href="/?lang={other}" hreflang="{other}" lang="{other}">'
+        f"{say('language_other', language)}</a></header>"
+        f"<main><noscript><p class='notice bad'>{say('javascript', language)}</p></noscript>{body}</main></body></html>"
+    )
+
+
+def _field(language: Language, name: str, label: str, attributes: str, hint: str = "") -> str:
+    described = f' aria-describedby="{name}-hint"' if hint else ""
+    note = f'<p class="hint" id="{name}-hint">{say(hint, language)}</p>' if hint else ""
+    return (
+        f'<label for="{name}">{say(label, language)}</label>'
+        f'<input id="{name}" name="{name}" required {attributes}{described}>{note}'
+    )
+
+
+def _rules(language: Language) -> str:
+    return f'<ul class="rules" id="rules" role="status"><li class="waiting">{say("rules_waiting", language)}</li></ul>'
+
+
+def _show_password(language: Language) -> str:
+    return f'<label class="check"><input type="checkbox" id="show"> {say("show_password", language)}</label>'
+
+
+def _submit(label: str, language: Language) -> str:
+    return (
+        f'<p class="notice" data-notice role="alert" hidden></p><button type="submit">{say(label, language)}</button>'
+    )

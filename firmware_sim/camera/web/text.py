@@ -1,0 +1,158 @@
+"""Everything the web service says to people, in English and Japanese, side by side."""
+
+from typing import Literal
+
+Language = Literal["en", "ja"]
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "language_other": ("日本語", "English"),
+    "claim_title": ("Claim this camera", "カメラの初期設定"),
+    "claim_lead": (
+        "This camera has no password yet and shows nothing to anyone. Make it yours: enter the code from its label "
+        "and choose a password.",
+        "このカメラにはまだパスワードがなく、映像も設定も一切公開していません。ラベルに印刷されたコードを入力し、"
+        "管理者のパスワードを設定してください。",
+    ),
+    "code": ("Code on the label", "ラベルのコード"),
+    "code_hint": ("16 letters and digits, printed on the camera", "カメラ本体に印刷された16文字の英数字"),
+    "user": ("User name", "ユーザー名"),
+    "password": ("Password", "パスワード"),
+    "password_new": ("New password", "新しいパスワード"),
+    "password_old": ("Present password", "現在のパスワード"),
+    "password_again": ("Password, once more", "パスワード（確認）"),
+    "password_hint": (
+        "A few words in a row are easy to remember and hard to guess.",
+        "単語をいくつか並べると、覚えやすく推測されにくくなります。",
+    ),
+    "show_password": ("Show password", "パスワードを表示"),
+    "rules_waiting": ("The rules appear here as you type.", "入力すると、ここに条件が表示されます。"),
+    "rules_met": ("This password is accepted.", "このパスワードは使用できます。"),
+    "rules_unknown": ("The rules cannot be checked just now.", "現在、条件を確認できません。"),
+    "passwords_differ": ("The two passwords differ.", "2つのパスワードが一致しません。"),
+    "passwords_same": ("Both entries are the same.", "2つの入力が一致しました。"),
+    "claim_button": ("Claim the camera", "設定を完了する"),
+    "sign_in_title": ("Sign in", "サインイン"),
+    "sign_in_lead": ("Sign in to see the camera.", "カメラを見るにはサインインしてください。"),
+    "sign_in_button": ("Sign in", "サインイン"),
+    "sign_out_button": ("Sign out", "サインアウト"),
+    "locked_title": ("This camera is locked", "カメラはロックされています"),
+    "locked_lead": (
+        "Its stored credentials are damaged, so it lets nobody in. It does not fall back to a factory password. "
+        "Reset it at the device, then claim it again.",
+        "保存された認証情報が壊れているため、誰もサインインできません。工場出荷時のパスワードには戻りません。"
+        "本体で初期化してから、設定をやり直してください。",
+    ),
+    "unavailable_title": ("One moment", "しばらくお待ちください"),
+    "unavailable_lead": (
+        "The part of the camera that checks passwords does not answer, so nobody is let in. Try again soon.",
+        "パスワードを確認する機能が応答していないため、現在は誰もサインインできません。少し待ってからお試しください。",
+    ),
+    "live_title": ("Live view", "ライブ映像"),
+    "live_alt": ("Picture from the camera", "カメラの映像"),
+    "live_stopped": ("The picture has stopped.", "映像が停止しました。"),
+    "device_title": ("This camera", "カメラの情報"),
+    "model": ("Model", "機種"),
+    "hardware": ("Hardware revision", "ハードウェア"),
+    "serial": ("Serial number", "シリアル番号"),
+    "version": ("Firmware version", "ファームウェア"),
+    "slot": ("Running from slot", "動作中のスロット"),
+    "update_phase": ("Update", "更新の状態"),
+    "last_result": ("Last update", "前回の更新結果"),
+    "server": ("Update server", "更新サーバー"),
+    "server_none": ("not enrolled", "未登録"),
+    "enrol_title": ("Enrol with an update server", "更新サーバーへの登録"),
+    "enrol_lead": (
+        "Paste the token that your operator made for this camera. It works once.",
+        "運用者が発行したこのカメラ専用のトークンを貼り付けてください。使用は一度限りです。",
+    ),
+    "token": ("Enrolment token", "登録トークン"),
+    "enrol_button": ("Enrol", "登録する"),
+    "enrol_started": ("Enrolment has started.", "登録を開始しました。"),
+    "change_title": ("Change password", "パスワードの変更"),
+    "change_button": ("Change password", "変更する"),
+    "change_done": (
+        "Your password has been changed. Please sign in with it.",
+        "パスワードを変更しました。新しいパスワードでサインインしてください。",
+    ),
+    "evidence_title": ("Security evidence", "セキュリティの測定結果"),
+    "evidence_lead": (
+        "What this camera measured about itself, at the time shown. A measurement, not a certificate.",
+        "表示時点でこのカメラが自身を測定した結果です。認証や適合を示すものではありません。",
+    ),
+    "evidence_button": ("Show evidence", "測定結果を表示"),
+    "evidence_none": ("No evidence has been measured yet.", "まだ測定結果がありません。"),
+    "evidence_criterion": ("Criterion", "項目"),
+    "evidence_verdict": ("Verdict", "判定"),
+    "evidence_reason": ("What was seen", "確認した内容"),
+    "signed_in_as": ("Signed in as", "サインイン中："),
+    "javascript": ("This page needs JavaScript.", "このページにはJavaScriptが必要です。"),
+    "error_denied": (
+        "That is not right. Please check and try again.",
+        "入力が正しくありません。確認してもう一度お試しください。",
+    ),
+    "error_wait": (
+        "Too many attempts. Please wait {seconds} s, then try again.",
+        "試行回数が多すぎます。{seconds}秒待ってからお試しください。",
+    ),
+    "error_unclaimed": ("The camera has not been claimed yet.", "カメラの初期設定がまだ済んでいません。"),
+    "error_locked": ("The camera is locked.", "カメラはロックされています。"),
+    "error_bad_request": ("The request could not be understood.", "要求を処理できませんでした。"),
+    "error_policy": ("This password does not meet the rules.", "このパスワードは条件を満たしていません。"),
+    "error_busy": (
+        "The camera is busy. Please try again soon.",
+        "処理が混み合っています。少し待ってからお試しください。",
+    ),
+    "error_unavailable": (
+        "The camera cannot check this just now. Please try again soon.",
+        "現在確認できません。少し待ってからお試しください。",
+    ),
+    "error_signed_out": ("Please sign in again.", "もう一度サインインしてください。"),
+    "error_forbidden": ("You may not do this.", "この操作は許可されていません。"),
+    "error_network": ("The camera does not answer.", "カメラが応答しません。"),
+}
+
+
+def choose_language(accept_language: str) -> Language:
+    """Japanese when Accept-Language prefers it over English, else English (RFC 9110 section 12.5.4).
+
+    Raises:
+        Nothing: an unreadable preference is none.
+    """
+    best: Language = "en"
+    best_weight = 0.0
+    for item in accept_language[:512].split(","):
+        tag, _, parameter = item.strip().partition(";")
+        prefix = tag.strip().lower().partition("-")[0]
+        weight = _weight(parameter)
+        if weight > best_weight and prefix in {"en", "ja"}:
+            best, best_weight = ("ja" if prefix == "ja" else "en"), weight
+    return best
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return min(1.0, max(0.0, float(value)))
+    except ValueError:
+        return 0.0
+
+
+def say(key: str, language: Language) -> str:
+    """One text.
+
+    Raises:
+        KeyError: no such text: a bug of ours.
+    """
+    return TEXTS[key][0 if language == "en" else 1]
+
+
+def both(key: str) -> dict[str, str]:
+    """One text in both languages, as JSON replies carry it.
+
+    Raises:
+        KeyError: no such text: a bug of ours.
+    """
+    english, japanese = TEXTS[key]
+    return {"en": english, "ja": japanese}
