@@ -1,8 +1,8 @@
 """The control: a camera as they were sold for years, with a factory password and no guard.
 
-It is never part of a product image. It exists so that every credential attack can be shown to work where Camward is absent. It answers the login
-protocol's operations from a table in this process: no lockout, no policy, no claim. The product's recipe leaves this
-file out, and nothing that the gated camera runs imports it.
+It is never part of a product image. It exists so that every credential attack can be shown to work where Camward is
+absent. It answers the login protocol's operations from a table in this process: no lockout, no policy, no claim. The
+product's recipe leaves this file out, and nothing that the gated camera runs imports it.
 """
 
 import hashlib

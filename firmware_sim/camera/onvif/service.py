@@ -101,10 +101,11 @@ class DeviceService:
             return _fault(Fault(503, False, ("Action",), "The login service does not answer; nobody is let in."))
 
     def _answer(self, request: Request) -> Response:
-        operation = parse_request(request.body)
         if "origin" in request.head.headers:  # browsers send it; no browser page speaks ONVIF
             raise Refused(_not_authorized("The request comes from a web page.", 403))
-        if operation.tag == f"{{{DEVICE}}}GetSystemDateAndTime":
+        # Digest clients often keep the body back until they have been challenged (RFC 7616 section 3.6).
+        operation = parse_request(request.body) if request.body else None
+        if operation is not None and operation.tag == f"{{{DEVICE}}}GetSystemDateAndTime":
             return _ok(self._date_and_time())
         state = service_state(self._login, "onvif", request.source)
         if state != "claimed":
@@ -112,6 +113,8 @@ class DeviceService:
         reply = self._gate.check(request.head, request.source)
         if reply is None or not reply.ok:
             return self._refuse_login(request, reply)
+        if operation is None:
+            raise SoapError("the envelope is empty")
         namespace, _, name = operation.tag.rpartition("}")
         perform = self._operations.get(name) if namespace == f"{{{DEVICE}" else None
         if perform is None:

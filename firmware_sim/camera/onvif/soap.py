@@ -78,7 +78,7 @@ class _BoundedBuilder(ElementTree.TreeBuilder):
         self._depth = 0
         self._elements = 0
 
-    def start(self, tag: str, attrs: dict[str, str]) -> ElementTree.Element:  # type: ignore[override]
+    def start(self, tag: str, attrs: dict[str, str]) -> ElementTree.Element:
         self._depth += 1
         self._elements += 1
         if self._depth > MAX_DEPTH or self._elements > MAX_ELEMENTS:
