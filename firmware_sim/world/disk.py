@@ -1,0 +1,121 @@
+"""A disk that is stricter than hardware."""
+
+from binascii import hexlify
+from hashlib import sha256
+
+from agent.formats.errors import Unavailable
+from firmware_sim.world.power import Misuse, Power
+
+SECTOR_BYTES = 512  # what a disk writes whole or not at all
+
+
+class Medium:
+    """What keeps its content without power: the sectors of one disk.
+
+    Attributes:
+        bad_sectors: numbers of sectors that fail on reading and writing.
+        read_only: refuse every write, as worn flash does.
+    """
+
+    def __init__(self, size_bytes: int, power: Power) -> None:
+        self.power = power
+        self.content = bytearray(size_bytes)
+        self.bad_sectors: set[int] = set()
+        self.read_only = False
+
+    def digest(self, offset_bytes: int, length_bytes: int) -> str:
+        """SHA-256 of a region, taken from outside: what a test compares before and after."""
+        piece = bytes(self.content[offset_bytes : offset_bytes + length_bytes])
+        return hexlify(sha256(piece).digest()).decode()
+
+    def check(self, offset_bytes: int, length_bytes: int) -> None:
+        """Refuse what the medium cannot do.
+
+        Raises:
+            Unavailable: beyond the end, or a bad sector.
+        """
+        if offset_bytes < 0 or length_bytes < 0 or offset_bytes + length_bytes > len(self.content):
+            raise Unavailable("beyond the end of the disk")
+        for sector in self.bad_sectors:
+            if offset_bytes < (sector + 1) * SECTOR_BYTES and sector * SECTOR_BYTES < offset_bytes + length_bytes:
+                raise Unavailable("sector " + str(sector) + " is bad")
+
+
+class StrictBlockDevice:
+    """One open handle of the disk; implements the port BlockDevice.
+
+    Writes stay in a volatile cache of this handle until `flush`; a flush through one handle makes nothing durable that
+    another one wrote. When the power fails, each sector that is not durable survives or not, on its own, so writes are
+    torn and reordered. Reading what is not flushed, and writing outside the windows, is `Misuse`.
+
+    Args:
+        medium: the disk.
+        windows: (offset, length) pairs in bytes that may be written.
+        align_bytes: offset and length of every write are multiples of it.
+    """
+
+    def __init__(self, medium: Medium, windows: "list[tuple[int, int]]", align_bytes: int) -> None:
+        self._medium = medium
+        self._windows = windows
+        self._align = align_bytes
+        self._cache: list[tuple[int, bytes]] = []
+        medium.power.settles(self._lose_power)
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Exactly `length_bytes` bytes of the medium.
+
+        Raises:
+            Unavailable: beyond the end, or a bad sector.
+            Misuse: some of it was written and not flushed, so the answer would prove nothing.
+        """
+        self._medium.check(offset_bytes, length_bytes)
+        for offset, data in self._cache:
+            if offset < offset_bytes + length_bytes and offset_bytes < offset + len(data):
+                raise Misuse("read of bytes that were not flushed, at " + str(offset_bytes))
+        return bytes(self._medium.content[offset_bytes : offset_bytes + length_bytes])
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        """Put into the cache; not durable.
+
+        Raises:
+            Unavailable: beyond the end, misaligned, a bad sector, or the medium is read-only.
+            Misuse: outside the windows.
+        """
+        self._medium.check(offset_bytes, len(data))
+        if offset_bytes % self._align or len(data) % self._align:
+            raise Unavailable("misaligned write")
+        if not any(
+            begin <= offset_bytes and offset_bytes + len(data) <= begin + length for begin, length in self._windows
+        ):
+            raise Misuse("write outside the permitted window, at " + str(offset_bytes))
+        if self._medium.read_only:
+            raise Unavailable("the disk is read-only")
+        fails = self._medium.power.operation("write " + str(offset_bytes) + "+" + str(len(data)))
+        self._cache.append((offset_bytes, bytes(data)))
+        if fails:
+            raise self._medium.power.fail()
+
+    def flush(self) -> None:
+        """Make every earlier write of this handle durable.
+
+        Raises:
+            Unavailable: the medium is read-only; what was written is lost.
+        """
+        if self._medium.power.operation("flush"):
+            raise self._medium.power.fail()
+        for offset, data in self._cache:
+            self._medium.content[offset : offset + len(data)] = data
+        self._cache = []
+
+    def size_bytes(self) -> int:
+        """Length of the disk."""
+        return len(self._medium.content)
+
+    def _lose_power(self) -> None:
+        survives = self._medium.power.survives
+        for offset, data in self._cache:
+            for at in range(0, len(data), SECTOR_BYTES):
+                if survives():
+                    piece = data[at : at + SECTOR_BYTES]
+                    self._medium.content[offset + at : offset + at + len(piece)] = piece
+        self._cache = []

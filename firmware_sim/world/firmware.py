@@ -1,0 +1,118 @@
+"""Slot images for the world's small disk: a root, and behind it a signed system that names the root's hash.
+
+A real slot is a squashfs with its verity tree and a FIT. Here the "FIT" is one block: a tag that only `UNSAFE_BOOT_KEY`
+makes, and JSON that says version, security epoch, the root's hash, and how this firmware behaves.
+"""
+
+from binascii import hexlify
+from hashlib import sha256
+
+from agent.formats import json
+from agent.formats.block_tree import BLOCK_BYTES
+from agent.formats.errors import FormatError
+from agent.formats.value import Value
+from firmware_sim.world.chance import Chance
+
+UNSAFE_BOOT_KEY = b"unsafe boot key of the world"
+TAG_BYTES = 32
+MAX_FIT_BYTES = BLOCK_BYTES - TAG_BYTES
+
+SOUND = "sound"
+DEAD_SERVICES = "dead services"  # the camera application crashes: health checks fail
+HANGS = "hangs"  # the agent never runs; the watchdog resets the machine
+BEHAVIOURS = (SOUND, DEAD_SERVICES, HANGS)
+
+
+class Geometry(Value):
+    """How the disk is cut, in blocks of 4096 bytes. The system ("FIT") is one block, right behind the root."""
+
+    FIELDS = ("slot_blocks", "root_blocks")
+    slot_blocks: int
+    root_blocks: int
+
+    def slot_bytes(self) -> int:
+        """Length of a slot."""
+        return self.slot_blocks * BLOCK_BYTES
+
+    def fit_offset(self) -> int:
+        """Where the system begins within a slot, in bytes."""
+        return self.root_blocks * BLOCK_BYTES
+
+    def image_bytes(self) -> int:
+        """Length of a slot image."""
+        return self.fit_offset() + BLOCK_BYTES
+
+    def slot_offset(self, slot: str) -> int:
+        """Where a slot begins on the disk; the boot record's copies are in blocks 1 and 2."""
+        return 4 * BLOCK_BYTES + (0 if slot == "a" else self.slot_bytes())
+
+    def disk_bytes(self) -> int:
+        """Length of the whole disk; one block at the end stands for the data partition."""
+        return self.slot_offset("b") + self.slot_bytes() + BLOCK_BYTES
+
+    def layout(self) -> "dict[str, object]":
+        """The `layout` member of agent.json."""
+        length = self.slot_bytes()
+        return {
+            "name": "ab-1",
+            "device": "/dev/vda",
+            "erase_bytes": BLOCK_BYTES,
+            "boot_record": [BLOCK_BYTES, 2 * BLOCK_BYTES],
+            "slots": {slot: {"offset": self.slot_offset(slot), "length": length} for slot in ("a", "b")},
+            "fit_offset": self.fit_offset(),
+            "data": {"offset": self.disk_bytes() - BLOCK_BYTES, "length": BLOCK_BYTES},
+        }
+
+
+class Firmware(Value):
+    """What a system says about itself once its tag fits."""
+
+    FIELDS = ("version", "security_epoch", "root_sha256", "behaviour")
+    version: str
+    security_epoch: int
+    root_sha256: str
+    behaviour: str
+
+
+def build(geometry: Geometry, version: str, security_epoch: int = 1, behaviour: str = SOUND) -> bytes:
+    """A slot image. Every third block of the root is the same in all versions, as unchanged files are."""
+    blocks = []
+    for index in range(geometry.root_blocks):
+        seed = "common" if index % 3 == 0 else version + behaviour
+        blocks.append(_block(seed + str(index)))
+    root = b"".join(blocks)
+    about = {
+        "version": version,
+        "security_epoch": security_epoch,
+        "root_sha256": hexlify(sha256(root).digest()).decode(),
+        "behaviour": behaviour,
+    }
+    body = json.dump(about)
+    body += b" " * (MAX_FIT_BYTES - len(body))
+    return root + sha256(UNSAFE_BOOT_KEY + body).digest() + body
+
+
+def system(geometry: Geometry, slot: bytes) -> "Firmware | None":
+    """What the boot loader finds in a slot; None where the tag does not fit."""
+    block = slot[geometry.fit_offset() : geometry.fit_offset() + BLOCK_BYTES]
+    tag, body = block[:TAG_BYTES], block[TAG_BYTES:]
+    if sha256(UNSAFE_BOOT_KEY + body).digest() != tag:
+        return None
+    try:
+        about = json.parse_object(body, MAX_FIT_BYTES)
+    except FormatError:
+        return None
+    return Firmware(about["version"], about["security_epoch"], about["root_sha256"], about["behaviour"])
+
+
+def verified(geometry: Geometry, slot: bytes) -> "Firmware | None":
+    """The slot's firmware if every byte of system and root is as it was signed; None otherwise."""
+    found = system(geometry, slot)
+    if found is None or hexlify(sha256(slot[: geometry.fit_offset()]).digest()).decode() != found.root_sha256:
+        return None
+    return found
+
+
+def _block(seed: str) -> bytes:
+    piece = Chance(seed).bytes(32)
+    return piece * (BLOCK_BYTES // len(piece))

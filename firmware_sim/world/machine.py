@@ -1,0 +1,125 @@
+"""The rest of the machine: clock, measurements, watchdog, web certificate, and the camera's services."""
+
+from agent.formats.errors import Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+FINGERPRINT = "ab" * 32  # of the certificate that this world's services show
+
+
+class WorldClock:
+    """Implements the port Clock; time passes only when a test lets it.
+
+    `skew_s` is what the camera's wall clock is wrong by; it may be changed at any time, as NTP may.
+    """
+
+    def __init__(self, now_s: int) -> None:
+        self.now_s = float(now_s)
+        self.skew_s = 0
+        self._started_s = float(now_s)
+        self._boots = 0
+
+    def power_on(self) -> None:
+        """A new boot begins: another boot id, and the monotonic clock starts anew."""
+        self._boots += 1
+        self._started_s = self.now_s
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now_s += max(0.0, seconds)
+
+    def wall_s(self) -> int:
+        """Unix seconds, wrong by `skew_s`."""
+        return int(self.now_s) + self.skew_s
+
+    def monotonic_s(self) -> float:
+        """Seconds since the power came on."""
+        return self.now_s - self._started_s
+
+    def boot_id(self) -> str:
+        """The number of this boot, written like a UUID."""
+        return "00000000-0000-4000-8000-" + ("000000000000" + str(self._boots))[-12:]
+
+
+class WorldSensors:
+    """Implements the port Sensors with what the test says; nothing by default."""
+
+    def __init__(self) -> None:
+        self.measured: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
+
+    def telemetry(self) -> "dict[str, Any]":
+        """A copy of `measured`."""
+        return dict(self.measured)
+
+    def facts(self) -> "dict[str, Any]":
+        """A copy of `found`."""
+        return dict(self.found)
+
+
+class WorldWatchdog:
+    """Implements the port Watchdog by counting."""
+
+    def __init__(self) -> None:
+        self.fed = 0
+        self.closed = False
+
+    def feed(self) -> None:
+        """Count."""
+        self.fed += 1
+
+    def close(self) -> None:
+        """Remember it."""
+        self.closed = True
+
+
+class WorldWebCertificate:
+    """Implements the port WebCertificate: there is always the same one."""
+
+    def __init__(self) -> None:
+        self.broken = False
+
+    def ensure(self, serial: str) -> str:
+        """The fingerprint.
+
+        Raises:
+            Unavailable: `broken` is set.
+        """
+        if self.broken:
+            raise Unavailable("the storage is broken")
+        return FINGERPRINT
+
+
+class CameraServices:
+    """Implements the port Services: a camera that asks the agent on the login socket, as firmware_sim.camera does.
+
+    Faults: a service named in `dead` answers nothing; one named in `open_doors` lets everybody in without asking.
+
+    Args:
+        ask: hands one login request to the agent and returns its reply: (service name, request) -> reply.
+    """
+
+    def __init__(self, ask: "Callable[[str, dict[str, Any]], dict[str, Any]]") -> None:
+        self._ask = ask
+        self.dead: set[str] = set()
+        self.open_doors: set[str] = set()
+
+    def answers(self, service: "dict[str, Any]") -> bool:
+        """Whether the service is alive."""
+        return service["name"] not in self.dead
+
+    def enter(self, service: "dict[str, Any]", source: str, user: "str | None", password: str) -> str:
+        """Try to get in; `in`, `refused` or `silent`."""
+        if not self.answers(service):
+            return "silent"
+        if service["name"] in self.open_doors:
+            return "in"
+        if user is None:
+            return "refused"
+        reply = self._ask(
+            service["name"], {"v": 1, "op": "login", "source": source, "user": user, "password": password}
+        )
+        return "in" if reply.get("ok") is True else "refused"

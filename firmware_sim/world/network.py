@@ -1,0 +1,268 @@
+"""The operator's side as the camera meets it: a server of files, an enrolment, a broker. Faults are plain values."""
+
+from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.formats.token import Token
+
+    from firmware_sim.world.machine import WorldClock
+
+STALL_S = 60  # what a fetch that stalls costs, the adapter's own deadline
+DROP = "drop"  # the connection ends after `at_bytes` bytes of this body (a ranged read gets what came before)
+RESET = "reset"  # the connection ends and nothing of this answer is usable
+FLIP = "flip"  # the bit at byte `at_bytes` is wrong
+ENDLESS = "endless"  # the body never ends
+STALL = "stall"  # nothing comes until the deadline
+ABSENT = "absent"  # 404
+SHIFTED = "shifted"  # the range that is served begins `at_bytes` bytes too early
+KINDS = (DROP, RESET, FLIP, ENDLESS, STALL, ABSENT, SHIFTED)
+ALWAYS = 1 << 30
+
+
+class Fault(Value):
+    """One thing that goes wrong on the way: for paths that contain `path`, the next `times` times.
+
+    `at_bytes` counts from the begin of the file, not of the range.
+    """
+
+    FIELDS = ("kind", "path", "at_bytes", "times")
+    kind: str
+    path: str
+    at_bytes: int
+    times: int
+
+
+class Exchange(Value):
+    """One answered request: the range that was asked for (length 0: all) and how many bytes went over the wire."""
+
+    FIELDS = ("path", "offset_bytes", "length_bytes", "served_bytes")
+    path: str
+    offset_bytes: int
+    length_bytes: int
+    served_bytes: int
+
+
+class Server:
+    """What the operator's server holds and has seen; survives every power cut of the camera.
+
+    Attributes:
+        files: bodies by path.
+        down: nobody answers.
+        exchanges: every request that was answered, in order.
+        received: what was PUT, by path, in order.
+        secrets: valid enrolment secrets by token id; the key each was used for is kept in `enrolled`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.files: dict[str, bytes] = {}
+        self.down = False
+        self.exchanges: list[Exchange] = []
+        self.received: dict[str, list[bytes]] = {}
+        self.secrets: dict[str, str] = {}
+        self.enrolled: dict[str, bytes] = {}
+        self._faults: list[tuple[Fault, list[int]]] = []
+
+    def fail(self, fault: Fault) -> None:
+        """Let this go wrong from now on, as often as it says.
+
+        Raises:
+            ValueError: there is no such kind.
+        """
+        if fault.kind not in KINDS:
+            raise ValueError(fault.kind)
+        self._faults.append((fault, [fault.times]))
+
+    def heal(self) -> None:
+        """No fault is left, and the server is up."""
+        self._faults = []
+        self.down = False
+
+    def fetched(self, path: str) -> "list[tuple[int, int]]":
+        """The ranges (offset, bytes served) that were answered for paths that contain `path`, in order."""
+        return [(one.offset_bytes, one.served_bytes) for one in self.exchanges if path in one.path]
+
+    def answer(self, path: str, max_bytes: int, offset: int, length: int, clock: "WorldClock") -> "bytes | None":
+        """Serve one request.
+
+        Raises:
+            Unavailable: as the faults say.
+        """
+        if self.down:
+            raise Unavailable("connection refused")
+        fault = self._due(path, offset, length)
+        kind = fault.kind if fault else ""
+        if fault and kind == STALL:
+            clock.advance(STALL_S)
+            raise Unavailable("timed out")
+        body = self.files.get(path)
+        if body is None or kind == ABSENT:
+            self.exchanges.append(Exchange(path, offset, length, 0))
+            return None
+        if fault and kind == SHIFTED:
+            offset = max(0, offset - fault.at_bytes)
+        wanted = body[offset : offset + length] if length else body
+        if fault and kind == ENDLESS:
+            wanted += b" " * (max_bytes + 1 - len(wanted))
+        if fault and kind == FLIP:
+            at = fault.at_bytes - offset
+            wanted = wanted[:at] + bytes([wanted[at] ^ 1]) + wanted[at + 1 :]
+        if fault and kind in (DROP, RESET):
+            wanted = wanted[: max(0, fault.at_bytes - offset)]
+        wanted = wanted[: max_bytes + 1]
+        self.exchanges.append(Exchange(path, offset, length, len(wanted)))
+        if kind == RESET or (kind == DROP and (not length or not wanted)):
+            raise Unavailable("the connection was dropped")
+        return wanted
+
+    def _due(self, path: str, offset: int, length: int) -> "Fault | None":
+        for fault, left in self._faults:
+            if not left[0] or fault.path not in path:
+                continue
+            if fault.kind in (DROP, RESET, FLIP) and length and not offset <= fault.at_bytes < offset + length:
+                continue
+            left[0] -= 1
+            return fault
+        return None
+
+
+class WorldFetcher:
+    """Implements the port Fetcher on a `Server`; one per boot."""
+
+    def __init__(self, server: Server, clock: "WorldClock") -> None:
+        self._server = server
+        self._clock = clock
+        self._open = False
+
+    def open(self, server_url: str, ca_pem: str) -> None:
+        """Use this server.
+
+        Raises:
+            FormatError: no HTTPS URL, or no certificate.
+        """
+        if not server_url.startswith("https://") or "BEGIN CERTIFICATE" not in ca_pem:
+            raise FormatError("no server URL or no CA")
+        self._open = server_url == self._server.url
+
+    def get(self, path: str, max_bytes: int, offset_bytes: int = 0, length_bytes: int = 0) -> "bytes | None":
+        """The body, or the range of it, or None where there is none.
+
+        Raises:
+            Unavailable: not opened, down, dropped or stalled.
+        """
+        self._check()
+        return self._server.answer(path, max_bytes, offset_bytes, length_bytes, self._clock)
+
+    def put(self, path: str, body: bytes) -> None:
+        """Send a document.
+
+        Raises:
+            Unavailable: not opened, or down.
+        """
+        self._check()
+        if self._server.down:
+            raise Unavailable("connection refused")
+        self._server.received.setdefault(path, []).append(body)
+
+    def _check(self) -> None:
+        if not self._open:
+            raise Unavailable("no server was opened")
+
+
+class WorldEnroller:
+    """Implements the port Enroller: a certificate for whoever knows the token's secret, once per key."""
+
+    def __init__(self, server: Server, public_key: "Callable[[], bytes]") -> None:
+        self._server = server
+        self._public_key = public_key
+
+    def certify(self, token: "Token", device_id: str, serial: str) -> bytes:
+        """The certificate (text in the shape of PEM, nothing in it is real).
+
+        Raises:
+            Rejected: the secret is wrong, or the token was used for another key.
+            Unavailable: the server is down.
+        """
+        if self._server.down:
+            raise Unavailable("connection refused")
+        key = self._public_key()
+        if self._server.secrets.get(token.id) != token.secret:
+            raise Rejected("the server refuses the token")
+        if self._server.enrolled.setdefault(token.id, key) != key:
+            raise Rejected("the token was used")
+        return ("-----BEGIN CERTIFICATE-----\n" + device_id + "\n-----END CERTIFICATE-----\n").encode()
+
+
+class Broker:
+    """The operator's MQTT broker; survives every power cut of the camera.
+
+    Attributes:
+        down: no connection is possible.
+        refuses: topics (parts of) whose publications are lost without acknowledgement.
+        messages: (topic, payload) in the order of arrival.
+    """
+
+    def __init__(self) -> None:
+        self.down = False
+        self.refuses: set[str] = set()
+        self.messages: list[tuple[str, bytes]] = []
+
+    def on(self, topic: str) -> "list[bytes]":
+        """Payloads that arrived on topics that end with `topic`."""
+        return [payload for name, payload in self.messages if name.endswith(topic)]
+
+
+class WorldLink:
+    """Implements the port Link on a `Broker`; one per boot. `events` keeps what happens until the world takes it."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self.events: list[tuple[object, ...]] = []
+        self.subscribed: tuple[str, ...] = ()
+        self._open = False
+        self._up = False
+
+    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
+        """Connect and stay connected.
+
+        Raises:
+            FormatError: no certificate.
+        """
+        if "BEGIN CERTIFICATE" not in ca_pem:
+            raise FormatError("no CA")
+        self._open = True
+        self.subscribed = subscribe
+        self.poll()
+
+    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+        """Hand over one message; acknowledged in `events` unless the broker refuses it."""
+        if not self._up:
+            return False
+        if any(part in topic for part in self._broker.refuses):
+            return True
+        self._broker.messages.append((topic, payload))
+        self.events.append(("acknowledged", name))
+        return True
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._open = False
+        self.poll()
+
+    def deliver(self, topic: str, payload: bytes) -> None:
+        """Something the broker sends to this camera."""
+        if self._up:
+            self.events.append(("message", topic, payload))
+
+    def poll(self) -> None:
+        """Notice whether the broker can be reached."""
+        up = self._open and not self._broker.down
+        if up and not self._up:
+            self.events.append(("up",))
+        if self._up and not up:
+            self.events.append(("down", "the broker is gone"))
+        self._up = up

@@ -1,0 +1,100 @@
+"""The power supply, and the one counter of operations that leave something durable.
+
+Every write, flush, document write and delete in the world asks `Power.operation` first. A test runs a scenario once to
+learn how many operations it has, then once for every index, with the power failing during exactly that operation.
+"""
+
+from firmware_sim.world.chance import Chance
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOST = "lost"  # nothing of what was not yet durable survives the cut
+KEPT = "kept"  # all of it survives, the operation itself included
+TORN = "torn"  # each sector, each document survives or not as the seed decides
+OUTCOMES = (LOST, KEPT, TORN)
+
+
+class PowerCut(BaseException):
+    """The power is gone. No Exception, so that nothing on the camera can catch it."""
+
+
+class Misuse(Exception):
+    """The agent did what no correct agent does (a write outside its window, a read of what it had not flushed)."""
+
+
+class Power:
+    """Counts operations; cuts the power during the one that was chosen.
+
+    Attributes:
+        count: operations begun since the world was made.
+        trace: what they were, in order, for tests that must know what they cut.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.count = 0
+        self.trace: list[str] = []
+        self.chance = Chance(seed)
+        self._cut_at: int | None = None
+        self._outcome = LOST
+        self._off = False
+        self._handles: list[Callable[[], None]] = []
+
+    def settles(self, settle: "Callable[[], None]") -> None:
+        """Register what decides, at the cut, which volatile bytes of one open handle survive."""
+        self._handles.append(settle)
+
+    def cut_at(self, index: "int | None", outcome: str = LOST) -> None:
+        """Cut the power during the operation with this index (as `count` was before it); None: never."""
+        if outcome not in OUTCOMES:
+            raise ValueError(outcome)
+        self._cut_at = index
+        self._outcome = outcome
+
+    def operation(self, what: str) -> bool:
+        """Announce a durable operation.
+
+        Returns:
+            True when the power fails during it: the caller settles what survives (`survives`) and calls `fail`.
+
+        Raises:
+            PowerCut: the power is off already.
+        """
+        if self._off:
+            raise PowerCut("the power is off")
+        index = self.count
+        self.count += 1
+        self.trace.append(what)
+        return index == self._cut_at
+
+    def survives(self) -> bool:
+        """Whether one thing that was not durable yet (a sector, a document) survives this cut."""
+        if self._outcome == TORN:
+            return self.chance.below(2) == 1
+        return self._outcome == KEPT
+
+    def fail(self) -> "PowerCut":
+        """Switch off and settle what survives of every open handle; the caller raises what this returns."""
+        self._off = True
+        self._cut_at = None
+        for settle in self._handles:
+            settle()
+        self._handles = []
+        return PowerCut("cut during operation " + str(self.count - 1) + ": " + self.trace[-1])
+
+    def unplug(self) -> None:
+        """Cut the power between two operations."""
+        if not self._off:
+            self.trace.append("unplugged")
+            self.count += 1
+            self.fail()
+
+    def restore(self) -> None:
+        """Switch on again. A cut planned meanwhile stays planned: the boot loader may be cut as well."""
+        self._off = False
+        self._handles = []
+
+    def is_off(self) -> bool:
+        """Whether the power is off."""
+        return self._off

@@ -1,0 +1,113 @@
+"""Keys and password hashes that protect nothing; for the world alone."""
+
+from binascii import a2b_base64, b2a_base64, hexlify
+from hashlib import sha256
+
+from agent.formats.errors import Unavailable
+from firmware_sim.world.chance import Chance
+from firmware_sim.world.power import PowerCut
+from firmware_sim.world.store import Documents
+
+_SPKI_P256 = "3059301306072a8648ce3d020106082a8648ce3d030107034200"
+_ROUNDS = "$unsafe$"
+
+
+class UnsafeSigner:
+    """A signature scheme anybody can forge: SHA-256 over the public key and the message.
+
+    Its public keys have the form of P-256 keys (so the formats take them) and lie on no
+    curve (so no real verifier does).
+    """
+
+    def __init__(self, name: str) -> None:
+        point = b"\x04" + Chance("signer " + name).bytes(64)
+        self.public_der = bytes.fromhex(_SPKI_P256) + point
+        encoded = b2a_base64(self.public_der).strip().decode()
+        lines = [encoded[at : at + 64] for at in range(0, len(encoded), 64)]
+        self.public_pem = "-----BEGIN PUBLIC KEY-----\n" + "\n".join(lines) + "\n-----END PUBLIC KEY-----\n"
+
+    def sign(self, message: bytes) -> bytes:
+        """The forgeable signature."""
+        return unsafe_signature(self.public_der, message)
+
+
+def unsafe_signature(public_der: bytes, message: bytes) -> bytes:
+    """What `UnsafeSigner.sign` makes."""
+    return sha256(b"unsafe" + public_der + message).digest()
+
+
+def unsafe_signature_fits(public_key_pem: str, signature: bytes, message: bytes) -> bool:
+    """Whether `UnsafeSigner` with that public key would have signed so."""
+    lines = [line for line in public_key_pem.split("\n") if line and not line.startswith("-----")]
+    return unsafe_signature(a2b_base64("".join(lines)), message) == signature
+
+
+class UnsafeKeyStore:
+    """Implements the port KeyStore: the keys are kept as documents that name an `UnsafeSigner`."""
+
+    def __init__(self, documents: Documents, chance: Chance) -> None:
+        self._documents = documents
+        self._chance = chance
+
+    def ensure(self, name: str) -> bytes:
+        """The public key, made now if it is not there; durable.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        stored = self._read(name)
+        if stored is None:
+            stored = hexlify(self._chance.bytes(16))
+            power = self._documents.power
+            fails = power.operation("key " + name)
+            if not fails or power.survives():
+                self._documents.content["keys/" + name] = stored
+            if fails:
+                raise power.fail()
+        return UnsafeSigner(stored.decode()).public_der
+
+    def sign(self, name: str, message: bytes) -> bytes:
+        """64 bytes in the place of r and s.
+
+        Raises:
+            Unavailable: no such key, or the storage is broken.
+        """
+        stored = self._read(name)
+        if stored is None:
+            raise Unavailable("there is no key " + name)
+        return 2 * UnsafeSigner(stored.decode()).sign(message)
+
+    def protection(self) -> str:
+        """Nothing protects these keys."""
+        return "none"
+
+    def _read(self, name: str) -> "bytes | None":
+        if self._documents.power.is_off():
+            raise PowerCut("the power is off")
+        if self._documents.broken:
+            raise Unavailable("the storage is broken")
+        return self._documents.content.get("keys/" + name)
+
+
+class UnsafePasswordHasher:
+    """Implements the port PasswordHasher: one round of SHA-256 where the product takes 64 MiB of Argon2id."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self.count = 0
+
+    def hash(self, password: str) -> str:
+        """A string in the form of PHC with a random salt."""
+        self.count += 1
+        return _phc(hexlify(self._chance.bytes(8)).decode(), password)
+
+    def verify(self, password: str, phc: str) -> bool:
+        """Whether the password belongs to the string."""
+        self.count += 1
+        parts = phc.split("$")
+        return len(parts) == 4 and parts[1] == "unsafe" and _phc(parts[2], password) == phc
+
+
+def _phc(salt: str, password: str) -> str:
+    digest = hexlify(sha256((salt + "/" + password).encode()).digest()).decode()
+    return _ROUNDS + salt + "$" + digest
