@@ -1,6 +1,6 @@
 """`camward-sim`: builds camera firmware, runs it, and tells the story of the demo.
 
-The commands that build images come from `firmware_sim.image.cli`, those that run them from here and `firmware_sim.demo`.
+`firmware_sim.image.cli` brings the commands that build images; those that run them are here and in `firmware_sim.demo`.
 """
 
 import signal

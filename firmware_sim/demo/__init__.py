@@ -1,0 +1,1 @@
+"""The story that `make demo` tells: one camera, one operator, one attacker, every step checked."""
