@@ -27,8 +27,8 @@ _CODE = (
     'autocomplete="one-time-code" class="mono"'
 )
 _USER = 'type="text" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64"'
-_OLD_SECRET = 'type="password" autocomplete="current-password" maxlength="128"'
-_NEW_SECRET = 'type="password" autocomplete="new-password" maxlength="128"'
+_OLD_ENTRY = 'type="password" autocomplete="current-password" maxlength="128"'
+_NEW_ENTRY = 'type="password" autocomplete="new-password" maxlength="128"'
 
 
 def claim_page(language: Language, model: str, serial: str) -> str:
@@ -43,9 +43,9 @@ def claim_page(language: Language, model: str, serial: str) -> str:
         f"<h1>{say('claim_title', language)}</h1>{identity}<p>{say('claim_lead', language)}</p>"
         + _field(language, "code", "code", _CODE, "code_hint")
         + _field(language, "user", "user", 'value="admin" ' + _USER)
-        + _field(language, "password", "password", _NEW_SECRET, "password_hint")
+        + _field(language, "password", "password", _NEW_ENTRY, "password_hint")
         + _rules(language)
-        + _field(language, "again", "password_again", _NEW_SECRET)
+        + _field(language, "again", "password_again", _NEW_ENTRY)
         + '<p class="match" id="match" role="status"></p>'
         + _show_password(language)
         + _submit("claim_button", language)
@@ -64,7 +64,7 @@ def sign_in_page(language: Language) -> str:
         f'<form id="sign-in" class="card narrow" novalidate><h1>{say("sign_in_title", language)}</h1>'
         f"<p>{say('sign_in_lead', language)}</p>"
         + _field(language, "user", "user", _USER)
-        + _field(language, "password", "password", _OLD_SECRET)
+        + _field(language, "password", "password", _OLD_ENTRY)
         + _submit("sign_in_button", language)
         + "</form>"
     )
@@ -115,10 +115,10 @@ def home_page(language: Language, user: str, role: str) -> str:
     change = (
         f'<form id="change" class="card" novalidate><h2>{say("change_title", language)}</h2>'
         f'<input type="hidden" name="user" id="user" autocomplete="username" value="{escape(user)}">'
-        + _field(language, "old", "password_old", _OLD_SECRET)
-        + _field(language, "password", "password_new", _NEW_SECRET)
+        + _field(language, "old", "password_old", _OLD_ENTRY)
+        + _field(language, "password", "password_new", _NEW_ENTRY)
         + _rules(language)
-        + _field(language, "again", "password_again", _NEW_SECRET)
+        + _field(language, "again", "password_again", _NEW_ENTRY)
         + '<p class="match" id="match" role="status"></p>'
         + _submit("change_button", language)
         + "</form>"

@@ -1,0 +1,207 @@
+"""A stand-in for the agent behind the login sockets (protocol v1), for the camera's tests on the host.
+
+It keeps users in memory, checks digests for real, counts nothing but what a test can see, and can be told to misbehave. It is not
+the agent: no lockout times, no hashing.
+"""
+
+import hashlib
+import json
+import secrets
+import socket
+import threading
+from pathlib import Path
+
+REALM = "camward"
+CODE = "ABCDEFGHJKLMNPQR"
+SERIAL = "KW1-000001"
+MIN_PASSWORD_CHARACTERS = 15
+
+SERVICES = ("web", "rtsp", "onvif")
+
+
+class FakeAgent:
+    """Answers on three sockets until `stop`.
+
+    Attributes:
+        state: unclaimed, claimed or locked; a test may set it.
+        users: name to (role, password).
+        garble: when set, this is sent in place of every answer.
+        refuse_with: when set, every login, digest and claim is refused with this code.
+        asked: every request, in order, as (service, request).
+    """
+
+    def __init__(self, login_dir: Path, evidence: Path) -> None:
+        self.state = "unclaimed"
+        self.users: dict[str, tuple[str, str]] = {}
+        self.garble: bytes | None = None
+        self.refuse_with: dict[str, object] | None = None
+        self.asked: list[tuple[str, dict[str, object]]] = []
+        self.nonces: set[str] = set()
+        self._grants: dict[str, tuple[str, str]] = {}
+        self._evidence = evidence
+        self._login_dir = login_dir
+        self._servers: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        for service in SERVICES:
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            server.bind(str(self._login_dir / f"{service}.sock"))
+            server.listen(16)
+            thread = threading.Thread(target=self._serve, args=(service, server), daemon=True)
+            thread.start()
+            self._servers.append(server)
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        for server in self._servers:
+            server.shutdown(socket.SHUT_RDWR)
+            server.close()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for service in SERVICES:
+            (self._login_dir / f"{service}.sock").unlink()
+        self._servers, self._threads = [], []
+
+    def claim(self, user: str, password: str) -> None:
+        self.users[user] = ("administrator", password)
+        self.state = "claimed"
+
+    def forget_grants(self) -> None:
+        self._grants.clear()
+
+    def _serve(self, service: str, server: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._converse, args=(service, client), daemon=True).start()
+
+    def _converse(self, service: str, client: socket.socket) -> None:
+        with client, client.makefile("rwb") as stream:
+            for line in stream:
+                request = json.loads(line)
+                with self._lock:
+                    self.asked.append((service, request))
+                    reply = {"v": 1, **self._answer(service, request)}
+                stream.write(json.dumps(reply).encode() + b"\n" if self.garble is None else self.garble)
+                stream.flush()
+
+    def _answer(self, service: str, request: dict) -> dict:
+        op = request["op"]
+        if op == "state":
+            facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "realm": REALM}
+            return {"ok": True, "state": self.state, "claimable": self.state == "unclaimed", **facts}
+        if op == "policy":
+            return {"ok": True, "violations": violations(request["password"])}
+        if op == "claim":
+            return self._claim(service, request)
+        if self.state != "claimed":
+            return {"ok": False, "code": self.state}
+        return getattr(self, f"_{op}_op")(service, request)
+
+    def _claim(self, service: str, request: dict) -> dict:
+        if self.state != "unclaimed" or request["code"].replace("-", "").upper() != CODE:
+            return {"ok": False, "code": "denied"}
+        if found := violations(request["password"]):
+            return {"ok": False, "code": "policy", "violations": found}
+        self.claim(request["user"], request["password"])
+        return self._granted(service, request["user"])
+
+    def _granted(self, service: str, user: str) -> dict:
+        grant = secrets.token_urlsafe(16)
+        self._grants[grant] = (service, user)
+        return {"ok": True, "role": self.users[user][0], "grant": grant}
+
+    def _login_op(self, service: str, request: dict) -> dict:
+        if self.refuse_with is not None:
+            return {"ok": False, **self.refuse_with}
+        known = self.users.get(request["user"])
+        if known is None or known[1] != request["password"]:
+            return {"ok": False, "code": "denied"}
+        return self._granted(service, request["user"])
+
+    def _nonce_op(self, service: str, request: dict) -> dict:
+        nonce = secrets.token_hex(16)
+        self.nonces.add(nonce)
+        return {"ok": True, "nonce": nonce, "realm": REALM, "opaque": "b3BhcXVl"}
+
+    def _digest_op(self, service: str, request: dict) -> dict:
+        if self.refuse_with is not None:
+            return {"ok": False, **self.refuse_with}
+        if request["nonce"] not in self.nonces:
+            return {"ok": False, "code": "denied", "stale": True}
+        known = self.users.get(request["user"])
+        if known is None or request["response"] != digest_response(request, known[1]):
+            return {"ok": False, "code": "denied"}
+        return self._granted(service, request["user"])
+
+    def _change_password_op(self, service: str, request: dict) -> dict:
+        known = self.users.get(request["user"])
+        if known is None or known[1] != request["old"]:
+            return {"ok": False, "code": "denied"}
+        if found := violations(request["new"]):
+            return {"ok": False, "code": "policy", "violations": found}
+        self.users[request["user"]] = (known[0], request["new"])
+        return {"ok": True}
+
+    def _users_op(self, service: str, request: dict) -> dict:
+        if not self._administrator(service, request):
+            return {"ok": False, "code": "denied"}
+        return {"ok": True, "users": [{"name": name, "role": role} for name, (role, _) in self.users.items()]}
+
+    def _set_user_op(self, service: str, request: dict) -> dict:
+        if not self._administrator(service, request):
+            return {"ok": False, "code": "denied"}
+        if found := violations(request["password"]):
+            return {"ok": False, "code": "policy", "violations": found}
+        self.users[request["user"]] = (request["role"], request["password"])
+        return {"ok": True}
+
+    def _enrol_op(self, service: str, request: dict) -> dict:
+        allowed = self._administrator(service, request)
+        return {"ok": True, "task": "started"} if allowed else {"ok": False, "code": "denied"}
+
+    def _device_op(self, service: str, request: dict) -> dict:
+        if request.get("grant") not in self._grants:
+            return {"ok": False, "code": "denied"}
+        facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
+        return {"ok": True, **facts, "server": "", "update_phase": "idle", "last_result": ""}
+
+    def _evidence_op(self, service: str, request: dict) -> dict:
+        if request.get("grant") not in self._grants:
+            return {"ok": False, "code": "denied"}
+        return {"ok": True, "path": str(self._evidence)}
+
+    def _administrator(self, service: str, request: dict) -> bool:
+        granted = self._grants.get(str(request.get("grant")))
+        return granted is not None and granted[0] == service and self.users[granted[1]][0] == "administrator"
+
+
+def violations(password: str) -> list[dict[str, str]]:
+    if len(password) >= MIN_PASSWORD_CHARACTERS:
+        return []
+    return [
+        {
+            "code": "too_short",
+            "en": f"At least {MIN_PASSWORD_CHARACTERS} characters.",
+            "ja": f"{MIN_PASSWORD_CHARACTERS}文字以上にしてください。",
+        }
+    ]
+
+
+def digest_response(request: dict, password: str) -> str:
+    """RFC 7616 section 3.4.1, with the RFC 2069 form when there is no qop."""
+    algorithm = {"MD5": "md5", "SHA-256": "sha256"}[request["algorithm"]]
+
+    def digest(text: str) -> str:
+        return hashlib.new(algorithm, text.encode()).hexdigest()
+
+    secret = digest(f"{request['user']}:{REALM}:{password}")
+    method = digest(f"{request['method']}:{request['uri']}")
+    middle = [request["nonce"]]
+    if "qop" in request:
+        middle += [request["nc"], request["cnonce"], request["qop"]]
+    return digest(":".join((secret, *middle, method)))
