@@ -39,15 +39,19 @@ TOOL_TIMEOUT_S = 1200
 SOURCE_DATE_EPOCH = 1767225600  # 2026-01-01T00:00:00Z
 
 
-def tool_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment tools run in: the caller's, with what would leak into images pinned."""
+def tool_environment(extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
+    """The environment tools run in: the caller's, with what would leak into images pinned; None removes a variable."""
     env = dict(os.environ)
     env["PATH"] = env.get("PATH", "/usr/bin:/bin") + ":" + EXTRA_PATH
     env["LC_ALL"] = "C.UTF-8"
     env["TZ"] = "UTC"
     env["SOURCE_DATE_EPOCH"] = str(SOURCE_DATE_EPOCH)
     env["E2FSPROGS_FAKE_TIME"] = str(SOURCE_DATE_EPOCH)
-    env.update(extra or {})
+    for name, value in (extra or {}).items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
     return env
 
 
@@ -55,7 +59,7 @@ def run_tool(
     command: Sequence[str | Path],
     *,
     cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     stdin: bytes | None = None,
     accept: tuple[int, ...] = (0,),
 ) -> subprocess.CompletedProcess[bytes]:

@@ -1,0 +1,180 @@
+"""The small layer of an image that differs between versions: our own software, its configuration, and who this release is."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.formats import config as agent_config
+from agent.formats.errors import FormatError
+from firmware_sim.camera.config import ConfigError, parse_config
+from firmware_sim.image.base import CAMWARD, compile_python
+from firmware_sim.image.errors import ImageError
+from firmware_sim.image.model import Model
+from firmware_sim.image.run import SOURCE_DATE_EPOCH
+from firmware_sim.image.store import REPOSITORY, tree_digest
+
+BOOT_FOLDER = REPOSITORY / "agent/boot"
+
+# Our software on the camera, relative to the repository. The MicroPython halves are for another kind of camera.
+APP_SOURCES = ("agent", "firmware_sim/__init__.py", "firmware_sim/camera")
+APP_LEFT_OUT = ("agent/boot", "agent/main_micropython.py", "agent/adapters/micropython")
+
+SCRIPTS = ("rc-sysinit", "rc-shutdown", "run-agent", "run-camera", "run-network", "udhcpc-event")
+PLAIN_FILES = ("modules.options", "sysctl.conf")
+
+IMAGE_ROOT_PATH = "/etc/camward/image-root.json"
+
+SEVERITIES = ("low", "medium", "high", "critical")
+
+CAMERA_ID = 900  # user and group of the camera application
+
+FAULTS: Mapping[str, Mapping[str, Any]] = {"camera-crashes": {"fault": "crash"}}
+
+
+@dataclass(frozen=True)
+class Release:
+    """What one image says about itself.
+
+    Attributes:
+        version: X.Y.Z.
+        variant: a name in the model's `variants`.
+        security_epoch: 0..65535; the camera refuses to boot one below its rollback index.
+        severity: how urgent the update is for its reader.
+        fault: None, or a name in `FAULTS` for a release that is broken on purpose.
+        notes: short release notes by language.
+    """
+
+    version: str
+    variant: str
+    security_epoch: int
+    severity: str
+    fault: str | None
+    notes: Mapping[str, str]
+
+
+def app_digest() -> dict[str, str]:
+    """Name and hash of every file that goes into the layer, for the content key."""
+    found = tree_digest(*(REPOSITORY / name for name in APP_SOURCES), BOOT_FOLDER)
+    return {name: digest for name, digest in found.items() if name.startswith("agent/boot/") or not _left_out(name)}
+
+
+def add_app(root: Path, tools: Path, model: Model, release: Release, image_root: bytes | None) -> None:
+    """Add the layer to an unpacked base.
+
+    Raises:
+        ImageError: a source file does not compile, or the configuration is not what the agent or the camera reads.
+        OSError: writing failed.
+    """
+    ours = root / CAMWARD
+    variant = model.variants[release.variant]
+    _python(ours / "python", tools, with_agent=variant["agent"])
+    for name in SCRIPTS:
+        _install(BOOT_FOLDER / name, ours / name, 0o755)
+    for name in PLAIN_FILES:
+        _install(BOOT_FOLDER / name, ours / name, 0o644)
+    etc = root / "etc"
+    (etc / "camward").mkdir()
+    files = {
+        "inittab": _inittab(variant),
+        "os-release": _os_release(model, release),
+        "passwd": f"root:x:0:0:root:/run:/bin/false\ncamera:x:{CAMERA_ID}:{CAMERA_ID}:camera:/run:/bin/false\n",
+        "group": f"root:x:0:\ncamera:x:{CAMERA_ID}:\n",
+        "shadow": "root:*:20000::::::\ncamera:*:20000::::::\n",
+        "hostname": "camera\n",
+        "hosts": "127.0.0.1 localhost camera\n::1 localhost\n",
+        "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
+        "camward/camera.json": _json(_camera_config(model, release)),
+        "camward/agent.json": _json(_agent_config(model, release)),
+    }
+    for name, text in files.items():
+        (etc / name).write_text(text)
+    (etc / "shadow").chmod(0o600)
+    (etc / "resolv.conf").symlink_to("/run/resolv.conf")
+    if image_root is not None:
+        (root / IMAGE_ROOT_PATH.lstrip("/")).write_bytes(image_root)
+
+
+def _python(target: Path, tools: Path, *, with_agent: bool) -> None:
+    for name in APP_SOURCES:
+        if name == "agent" and not with_agent:
+            continue
+        source = REPOSITORY / name
+        for path in [source] if source.is_file() else sorted(source.rglob("*")):
+            relative = path.relative_to(REPOSITORY)
+            if path.is_file() and not _left_out(relative.as_posix()) and "__pycache__" not in path.parts:
+                _install(path, target / relative, 0o644)
+    compile_python(tools, target, f"/{CAMWARD}/python", 0)
+
+
+def _left_out(name: str) -> bool:
+    return name.endswith((".pyc", ".md")) or any(name == left or name.startswith(left + "/") for left in APP_LEFT_OUT)
+
+
+def _install(source: Path, target: Path, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(mode)
+
+
+def _inittab(variant: Mapping[str, Any]) -> str:
+    text = (BOOT_FOLDER / "inittab").read_text("utf-8")
+    if not variant["agent"]:
+        text = "".join(line for line in text.splitlines(keepends=True) if "run-agent" not in line)
+    if variant["lab"]:
+        # Tests break things on a live camera through this; no image for people has it.
+        text += "hvc0::respawn:/bin/sh\n"
+    return text
+
+
+def _os_release(model: Model, release: Release) -> str:
+    fields = {
+        "ID": "camward",
+        "NAME": "Camward",
+        "PRETTY_NAME": f"{model.title} {release.version}",
+        "VERSION_ID": release.version,
+        "VARIANT_ID": release.variant,
+        "CAMWARD_MODEL": model.name,
+        "CAMWARD_HARDWARE": model.hardware,
+        "CAMWARD_SECURITY_EPOCH": str(release.security_epoch),
+        "SUPPORT_END": model.support_ends,
+    }
+    return "".join(f'{name}="{value}"\n' for name, value in fields.items())
+
+
+def _agent_config(model: Model, release: Release) -> dict[str, Any]:
+    value = {
+        "v": 1,
+        "model": model.name,
+        "hardware": model.hardware,
+        "version": release.version,
+        "security_epoch": release.security_epoch,
+        "build_time": SOURCE_DATE_EPOCH,
+        "image_root": IMAGE_ROOT_PATH,
+        "login_gid": CAMERA_ID,
+        "layout": model.layout.as_config(),
+        **model.agent,
+    }
+    try:
+        agent_config.parse(_json(value).encode())
+    except FormatError as error:
+        raise ImageError(f"the agent would refuse its configuration: {error}", f"correct [agent] in models/{model.name}.toml") from error
+    return value
+
+
+def _camera_config(model: Model, release: Release) -> dict[str, Any]:
+    variant = model.variants[release.variant]
+    identity = {"model": model.name, "hardware": model.hardware, "version": release.version}
+    fault = FAULTS[release.fault] if release.fault is not None else {}
+    value = {**identity, **model.camera, **variant.get("camera", {}), **fault}
+    try:
+        parse_config(_json(value).encode())
+    except ConfigError as error:
+        raise ImageError(f"the camera would refuse its configuration: {error}", f"correct [camera] in models/{model.name}.toml") from error
+    return value
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"

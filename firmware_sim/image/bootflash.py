@@ -1,0 +1,153 @@
+"""The two boot flashes and the control device tree: what a factory puts into a camera beside its disk."""
+
+import re
+from pathlib import Path
+
+from firmware_sim.image.app import BOOT_FOLDER
+from firmware_sim.image.errors import ImageError
+from firmware_sim.image.fit import KEY_NAMES, SECTOR_BYTES
+from firmware_sim.image.model import BOOT_RECORD_BYTES, Layout, Model
+from firmware_sim.image.run import run_tool
+
+FLASH_BYTES = 64 << 20  # of each of the two flashes of QEMU's `virt`
+ENVIRONMENT_BYTES = 0x40000  # CONFIG_ENV_SIZE of Debian's U-Boot for it
+DTB_SPARE_BYTES = 4096  # room for two public keys
+
+
+def fit_sectors(layout: Layout) -> int:
+    """Sectors from the FIT to the end of its slot: what the boot script reads."""
+    return (layout.slot_bytes - layout.fit_offset) // SECTOR_BYTES
+
+
+def boot_environment(model: Model) -> str:
+    """`agent/boot/boot.cmd` with the model's numbers, as mkenvimage wants it.
+
+    Raises:
+        ImageError: the script is malformed.
+    """
+    layout, target = model.layout, model.target
+    values = {
+        "RECORD": f"{target.record_address:#x}",
+        "RECORD_BYTES": f"{BOOT_RECORD_BYTES:#x}",
+        "RECORD_LBA_1": f"{layout.boot_record[0] // SECTOR_BYTES:#x}",
+        "RECORD_LBA_2": f"{layout.boot_record[1] // SECTOR_BYTES:#x}",
+        "FIT": f"{target.fit_address:#x}",
+        "FIT_LBA_A": f"{(layout.slot('a') + layout.fit_offset) // SECTOR_BYTES:#x}",
+        "FIT_LBA_B": f"{(layout.slot('b') + layout.fit_offset) // SECTOR_BYTES:#x}",
+        "FIT_SECTORS": f"{fit_sectors(layout):#x}",
+        "BOOTARGS": f"console={target.console} panic=1 oops=panic loglevel=4",
+    }
+    text = (BOOT_FOLDER / "boot.cmd").read_text("utf-8")
+    return compile_script(re.sub(r"@([A-Z0-9_]+)@", lambda match: values.get(match[1], match[0]), text))
+
+
+def compile_script(text: str) -> str:
+    """Turn the readable script into `name=value` lines.
+
+    Raises:
+        ImageError: a line belongs to nothing, or a placeholder is left.
+    """
+    scripts: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.strip()
+        if not words or words.startswith("#"):
+            continue
+        if "@" in words:
+            raise ImageError(f"boot.cmd line {number} has an unknown placeholder: {words}")
+        if line[0] != " " and re.fullmatch(r"[a-z0-9_]+:", words):
+            current = scripts.setdefault(words[:-1], [])
+        elif line[0] != " " and re.match(r"[a-z0-9_]+=", words):
+            name, _, value = words.partition("=")
+            scripts[name], current = [value], None
+        elif line[0] == " " and current is not None:
+            current.append(words)
+        else:
+            raise ImageError(f"boot.cmd line {number} belongs to nothing: {words}")
+    return "".join(f"{name}={_join(lines)}\n" for name, lines in scripts.items())
+
+
+def _join(lines: list[str]) -> str:
+    joined = ""
+    for line in lines:
+        opens = joined.endswith(("then", "else", "do"))
+        joined += line if not joined else (" " if opens else "; ") + line
+    return joined
+
+
+def make_flashes(model: Model, work: Path) -> tuple[Path, Path]:
+    """pflash 0 (U-Boot) and pflash 1 (its environment), each padded to the flash's size with sparse zeros.
+
+    Raises:
+        ImageError: U-Boot or mkenvimage is missing.
+        OSError: writing failed.
+    """
+    bootloader = Path(model.target.bootloader)
+    if not bootloader.is_file():
+        raise ImageError(f"{bootloader} is missing", "run `make setup`, or apt install u-boot-qemu")
+    pflash0, pflash1 = work / "pflash0.img", work / "pflash1.img"
+    pflash0.write_bytes(bootloader.read_bytes())
+    (work / "boot.env").write_text(boot_environment(model))
+    run_tool(["mkenvimage", "-s", f"{ENVIRONMENT_BYTES:#x}", "-o", pflash1, work / "boot.env"])
+    for path in (pflash0, pflash1):
+        with path.open("r+b") as file:
+            file.truncate(FLASH_BYTES)
+    return pflash0, pflash1
+
+
+def machine_arguments(model: Model) -> tuple[str, ...]:
+    """QEMU's arguments for the bare machine; everything that shapes its device tree but the flashes."""
+    target = model.target
+    # fmt: off
+    return ("-M", target.machine, "-cpu", target.cpu, "-smp", str(target.cpus), "-m", str(target.memory_mib), "-nodefaults")
+    # fmt: on
+
+
+def flash_arguments(pflash0: Path, pflash1: Path) -> tuple[str, ...]:
+    """QEMU's arguments for the two flashes. The first is read-only: U-Boot is what a boot ROM would be."""
+    return (
+        "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={pflash0}",
+        "-drive", f"if=pflash,unit=1,format=raw,file={pflash1}",
+    )  # fmt: skip
+
+
+def make_control_dtb(model: Model, flashes: tuple[Path, Path], keys: Path, work: Path) -> Path:
+    """The machine's device tree with both boot keys as required ("any": one of them suffices) and the console locked.
+
+    `/config/bootsecure` makes U-Boot run its `boot` command with Ctrl-C off and hang instead of offering a prompt should
+    that ever return; the boot script resets by itself long before.
+
+    Raises:
+        ImageError: QEMU, mkimage or dtc is missing or failed.
+        OSError: writing failed.
+    """
+    dtb = work / "control.dtb"
+    machine = list(machine_arguments(model))
+    machine[1] += f",dtb-randomness=off,dumpdtb={dtb}"
+    run_tool([model.target.qemu, *machine, *flash_arguments(*flashes), "-display", "none"])
+    run_tool(["dtc", "-q", "-I", "dtb", "-O", "dtb", "-p", str(DTB_SPARE_BYTES), "-o", dtb.with_suffix(".new"), dtb])
+    dtb.with_suffix(".new").rename(dtb)
+    for name in KEY_NAMES:
+        _add_key(dtb, keys, name, work)
+    run_tool(["fdtput", "-t", "s", dtb, "/signature", "required-mode", "any"])
+    run_tool(["fdtput", "-c", dtb, "/config"], accept=(0, 1))
+    run_tool(["fdtput", "-t", "i", dtb, "/config", "bootsecure", "1"])
+    run_tool(["fdtput", "-t", "s", dtb, "/config", "bootcmd", "boot"])
+    return dtb
+
+
+_KEY_ITS = """/dts-v1/;
+/ {{
+    description = "carries a key into the control device tree";
+    #address-cells = <1>;
+    images {{ k {{ data = [00]; type = "kernel"; arch = "arm64"; os = "linux"; compression = "none"; load = <0>; entry = <0>;
+        hash-1 {{ algo = "sha256"; }}; }}; }};
+    configurations {{ default = "c"; c {{ kernel = "k";
+        signature-1 {{ algo = "sha256,rsa2048"; key-name-hint = "{key}"; sign-images = "kernel"; }}; }}; }};
+}};
+"""
+
+
+def _add_key(dtb: Path, keys: Path, name: str, work: Path) -> None:
+    (work / f"{name}.its").write_text(_KEY_ITS.format(key=name))
+    run_tool(["mkimage", "-f", f"{name}.its", "-k", keys.resolve(), "-K", dtb.name, "-r", f"{name}.itb"], cwd=work)

@@ -1,0 +1,84 @@
+"""The factory disk: boot record, slot A, empty slot B, and an empty data partition."""
+
+import shutil
+from pathlib import Path
+
+from agent.formats.boot_record import NO_TRIAL, BootRecord, encode
+from firmware_sim.image.model import Layout
+from firmware_sim.image.run import SOURCE_DATE_EPOCH, run_tool
+
+# Fixed, so that equal inputs give equal disks. Device-mapper and mount use neither.
+DATA_UUID = "ca3a4a2d-0000-4000-8000-000000000001"
+DATA_HASH_SEED = "ca3a4a2d-0000-4000-8000-000000000002"
+
+
+def factory_record(security_epoch: int) -> BootRecord:
+    """The record of a new camera: slot A, nothing on trial, the factory image's epoch as the lowest that may boot."""
+    return BootRecord(1, "a", NO_TRIAL, 0, 0, security_epoch)
+
+
+def make_data(path: Path, layout: Layout, content: Path | None = None) -> None:
+    """Make the ext4 of the data partition as a file.
+
+    Args:
+        path: the file to make.
+        layout: whose data size counts.
+        content: folder to copy in, or None for an empty file system.
+
+    Raises:
+        ImageError: mke2fs is missing or failed.
+    """
+    options = f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={DATA_HASH_SEED},root_owner=0:0"
+    copy = [] if content is None else ["-d", content]
+    run_tool(
+        ["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", "data", "-U", DATA_UUID, "-E", options,
+         "-O", "^metadata_csum_seed,^orphan_file", "-e", "remount-ro", *copy, path, str(layout.data_bytes // 4096)],
+        env={"E2FSPROGS_FAKE_TIME": str(SOURCE_DATE_EPOCH)},
+    )  # fmt: skip
+
+
+def make_factory_disk(path: Path, layout: Layout, slot_image: Path, security_epoch: int, work: Path) -> None:
+    """Write the disk of a new camera as a sparse raw file.
+
+    Raises:
+        ImageError: mke2fs is missing or failed.
+        OSError: writing failed.
+    """
+    data = work / "data.ext4"
+    make_data(data, layout)
+    record = encode(factory_record(security_epoch))
+    with path.open("wb") as disk:
+        disk.truncate(layout.disk_bytes)
+        for offset in layout.boot_record:
+            disk.seek(offset)
+            disk.write(record)
+    put_file(path, layout.slot("a"), slot_image)
+    put_file(path, layout.data_offset, data)
+
+
+def put_file(disk: Path, offset: int, source: Path) -> None:
+    """Copy a file into a disk image, leaving zeros sparse.
+
+    Raises:
+        OSError: reading or writing failed.
+    """
+    block_bytes = 1 << 16
+    zeros = bytes(block_bytes)
+    with disk.open("r+b") as target, source.open("rb") as file:
+        while block := file.read(block_bytes):
+            if block != zeros[: len(block)]:
+                target.seek(offset)
+                target.write(block)
+            offset += len(block)
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy a disk image without filling its holes.
+
+    Raises:
+        OSError: reading or writing failed.
+    """
+    with target.open("wb") as file:
+        file.truncate(source.stat().st_size)
+    put_file(target, 0, source)
+    shutil.copymode(source, target)
