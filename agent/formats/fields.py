@@ -54,9 +54,34 @@ def array(source: "dict[str, Any]", name: str, max_items: int = MAX_ITEMS) -> "l
     return value
 
 
+def row(value: "Any", what: str, length: int) -> "list[Any]":
+    """The value itself, if it is an array of exactly `length` items.
+
+    Raises:
+        FormatError: it is something else.
+    """
+    if not isinstance(value, list) or len(value) != length:
+        raise FormatError(what + " is no array of " + str(length))
+    return value
+
+
 def is_integer(value: "Any") -> bool:
     """True for an int that is no bool (the interpreters disagree about isinstance(True, int))."""
     return isinstance(value, int) and value is not True and value is not False
+
+
+def as_integer(value: "Any", what: str, low: int = 0, high: int = MAX_INTEGER) -> int:
+    """The value itself, if it is an integer within low..high, both included.
+
+    Raises:
+        FormatError: it is something else or out of range.
+    """
+    if not is_integer(value):
+        raise FormatError(what + " is no integer")
+    number: int = value
+    if not low <= number <= high:
+        raise FormatError(what + " is not within " + str(low) + ".." + str(high))
+    return number
 
 
 def integer(source: "dict[str, Any]", name: str, low: int = 0, high: int = MAX_INTEGER) -> int:
@@ -65,13 +90,7 @@ def integer(source: "dict[str, Any]", name: str, low: int = 0, high: int = MAX_I
     Raises:
         FormatError: it is missing, something else, or out of range.
     """
-    value = _get(source, name)
-    if not is_integer(value):
-        raise FormatError(name + " is no integer")
-    number: int = value
-    if not low <= number <= high:
-        raise FormatError(name + " is not within " + str(low) + ".." + str(high))
-    return number
+    return as_integer(_get(source, name), name, low, high)
 
 
 def number(source: "dict[str, Any]", name: str, low: float, high: float) -> "int | float":

@@ -1,0 +1,162 @@
+"""Brute force made impractical: a growing delay per source and per account, shared by every path into the camera.
+
+A source (an address; for IPv6 its /64, which one attacker owns) waits longer and longer, up to 15 minutes. An account
+waits up to 30 seconds, whoever asks, so that many sources gain nothing; it is not longer, because that would let
+anyone lock the owner out. A source that has recently logged in to an account is not held up by other people's
+failures there.
+
+Tables are bounded; what is forgotten first is what has failed least. State survives restarts through `encode` and
+`parse`.
+"""
+
+from agent.formats import fields
+from agent.formats.json import dump, parse_object
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FREE_TRIES = 4  # people mistype; the wait begins with the fifth failure in a row
+MAX_SOURCE_WAIT_S = 900
+MAX_ACCOUNT_WAIT_S = 30
+FORGET_S = 3600  # without a failure for this long, counting starts again
+KNOWN_S = 7 * 86400  # how long a successful login vouches for its source
+MAX_SOURCES = 256  # 256 and 64 entries keep the state below MAX_STATE_BYTES
+MAX_ACCOUNTS = 64
+MAX_KNOWN = 64
+MAX_KEY_CHARS = 64
+MAX_STATE_BYTES = 64 * 1024
+_MAX_FAILURES = 1000
+
+
+class Entry(Value):
+    """Failures in a row, and when the last one was."""
+
+    FIELDS = ("failures", "last_at")
+    failures: int
+    last_at: int
+
+
+class Lockout:
+    """The counters. `now` is in seconds of any clock that does not jump far; a step back only lengthens a wait."""
+
+    def __init__(self) -> None:
+        self._sources: "dict[str, Entry]" = {}
+        self._accounts: "dict[str, Entry]" = {}
+        self._known: "dict[str, int]" = {}
+
+    def check(self, source: str, user: str, now: int) -> int:
+        """Seconds this source must wait before it may try this account; 0 means now."""
+        place, account = source_key(source), _key(user)
+        wait = _wait(self._sources.get(place), now, MAX_SOURCE_WAIT_S)
+        if not self._knows(place, account, now):
+            wait = max(wait, _wait(self._accounts.get(account), now, MAX_ACCOUNT_WAIT_S))
+        return wait
+
+    def failed(self, source: str, user: str, now: int) -> None:
+        """Count a wrong try. Tries made while `check` says wait are to be refused unseen, and not counted."""
+        _count(self._sources, source_key(source), now, MAX_SOURCES)
+        _count(self._accounts, _key(user), now, MAX_ACCOUNTS)
+
+    def succeeded(self, source: str, user: str, now: int) -> None:
+        """Forget the failures of this source and this account, and remember that they belong together."""
+        place, account = source_key(source), _key(user)
+        self._sources.pop(place, None)
+        self._accounts.pop(account, None)
+        pair = account + " " + place
+        self._known.pop(pair, None)
+        if len(self._known) >= MAX_KNOWN:
+            del self._known[min(self._known, key=lambda known: (self._known[known], known))]
+        self._known[pair] = now
+
+    def held(self, now: int) -> int:
+        """How many sources and accounts must wait just now (for evidence and alarms)."""
+        sources = sum(1 for entry in self._sources.values() if _wait(entry, now, MAX_SOURCE_WAIT_S))
+        return sources + sum(1 for entry in self._accounts.values() if _wait(entry, now, MAX_ACCOUNT_WAIT_S))
+
+    def encode(self) -> bytes:
+        """The stored form, for `parse`."""
+        return dump(
+            {
+                "v": 1,
+                "sources": _rows(self._sources),
+                "accounts": _rows(self._accounts),
+                "known": [[pair, self._known[pair]] for pair in sorted(self._known)],
+            }
+        )
+
+    def _knows(self, place: str, account: str, now: int) -> bool:
+        since = self._known.get(account + " " + place)
+        return since is not None and now - since <= KNOWN_S
+
+
+def parse(body: bytes) -> Lockout:
+    """Read the stored form.
+
+    Raises:
+        FormatError: it is damaged; start with an empty Lockout.
+    """
+    source = parse_object(body, MAX_STATE_BYTES)
+    fields.integer(source, "v", 1, 1)
+    lockout = Lockout()
+    lockout._sources = _entries(source, "sources", MAX_SOURCES)
+    lockout._accounts = _entries(source, "accounts", MAX_ACCOUNTS)
+    for item in fields.array(source, "known", MAX_KNOWN):
+        row = fields.row(item, "known", 2)
+        lockout._known[fields.as_text(row[0], "a key", 2 * MAX_KEY_CHARS + 1)] = fields.as_integer(row[1], "a time")
+    return lockout
+
+
+def source_key(source: str) -> str:
+    """What counts as one source: an IPv4 address, the /64 of an IPv6 address, or the text itself."""
+    text = source.partition("%")[0]
+    if ":" not in text:
+        return _key(text)
+    head, gap, tail = text.partition("::")
+    groups = [group for group in head.split(":") if group]
+    after = [group for group in tail.split(":") if group]
+    if "." in text:  # ::ffff:192.0.2.1, an IPv4 address in disguise
+        return _key((after or groups)[-1])
+    if gap:
+        groups.extend(["0"] * max(0, 8 - len(groups) - len(after)))
+        groups.extend(after)
+    network = [group.lstrip("0") or "0" for group in groups[:4]]
+    return _key(":".join(network) + "::/64")
+
+
+def _key(text: str) -> str:
+    """Bounded, and ASCII lower case (case must not multiply the tries)."""
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text[:MAX_KEY_CHARS])
+
+
+def _wait(entry: "Entry | None", now: int, most_s: int) -> int:
+    if entry is None or entry.failures <= FREE_TRIES:
+        return 0
+    elapsed = max(0, now - entry.last_at)
+    if elapsed >= FORGET_S:
+        return 0
+    doublings = min(entry.failures - FREE_TRIES - 1, 16)
+    return max(0, min(most_s, 1 << doublings) - elapsed)
+
+
+def _count(table: "dict[str, Entry]", key: str, now: int, most: int) -> None:
+    entry = table.get(key)
+    if entry is None and len(table) >= most:
+        # Flooding the table with fresh names must not push out the one under attack.
+        del table[min(table, key=lambda name: (table[name].failures, table[name].last_at, name))]
+    fresh = entry is None or now - entry.last_at >= FORGET_S
+    table[key] = Entry(1 if fresh or entry is None else min(entry.failures + 1, _MAX_FAILURES), now)
+
+
+def _rows(table: "dict[str, Entry]") -> "list[list[Any]]":
+    return [[key, table[key].failures, table[key].last_at] for key in sorted(table)]
+
+
+def _entries(source: "dict[str, Any]", name: str, most: int) -> "dict[str, Entry]":
+    found = {}
+    for item in fields.array(source, name, most):
+        row = fields.row(item, name, 3)
+        failures = fields.as_integer(row[1], "failures", 1, _MAX_FAILURES)
+        found[fields.as_text(row[0], "a key", MAX_KEY_CHARS)] = Entry(failures, fields.as_integer(row[2], "a time"))
+    return found
