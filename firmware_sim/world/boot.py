@@ -1,6 +1,6 @@
 """The boot loader: agent/boot/boot.cmd as a pure function, and the boot record on the world's disk.
 
-`plan` is the whole decision; tests/scenario compares it with the script itself, run by a small interpreter.
+`boot_pass` is the whole decision; tests/scenario compares it with the script itself, run by a small interpreter.
 """
 
 from agent.formats import boot_record
@@ -11,27 +11,26 @@ from firmware_sim.world.disk import StrictBlockDevice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 FRESH = BootRecord(0, "a", NO_TRIAL, 0, 0, 0)
 """What the boot script takes where both copies are damaged."""
 
 
-class Attempt(Value):
-    """What one pass of the boot loader does.
+class Save(Value):
+    """The boot loader writes this record over copy 0 or 1; it is told whether that worked."""
 
-    Fields:
-        save: the record to write before anything starts (its generation is one more).
-        slots: to start, in this order, until one is accepted.
-        on_trial: whether this is a trial boot.
-        after: the record to write where none was accepted, before the reset; None: nothing is written.
-    """
+    FIELDS = ("copy", "record")
+    copy: int
+    record: BootRecord
 
-    FIELDS = ("save", "slots", "on_trial", "after")
-    save: BootRecord
-    slots: "tuple[str, ...]"
+
+class Start(Value):
+    """The boot loader starts this slot, and does not come back."""
+
+    FIELDS = ("slot", "on_trial")
+    slot: str
     on_trial: bool
-    after: "BootRecord | None"
 
 
 def other(slot: str) -> str:
@@ -39,21 +38,36 @@ def other(slot: str) -> str:
     return "b" if slot == "a" else "a"
 
 
-def plan(record: BootRecord) -> Attempt:
-    """What the boot loader does with the record that counts."""
+def boot_pass(
+    first: bytes, second: bytes, accepts: "Callable[[str, int], bool]"
+) -> "Generator[Save | Start, bool | None, None]":
+    """Everything from reset to a started system, or to the next reset where it ends without a `Start`.
+
+    Args:
+        first: copy 0 of the boot record, 512 bytes.
+        second: copy 1.
+        accepts: whether the slot's system verifies and is not below the rollback index: (slot, index) -> bool.
+    """
+    found, copy = boot_record.newer(first, second)
+    record = FRESH if found is None else found
     if record.trial != NO_TRIAL and record.left > 0:
-        counted = _next(record, left=record.left - 1)
-        return Attempt(counted, (record.trial,), True, _next(counted, left=0))
-    return plan_committed(record)
-
-
-def plan_committed(record: BootRecord) -> Attempt:
-    """The same without a trial: also what follows where a trial's count could not be written."""
+        record = _next(record, left=record.left - 1)
+        saved = yield Save(copy, record)
+        if saved:
+            if accepts(record.trial, record.rollback_index):
+                yield Start(record.trial, True)
+                return
+            yield Save(1 - copy, _next(record, left=0))
+            return
     if record.tries < COUNT_MAX:
-        counted = _next(record, tries=record.tries + 1)
+        record = _next(record, tries=record.tries + 1)
     else:
-        counted = _next(record, tries=1, active=other(record.active))
-    return Attempt(counted, (counted.active, other(counted.active)), False, None)
+        record = _next(record, tries=1, active=other(record.active))
+    yield Save(copy, record)
+    for slot in (record.active, other(record.active)):
+        if accepts(slot, record.rollback_index):
+            yield Start(slot, False)
+            return
 
 
 def _next(record: BootRecord, **changes: "int | str") -> BootRecord:
@@ -72,23 +86,31 @@ class RecordSectors:
         self._device = device
         self._offsets = offsets
 
+    def copies(self) -> "tuple[bytes, bytes]":
+        """Both sectors.
+
+        Raises:
+            Unavailable: the medium fails.
+        """
+        first, second = self._offsets
+        return self._device.read(first, RECORD_BYTES), self._device.read(second, RECORD_BYTES)
+
     def load(self) -> "tuple[BootRecord | None, int]":
         """The record that counts, or None, and the index of the copy to write next.
 
         Raises:
             Unavailable: the medium fails.
         """
-        first, second = (self._device.read(offset, RECORD_BYTES) for offset in self._offsets)
+        first, second = self.copies()
         return boot_record.newer(first, second)
 
-    def save(self, record: BootRecord) -> None:
-        """Write `record` as it is over the older copy; durable when it returns.
+    def save(self, copy: int, record: BootRecord) -> None:
+        """Write `record` as it is over one copy; durable when it returns.
 
         Raises:
             Unavailable: the medium fails.
         """
-        _, index = self.load()
-        self._device.write(self._offsets[index], boot_record.encode(record))
+        self._device.write(self._offsets[copy], boot_record.encode(record))
         self._device.flush()
 
 
@@ -127,8 +149,8 @@ class WorldBootControl:
         Raises:
             Unavailable: the medium fails.
         """
-        old, _ = self._sectors.load()
-        self._sectors.save(record.replace(generation=(old.generation if old else 0) + 1))
+        old, copy = self._sectors.load()
+        self._sectors.save(copy, record.replace(generation=(old.generation if old else 0) + 1))
 
     def reboot(self) -> None:
         """Ask the world for a restart."""
