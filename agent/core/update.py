@@ -22,10 +22,13 @@ ARMING = "arming"
 ARMED = "armed"
 TRIAL = "trial"
 COMMITTING = "committing"
+COMMITTED = "committed"
 ROLLING_BACK = "rolling_back"
+ROLLED_BACK = "rolled_back"
 
 PHASES = (
-    IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK,
+    IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, ARMING, ARMED, TRIAL, COMMITTING, COMMITTED, ROLLING_BACK,
+    ROLLED_BACK,
 )  # fmt: skip
 """Every phase; the order is that of an update that goes well."""
 
@@ -44,7 +47,17 @@ class Row(Value):
 
 
 _REFUSED = ("report_refused", "back_off")
-_FAILED = ("remember_failure", "settle_record", "report_rolled_back", "rest")
+_FAILED = ("remember_failure", "settle_record", "report_rolled_back")
+
+
+def _work(phase: str, action: str) -> "tuple[tuple[str, str, str, tuple[str, ...]], ...]":
+    """What every working phase does alike: go on after a restart, wait when something is unavailable, try again."""
+    return (
+        (phase, "resumed", phase, (action,)),
+        (phase, "unavailable", phase, ("retry_later",)),
+        (phase, "retry", phase, (action,)),
+    )
+
 
 TABLE = tuple(
     Row(phase, event, then, actions)
@@ -60,47 +73,51 @@ TABLE = tuple(
         # The index rises when the *next* update starts: until then the old slot stays bootable.
         (CHECKING, "assigned", READING_TREE, ("raise_index", "report_started", "fetch_tree")),
         # Writing the inactive slot.
-        (READING_TREE, "resumed", READING_TREE, ("fetch_tree",)),
-        (READING_TREE, "unavailable", READING_TREE, ("retry_later",)),
-        (READING_TREE, "retry", READING_TREE, ("fetch_tree",)),
+        *_work(READING_TREE, "fetch_tree"),
         (READING_TREE, "refused", IDLE, _REFUSED),
         (READING_TREE, "complete", INSTALLING, ("write_blocks",)),
-        (INSTALLING, "resumed", INSTALLING, ("write_blocks",)),
-        (INSTALLING, "unavailable", INSTALLING, ("retry_later",)),
-        (INSTALLING, "retry", INSTALLING, ("write_blocks",)),
+        *_work(INSTALLING, "write_blocks"),
         (INSTALLING, "refused", IDLE, _REFUSED),
         (INSTALLING, "complete", READING_BACK, ("read_back",)),
-        (READING_BACK, "resumed", READING_BACK, ("read_back",)),
+        *_work(READING_BACK, "read_back"),
         (READING_BACK, "damaged", INSTALLING, ("write_blocks",)),
         (READING_BACK, "refused", IDLE, _REFUSED),
         (READING_BACK, "complete", ARMING, ("arm",)),
         # Handing over to the boot loader.
+        *_work(ARMING, "arm"),
         (ARMING, "complete", ARMED, ("report_installed", "restart")),
-        (ARMING, "resumed", ARMING, ("arm",)),
         (ARMING, "booted_new", TRIAL, ("watch_health",)),
-        (ARMING, "booted_old", IDLE, _FAILED),
-        (ARMED, "resumed", ARMED, ("restart",)),
+        (ARMING, "booted_old", ROLLED_BACK, _FAILED),
+        *_work(ARMED, "restart"),
         (ARMED, "booted_new", TRIAL, ("watch_health",)),
-        (ARMED, "booted_old", IDLE, _FAILED),
+        (ARMED, "booted_old", ROLLED_BACK, _FAILED),
         # The trial boot.
         (TRIAL, "resumed", ARMED, ("restart",)),
         (TRIAL, "booted_new", TRIAL, ("watch_health",)),
-        (TRIAL, "booted_old", IDLE, _FAILED),
+        (TRIAL, "booted_old", ROLLED_BACK, _FAILED),
         (TRIAL, "healthy", COMMITTING, ("commit",)),
         (TRIAL, "unhealthy", ROLLING_BACK, ("roll_back",)),
-        (COMMITTING, "booted_new", COMMITTING, ("commit",)),
-        (COMMITTING, "booted_old", IDLE, _FAILED),
+        *_work(COMMITTING, "commit")[1:],
         (COMMITTING, "resumed", ARMED, ("restart",)),
-        (COMMITTING, "complete", IDLE, ("report_committed", "rest")),
+        (COMMITTING, "booted_new", COMMITTING, ("commit",)),
+        (COMMITTING, "booted_old", ROLLED_BACK, _FAILED),
+        (COMMITTING, "complete", COMMITTED, ("report_committed",)),
+        *_work(COMMITTED, "report_committed"),
+        (COMMITTED, "complete", IDLE, ("rest",)),
+        *_work(ROLLING_BACK, "roll_back"),
         (ROLLING_BACK, "booted_new", ROLLING_BACK, ("roll_back",)),
-        (ROLLING_BACK, "resumed", ROLLING_BACK, ("roll_back",)),
         (ROLLING_BACK, "complete", ROLLING_BACK, ("restart",)),
-        (ROLLING_BACK, "booted_old", IDLE, _FAILED),
+        (ROLLING_BACK, "booted_old", ROLLED_BACK, _FAILED),
+        (ROLLED_BACK, "resumed", ROLLED_BACK, _FAILED),
+        (ROLLED_BACK, "unavailable", ROLLED_BACK, ("retry_later",)),
+        (ROLLED_BACK, "retry", ROLLED_BACK, _FAILED),
+        (ROLLED_BACK, "complete", IDLE, ("rest",)),
     )
 )
 
 _EDGES = {(row.phase, row.event): row for row in TABLE}
-_BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK)
+BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK)
+"""Phases in which what the boot loader did decides how to go on."""
 
 
 def advance(phase: str, event: str) -> Row:
@@ -127,13 +144,13 @@ def start_event(phase: str, target_slot: str, booted_slot: str, record: "BootRec
     Returns:
         `resumed` (go on where it stopped), `booted_new` or `booted_old`.
     """
-    if phase not in _BOOT_PHASES:
+    if phase not in BOOT_PHASES:
         return "resumed"
     if booted_slot == target_slot:
         return "booted_new"
-    if phase == ARMING and target_slot not in (record.try_slot, record.active_slot):
+    if phase == ARMING and target_slot not in (record.trial, record.active):
         return "resumed"  # the power failed before the record was written
-    if record.try_slot == target_slot and record.left > 0:
+    if record.trial == target_slot and record.left > 0:
         return "resumed"  # armed, and the boot loader has not had its turn: only the agent was restarted
     return "booted_old"
 

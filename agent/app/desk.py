@@ -1,0 +1,83 @@
+"""The desk all parts of the agent work at: outgoing effects, pending calls, timers, and the time of this step."""
+
+from agent.app.effects import Call, Reboot, Reply, Say
+from agent.formats.json import dump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from agent.app.events import Result
+    from agent.app.ports import Ports
+    from agent.formats.config import Config
+    from agent.formats.errors import CamwardError
+    from agent.formats.label import Label
+
+    Then = Callable[[Any, CamwardError | None], None]
+    Due = Callable[[], None]
+
+
+class Desk:
+    """Shared by the parts of one agent; not thread-safe, because a step is all there is at a time."""
+
+    def __init__(self, ports: "Ports", config: "Config", label: "Label") -> None:
+        self.ports = ports
+        self.config = config
+        self.label = label
+        self.device_id = ""
+        self.now = 0.0
+        self._effects: "list[Any]" = []
+        self._pending: "dict[int, Then]" = {}
+        self._timers: "dict[str, tuple[float, Due]]" = {}
+        self._last_id = 0
+
+    def call(self, port: str, method: str, arguments: "tuple[object, ...]", then: "Then") -> None:
+        """Have a blocking call made; `then(value, error)` runs in the step that its result comes in."""
+        self._last_id += 1
+        self._pending[self._last_id] = then
+        self._effects.append(Call(self._last_id, port, method, arguments))
+
+    def settle(self, result: "Result") -> None:
+        """Run what waits for this result; a result nobody waits for is dropped."""
+        then = self._pending.pop(result.id, None)
+        if then is not None:
+            then(result.value, result.error)
+
+    def reply(self, connection: int, body: "dict[str, Any]") -> None:
+        """Answer one line of a local connection."""
+        self._effects.append(Reply(connection, dump(body) + b"\n"))
+
+    def say(self, text: str) -> None:
+        """One line for the console."""
+        self._effects.append(Say(text))
+
+    def reboot(self, reason: str) -> None:
+        """Restart the machine after this step."""
+        self._effects.append(Reboot(reason))
+
+    def at(self, name: str, when: float, due: "Due") -> None:
+        """Run `due` at `when` (monotonic seconds); a timer of the same name is replaced."""
+        self._timers[name] = (when, due)
+
+    def soon(self, name: str, due: "Due") -> None:
+        """Run `due` in the next step: how long work is cut into blocks."""
+        self.at(name, self.now, due)
+
+    def cancel(self, name: str) -> None:
+        """Forget a timer."""
+        self._timers.pop(name, None)
+
+    def run_due(self) -> None:
+        """Run the one timer that has been due the longest, if any."""
+        due = [(when, name) for name, (when, _) in self._timers.items() if when <= self.now]
+        if due:
+            _, name = min(due)
+            self._timers.pop(name)[1]()
+
+    def take(self) -> "tuple[tuple[Any, ...], float | None]":
+        """The effects collected since the last call, and when to wake up (None: only for an event)."""
+        effects = tuple(self._effects)
+        self._effects = []
+        wake_at = min(when for when, _ in self._timers.values()) if self._timers else None
+        return effects, wake_at

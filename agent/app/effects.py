@@ -1,0 +1,64 @@
+"""What the agent wants done outside of its own step, and how a blocking port call is made."""
+
+from agent.app.events import Result
+from agent.formats.errors import Rejected, Unavailable
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.app.ports import Ports
+
+
+class Call(Value):
+    """Call a port's method where blocking does no harm, and feed the `Result` with the same id back. Safe to repeat."""
+
+    FIELDS = ("id", "port", "method", "arguments")
+    id: int
+    port: str
+    method: str
+    arguments: "tuple[object, ...]"
+
+
+class Reply(Value):
+    """Send one line on a local connection; nothing happens when it has gone."""
+
+    FIELDS = ("connection", "body")
+    connection: int
+    body: bytes
+
+
+class Say(Value):
+    """One line for the console."""
+
+    FIELDS = ("text",)
+    text: str
+
+
+class Reboot(Value):
+    """Close the link in good order and restart the machine."""
+
+    FIELDS = ("reason",)
+    reason: str
+
+
+BLOCKING = {
+    "fetcher": "network",
+    "enroller": "network",
+    "hasher": "hash",
+    "services": "probe",
+    "sensors": "probe",
+}
+"""Ports whose calls block, each with the lane of calls that run one after the other. One Argon2 at a time: one lane."""
+
+
+def perform(call: Call, ports: "Ports") -> Result:
+    """Make one call; used by the worker threads, by the simulated world, and inline where there are no threads.
+
+    Raises:
+        Exception: whatever is neither Rejected nor Unavailable: a bug of ours.
+    """
+    try:
+        value = getattr(getattr(ports, call.port), call.method)(*call.arguments)
+    except (Rejected, Unavailable) as error:
+        return Result(call.id, None, error)
+    return Result(call.id, value, None)

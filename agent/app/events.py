@@ -1,0 +1,52 @@
+"""What happens to the agent: made by the main loop, taken by `Agent.step`. No event (None) means time has passed."""
+
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.formats.errors import CamwardError
+
+
+class Result(Value):
+    """A `Call` has ended: its value, or the `Rejected` or `Unavailable` it raised (others are bugs)."""
+
+    FIELDS = ("id", "value", "error")
+    id: int
+    value: object
+    error: "CamwardError | None"
+
+
+class Line(Value):
+    """One line came in on a local socket. `service` is the login socket's name, or `ADMIN` for the admin socket."""
+
+    FIELDS = ("connection", "service", "body")
+    connection: int
+    service: str
+    body: bytes
+
+
+class Linked(Value):
+    """The broker's session came up, or went down for `reason`."""
+
+    FIELDS = ("up", "reason")
+    up: bool
+    reason: str
+
+
+class Acknowledged(Value):
+    """The broker has the message of this name (PUBACK)."""
+
+    FIELDS = ("name",)
+    name: str
+
+
+class Message(Value):
+    """The broker delivered a message. Nothing in it is trusted; a command only triggers a check."""
+
+    FIELDS = ("topic", "payload")
+    topic: str
+    payload: bytes
+
+
+ADMIN = "admin"
+"""Name of the admin socket among the services."""

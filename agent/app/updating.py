@@ -1,0 +1,394 @@
+"""Runs the table of agent.core.update: saves the phase, performs the actions, feeds their outcome back as events.
+
+`update/state.json` holds the phase and what the phase is about. It is written before the actions of an edge run.
+"""
+
+from agent.app.installing import BadMedium, Installing, Slots
+from agent.app.reading_tree import TREE, ReadingTree
+from agent.core import backoff, slots, update
+from agent.core.trust import Release
+from agent.formats import fields
+from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.json import dump, parse_object
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from agent.app.checking import Checking
+    from agent.app.desk import Desk
+    from agent.app.health import Health
+    from agent.app.reporting import Reporting
+    from agent.formats.errors import CamwardError
+
+STATE = "update/state.json"
+MAX_STATE_BYTES = 64 * 1024
+RETRY_FIRST_S = 5.0  # a dropped connection is usually back at once
+RETRY_LEAST_S = 1.0
+RETRY_MAX_S = 600.0
+BACK_OFF_MAX_S = 6 * 3600.0  # a refused release is looked at again a few times a day: someone may have repaired it
+_TIMER = "update"
+
+
+class State(Value):
+    """What survives a reboot; see the fields of `update/state.json`."""
+
+    FIELDS = (
+        "phase", "slot", "release", "origin", "damaged", "failed", "failures", "refused", "cause",
+    )  # fmt: skip
+    phase: str
+    slot: str  # the slot being written or tried; empty in idle
+    release: "dict[str, Any] | None"
+    origin: str  # version that the update started from
+    damaged: int  # read backs that found damage
+    failed: "tuple[str, ...]"  # versions not to be tried again
+    failures: int  # checks or installations in a row that led to nothing
+    refused: str  # last refusal that was reported, so that it is reported once
+    cause: str  # why the trial failed, as far as the trial itself could tell
+
+
+FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "")
+
+
+class Updating:
+    """The update part of the agent."""
+
+    def __init__(self, desk: "Desk", checking: "Checking", health: "Health", reporting: "Reporting") -> None:
+        self._desk = desk
+        self._checking = checking
+        self._health = health
+        self._reporting = reporting
+        self._layout = slots.parse_layout(desk.config.layout)
+        self._director_root: "bytes | None" = None
+        self._interval_s = desk.config.check_interval_s
+        self._installing: "Installing | None" = None
+        self._error: "CamwardError | None" = None
+        self._retries = 0
+        self._last_result = ""
+        self.state = FRESH
+        self._actions: "dict[str, Callable[[], None]]" = {
+            "rest": self._rest,
+            "back_off": self._back_off,
+            "retry_later": self._retry_later,
+            "ask_repositories": self._ask_repositories,
+            "raise_index": self._raise_index,
+            "fetch_tree": self._fetch_tree,
+            "write_blocks": self._write_blocks,
+            "read_back": self._read_back,
+            "arm": self._arm,
+            "restart": self._restart,
+            "watch_health": self._watch_health,
+            "commit": self._commit,
+            "roll_back": self._roll_back,
+            "settle_record": self._settle_record,
+            "remember_failure": self._remember_failure,
+            "report_started": lambda: self._report("started"),
+            "report_installed": lambda: self._report("installed"),
+            "report_committed": self._report_committed,
+            "report_rolled_back": self._report_rolled_back,
+            "report_refused": self._report_refused,
+        }
+
+    # Called by the agent
+
+    def start(self) -> None:
+        """Find out where the last run of the agent left off, and go on."""
+        self.state = self._load()
+        boot = self._desk.ports.boot
+        booted, record = boot.booted_slot(), boot.read()
+        if self.state.phase not in update.BOOT_PHASES and slots.on_trial(record, booted):
+            # The state was lost during a trial: the trial is what the boot record says.
+            self.state = self.state.replace(phase=update.TRIAL, slot=booted, release=None)
+        self._go(update.start_event(self.state.phase, self.state.slot, booted, record))
+
+    def enrolled(self, director_root: bytes, interval_s: int) -> None:
+        """There is an operator now: look into the repositories every `interval_s` from now on."""
+        self._director_root = director_root
+        self._interval_s = interval_s
+        self.check_now()
+
+    def check_now(self) -> None:
+        """Look into the repositories in the next step, if nothing is going on."""
+        if self.state.phase == update.IDLE and self._director_root is not None:
+            self._desk.soon(_TIMER, self._due)
+
+    def status(self) -> "dict[str, object]":
+        """Phase, progress and last result for people."""
+        found: "dict[str, object]" = {"phase": self.state.phase, "last_result": self._last_result}
+        if self.state.release is not None:
+            found["to"] = self.state.release["version"]
+        if self._installing is not None:
+            found["progress_percent"] = self._installing.progress()
+        return found
+
+    def on_trial(self) -> bool:
+        """Whether this boot is a trial boot that has not been committed yet."""
+        return self.state.phase in (update.TRIAL, update.COMMITTING)
+
+    # The machine
+
+    def _go(self, event: str, error: "CamwardError | None" = None, **changes: "Any") -> None:
+        """Follow the edge: save the phase, then run the actions."""
+        row = update.advance(self.state.phase, event)
+        self._error = error
+        new = self.state.replace(phase=row.then, **changes)
+        try:
+            if new != self.state:
+                self._desk.ports.store.write(STATE, _encode(new))
+        except Unavailable:
+            self._desk.at(_TIMER, self._desk.now + RETRY_MAX_S, lambda: self._go(event, error, **changes))
+            return
+        self.state = new
+        for action in row.actions:
+            try:
+                self._actions[action]()
+            except Unavailable as caught:
+                self._go("unavailable", caught)
+                return
+            except Rejected as caught:
+                self._go("refused", caught)
+                return
+
+    def _due(self) -> None:
+        if self.state.phase == update.IDLE:
+            self._go("due")
+
+    # Looking for work
+
+    def _rest(self) -> None:
+        self._end()
+        if self._director_root is not None:
+            jitter = 0.9 + 0.2 * self._random()
+            self._desk.at(_TIMER, self._desk.now + self._interval_s * jitter, self._due)
+
+    def _back_off(self) -> None:
+        self._end()
+        failures = min(self.state.failures + 1, 16)
+        self._save(failures=failures)
+        delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._random())
+        self._desk.at(_TIMER, self._desk.now + max(self._interval_s / 2, delay), self._due)
+
+    def _ask_repositories(self) -> None:
+        if self._director_root is None:
+            self._go("nothing")
+            return
+        self._checking.start(self._director_root, self._checked)
+
+    def _checked(self, release: "Release | None", error: "CamwardError | None") -> None:
+        if isinstance(error, Rejected):
+            self._go("refused", error, release=None)
+        elif error is not None:
+            self._last_result = str(error)
+            self._go("unavailable", error)
+        elif release is None:
+            self._last_result = "up to date"
+            self._go("nothing", failures=0, refused="")
+        elif release.version in self.state.failed:
+            self._last_result = release.version + " failed before"
+            self._go("known_bad")
+        else:
+            target = slots.inactive(self._desk.ports.boot.booted_slot())
+            self._go(
+                "assigned", release=release.as_dict(), slot=target, origin=self._desk.config.version,
+                damaged=0, cause="",
+            )  # fmt: skip
+
+    def _raise_index(self) -> None:
+        self._desk.ports.rollback.raise_to(self._desk.config.security_epoch)
+
+    # Writing the slot
+
+    def _fetch_tree(self) -> None:
+        ReadingTree(self._desk, self._release(), self._have_tree)
+
+    def _have_tree(self, leaves: "bytes | None", error: "CamwardError | None") -> None:
+        if self.state.phase != update.READING_TREE:
+            return
+        if leaves is not None:
+            self._retries = 0
+            self._go("complete")
+        else:
+            self._go("refused" if isinstance(error, Rejected) else "unavailable", error)
+
+    def _open(self) -> Installing:
+        if self._installing is None:
+            leaves = self._desk.ports.store.read(TREE)
+            release = self._release()
+            if leaves is None or len(leaves) != release.tree_length_bytes:
+                raise BadMedium("the stored block tree is gone")
+            slot, active = self._layout.slot(self.state.slot), self._layout.slot(slots.other(self.state.slot))
+            where = Slots(slot.offset, slot.length, active.offset, active.length)
+            self._installing = Installing(self._desk, release, leaves, where, self._worked)
+        return self._installing
+
+    def _write_blocks(self) -> None:
+        self._open().write_blocks()
+
+    def _read_back(self) -> None:
+        self._open().read_back()
+
+    def _worked(self, event: str, error: "CamwardError | None") -> None:
+        if event == "damaged":
+            damaged = self.state.damaged + 1
+            if damaged >= update.MAX_DAMAGED_READ_BACKS:
+                self._go("refused", error)
+            else:
+                self._go("damaged", error, damaged=damaged)
+            return
+        if event == "complete":
+            self._retries = 0
+        self._go(event, error)
+
+    def _retry_later(self) -> None:
+        self._last_result = str(self._error)
+        self._retries += 1
+        delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._random())
+        self._desk.at(_TIMER, self._desk.now + max(RETRY_LEAST_S, delay), lambda: self._go("retry"))
+
+    # Handing over to the boot loader, and back
+
+    def _arm(self) -> None:
+        boot = self._desk.ports.boot
+        record = boot.read()
+        if record.active == self.state.slot:
+            # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
+            record = slots.commit(record, slots.other(self.state.slot))
+        boot.write(slots.arm(record, self.state.slot))
+        self._go("complete")
+
+    def _restart(self) -> None:
+        self._desk.reboot("update: " + self.state.phase)
+
+    def _watch_health(self) -> None:
+        self._health.watch(self._desk.config.health_deadline_s, self._judged)
+
+    def _judged(self, healthy: bool, detail: str) -> None:
+        if self.state.phase == update.TRIAL:
+            if healthy:
+                self._go("healthy")
+            else:
+                self._go("unhealthy", cause=detail)
+
+    def _commit(self) -> None:
+        boot = self._desk.ports.boot
+        boot.write(slots.commit(boot.read(), self.state.slot))
+        self._go("complete")
+
+    def _roll_back(self) -> None:
+        boot = self._desk.ports.boot
+        boot.write(slots.roll_back(boot.read()))
+        self._go("complete")
+
+    def _settle_record(self) -> None:
+        boot = self._desk.ports.boot
+        record = boot.read()
+        if record.trial == self.state.slot:
+            boot.write(slots.roll_back(record))
+
+    def _remember_failure(self) -> None:
+        version = self._version()
+        if version and version not in self.state.failed:
+            self._save(failed=(self.state.failed + (version,))[-update.MAX_REMEMBERED_FAILURES :])
+
+    # Telling
+
+    def _report(self, event: str, code: str = "", detail: str = "") -> None:
+        self._last_result = event + (" " + code if code else "")
+        origin, slot = self.state.origin, self.state.slot
+        self._reporting.report_update(event, origin, self._version(), code, detail, slot)
+
+    def _report_committed(self) -> None:
+        self._report("committed")
+        self._go("complete", release=None, slot="", failures=0, refused="")
+
+    def _report_rolled_back(self) -> None:
+        cause = self.state.cause or "the trial boots ended before the system was healthy"
+        self._report("rolled_back", "unhealthy", cause)
+        self._go("complete", release=None, slot="", cause="")
+
+    def _report_refused(self) -> None:
+        """Once per refusal: the same one again is no news."""
+        error = self._error
+        code, detail = (error.code, error.detail) if error is not None else ("rejected", "")
+        told = code + " " + self._version() + " " + detail
+        self._last_result = "refused " + code
+        if told != self.state.refused:
+            self._report("refused", code, detail)
+            self._save(refused=told)
+
+    # Small change
+
+    def _end(self) -> None:
+        if self._installing is not None:
+            self._installing.stop()
+            self._installing = None
+
+    def _release(self) -> Release:
+        """What is being installed.
+
+        Raises:
+            FormatError: the saved state lost it.
+        """
+        if self.state.release is None:
+            raise FormatError("the saved update names no release")
+        return _release(self.state.release)
+
+    def _version(self) -> str:
+        return str(self.state.release["version"]) if self.state.release is not None else ""
+
+    def _random(self) -> float:
+        return int.from_bytes(self._desk.ports.entropy.bytes(4), "big") / 0x100000000
+
+    def _save(self, **changes: "Any") -> None:
+        new = self.state.replace(**changes)
+        self._desk.ports.store.write(STATE, _encode(new))
+        self.state = new
+
+    def _load(self) -> State:
+        """The saved state; a damaged one counts as idle (the boot record still says whether this is a trial)."""
+        body = self._desk.ports.store.read(STATE)
+        if body is None:
+            return FRESH
+        try:
+            return _decode(body)
+        except FormatError:
+            return FRESH
+
+
+def _encode(state: State) -> bytes:
+    body = state.as_dict()
+    body["v"] = 1
+    return dump(body)
+
+
+def _decode(body: bytes) -> State:
+    source = parse_object(body, MAX_STATE_BYTES)
+    fields.integer(source, "v", 1, 1)
+    release = source.get("release")
+    return State(
+        phase=fields.choice(source, "phase", update.PHASES),
+        slot=fields.choice(source, "slot", ("", "a", "b")),
+        release=None if release is None else _release(fields.as_object(release, "release")).as_dict(),
+        origin=fields.text(source, "origin"),
+        damaged=fields.integer(source, "damaged"),
+        failed=tuple(fields.as_text(item, "failed") for item in fields.array(source, "failed")),
+        failures=fields.integer(source, "failures"),
+        refused=fields.text(source, "refused", 4096),
+        cause=fields.text(source, "cause", 4096),
+    )
+
+
+def _release(source: "dict[str, Any]") -> Release:
+    """The release as saved by `_encode`; it was verified before it was saved, and the store is ours.
+
+    Raises:
+        FormatError: members are missing or surplus.
+    """
+    known = dict(source)
+    known["hardware"] = tuple(fields.array(source, "hardware"))
+    try:
+        return Release(**known)
+    except TypeError as error:
+        raise FormatError("the saved release: " + str(error)) from None
