@@ -1,0 +1,1 @@
+"""The operator's side of Camward: signs and publishes releases, rolls them out, receives what cameras report."""

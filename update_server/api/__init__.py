@@ -1,0 +1,1 @@
+"""HTTP: the device listener's paths and the JSON API for people's programs."""

@@ -1,0 +1,160 @@
+"""The device listener: EST, ownership, TUF metadata and targets, each for the camera that the certificate names.
+
+Only the two EST paths that come before a certificate work without one.
+"""
+
+import re
+import time
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from update_server.api.answers import error_answer, read_body
+from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticated
+from update_server.fleet import devices
+from update_server.pki import est
+from update_server.services import Services
+
+OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
+NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
+PKCS7 = "application/pkcs7-mime; smime-type=certs-only"
+BASE64 = {"Content-Transfer-Encoding": "base64"}
+
+
+class RequireCertificate:
+    """Lets a request through when its TLS connection carries a camera's certificate, or its path is open.
+
+    TLS has verified the certificate against the fleet CA; its name becomes `scope["state"]["device_id"]`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            try:
+                scope.setdefault("state", {}).update(_peer(scope))
+            except ServerError as error:
+                await error_answer(Request(scope), error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _peer(scope: Scope) -> dict[str, object]:
+    der = scope.get("extensions", {}).get("tls", {}).get("peer_certificate")
+    if not der:
+        raise Unauthenticated("A client certificate is required.", "Enrol first.")
+    certificate = x509.load_der_x509_certificate(der)
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    if len(names) != 1 or not isinstance(names[0].value, str):
+        raise Forbidden("The client certificate names no camera.")
+    return {"device_id": names[0].value, "certificate": certificate}
+
+
+class DeviceApi:
+    """The handlers; one instance per process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def app(self) -> ASGIApp:
+        """The ASGI application."""
+        routes = [
+            Route("/.well-known/est/cacerts", self.ca_certificates),
+            Route("/.well-known/est/simpleenroll", self.enrol, methods=["POST"]),
+            Route("/.well-known/est/simplereenroll", self.renew, methods=["POST"]),
+            Route("/device/v1/ownership", self.ownership),
+            Route("/device/v1/identity", self.identity, methods=["PUT"]),
+            Route("/tuf/image/{name}", self.image),
+            Route("/tuf/director/{device_id}/{name}", self.director),
+            Route("/targets/{name}", self.target),
+        ]
+        return RequireCertificate(Starlette(routes=routes, exception_handlers={ServerError: error_answer}))
+
+    def ca_certificates(self, _request: Request) -> Response:
+        """EST cacerts (RFC 7030, 4.1)."""
+        body = est.certs_only([self._services.authority.certificate])
+        return Response(body, media_type=PKCS7, headers=BASE64)
+
+    async def enrol(self, request: Request) -> Response:
+        """EST simpleenroll with a one-time token (RFC 7030, 4.2.1)."""
+        body = await read_body(request, est.MAX_REQUEST_BYTES)
+        header = request.headers.get("authorization", "")
+
+        def work() -> bytes:
+            with self._services.database.write() as session:
+                return self._services.enrolment.enrol(session, header, body, int(time.time()))
+
+        return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
+
+    async def renew(self, request: Request) -> Response:
+        """EST simplereenroll with the current certificate (RFC 7030, 4.2.2)."""
+        body = await read_body(request, est.MAX_REQUEST_BYTES)
+
+        def work() -> bytes:
+            with self._services.database.write() as session:
+                peer = request.state.certificate
+                return self._services.enrolment.renew(session, peer, body, int(time.time()))
+
+        return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
+
+    def ownership(self, request: Request) -> Response:
+        """The ownership record whose hash stood in the camera's enrolment token."""
+        with self._services.database.read() as session:
+            sha256 = devices.known(session, request.state.device_id).ownership_sha256
+        return Response(self._services.ownership.record(sha256), media_type="application/json")
+
+    async def identity(self, request: Request) -> Response:
+        """What the camera says about itself; its evidence key is taken once."""
+        body = await read_body(request, devices.MAX_IDENTITY_BYTES)
+
+        def work() -> None:
+            with self._services.database.write() as session:
+                devices.set_identity(session, request.state.device_id, body, int(time.time()))
+
+        await run_in_threadpool(work)
+        return Response(status_code=204)
+
+    def image(self, request: Request) -> Response:
+        """A file of the image repository."""
+        name = request.path_params["name"]
+        if name != "timestamp.json" and not NUMBERED.match(name):
+            raise NotFound("There is no such metadata.")
+        path = self._services.image.folder / name
+        if not path.is_file():
+            raise NotFound(f"There is no {name}.")
+        return FileResponse(path, media_type="application/json")
+
+    def director(self, request: Request) -> Response:
+        """A file of the camera's own director repository."""
+        device_id, name = request.path_params["device_id"], request.path_params["name"]
+        if device_id != request.state.device_id:
+            raise Forbidden("This is another camera's director repository.")
+        return Response(self._director_file(device_id, name), media_type="application/json")
+
+    def _director_file(self, device_id: str, name: str) -> bytes:
+        services, now = self._services, int(time.time())
+        if name == "timestamp.json":
+            return services.director_timestamp(device_id, now)
+        match = NUMBERED.match(name)
+        if match is None:
+            raise NotFound("There is no such metadata.")
+        version, role = int(match[1]), match[2]
+        if role == "root":
+            return services.director.root(version)
+        with services.database.read() as session:
+            return services.director.numbered(session, device_id, role, version)
+
+    def target(self, request: Request) -> Response:
+        """A target, with Range (RFC 9110, 14); its name carries its hash, so it never changes."""
+        name = request.path_params["name"]
+        path = self._services.blobs.path(name)
+        headers = {"ETag": f'"{name[:64]}"', "Cache-Control": "private, max-age=31536000, immutable"}
+        return FileResponse(path, media_type="application/octet-stream", headers=headers)

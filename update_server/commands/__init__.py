@@ -1,0 +1,1 @@
+"""The command line, one module per subject; each opens the services, does one thing, prints, and closes them."""

@@ -1,0 +1,126 @@
+"""`device token|list|show|assign`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from update_server.commands import shared
+from update_server.commands.shared import AsJson, Dir
+from update_server.db.models import Device, Evidence, UpdateEvent
+from update_server.errors import NotFound
+from update_server.fleet import devices, history
+from update_server.repository import releases
+
+app = typer.Typer(help="Cameras.", no_args_is_help=True)
+Which = Annotated[str, typer.Argument(metavar="ID", help="Id (or its beginning) or serial number.")]
+
+
+@app.command("token")
+def token(
+    serial: Annotated[str | None, typer.Option(help="Only this serial number may use it.")] = None,
+    valid: Annotated[str, typer.Option(help="How long, for example 30m, 1h, 2d.")] = "1h",
+    folder: Dir = shared.HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Make a one-time enrolment token, to be pasted on the camera's page."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        now, valid_s = shared.now(), shared.duration(valid)
+        made = services.enrolment.make_token(session, services.ownership.current, serial, valid_s, now)
+        devices.audit(session, shared.operator_name(), "device token", made.id, now)
+    if as_json:
+        shared.print_json({"id": made.id, "token": made.text, "expires_at": made.expires_at})
+    else:
+        typer.echo(made.text)
+        typer.echo(f"Valid once, until {shared.local_time(made.expires_at)}.", err=True)
+
+
+@app.command("list")
+def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
+    """List all cameras."""
+    with shared.opened(folder) as services, services.database.read() as session:
+        rows = devices.everyone(session)
+    if as_json:
+        shared.print_json([describe(row) for row in rows])
+        return
+    columns = ("serial", "id", "model", "version", "assigned", "online", "last seen", "attention")
+    table = [
+        (r.serial, r.id, f"{r.model} {r.hardware}", r.version, r.assigned_version, "yes" if r.online else "no",
+         shared.local_time(r.last_seen_at), r.attention)
+        for r in rows
+    ]  # fmt: skip
+    shared.print_table("Cameras", columns, table)
+
+
+@app.command("show")
+def show(
+    which: Which,
+    evidence: Annotated[bool, typer.Option("--evidence", help="Also the newest evidence.")] = False,
+    folder: Dir = shared.HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Show one camera with its update history."""
+    with shared.opened(folder) as services, services.database.read() as session:
+        device = devices.find(session, which)
+        events, proof = history.updates(session, device.id), history.evidence(session, device.id)
+        refusals = history.refusals(session, device.id)
+    value = describe(device) | {
+        "updates": [_event(event) for event in events],
+        "refusals": [{"at": r.received_at, "code": r.code, "detail": r.detail} for r in refusals],
+        "evidence": _proof(proof),
+    }
+    if as_json:
+        shared.print_json(value)
+        return
+    for name, content in describe(device).items():
+        typer.echo(f"{name:>18}  {json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else content}")
+    columns = ("at", "event", "from", "to", "slot", "code", "detail")
+    table = [(shared.local_time(e.at), e.event, e.from_version, e.to_version, e.slot, e.code, e.detail) for e in events]
+    shared.print_table("Updates", columns, table)
+    if evidence:
+        _print_evidence(proof)
+
+
+@app.command("assign")
+def assign(
+    which: Which,
+    version: Annotated[str, typer.Argument(help="A release's version, or 'none'.")],
+    folder: Dir = shared.HERE,
+) -> None:
+    """Tell the director which release one camera shall install."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        device, now = devices.find(session, which), shared.now()
+        release = None if version == "none" else releases.find(session, version, device.model)
+        services.assign(session, device, release, now)
+        devices.audit(session, shared.operator_name(), "device assign", f"{device.id} {version}", now)
+        typer.echo(f"{device.serial} ({device.id}) is assigned {version}.")
+
+
+def describe(device: Device) -> dict[str, Any]:
+    """A camera as JSON."""
+    names = (
+        "id", "serial", "model", "hardware", "version", "assigned_version", "group_name", "online", "last_seen_at",
+        "enrolled_at", "attention", "telemetry", "telemetry_at",
+    )  # fmt: skip
+    return {name: getattr(device, name) for name in names}
+
+
+def _event(event: UpdateEvent) -> dict[str, Any]:
+    return {
+        "at": event.at, "received_at": event.received_at, "event": event.event, "from": event.from_version,
+        "to": event.to_version, "slot": event.slot, "code": event.code, "detail": event.detail,
+    }  # fmt: skip
+
+
+def _proof(row: Evidence | None) -> dict[str, Any] | None:
+    return {"at": row.at, "received_at": row.received_at, "report": row.report} if row else None
+
+
+def _print_evidence(row: Evidence | None) -> None:
+    if row is None:
+        raise NotFound("This camera has sent no evidence yet.", "Wait for its next report.")
+    findings = history.findings(row)
+    table = [tuple(finding.values()) for finding in findings]
+    shared.print_table(
+        f"Evidence of {shared.local_time(row.at)}", ("criterion", "verdict", "probe", "basis", "reason"), table
+    )

@@ -1,0 +1,124 @@
+"""`init`, `serve`, `migrate`, `status`, `root export`."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from update_server import settings as settings_module
+from update_server.api.device import DeviceApi
+from update_server.commands import shared
+from update_server.commands.initialise import initialise
+from update_server.commands.shared import AsJson, Dir
+from update_server.db.session import Database, migrate
+from update_server.errors import BadInput
+from update_server.fleet import devices
+from update_server.rollouts import store
+from update_server.serving.run import Applications, run
+from update_server.web.app import people_app
+
+root = typer.Typer(help="The roots of trust.", no_args_is_help=True)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new server's folder.")],
+    operator: Annotated[str, typer.Option(help="Who runs the cameras; shown on them.")],
+    host: Annotated[list[str], typer.Option(help="A name or address of this server; the first is given to cameras.")],
+    device_port: Annotated[int, typer.Option(help="For cameras.")] = 8443,
+    people_port: Annotated[int, typer.Option(help="For the dashboard and the API.")] = 8444,
+    mqtt_port: Annotated[int, typer.Option(help="For the broker.")] = 8883,
+    listen: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",
+    check_interval: Annotated[str, typer.Option(help="How often cameras ask for updates.")] = "15m",
+    telemetry_interval: Annotated[str, typer.Option(help="How often cameras send telemetry.")] = "5m",
+    offline_keys: shared.OfflineKeys = None,
+    passphrase_file: shared.PassphraseFile = None,
+) -> None:
+    """Make a new server: keys, certificates, database, broker configuration, first administrator."""
+    made = initialise(
+        folder,
+        offline_keys or shared.default_offline(folder),
+        settings_module.validated(
+            operator=operator,
+            hosts=host,
+            listen=listen,
+            ports={"device": device_port, "people": people_port, "mqtt": mqtt_port},
+            devices={
+                "check_interval_s": shared.duration(check_interval),
+                "telemetry_interval_s": shared.duration(telemetry_interval),
+            },
+        ),
+        shared.passphrase(passphrase_file),
+    )
+    typer.echo(f"The server is in {made.folder}.")
+    typer.echo(f"The offline keys are in {made.offline}: keep them, encrypted as they are, away from this machine.")
+    if made.passphrase_file:
+        typer.echo(f"Their passphrase was made up and is in {made.passphrase_file}: move it to a different place.")
+    typer.echo(f"Dashboard: {made.people_url}  user: {made.administrator}  password: {made.password}  (shown once)")
+    typer.echo(f"Next: camward-server serve {folder} --with-broker")
+
+
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
+    with_broker: Annotated[bool, typer.Option("--with-broker", help="Also run Debian's mosquitto.")] = False,
+) -> None:
+    """Serve cameras and people until stopped."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with shared.opened(folder) as services:
+        applications = Applications(DeviceApi(services).app(), people_app(services))
+        run(services, applications, with_broker=with_broker, say=typer.echo)
+
+
+def migrate_command(folder: Dir = shared.HERE) -> None:
+    """Bring the database to this program's schema. Make a backup first."""
+    database = Database(settings_module.load(folder).database_url)
+    migrate(database)
+    database.close()
+    typer.echo("The database is up to date.")
+
+
+def status(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
+    """Show the fleet in a few numbers."""
+    with shared.opened(folder) as services, services.database.read() as session:
+        fleet = devices.status(session)
+        rollouts = [row for row in store.everything(session) if row.state in (store.RUNNING, store.PAUSED)]
+        value = {
+            "operator": services.settings.operator,
+            "devices": fleet.total,
+            "online": fleet.online,
+            "attention": fleet.attention,
+            "versions": fleet.versions,
+            "rollouts": [{"id": r.id, "version": r.version, "state": r.state, "reason": r.reason} for r in rollouts],
+        }
+    if as_json:
+        shared.print_json(value)
+        return
+    versions = ", ".join(f"{version}: {count}" for version, count in fleet.versions.items()) or "none"
+    typer.echo(f"{value['operator']}: {fleet.total} cameras, {fleet.online} online, {fleet.attention} need attention.")
+    typer.echo(f"Versions: {versions}.")
+    for row in rollouts:
+        typer.echo(f"Rollout {row.id} of {row.version}: {row.state}" + (f" ({row.reason})" if row.reason else "") + ".")
+
+
+@root.command("export")
+def export(
+    repository: Annotated[str, typer.Option(help="image or director.")] = "image",
+    version: Annotated[int, typer.Option(help="The root's version.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: standard output.")] = None,
+    folder: Dir = shared.HERE,
+) -> None:
+    """Write a root of trust: the image root goes into the firmware, the director root to nobody but the curious."""
+    if repository not in ("image", "director"):
+        raise BadInput(f"{repository!r} is no repository.", "Use image or director.")
+    with shared.opened(folder) as services:
+        body = (services.image if repository == "image" else services.director).root(version)
+    if out is None:
+        typer.echo(body.decode("ascii"))
+        return
+    try:
+        out.write_bytes(body)
+    except OSError as error:
+        raise BadInput(f"{out} cannot be written: {error.strerror}.", "Name another --out.") from None

@@ -1,0 +1,110 @@
+"""What the commands share: opening the services, printing tables or JSON, and errors as one line."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from update_server import settings
+from update_server.errors import BadInput
+from update_server.services import Services
+
+PASSPHRASE_VARIABLE = "CAMWARD_OFFLINE_PASSPHRASE"  # noqa: S105  (a variable's name)
+DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+Dir = Annotated[Path, typer.Option("--dir", "-d", envvar="CAMWARD_DIR", help="The server's folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+OfflineKeys = Annotated[
+    Path | None, typer.Option("--offline-keys", help="The folder of the offline keys. Default: DIR.offline")
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", help=f"Holds the offline keys' passphrase. Default: ${PASSPHRASE_VARIABLE}"),
+]
+HERE = Path()
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Services]:
+    """The services of the server in `folder`, closed at the end.
+
+    Raises:
+        Misconfigured: it cannot be opened.
+    """
+    services = Services(settings.load(folder))
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+def now() -> int:
+    """Unix seconds."""
+    return int(time.time())
+
+
+def operator_name() -> str:
+    """Who is at the console, for the audit log."""
+    return "console:" + os.environ.get("SUDO_USER", os.environ.get("USER", str(os.getuid())))
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for programs."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table for people; wide enough for a pipe as well."""
+    console = Console(width=None if os.isatty(1) else 160)
+    table = Table(*columns, title=title if rows else None, title_justify="left")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    console.print(table if rows else f"{title}: none.")
+
+
+def local_time(at: int | None) -> str:
+    """A time for people, in UTC and said so."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else "never"
+
+
+def duration(text: str) -> int:
+    """Read `90s`, `15m`, `1h`, `2d`.
+
+    Raises:
+        BadInput: it is none of these.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit not in DURATIONS or not number.isascii() or not number.isdigit() or not 0 < int(number) < 10**6:
+        raise BadInput(f"{text!r} is no duration.", "Write for example 90s, 15m, 1h or 2d.")
+    return int(number) * DURATIONS[unit]
+
+
+def passphrase(file: Path | None) -> bytes | None:
+    """The offline keys' passphrase from a file or the environment; None if neither is given.
+
+    Raises:
+        BadInput: the file cannot be read or is empty.
+    """
+    if file is None:
+        return os.environ[PASSPHRASE_VARIABLE].encode() if os.environ.get(PASSPHRASE_VARIABLE) else None
+    try:
+        value = file.read_bytes().strip()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}.", "Name another --passphrase-file.") from None
+    if not value:
+        raise BadInput(f"{file} is empty.", "Write the passphrase into it.")
+    return value
+
+
+def default_offline(folder: Path) -> Path:
+    """Where the offline keys are when nobody says otherwise."""
+    absolute = folder.absolute()
+    return absolute.with_name(absolute.name + ".offline")

@@ -1,0 +1,247 @@
+"""Tables. Times are Unix seconds (`_at`); everything that is signed or hashed is kept as the bytes it came in."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# SQLite numbers rows by itself only in columns of its own INTEGER type.
+ROW_NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, bytes: LargeBinary, int: BigInteger}  # noqa: RUF012
+
+
+class Person(Base):
+    """Somebody who may log in to the dashboard."""
+
+    __tablename__ = "person"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[int]
+
+
+class LoginFailure(Base):
+    """Wrong passwords, counted per account and per source, so that guessing gets slow."""
+
+    __tablename__ = "login_failure"
+    subject: Mapped[str] = mapped_column(String(80), primary_key=True)
+    count: Mapped[int]
+    blocked_until_at: Mapped[int]
+
+
+class WebSession(Base):
+    """A logged-in browser; only the hash of its cookie is stored."""
+
+    __tablename__ = "web_session"
+    secret_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    person: Mapped[str] = mapped_column(ForeignKey("person.name", ondelete="CASCADE"))
+    form_secret: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[int]
+
+
+class ApiToken(Base):
+    """A bearer token for /api/v1; only its hash is stored."""
+
+    __tablename__ = "api_token"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(64))
+    may_write: Mapped[bool]
+    created_at: Mapped[int]
+    expires_at: Mapped[int | None]
+
+
+class EnrolmentToken(Base):
+    """A one-time right to enrol one camera; only the hash of its secret is stored."""
+
+    __tablename__ = "enrolment_token"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    serial: Mapped[str | None] = mapped_column(String(64))
+    ownership_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    used_at: Mapped[int | None]
+    device_id: Mapped[str | None] = mapped_column(String(26))
+
+
+class Device(Base):
+    """A camera that has enrolled, and the newest that is known about it."""
+
+    __tablename__ = "device"
+    id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    serial: Mapped[str] = mapped_column(String(64), index=True)
+    model: Mapped[str] = mapped_column(String(64), default="")
+    hardware: Mapped[str] = mapped_column(String(16), default="")
+    version: Mapped[str] = mapped_column(String(64), default="")
+    group_name: Mapped[str] = mapped_column(String(64), default="all", index=True)
+    evidence_key: Mapped[str | None] = mapped_column(Text)
+    ownership_sha256: Mapped[str] = mapped_column(String(64))
+    enrolled_at: Mapped[int]
+    online: Mapped[bool] = mapped_column(default=False)
+    last_seen_at: Mapped[int | None]
+    telemetry: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    telemetry_at: Mapped[int | None]
+    attention: Mapped[str] = mapped_column(Text, default="")
+    assigned_version: Mapped[str | None] = mapped_column(String(64))
+
+
+class Certificate(Base):
+    """Every certificate the fleet CA has issued to a camera."""
+
+    __tablename__ = "certificate"
+    serial_number: Mapped[str] = mapped_column(String(40), primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(26), index=True)
+    issued_at: Mapped[int]
+    expires_at: Mapped[int]
+    der: Mapped[bytes]
+
+
+class Message(Base):
+    """Every message ingested, once: (device, boot, seq) is unique, which makes ingest idempotent."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        UniqueConstraint("device_id", "boot", "seq"),
+        Index("ix_message_device_id_type_id", "device_id", "type", "id"),
+    )
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(26))
+    boot: Mapped[str] = mapped_column(String(64))
+    seq: Mapped[int]
+    type: Mapped[str] = mapped_column(String(16))
+    at: Mapped[int]
+    received_at: Mapped[int]
+    raw: Mapped[bytes]
+
+
+class Refusal(Base):
+    """A message or request that was refused, kept so that a person can see why."""
+
+    __tablename__ = "refusal"
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
+    device_id: Mapped[str] = mapped_column(String(64), index=True)
+    received_at: Mapped[int]
+    code: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str] = mapped_column(Text)
+
+
+class Evidence(Base):
+    """The newest evidence report of a camera whose signature was verified."""
+
+    __tablename__ = "evidence"
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[int]
+    received_at: Mapped[int]
+    report: Mapped[dict[str, Any]]
+    envelope: Mapped[bytes]
+
+
+class UpdateEvent(Base):
+    """One line of a camera's update history, from a report whose signature was verified."""
+
+    __tablename__ = "update_event"
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), index=True)
+    at: Mapped[int]
+    received_at: Mapped[int]
+    event: Mapped[str] = mapped_column(String(16))
+    from_version: Mapped[str] = mapped_column(String(64))
+    to_version: Mapped[str] = mapped_column(String(64))
+    code: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[str] = mapped_column(Text)
+    slot: Mapped[str] = mapped_column(String(4))
+
+
+class Release(Base):
+    """A published release; `custom` is the signed manifest in the target's custom field."""
+
+    __tablename__ = "release"
+    version: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model: Mapped[str] = mapped_column(String(64), primary_key=True)
+    target: Mapped[str] = mapped_column(String(128))
+    length_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    custom: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(String(16))
+    added_at: Mapped[int]
+
+
+class DirectorMetadata(Base):
+    """Director metadata of one camera as signed; the newest versions of each role."""
+
+    __tablename__ = "director_metadata"
+    device_id: Mapped[str] = mapped_column(String(26), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    signed_at: Mapped[int]
+    expires_at: Mapped[int]
+    body: Mapped[bytes]
+
+
+class Rollout(Base):
+    """A release on its way to a group, phase by phase."""
+
+    __tablename__ = "rollout"
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
+    version: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(64))
+    group_name: Mapped[str] = mapped_column(String(64))
+    phases: Mapped[list[Any]]
+    failure_percent: Mapped[int]
+    silent_after_s: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    phase: Mapped[int] = mapped_column(default=-1)
+    excused_failures: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[int]
+    changed_at: Mapped[int]
+
+
+class RolloutDevice(Base):
+    """One camera's part in a rollout: waiting, assigned, committed or failed."""
+
+    __tablename__ = "rollout_device"
+    rollout_id: Mapped[int] = mapped_column(ForeignKey("rollout.id", ondelete="CASCADE"), primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True, index=True)
+    phase: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    assigned_at: Mapped[int | None]
+    reported_at: Mapped[int | None]
+    finished_at: Mapped[int | None]
+    code: Mapped[str] = mapped_column(String(32), default="")
+
+
+class Audit(Base):
+    """Who did what, when: one line per change that a person or token made."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
+    at: Mapped[int]
+    who: Mapped[str] = mapped_column(String(80))
+    what: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str] = mapped_column(Text)

@@ -1,0 +1,98 @@
+"""Engines and sessions: `Database.read()` and `Database.write()`, each one transaction.
+
+A write transaction takes the database's write lock at once (SQLite: BEGIN IMMEDIATE), so that two processes (the server
+and a command on the console) cannot both read, decide, and then collide.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from update_server.errors import Misconfigured
+
+BUSY_TIMEOUT_S = 30  # longer than any write transaction of ours; a command waits for the server rather than failing
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """The one place that opens sessions. Owns an engine; `close` releases its connections."""
+
+    def __init__(self, url: str) -> None:
+        is_sqlite = url.startswith("sqlite")
+        self.engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {})
+        if is_sqlite:
+            _prepare_sqlite(self.engine)
+        self._writing = self.engine.execution_options(camward_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A read transaction; nothing is committed."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A write transaction: committed (durably) when the block ends, rolled back when it raises."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            session.connection()  # takes the write lock before anything is read
+            yield session
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are ours, not the driver's
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute("PRAGMA " + pragma)
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get("camward_write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+def _alembic(engine_or_connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = engine_or_connection
+    return config
+
+
+def migrate(database: Database) -> None:
+    """Bring the schema to the newest revision; one transaction on databases that can."""
+    with database.engine.begin() as connection:
+        command.upgrade(_alembic(connection), "head")
+
+
+def check_schema(database: Database) -> None:
+    """Make sure the database is reachable and of this program's schema revision.
+
+    Raises:
+        Misconfigured: it is not.
+    """
+    try:
+        with database.engine.connect() as connection:
+            have = MigrationContext.configure(connection).get_current_revision()
+            want = ScriptDirectory.from_config(_alembic(connection)).get_current_head()
+    except OperationalError as error:
+        raise Misconfigured(
+            f"The database cannot be opened: {error.orig}.", "Check 'database' in server.toml."
+        ) from None
+    if have != want:
+        raise Misconfigured(
+            f"The database has schema {have}, this program needs {want}.",
+            "Run 'camward-server migrate' after a backup.",
+        )

@@ -1,0 +1,54 @@
+"""Files that are there completely or not at all, and files that only their owner may read."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PUBLIC = 0o644
+SECRET = 0o600
+
+
+def write_atomic(path: Path, body: bytes, mode: int = PUBLIC) -> None:
+    """Replace `path` by `body`: after a power cut it holds the old bytes or the new ones.
+
+    The file is created with `mode` from the first moment, so a secret is never readable by others.
+
+    Raises:
+        OSError: the disk is full, or the folder is not writable; the old file is untouched.
+    """
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path` (made if missing) between processes; waits for it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, SECRET)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

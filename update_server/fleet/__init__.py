@@ -1,0 +1,1 @@
+"""Cameras: who they are, what they report, and what arrives over MQTT."""

@@ -1,0 +1,132 @@
+"""The register of cameras: identity, what is assigned to them, who is online."""
+
+import json
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from update_server.db.models import Audit, Device, Refusal
+from update_server.errors import BadInput, Conflict, Forbidden, NotFound
+
+MAX_IDENTITY_BYTES = 8192
+MAX_TEXT_CHARS = 64
+SILENT_FACTOR = 3  # three telemetry intervals without a word and a camera counts as silent
+KEPT_REFUSALS = 100  # per camera; an attacker's noise does not fill the disk
+
+
+@dataclass(frozen=True)
+class FleetStatus:
+    """Counts over the whole fleet."""
+
+    total: int
+    online: int
+    attention: int
+    versions: dict[str, int]
+
+
+def known(session: Session, device_id: str) -> Device:
+    """The camera with a certificate of that name.
+
+    Raises:
+        Forbidden: it is not enrolled here (its certificate may be older than this database).
+    """
+    device = session.get(Device, device_id)
+    if device is None:
+        raise Forbidden("This camera is not enrolled here.", "Enrol it with a token.")
+    return device
+
+
+def find(session: Session, wanted: str) -> Device:
+    """The camera whose id, serial number or beginning of an id is `wanted`.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: there are several.
+    """
+    exact = session.scalars(select(Device).where((Device.id == wanted) | (Device.serial == wanted))).all()
+    starts = Device.id.startswith(wanted, autoescape=True)
+    rows = exact or session.scalars(select(Device).where(starts).limit(2)).all()
+    if not rows or not wanted:
+        raise NotFound(f"There is no camera {wanted!r}.", "See 'camward-server device list'.")
+    if len(rows) > 1:
+        raise Conflict(f"Several cameras match {wanted!r}.", "Give the whole id.")
+    return rows[0]
+
+
+def everyone(session: Session) -> list[Device]:
+    """All cameras, by serial number."""
+    return list(session.scalars(select(Device).order_by(Device.serial, Device.id)))
+
+
+def status(session: Session) -> FleetStatus:
+    """Counts over the whole fleet, computed by the database."""
+    total = session.scalar(select(func.count()).select_from(Device)) or 0
+    online = session.scalar(select(func.count()).select_from(Device).where(Device.online)) or 0
+    attention = session.scalar(select(func.count()).select_from(Device).where(Device.attention != "")) or 0
+    rows = session.execute(select(Device.version, func.count()).group_by(Device.version).order_by(Device.version))
+    return FleetStatus(total, online, attention, {version or "?": count for version, count in rows})
+
+
+def set_identity(session: Session, device_id: str, body: bytes, now: int) -> None:
+    """Take what a camera says about itself: evidence key, serial number, model, hardware revision, version.
+
+    The evidence key is taken once. A different one later is refused and recorded, never swapped silently.
+
+    Raises:
+        BadInput: malformed, or the serial number is not the certified one.
+        Conflict: another evidence key is on file.
+        Forbidden: the camera is not enrolled here.
+    """
+    device = known(session, device_id)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadInput("The identity is no JSON.") from None
+    if not isinstance(value, dict):
+        raise BadInput("The identity is no JSON object.")
+    texts = {name: value.get(name) for name in ("serial", "model", "hardware", "version")}
+    for name, text in texts.items():
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_TEXT_CHARS or not text.isprintable():
+            raise BadInput(f"The identity's {name} is no text of 1 to {MAX_TEXT_CHARS} characters.")
+    if texts["serial"] != device.serial:
+        raise BadInput("The serial number differs from the enrolled one.")
+    key = _evidence_key(value.get("evidence_public_key"))
+    if device.evidence_key is not None and device.evidence_key != key:
+        raise Conflict("Another evidence key is on file for this camera.", "Remove the camera and enrol it again.")
+    device.evidence_key = key
+    device.model, device.hardware = str(texts["model"]), str(texts["hardware"])
+    device.version, device.last_seen_at = str(texts["version"]), now
+
+
+def _evidence_key(pem: object) -> str:
+    """The key in one canonical PEM form.
+
+    Raises:
+        BadInput: it is no P-256 public key in PEM.
+    """
+    try:
+        key = serialization.load_pem_public_key(str(pem).encode("ascii"))
+    except (ValueError, UnicodeEncodeError):
+        raise BadInput("evidence_public_key is no PEM public key.") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise BadInput("evidence_public_key is not ECDSA P-256.")
+    encoding = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return key.public_bytes(*encoding).decode("ascii")
+
+
+def refuse(session: Session, device_id: str, code: str, detail: str, now: int) -> None:
+    """Record that something from a camera was refused; the newest are kept."""
+    session.add(Refusal(device_id=device_id[:64], received_at=now, code=code[:32], detail=detail[:1000]))
+    session.flush()
+    mine = select(Refusal.id).where(Refusal.device_id == device_id[:64])
+    surplus = session.scalars(mine.order_by(Refusal.id.desc()).offset(KEPT_REFUSALS)).all()
+    for number in surplus:
+        session.delete(session.get_one(Refusal, number))
+
+
+def audit(session: Session, who: str, what: str, detail: str, now: int) -> None:
+    """Record a change that a person or token made."""
+    session.add(Audit(at=now, who=who[:80], what=what[:64], detail=detail[:1000]))

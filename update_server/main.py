@@ -1,0 +1,38 @@
+"""`camward-server`: the command line."""
+
+import sys
+
+import typer
+
+from update_server.commands import device, people, release, rollout, server
+from update_server.errors import ServerError
+
+app = typer.Typer(
+    help="Signs and publishes camera firmware, rolls it out over a fleet, and receives what cameras report.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("init")(server.init)
+app.command("serve")(server.serve)
+app.command("status")(server.status)
+app.command("migrate")(server.migrate_command)
+app.add_typer(device.app, name="device")
+app.add_typer(release.app, name="release")
+app.add_typer(rollout.app, name="rollout")
+app.add_typer(server.root, name="root")
+app.add_typer(people.user, name="user")
+app.add_typer(people.token, name="token")
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 done, 1 refused (one line says why), 2 wrong usage."""
+    try:
+        app()
+    except ServerError as error:
+        sys.stderr.write(f"camward-server: {error}\n")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""The fleet CA: certifies cameras, this server and its ingest client. Nothing else trusts it."""
+
+import base64
+import hashlib
+import ipaddress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from update_server.errors import Misconfigured
+from update_server.files import write_atomic
+from update_server.keyfiles import new_key, read_key, write_key
+
+CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
+SERVER_DAYS = 397  # what browsers accept
+INGEST_NAME = "camward-ingest"
+LOCAL_HOSTS = ("localhost", "127.0.0.1")  # the ingest and the commands on the same machine
+# Cameras without a battery-backed clock wake up at their build time: what they verify must already be valid then.
+BACKDATE_TRUSTED = timedelta(days=365)
+# Only this server and its broker verify a camera's certificate; an hour covers the difference of their clocks.
+BACKDATE_DEVICE = timedelta(hours=1)
+DEVICE_ID_CHARS = 26
+URN = "urn:camward:device:"
+
+
+def device_id(key: ec.EllipticCurvePublicKey) -> str:
+    """A camera's id: the first 26 characters of base32(SHA-256(public key, SPKI DER)), lower case (130 bits)."""
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return base64.b32encode(hashlib.sha256(spki).digest()).decode("ascii")[:DEVICE_ID_CHARS].lower()
+
+
+class Authority:
+    """Issues certificates with the CA key in `folder` (`ca.key.pem`, `ca.pem`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._key = read_key(folder / "ca.key.pem")
+        try:
+            self.certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+        except (OSError, ValueError) as error:
+            raise Misconfigured(
+                f"{folder / 'ca.pem'} is no certificate: {error}.", "Restore it from your backup."
+            ) from None
+
+    @property
+    def pem(self) -> str:
+        """The CA certificate as PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+    @property
+    def der(self) -> bytes:
+        """The CA certificate as DER."""
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def certify_device(self, key: ec.EllipticCurvePublicKey, serial: str, days: int, now: datetime) -> x509.Certificate:
+        """A client certificate for the camera that holds `key`; its name is derived from the key, never asked for."""
+        name = device_id(key)
+        subject = x509.Name(
+            [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.SERIAL_NUMBER, serial)]
+        )
+        sans = [x509.UniformResourceIdentifier(URN + name)]
+        return self._issue(
+            key, subject, sans, ExtendedKeyUsageOID.CLIENT_AUTH, now - BACKDATE_DEVICE, now + timedelta(days=days)
+        )
+
+    def write_server(self, hosts: tuple[str, ...], now: datetime) -> None:
+        """Make `server.pem` and `server.key.pem` for `hosts` (DNS names and IP addresses).
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        sans: list[x509.GeneralName] = []
+        for host in dict.fromkeys((*hosts, *LOCAL_HOSTS)):
+            try:
+                sans.append(x509.IPAddress(ipaddress.ip_address(host)))
+            except ValueError:
+                sans.append(x509.DNSName(host))
+        key = new_key()
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camward-server")])
+        certificate = self._issue(
+            key.public_key(), subject, sans, ExtendedKeyUsageOID.SERVER_AUTH,
+            now - BACKDATE_TRUSTED, now + timedelta(days=SERVER_DAYS),
+        )  # fmt: skip
+        self._write("server", key, certificate)
+
+    def write_ingest(self, now: datetime) -> None:
+        """Make `ingest.pem` and `ingest.key.pem`, with which this server connects to the broker.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        key = new_key()
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INGEST_NAME)])
+        certificate = self._issue(
+            key.public_key(), subject, [], ExtendedKeyUsageOID.CLIENT_AUTH,
+            now - BACKDATE_DEVICE, now + timedelta(days=SERVER_DAYS),
+        )  # fmt: skip
+        self._write("ingest", key, certificate)
+
+    def renew_own(self, hosts: tuple[str, ...], now: datetime) -> None:
+        """Make the server's two certificates again when less than a quarter of their life is left.
+
+        Raises:
+            Misconfigured: one of them is missing or damaged.
+        """
+        for name in ("server", "ingest"):
+            try:
+                old = x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
+            except (OSError, ValueError) as error:
+                raise Misconfigured(f"{self.folder / name}.pem is no certificate: {error}.", "Restore it.") from None
+            if old.not_valid_after_utc - now > timedelta(days=SERVER_DAYS // 4):
+                continue
+            if name == "server":
+                self.write_server(hosts, now)
+            else:
+                self.write_ingest(now)
+
+    def _write(self, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
+        write_key(self.folder / f"{name}.key.pem", key)
+        write_atomic(self.folder / f"{name}.pem", certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _issue(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        subject: x509.Name,
+        sans: list[x509.UniformResourceIdentifier] | list[x509.GeneralName],
+        usage: x509.ObjectIdentifier,
+        start: datetime,
+        end: datetime,
+    ) -> x509.Certificate:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start)
+            .not_valid_after(min(end, self.certificate.not_valid_after_utc))
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(digital_signature=True), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+        if sans:
+            builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def make(folder: Path, operator: str, now: datetime) -> Authority:
+    """Make the fleet CA of `operator` in the existing, empty `folder`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    key = new_key()
+    name = x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator[:64]),
+            x509.NameAttribute(NameOID.COMMON_NAME, "Camward fleet CA"),
+        ]
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATE_TRUSTED)
+        .not_valid_after(now + timedelta(days=CA_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    write_key(folder / "ca.key.pem", key)
+    write_atomic(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    return Authority(folder)
+
+
+def _key_usage(
+    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature, key_cert_sign=key_cert_sign, crl_sign=crl_sign, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
+def utc(at: int) -> datetime:
+    """`at` (Unix seconds) as a datetime in UTC."""
+    return datetime.fromtimestamp(at, UTC)

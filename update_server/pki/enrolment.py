@@ -1,0 +1,123 @@
+"""Enrolment of cameras: one-time tokens, first certificates and renewals."""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from sqlalchemy.orm import Session
+
+from update_server.db.models import Certificate, Device, EnrolmentToken
+from update_server.errors import BadInput, Forbidden, Unauthenticated
+from update_server.pki import est
+from update_server.pki.authority import Authority, device_id, utc
+
+TOKEN_PREFIX = "camward1."  # noqa: S105  (a format's name)
+SECRET_BYTES = 32  # 256 bits: guessing needs no lockout
+DENIED = "The enrolment token is unknown, used or expired."
+REMEDY = "Make a new one with 'camward-server device token'."
+
+
+@dataclass(frozen=True)
+class MadeToken:
+    """A new token; `text` is shown once and never stored."""
+
+    id: str
+    text: str
+    expires_at: int
+
+
+class Enrolment:
+    """Makes and redeems tokens and issues certificates. Works inside the caller's transaction."""
+
+    def __init__(self, authority: Authority, url: str, certificate_days: int) -> None:
+        self.authority = authority
+        self._url = url
+        self._days = certificate_days
+
+    def make_token(
+        self, session: Session, ownership_sha256: str, serial: str | None, valid_s: int, now: int
+    ) -> MadeToken:
+        """A one-time token valid for `valid_s` seconds, for the camera with `serial` or, if None, for any.
+
+        Raises:
+            BadInput: `serial` is malformed.
+        """
+        if serial is not None and not est.SERIAL.match(serial):
+            raise BadInput(f"{serial!r} is no serial number.", "Copy it from the camera's label.")
+        name, secret = secrets.token_hex(8), secrets.token_urlsafe(SECRET_BYTES)
+        session.add(
+            EnrolmentToken(
+                id=name, secret_hash=_hash(secret), serial=serial, ownership_sha256=ownership_sha256,
+                created_at=now, expires_at=now + valid_s, used_at=None, device_id=None,
+            )
+        )  # fmt: skip
+        content = {
+            "v": 1, "url": self._url, "secret": secret, "id": name,
+            "ca": base64.b64encode(self.authority.der).decode("ascii"), "ownership_sha256": ownership_sha256,
+        }  # fmt: skip
+        text = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode("ascii")
+        return MadeToken(name, TOKEN_PREFIX + text.rstrip("="), now + valid_s)
+
+    def enrol(self, session: Session, authorization: str, body: bytes, now: int) -> bytes:
+        """Answer a simpleenroll: redeem the token, certify the key. Returns base64 PKCS#7.
+
+        Raises:
+            Unauthenticated: the token is missing, unknown, used, expired, or for another serial number.
+            BadInput: the request is malformed (the token stays usable).
+        """
+        name, secret = est.parse_basic(authorization)
+        token = session.get(EnrolmentToken, name, with_for_update=True)
+        known = token.secret_hash if token else _hash("")
+        if not hmac.compare_digest(known, _hash(secret)) or token is None or token.expires_at <= now or token.used_at:
+            raise Unauthenticated(DENIED, REMEDY)
+        request = est.parse_request(body)
+        if token.serial is not None and token.serial != request.serial:
+            raise Unauthenticated("The enrolment token is for another serial number.", REMEDY)
+        certificate = self._certify(session, request, now)
+        token.used_at, token.device_id = now, device_id(request.key)
+        device = session.get(Device, token.device_id)
+        if device is None:
+            device = Device(
+                id=token.device_id, serial=request.serial, enrolled_at=now, ownership_sha256=token.ownership_sha256
+            )
+            session.add(device)
+        device.serial, device.ownership_sha256 = request.serial, token.ownership_sha256
+        return est.certs_only([certificate])
+
+    def renew(self, session: Session, peer: x509.Certificate, body: bytes, now: int) -> bytes:
+        """Answer a simplereenroll from the holder of `peer` (already verified by TLS). Returns base64 PKCS#7.
+
+        Raises:
+            BadInput: the request is malformed, or names another key or serial number than the certificate.
+            Forbidden: the camera is not enrolled here.
+        """
+        request = est.parse_request(body)
+        encoding = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        if request.key.public_bytes(*encoding) != peer.public_key().public_bytes(*encoding):
+            raise BadInput("A renewal keeps its key, because the device id is derived from it.", "Enrol anew instead.")
+        device = session.get(Device, device_id(request.key))
+        if device is None:
+            raise Forbidden("This camera is not enrolled here.", "Enrol it with a token.")
+        if device.serial != request.serial:
+            raise BadInput("The serial number differs from the enrolled one.")
+        return est.certs_only([self._certify(session, request, now)])
+
+    def _certify(self, session: Session, request: est.Request, now: int) -> x509.Certificate:
+        made = self.authority.certify_device(request.key, request.serial, self._days, utc(now))
+        session.add(
+            Certificate(
+                serial_number=f"{made.serial_number:x}", device_id=device_id(request.key), issued_at=now,
+                expires_at=int(made.not_valid_after_utc.timestamp()),
+                der=made.public_bytes(serialization.Encoding.DER),
+            )
+        )  # fmt: skip
+        return made
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8")).hexdigest()

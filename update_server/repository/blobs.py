@@ -1,0 +1,63 @@
+"""The local blob folder: immutable files named `SHA256.NAME`, which any static file server or mirror can serve."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from pathlib import Path
+
+from update_server.errors import NotFound
+from update_server.files import PUBLIC, sync_folder
+
+BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+CHUNK_BYTES = 1024 * 1024
+
+
+class Blobs:
+    """Files in `folder`; a name is never given to other bytes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, name: str) -> Path:
+        """Where the blob `name` lies.
+
+        Raises:
+            NotFound: there is none, or it is no blob's name.
+        """
+        path = self.folder / name
+        if not BLOB_NAME.match(name) or not path.is_file():
+            raise NotFound(f"There is no target {name[:200]!r}.")
+        return path
+
+    def put(self, source: Path, name: str, sha256: str) -> None:
+        """Copy `source` in durably. Keeps what is already there.
+
+        Raises:
+            OSError: the disk is full or `source` unreadable; nothing is left behind.
+        """
+        target = self.folder / f"{sha256}.{name}"
+        if target.is_file() and target.stat().st_size == source.stat().st_size:
+            return
+        scratch = self.folder / f".{secrets.token_hex(8)}"
+        try:
+            with source.open("rb") as reading, scratch.open("xb") as writing:
+                shutil.copyfileobj(reading, writing, CHUNK_BYTES)
+                writing.flush()
+                os.fsync(writing.fileno())
+            scratch.chmod(PUBLIC)
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+        sync_folder(self.folder)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, streamed.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

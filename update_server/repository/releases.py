@@ -1,0 +1,177 @@
+"""Releases: inspect what a build made, publish it, withdraw it.
+
+A release is two targets, the slot image and its block tree. Everything the manifest claims is computed again here
+before anything is signed.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from securesystemslib.signer import Signer
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from tuf.api.metadata import TargetFile
+
+from agent.formats import json, release, tuf
+from agent.formats.block_tree import BLOCK_BYTES, root_of
+from agent.formats.errors import FormatError
+from update_server.db.models import Device, Release
+from update_server.errors import BadInput, Conflict, NotFound
+from update_server.repository.blobs import Blobs
+from update_server.repository.devicecheck import DeviceCheck
+from update_server.repository.image import ImageRepository
+
+MAX_MANIFEST_BYTES = 64 * 1024
+PUBLISHED, WITHDRAWN = "published", "withdrawn"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A release whose files are what its manifest says."""
+
+    release: release.Release
+    custom: dict[str, Any]
+    slot: Path
+    tree: Path
+
+
+def inspect(slot: Path, tree: Path, manifest: Path) -> Candidate:
+    """Read and verify the three files of a build.
+
+    Raises:
+        BadInput: a file is missing or contradicts the manifest; says which and how.
+    """
+    try:
+        custom = json.parse_object(manifest.read_bytes(), MAX_MANIFEST_BYTES)
+        leaves = tree.read_bytes()
+        length, sha256, actual = _measure(slot)
+    except OSError as error:
+        raise BadInput(f"{error.filename} cannot be read: {error.strerror}.", "Build the release again.") from None
+    except FormatError as error:
+        raise BadInput(f"{manifest} is no release manifest: {error}.", "Build the release again.") from None
+    custom = {"camward": custom["camward"]} if "camward" in custom else {"camward": custom}
+    try:
+        found = release.parse(tuf.Target(path=slot.name, length_bytes=length, sha256=sha256, custom=custom))
+    except FormatError as error:
+        raise BadInput(f"{manifest} does not describe {slot.name}: {error}.", "Build the release again.") from None
+    problems = {
+        f"{slot.name} and {tree.name} do not belong together": actual != leaves,
+        f"the root of {tree.name} is not the manifest's": actual == leaves and root_of(leaves).hex() != found.tree_root,
+        f"{tree.name} is not the manifest's tree": tree.name != found.tree_name
+        or hashlib.sha256(leaves).hexdigest() != found.tree_sha256,
+    }
+    for problem, present in problems.items():
+        if present:
+            raise BadInput(f"The release is damaged: {problem}.", "Build the release again.")
+    return Candidate(found, custom, slot, tree)
+
+
+def _measure(slot: Path) -> tuple[int, str, bytes]:
+    """Length, SHA-256 and the leaf hashes of a slot image, in one pass; a last partial block counts as padded."""
+    whole, leaves, length = hashlib.sha256(), bytearray(), 0
+    with slot.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            whole.update(block)
+            leaves += hashlib.sha256(block).digest()
+            length += len(block)
+    return length, whole.hexdigest(), bytes(leaves)
+
+
+class Releases:
+    """Publishes and withdraws releases; what is published is what the image repository says."""
+
+    def __init__(self, image: ImageRepository, blobs: Blobs, check: DeviceCheck) -> None:
+        self._image = image
+        self._blobs = blobs
+        self._check = check
+
+    def add(self, session: Session, candidate: Candidate, offline: Sequence[Signer], now: int) -> Release:
+        """Publish a release. Repeating it after an interruption completes it.
+
+        Raises:
+            Conflict: this version of the model, or a target of that name, exists with other content.
+            PublishRefused: the device's verifier refuses the result. Nothing is published.
+        """
+        new = candidate.release
+        slot = TargetFile(new.length_bytes, {"sha256": new.sha256}, new.target, {"custom": candidate.custom})
+        tree = TargetFile(new.tree_length_bytes, {"sha256": new.tree_sha256}, new.tree_name)
+        row = session.get(Release, (new.version, new.model))
+        if row is not None:
+            raise Conflict(f"{new.model} {new.version} has already been added ({row.state}).", "Build a new version.")
+        with self._image.lock():
+            files = self._image.targets()
+            for file in (slot, tree):
+                if file.path in files and files[file.path] != file:
+                    raise Conflict(f"A target {file.path} exists with other content.", "Build a new version.")
+            if slot.path not in files:
+                files |= {slot.path: slot, tree.path: tree}
+                state = self._image.sign_targets(files, offline, now)
+                self._check.verify_image(state, {slot.path: slot}, new, now)
+                self._blobs.put(candidate.slot, new.target, new.sha256)
+                self._blobs.put(candidate.tree, new.tree_name, new.tree_sha256)
+                self._image.publish(state)
+        row = Release(
+            version=new.version, model=new.model, target=new.target, length_bytes=new.length_bytes, sha256=new.sha256,
+            custom=candidate.custom, state=PUBLISHED, added_at=now,
+        )  # fmt: skip
+        session.add(row)
+        return row
+
+    def withdraw(self, session: Session, row: Release, offline: Sequence[Signer], now: int) -> None:
+        """Take a release out of the image repository, so that no camera accepts it any more.
+
+        Raises:
+            Conflict: it is withdrawn already, or still assigned to a camera.
+            PublishRefused: the device's verifier refuses the result. Nothing is changed.
+        """
+        if row.state != PUBLISHED:
+            raise Conflict(f"{row.model} {row.version} is already withdrawn.")
+        same = (Device.assigned_version == row.version, Device.model == row.model)
+        if session.scalars(select(Device.id).where(*same)).first():
+            raise Conflict(
+                f"{row.model} {row.version} is assigned to cameras.",
+                "Abort its rollout, or assign them another release.",
+            )
+        tree = row.custom["camward"]["components"][0]["tree"]["name"]
+        with self._image.lock():
+            files = {name: file for name, file in self._image.targets().items() if name not in (row.target, tree)}
+            state = self._image.sign_targets(files, offline, now)
+            self._check.verify_withdrawn(state, target_file(row), describe(row), now)
+            self._image.publish(state)
+        row.state = WITHDRAWN
+
+
+def find(session: Session, version: str, model: str | None = None) -> Release:
+    """The release of that version; `model` is needed only when several models have it.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: several models have it.
+    """
+    query = select(Release).where(Release.version == version)
+    rows = session.scalars(query.where(Release.model == model) if model else query).all()
+    if not rows:
+        raise NotFound(f"There is no release {version}.", "See 'camward-server release list'.")
+    if len(rows) > 1:
+        raise Conflict(f"Several models have a release {version}.", "Name one with --model.")
+    return rows[0]
+
+
+def target_file(row: Release) -> dict[str, TargetFile]:
+    """The director's targets that assign `row`: the same object as in the image repository."""
+    file = TargetFile(row.length_bytes, {"sha256": row.sha256}, row.target, {"custom": row.custom})
+    return {row.target: file}
+
+
+def describe(row: Release) -> release.Release:
+    """The release as the device's parser reads it.
+
+    Raises:
+        FormatError: the stored manifest is damaged.
+    """
+    return release.parse(
+        tuf.Target(path=row.target, length_bytes=row.length_bytes, sha256=row.sha256, custom=row.custom)
+    )

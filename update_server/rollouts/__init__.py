@@ -1,0 +1,1 @@
+"""Phased rollouts: `plan` decides (pure), `store` keeps, `service` carries out."""

@@ -1,0 +1,187 @@
+"""Carries rollouts out: creates them, advances them by `plan`, and takes in what cameras report.
+
+A pause means pause: assignments without a result are withdrawn from the director, and given again on resume.
+A version that failed on a camera is not assigned to it again by the same rollout.
+"""
+
+import hashlib
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from update_server.db.models import Device, Release, Rollout, RolloutDevice, UpdateEvent
+from update_server.errors import Conflict, ServerError
+from update_server.rollouts import plan, store
+from update_server.rollouts.store import ABORTED, ASSIGNED, COMMITTED, COMPLETE, FAILED, PAUSED, RUNNING, WAITING
+
+# Assigns a release (or nothing) to a camera and publishes it; given by whoever composes the server.
+Assign = Callable[[Session, Device, Release | None, int], None]
+
+DEFAULT_PHASES = "1,10%,100%"
+DEFAULT_FAILURE_PERCENT = 5
+DONE_EVENT, FAILURE_EVENTS = "committed", frozenset({"rolled_back", "refused", "failed"})
+
+
+class Rollouts:
+    """Works inside the caller's write transaction."""
+
+    def __init__(self, assign: Assign) -> None:
+        self._assign = assign
+
+    def create(
+        self,
+        session: Session,
+        release: Release,
+        *,
+        phases: str = DEFAULT_PHASES,
+        group: str = "all",
+        failure_percent: int = DEFAULT_FAILURE_PERCENT,
+        silent_after_s: int,
+        now: int,
+    ) -> Rollout:
+        """Plan a rollout of `release` to all cameras of its model in `group`, and start its first phase.
+
+        Raises:
+            Conflict: no camera qualifies, the release is withdrawn, or another rollout to them is unfinished.
+            BadInput: the phases are malformed.
+        """
+        parsed = plan.parse_phases(phases)
+        if release.state != "published":
+            raise Conflict(f"{release.model} {release.version} is withdrawn.", "Roll out another release.")
+        other = store.unfinished(session, release.model, group)
+        if other is not None:
+            raise Conflict(f"Rollout {other.id} to group {group} is {other.state}.", f"See 'rollout abort {other.id}'.")
+        hardware = release.custom["camward"]["hardware"]
+        devices = [d for d in store.candidates(session, release.model, group) if d.hardware in hardware]
+        if not devices:
+            raise Conflict(f"No camera in group {group} is a {release.model}.", "See 'camward-server device list'.")
+        rollout = Rollout(
+            version=release.version, model=release.model, group_name=group, phases=[str(p) for p in parsed],
+            failure_percent=failure_percent, silent_after_s=silent_after_s, state=RUNNING,
+            created_at=now, changed_at=now,
+        )  # fmt: skip
+        session.add(rollout)
+        session.flush()
+        self._enlist(session, rollout, devices, plan.split(parsed, len(devices)), now)
+        self.advance(session, rollout, now)
+        return rollout
+
+    def tick(self, session: Session, now: int) -> None:
+        """Advance every running rollout."""
+        for rollout in store.running(session):
+            self.advance(session, rollout, now)
+
+    def advance(self, session: Session, rollout: Rollout, now: int) -> None:
+        """Apply the plan until it waits, pauses or completes."""
+        self._settle(session, rollout, now)
+        while rollout.state == RUNNING:
+            session.flush()
+            counts = store.counts(session, rollout, now)
+            situation = plan.Situation(rollout.phase, counts, rollout.failure_percent, rollout.excused_failures)
+            action = plan.next_action(situation)
+            if isinstance(action, plan.Start):
+                self._start(session, rollout, action.phase, now)
+            elif isinstance(action, plan.Pause):
+                self._stop(session, rollout, PAUSED, action.reason, now)
+            elif isinstance(action, plan.Complete):
+                self._stop(session, rollout, COMPLETE, "", now)
+            else:
+                return
+
+    def pause(self, session: Session, rollout: Rollout, who: str, now: int) -> None:
+        """Pause by hand.
+
+        Raises:
+            Conflict: it is not running.
+        """
+        self._require(rollout, (RUNNING,), "paused")
+        self._stop(session, rollout, PAUSED, f"paused by {who}", now)
+
+    def resume(self, session: Session, rollout: Rollout, now: int) -> None:
+        """Go on after a pause; the failures so far are excused, those cameras stay as they are.
+
+        Raises:
+            Conflict: it is not paused.
+        """
+        self._require(rollout, (PAUSED,), "resumed")
+        failed = sum(phase.failed for phase in store.counts(session, rollout, now))
+        rollout.state, rollout.reason, rollout.changed_at = RUNNING, "", now
+        rollout.excused_failures = failed
+        self.advance(session, rollout, now)
+
+    def abort(self, session: Session, rollout: Rollout, who: str, now: int) -> None:
+        """End it for good; cameras that have updated stay updated.
+
+        Raises:
+            Conflict: it has ended already.
+        """
+        self._require(rollout, (RUNNING, PAUSED), "aborted")
+        self._stop(session, rollout, ABORTED, f"aborted by {who}", now)
+
+    def reported(self, session: Session, device: Device, event: UpdateEvent, now: int) -> None:
+        """Take in a verified update report of a camera.
+
+        `committed` counts once the camera also reports the version itself (see `_settle`); a failure counts at
+        once, and the director stops assigning the release to that camera.
+        """
+        for part, rollout in store.parts(session, device.id, event.to_version):
+            if event.event == DONE_EVENT:
+                part.reported_at = now
+            elif event.event in FAILURE_EVENTS and part.state == ASSIGNED:
+                part.state, part.finished_at, part.code = FAILED, now, (event.code or event.event)[:32]
+                self._withdraw(session, device, rollout, now)
+            session.flush()
+            if rollout.state == RUNNING:
+                self.advance(session, rollout, now)
+
+    def _settle(self, session: Session, rollout: Rollout, now: int) -> None:
+        """Count cameras as committed that have both reported the commit and the new version."""
+        for part, device in store.members(session, rollout, state=ASSIGNED):
+            if part.reported_at is not None and device.version == rollout.version:
+                part.state, part.finished_at = COMMITTED, now
+
+    def _enlist(
+        self, session: Session, rollout: Rollout, devices: list[Device], sizes: tuple[int, ...], now: int
+    ) -> None:
+        """Spread the cameras over the phases: those online first, otherwise in an order nobody can choose."""
+
+        def order(device: Device) -> tuple[bool, bytes]:
+            return not device.online, hashlib.sha256(f"{rollout.id}/{device.id}".encode()).digest()
+
+        phases = [phase for phase, size in enumerate(sizes) for _ in range(size)]
+        for phase, device in zip(phases, sorted(devices, key=order), strict=True):
+            done = device.version == rollout.version
+            session.add(
+                RolloutDevice(
+                    rollout_id=rollout.id, device_id=device.id, phase=phase, state=COMMITTED if done else WAITING,
+                    assigned_at=None, reported_at=None, finished_at=now if done else None,
+                )
+            )  # fmt: skip
+
+    def _start(self, session: Session, rollout: Rollout, phase: int, now: int) -> None:
+        rollout.phase, rollout.changed_at = phase, now
+        release = session.get_one(Release, (rollout.version, rollout.model))
+        for part, device in store.members(session, rollout, phase=phase, state=WAITING):
+            try:
+                self._assign(session, device, release, now)
+            except ServerError as error:
+                part.state, part.finished_at, part.code = FAILED, now, error.code
+            else:
+                part.state, part.assigned_at = ASSIGNED, now
+        session.flush()
+
+    def _stop(self, session: Session, rollout: Rollout, state: str, reason: str, now: int) -> None:
+        rollout.state, rollout.reason, rollout.changed_at = state, reason, now
+        for part, device in store.members(session, rollout, state=ASSIGNED):
+            part.state, part.assigned_at = WAITING, None
+            self._withdraw(session, device, rollout, now)
+        session.flush()
+
+    def _withdraw(self, session: Session, device: Device, rollout: Rollout, now: int) -> None:
+        if device.assigned_version == rollout.version and device.version != rollout.version:
+            self._assign(session, device, None, now)
+
+    @staticmethod
+    def _require(rollout: Rollout, states: tuple[str, ...], verb: str) -> None:
+        if rollout.state not in states:
+            raise Conflict(f"Rollout {rollout.id} is {rollout.state} and cannot be {verb}.")

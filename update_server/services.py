@@ -1,0 +1,101 @@
+"""Everything a running server or a command works with, opened from the settings by plain constructor calls."""
+
+from sqlalchemy.orm import Session
+from tuf.api.metadata import TargetFile
+
+from update_server.db.models import Device, Release
+from update_server.db.session import Database, check_schema
+from update_server.errors import Conflict
+from update_server.fleet import devices
+from update_server.fleet.ingest import Ingest
+from update_server.fleet.ownership import Ownership
+from update_server.pki.authority import Authority
+from update_server.pki.enrolment import Enrolment
+from update_server.repository import releases
+from update_server.repository.blobs import Blobs
+from update_server.repository.devicecheck import DeviceCheck
+from update_server.repository.director import Director
+from update_server.repository.image import ImageRepository, Lifetimes
+from update_server.rollouts import store as rollout_store
+from update_server.rollouts.service import Rollouts
+from update_server.settings import Settings
+
+
+class Services:
+    """The opened parts. `close` releases the database."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open everything.
+
+        Raises:
+            Misconfigured: a key, certificate, metadata file or the database is missing or damaged.
+        """
+        self.settings = settings
+        lifetimes = Lifetimes(settings.tuf.timestamp_valid_s, settings.tuf.snapshot_valid_s)
+        keys, tuf = settings.path("keys"), settings.path("tuf")
+        self.authority = Authority(settings.path("pki"))
+        self.enrolment = Enrolment(self.authority, settings.device_url, settings.devices.certificate_days)
+        self.ownership = Ownership(settings.path("ownership"))
+        self.image = ImageRepository(tuf / "image", keys, lifetimes)
+        self.director = Director(tuf / "director", keys, lifetimes, settings.tuf.director_timestamp_age_s)
+        self.blobs = Blobs(settings.path("blobs"))
+        self.check = DeviceCheck(self.image, self.director)
+        self.releases = releases.Releases(self.image, self.blobs, self.check)
+        self.rollouts = Rollouts(self.assign)
+        self.ingest = Ingest(self.rollouts.reported)
+        self.database = Database(settings.database_url)
+        check_schema(self.database)
+
+    def close(self) -> None:
+        """Release the database's connections."""
+        self.database.close()
+
+    def tick(self, now: int) -> None:
+        """Advance every running rollout; cheap when there is none."""
+        with self.database.read() as session:
+            if not rollout_store.running(session):
+                return
+        with self.database.write() as session:
+            self.rollouts.tick(session, now)
+
+    def director_timestamp(self, device_id: str, now: int) -> bytes:
+        """The camera's director timestamp, signed again when it got old.
+
+        Raises:
+            Forbidden: the camera is not enrolled here.
+        """
+        with self.database.read() as session:
+            devices.known(session, device_id)
+            fresh = self.director.timestamp(session, device_id, now)
+        if fresh is not None:
+            return fresh
+        with self.database.write() as session:
+            device = devices.known(session, device_id)
+            return self.director.refresh(session, device_id, self._assigned(session, device), now)
+
+    def assign(self, session: Session, device: Device, row: Release | None, now: int) -> None:
+        """Assign a release, or nothing, to a camera; the device's own verifier accepts it, or nothing changes.
+
+        Raises:
+            Conflict: the release is withdrawn, or for another model or hardware revision.
+            PublishRefused: the device's verifier refuses the result.
+        """
+        if row is not None:
+            if row.state != releases.PUBLISHED:
+                raise Conflict(f"{row.model} {row.version} is withdrawn.", "Assign another release.")
+            manifest = row.custom["camward"]
+            if device.model != row.model or device.hardware not in manifest["hardware"]:
+                raise Conflict(
+                    f"{row.model} {row.version} is not for {device.model} {device.hardware}.",
+                    "Assign a release for this camera's model and hardware revision.",
+                )
+        wanted = row.version if row else None
+        device.assigned_version = wanted
+        files = self.director.assign(session, device.id, releases.target_file(row) if row else {}, now)
+        self.check.verify_director(device, files, now)
+
+    @staticmethod
+    def _assigned(session: Session, device: Device) -> dict[str, TargetFile]:
+        if device.assigned_version is None:
+            return {}
+        return releases.target_file(releases.find(session, device.assigned_version, device.model))

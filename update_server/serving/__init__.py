@@ -1,0 +1,1 @@
+"""The running process: TLS listeners, broker child, ingest thread, ticker."""

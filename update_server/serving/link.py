@@ -1,0 +1,124 @@
+"""The ingest thread: takes messages from the broker and acknowledges each only after the database has committed it.
+
+So a crash anywhere loses nothing: the broker delivers again, and ingest is idempotent.
+"""
+
+import logging
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from sqlalchemy.exc import OperationalError
+
+from update_server.fleet.ingest import Incoming
+
+LOG = logging.getLogger("camward.ingest")
+SUBSCRIPTIONS = ("camward/1/+/up/#", "camward/1/+/state")
+SESSION_S = 30 * 86_400  # the broker keeps messages for us this long while the server is down
+RECEIVE_MAXIMUM = 500  # unacknowledged messages at a time: bounds our memory, the broker queues the rest
+BATCH = 200
+RETRY_S = 1.0
+CLIENT_ID = "camward-ingest"
+
+TakeBatch = Callable[[list[Incoming]], None]
+
+
+class Link:
+    """A paho client and one worker thread. `start` returns at once; `connected` tells when the subscriptions stand."""
+
+    def __init__(self, host: str, port: int, pki: Path, take: TakeBatch) -> None:
+        self._address = (host, port)
+        self._take = take
+        self._queue: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
+        self._stop = threading.Event()
+        self.connected = threading.Event()
+        self._worker = threading.Thread(target=self._work, name="ingest", daemon=True)
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, CLIENT_ID, protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=True
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(pki / "ca.pem")
+        context.load_cert_chain(pki / "ingest.pem", pki / "ingest.key.pem")
+        self._client.tls_set_context(context)
+        self._client.reconnect_delay_set(min_delay=1, max_delay=30)
+        self._client.on_connect = self._on_connect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+
+    def start(self) -> None:
+        """Begin to connect, and connect again whenever the connection is lost."""
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = SESSION_S
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        self._worker.start()
+        host, port = self._address
+        self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=properties)
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Finish the batch in hand, then disconnect; what is not acknowledged is delivered again next time."""
+        self._stop.set()
+        self._worker.join()
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(
+        self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        if reason.is_failure:
+            LOG.error("The broker refuses the server: %s.", reason)
+            return
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
+
+    def _on_subscribe(
+        self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        if any(reason.is_failure for reason in reasons):
+            LOG.error("The broker refuses a subscription: check its access control list.")
+            return
+        self.connected.set()
+
+    def _on_disconnect(
+        self, _client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
+    ) -> None:
+        self.connected.clear()
+        if not self._stop.is_set():
+            LOG.warning("The connection to the broker is lost (%s); connecting again.", reason)
+
+    def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
+        self._queue.put(message)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                batch = [self._queue.get(timeout=0.2)]
+            except queue.Empty:
+                continue
+            while len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            if self._commit([Incoming(message.topic, bytes(message.payload)) for message in batch]):
+                for message in batch:
+                    self._client.ack(message.mid, message.qos)
+
+    def _commit(self, batch: list[Incoming]) -> bool:
+        """Hand the batch over until the database takes it; False only when stopping."""
+        while not self._stop.is_set():
+            try:
+                self._take(batch)
+            except OperationalError as error:
+                LOG.warning("The database does not take messages now (%s); trying again.", error.orig)
+                time.sleep(RETRY_S)
+            else:
+                return True
+        return False

@@ -1,0 +1,125 @@
+"""HTTPS listeners in one event loop, with the peer's certificate handed to the application (docs: contracts).
+
+uvicorn does not pass the client certificate on; `PeerProtocol` adds it as `scope["extensions"]["tls"]`. A contract test
+pins this to the uvicorn version in use.
+"""
+
+import errno
+import socket
+import ssl
+from asyncio import Transport
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from update_server.errors import Conflict, Misconfigured
+from update_server.fleet.broker import TLS12_CIPHERS
+
+MAX_HEADER_BYTES = 16 * 1024
+IDLE_S = 75
+GRACE_S = 5
+MAX_CONNECTIONS = 2000
+
+
+class _WithPeer:
+    """The application of one connection: adds that connection's peer certificate (DER or None) to each request."""
+
+    def __init__(self, app: ASGIApp, peer: bytes | None) -> None:
+        self._app = app
+        self._peer = peer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        scope.setdefault("extensions", {})["tls"] = {"peer_certificate": self._peer}
+        await self._app(scope, receive, send)
+
+
+class PeerProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 protocol with the peer certificate in the scope."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Take the certificate that TLS verified, once per connection."""
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        self.app: Any = _WithPeer(self.app, tls.getpeercert(True) if tls is not None else None)
+
+
+def tls_context(pki: Path, *, client_certificates: bool) -> ssl.SSLContext:
+    """TLS 1.2 or newer with the server's certificate; client certificates, where offered, are verified by the fleet CA.
+
+    Raises:
+        Misconfigured: a certificate or key is missing or damaged.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(TLS12_CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
+    try:
+        context.load_cert_chain(pki / "server.pem", pki / "server.key.pem")
+        if client_certificates:
+            context.load_verify_locations(pki / "ca.pem")
+            context.verify_mode = ssl.CERT_OPTIONAL
+            context.verify_flags |= ssl.VERIFY_X509_STRICT
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"The server's certificates in {pki} cannot be used: {error}.", "Restore them.") from None
+    return context
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        Conflict: the port is taken.
+        Misconfigured: the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"Port {port} on {host} is taken.", "Stop what uses it, or change [ports] in server.toml."
+            ) from None
+        raise Misconfigured(f"Cannot listen on {host} port {port}: {error.strerror}.", "Correct server.toml.") from None
+    return listener
+
+
+class Listener(uvicorn.Server):
+    """One HTTPS listener; signals are handled by whoever runs the loop."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def listener(app: ASGIApp, context: ssl.SSLContext) -> Listener:
+    """A listener for `app`; run it with `serve(sockets=[...])`."""
+    config = uvicorn.Config(
+        app,
+        http=PeerProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        timeout_keep_alive=IDLE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        limit_concurrency=MAX_CONNECTIONS,
+    )
+    config.load()
+    config.ssl = context
+    return Listener(config)

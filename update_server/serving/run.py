@@ -1,0 +1,115 @@
+"""`camward-server serve`: everything that runs, started in order and stopped in reverse."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp
+
+from update_server.errors import Misconfigured, ServerError
+from update_server.fleet.ingest import Incoming
+from update_server.pki.authority import utc
+from update_server.services import Services
+from update_server.serving.broker import BrokerChild
+from update_server.serving.link import Link
+from update_server.serving.listener import Listener, bind, listener, tls_context
+
+LOG = logging.getLogger("camward.server")
+READY = "camward-server: ready"
+BROKER_START_S = 20
+RESIGN_EVERY_S = 60
+
+
+@dataclass(frozen=True)
+class Applications:
+    """The two ASGI applications, made by the program's top floor."""
+
+    device: ASGIApp
+    people: ASGIApp
+
+
+def run(services: Services, applications: Applications, *, with_broker: bool, say: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        Misconfigured: certificates or the broker are unusable.
+        Conflict: a port is taken.
+    """
+    settings, now = services.settings, int(time.time())
+    pki = settings.path("pki")
+    services.authority.renew_own(settings.hosts, utc(now))
+    services.image.resign(now)
+    sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
+    listeners = [
+        listener(applications.device, tls_context(pki, client_certificates=True)),
+        listener(applications.people, tls_context(pki, client_certificates=False)),
+    ]
+    with contextlib.ExitStack() as stack:
+        for bound in sockets:
+            stack.callback(bound.close)
+        broker = BrokerChild(settings.path("broker"), settings.listen, settings.ports.mqtt) if with_broker else None
+        if broker is not None:
+            stack.callback(broker.stop)
+
+        def take(batch: list[Incoming]) -> None:
+            with services.database.write() as session:
+                services.ingest.take(session, batch, int(time.time()))
+
+        link = Link(settings.ingest_host, settings.ports.mqtt, pki, take)
+        link.start()
+        stack.callback(link.stop)
+        if with_broker and not link.connected.wait(BROKER_START_S):
+            raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
+        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), broker, say))
+
+
+async def _main(
+    services: Services,
+    pairs: list[tuple[Listener, socket.socket]],
+    broker: BrokerChild | None,
+    say: Callable[[str], None],
+) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
+    ticker = asyncio.create_task(_tick(services, stopping))
+    watcher = asyncio.create_task(_watch(broker, stopping))
+    while not all(server.started for server, _ in pairs):
+        await asyncio.sleep(0.01)
+    say(READY)
+    await stopping.wait()
+    for server, _ in pairs:
+        server.should_exit = True
+    await asyncio.gather(*tasks, ticker, watcher)
+
+
+async def _tick(services: Services, stopping: asyncio.Event) -> None:
+    """Advance rollouts, and keep online-signed image metadata fresh."""
+    resigned = time.monotonic()
+    while not stopping.is_set():
+        try:
+            await asyncio.to_thread(services.tick, int(time.time()))
+            if time.monotonic() - resigned > RESIGN_EVERY_S:
+                resigned = time.monotonic()
+                await asyncio.to_thread(services.image.resign, int(time.time()))
+        except ServerError as error:
+            LOG.error("%s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), services.settings.rollouts.tick_s)
+
+
+async def _watch(broker: BrokerChild | None, stopping: asyncio.Event) -> None:
+    """End the server when its broker child ends: half a server is no server."""
+    while broker is not None and not stopping.is_set():
+        if broker.ended():
+            LOG.error("mosquitto has ended; stopping. See broker/mosquitto.log.")
+            stopping.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), 1)

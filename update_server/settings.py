@@ -1,0 +1,197 @@
+"""The server's settings: `DIR/server.toml`, over which `CAMWARD_*` environment variables win.
+
+Paths in the file are relative to its folder. Nested names take two underscores in the environment, for example
+`CAMWARD_PORTS__DEVICE=9443`.
+"""
+
+import ipaddress
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from update_server.errors import Misconfigured
+
+SETTINGS_FILE = "server.toml"
+DAY_S = 86_400
+HOST_NAME = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\Z"
+)
+
+
+def valid_host(host: str) -> str:
+    """Return `host` if it is an IP address or a DNS name.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        if not HOST_NAME.match(host):
+            raise ValueError(f"{host!r} is neither an IP address nor a host name") from None
+    return host
+
+
+def authority(host: str, port: int) -> str:
+    """`host:port` as a URL wants it (IPv6 in brackets)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+Host = Annotated[str, AfterValidator(valid_host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ports(_Section):
+    """TCP ports of the three listeners (docs: contracts)."""
+
+    device: Port = 8443
+    people: Port = 8444
+    mqtt: Port = 8883
+
+
+class Paths(_Section):
+    """Where things lie, relative to the settings file."""
+
+    blobs: str = "targets"
+    tuf: str = "tuf"
+    keys: str = "keys"
+    pki: str = "pki"
+    broker: str = "broker"
+    ownership: str = "ownership"
+
+
+class Devices(_Section):
+    """What a camera is told at enrolment, and how long its certificate lives."""
+
+    check_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 900
+    telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 300
+    certificate_days: Annotated[int, Field(ge=1, le=825)] = 90
+    token_valid_s: Annotated[int, Field(ge=60, le=30 * DAY_S)] = 3600
+
+
+class Tuf(_Section):
+    """Lifetimes of online-signed metadata, and how old it may get before it is signed again."""
+
+    timestamp_valid_s: Annotated[int, Field(ge=600)] = 7 * DAY_S
+    snapshot_valid_s: Annotated[int, Field(ge=600)] = 30 * DAY_S
+    director_timestamp_age_s: Annotated[int, Field(ge=5)] = 3600
+
+
+class Rollouts(_Section):
+    """Defaults of a new rollout."""
+
+    silent_after_s: Annotated[int, Field(ge=60)] = 2 * DAY_S
+    tick_s: Annotated[float, Field(ge=0.05, le=60)] = 2.0
+
+
+class Settings(BaseSettings):
+    """All settings, validated; `folder` is where the file lies."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAMWARD_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    operator: Annotated[str, Field(min_length=1, max_length=128)]
+    hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
+    listen: str = "0.0.0.0"
+    ingest_host: Host = "127.0.0.1"
+    database: str = "sqlite:///server.db"
+    ports: Ports = Ports()
+    paths: Paths = Paths()
+    devices: Devices = Devices()
+    tuf: Tuf = Tuf()
+    rollouts: Rollouts = Rollouts()
+    folder: Path = Path()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file (whose values come in as arguments)."""
+        return env_settings, init_settings
+
+    @property
+    def device_url(self) -> str:
+        """Where cameras find the server: the first host."""
+        return "https://" + authority(self.hosts[0], self.ports.device)
+
+    @property
+    def database_url(self) -> str:
+        """The database address with a relative SQLite path made absolute."""
+        prefix = "sqlite:///"
+        if self.database.startswith(prefix) and not self.database.startswith(prefix + "/"):
+            return prefix + str(self.folder.resolve() / self.database.removeprefix(prefix))
+        return self.database
+
+    def path(self, name: str) -> Path:
+        """The folder called `name` in [paths]."""
+        return self.folder / str(getattr(self.paths, name))
+
+
+def load(folder: Path) -> Settings:
+    """Read and validate `folder/server.toml`.
+
+    Raises:
+        Misconfigured: there is none, or it is malformed; the first problem is named.
+    """
+    file = folder / SETTINGS_FILE
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Misconfigured(
+            f"{file} does not exist.", "Make a server with 'camward-server init DIR', or name its folder with --dir."
+        ) from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Misconfigured(f"{file} cannot be read: {error}.", "Correct the file.") from None
+    values.pop("folder", None)
+    return validated(str(file), folder=folder.resolve(), **values)
+
+
+def validated(where: str = "settings", **values: Any) -> Settings:
+    """Settings from plain values (and the environment); `where` names their source in an error.
+
+    Raises:
+        Misconfigured: a value is missing, unknown or out of range; the first problem is named.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise Misconfigured(f"{where}: {name}: {first['msg']}.", "Correct it (or its CAMWARD_ variable).") from None
+
+
+def as_toml(settings: Settings) -> str:
+    """The text of a settings file for `settings`, with every value spelled out."""
+    values = settings.model_dump(mode="json", exclude={"folder"})
+    flat = [f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)]
+    for section, entries in values.items():
+        if isinstance(entries, dict):
+            flat += ["", f"[{section}]"] + [f"{name} = {_toml(value)}" for name, value in entries.items()]
+    return "\n".join(flat) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value)

@@ -1,0 +1,1 @@
+"""The dashboard: server-rendered pages in Japanese and English, without any asset from elsewhere."""
