@@ -1,0 +1,111 @@
+"""The envelope of every message between device and server: `{v, type, id, boot, seq, at, body}`, JSON.
+
+(id, boot, seq) is unique, which makes ingest idempotent. Reports and evidence also carry `signature`, made by the
+device's evidence key over the canonical JSON of the envelope without it; so their bodies hold no floats.
+"""
+
+from binascii import hexlify, unhexlify
+
+from agent.formats import canonical_json, fields
+from agent.formats.errors import FormatError
+from agent.formats.json import dump, parse_object
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+TYPES = ("telemetry", "alarm", "evidence", "report")
+SIGNED_TYPES = ("evidence", "report")
+MAX_ENVELOPE_BYTES = 256 * 1024  # evidence with its facts is about 20 KB
+ID_CHARS = 26
+SIGNATURE_BYTES = 64
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+class Envelope(Value):
+    """One message. `signature` is the raw r||s (64 bytes), or empty for types that are not signed."""
+
+    FIELDS = ("type", "id", "boot", "seq", "at", "body", "signature")
+    type: str
+    id: str
+    boot: str
+    seq: int
+    at: int
+    body: "dict[str, Any]"
+    signature: bytes
+
+
+def message(envelope: Envelope) -> bytes:
+    """The bytes that the evidence key signs.
+
+    Raises:
+        FormatError: the body holds a float or something that JSON has not.
+    """
+    return canonical_json.encode(_members(envelope))
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The message on the wire.
+
+    Raises:
+        FormatError: the body holds something that JSON has not, a signed type lacks its signature, or it is too long.
+    """
+    members = _members(envelope)
+    if (envelope.type in SIGNED_TYPES) != (len(envelope.signature) == SIGNATURE_BYTES):
+        raise FormatError("a " + envelope.type + " with a missing or needless signature")
+    if envelope.signature:
+        members["signature"] = {"alg": "ES256", "sig": str(hexlify(envelope.signature), "utf-8")}
+    wire = dump(members)
+    if len(wire) > MAX_ENVELOPE_BYTES:
+        raise FormatError("the message is too long")
+    return wire
+
+
+def parse(wire: bytes) -> Envelope:
+    """Read a message. Whether the signature verifies, and whether `id` is the sender, is for the caller to check.
+
+    Raises:
+        FormatError: it is no message of version 1.
+    """
+    source = parse_object(wire, MAX_ENVELOPE_BYTES, floats=True)
+    fields.integer(source, "v", 1, 1)
+    kind = fields.choice(source, "type", TYPES)
+    signature = b""
+    if kind in SIGNED_TYPES:
+        signed = fields.obj(source, "signature")
+        fields.choice(signed, "alg", ("ES256",))
+        signature = unhexlify(fields.hexadecimal(signed, "sig", SIGNATURE_BYTES))
+    return Envelope(
+        type=kind,
+        id=device_id(source, "id"),
+        boot=fields.name(source, "boot", 64),
+        seq=fields.integer(source, "seq"),
+        at=fields.integer(source, "at"),
+        body=fields.obj(source, "body"),
+        signature=signature,
+    )
+
+
+def device_id(source: "dict[str, Any]", name: str) -> str:
+    """A member that is a device id: 26 characters of lower-case base32.
+
+    Raises:
+        FormatError: it is missing or something else.
+    """
+    found = fields.text(source, name, ID_CHARS)
+    if len(found) != ID_CHARS or any(character not in _BASE32 for character in found):
+        raise FormatError(name + " is no device id")
+    return found
+
+
+def _members(envelope: Envelope) -> "dict[str, Any]":
+    return {
+        "v": 1,
+        "type": envelope.type,
+        "id": envelope.id,
+        "boot": envelope.boot,
+        "seq": envelope.seq,
+        "at": envelope.at,
+        "body": envelope.body,
+    }

@@ -1,0 +1,159 @@
+"""Bodies of messages: telemetry, update reports, and the retained `state` topic. Evidence has its own module.
+
+Members that are not measured are left out on the wire and None here. Unknown members are ignored: a newer camera may
+say more.
+"""
+
+from agent.formats import fields
+from agent.formats.json import dump, parse_object
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+UPDATE_EVENTS = ("started", "refused", "installed", "committed", "rolled_back", "failed")
+SLOTS = ("a", "b", "")
+MAX_STATE_BYTES = 2048
+MAX_DETAIL_CHARS = 500
+
+_COUNTS = (
+    "uptime_s",
+    "rss_bytes",
+    "mem_available_bytes",
+    "disk_free_bytes",
+    "outbox_count",
+    "listeners_count",
+)
+
+
+class Telemetry(Value):
+    """What the camera measures. Only `version`, `slot` and `phase` are always there."""
+
+    FIELDS = (
+        "version",
+        "slot",
+        "phase",
+        "uptime_s",
+        "rss_bytes",
+        "mem_available_bytes",
+        "disk_free_bytes",
+        "outbox_count",
+        "listeners_count",
+        "cpu_percent",
+        "temperature_c",
+    )
+    version: str
+    slot: str
+    phase: str
+    uptime_s: "int | None"
+    rss_bytes: "int | None"
+    mem_available_bytes: "int | None"
+    disk_free_bytes: "int | None"
+    outbox_count: "int | None"
+    listeners_count: "int | None"
+    cpu_percent: "float | None"
+    temperature_c: "float | None"
+
+
+class Report(Value):
+    """What an update did.
+
+    `source` and `to` are versions, `code` an error code or empty, `slot` the one concerned or empty.
+    """
+
+    FIELDS = ("event", "source", "to", "code", "detail", "slot")
+    event: str
+    source: str
+    to: str
+    code: str
+    detail: str
+    slot: str
+
+
+class State(Value):
+    """The retained state: online (with what runs) or, by the broker's will, offline."""
+
+    FIELDS = ("online", "version", "slot")
+    online: bool
+    version: str
+    slot: str
+
+
+def telemetry_body(measured: "dict[str, Any]") -> "dict[str, Any]":
+    """The body for what was measured: known members that have a value.
+
+    Raises:
+        FormatError: `version`, `slot` or `phase` is missing, or a value is out of range.
+    """
+    body = {name: measured[name] for name in Telemetry.FIELDS if measured.get(name) is not None}
+    parse_telemetry(body)
+    return body
+
+
+def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
+    """Read the body of a telemetry message.
+
+    Raises:
+        FormatError: a member is missing, malformed or out of range.
+    """
+    found: "dict[str, Any]" = {
+        "version": fields.name(body, "version", 32),
+        "slot": fields.choice(body, "slot", SLOTS),
+        "phase": fields.text(body, "phase", 32),
+        "cpu_percent": fields.number(body, "cpu_percent", 0, 100 * 64) if "cpu_percent" in body else None,
+        "temperature_c": fields.number(body, "temperature_c", -100, 300) if "temperature_c" in body else None,
+    }
+    for name in _COUNTS:
+        found[name] = fields.integer(body, name) if name in body else None
+    return Telemetry(**found)
+
+
+def report_body(report: Report) -> "dict[str, Any]":
+    """The body of an update report."""
+    return {
+        "kind": "update",
+        "event": report.event,
+        "from": report.source,
+        "to": report.to,
+        "code": report.code,
+        "detail": report.detail[:MAX_DETAIL_CHARS],
+        "slot": report.slot,
+    }
+
+
+def parse_report(body: "dict[str, Any]") -> Report:
+    """Read the body of a report.
+
+    Raises:
+        FormatError: a member is missing or malformed.
+    """
+    fields.choice(body, "kind", ("update",))
+    return Report(
+        event=fields.choice(body, "event", UPDATE_EVENTS),
+        source=fields.text(body, "from", 32),
+        to=fields.text(body, "to", 32),
+        code=fields.text(body, "code", 64),
+        detail=fields.text(body, "detail", MAX_DETAIL_CHARS),
+        slot=fields.choice(body, "slot", SLOTS),
+    )
+
+
+def encode_state(state: State) -> bytes:
+    """The payload of the `state` topic; the will is that of `State(False, "", "")`."""
+    if not state.online:
+        return dump({"v": 1, "online": False})
+    return dump({"v": 1, "online": True, "version": state.version, "slot": state.slot})
+
+
+def parse_state(payload: bytes) -> State:
+    """Read the payload of the `state` topic.
+
+    Raises:
+        FormatError: it is not one.
+    """
+    source = parse_object(payload, MAX_STATE_BYTES)
+    fields.integer(source, "v", 1, 1)
+    if not fields.boolean(source, "online"):
+        return State(False, "", "")
+    return State(True, fields.name(source, "version", 32), fields.choice(source, "slot", SLOTS))

@@ -1,0 +1,102 @@
+"""The ownership record: whom this camera obeys. Installed only by a claimed administrator (or a factory voucher).
+
+It names the operator, the server, the broker, the fleet CA, and the director's root. The device checks its SHA-256
+against the enrolment token before it believes a word of it.
+"""
+
+from agent.formats import fields, token, tuf
+from agent.formats.errors import FormatError
+from agent.formats.json import dump, parse_object
+from agent.formats.value import Value
+
+MAX_RECORD_BYTES = 96 * 1024  # a root of up to 64 KiB as text, and 10 KiB of certificates
+MAX_ROOT_CHARS = 64 * 1024
+MAX_CA_CHARS = 8 * 1024
+MAX_COMMAND_KEYS = 8
+MIN_INTERVAL_S = 5
+MAX_INTERVAL_S = 86400
+
+
+class Ownership(Value):
+    """The record. `director_root` is the root file's exact text; `ca` is PEM; `sealing_key` is PEM or None."""
+
+    FIELDS = (
+        "operator",
+        "server_url",
+        "broker_host",
+        "broker_port",
+        "ca",
+        "director_root",
+        "command_keys",
+        "sealing_key",
+        "check_interval_s",
+        "telemetry_interval_s",
+    )
+    operator: str
+    server_url: str
+    broker_host: str
+    broker_port: int
+    ca: str
+    director_root: str
+    command_keys: "tuple[str, ...]"
+    sealing_key: "str | None"
+    check_interval_s: int
+    telemetry_interval_s: int
+
+
+def encode(record: Ownership) -> bytes:
+    """The exact bytes that the token's hash is over."""
+    return dump(
+        {
+            "v": 1,
+            "operator": record.operator,
+            "server": {"url": record.server_url},
+            "broker": {"host": record.broker_host, "port": record.broker_port},
+            "ca": record.ca,
+            "director_root": record.director_root,
+            "command_keys": list(record.command_keys),
+            "sealing_key": record.sealing_key,
+            "settings": {
+                "check_interval_s": record.check_interval_s,
+                "telemetry_interval_s": record.telemetry_interval_s,
+            },
+        }
+    )
+
+
+def parse(body: bytes) -> Ownership:
+    """Read a record.
+
+    Raises:
+        FormatError: it is not one, or its director root is no root file.
+    """
+    source = parse_object(body, MAX_RECORD_BYTES)
+    fields.integer(source, "v", 1, 1)
+    broker = fields.obj(source, "broker")
+    settings = fields.obj(source, "settings")
+    sealing_key = source.get("sealing_key")
+    record = Ownership(
+        operator=fields.text(source, "operator", 200),
+        server_url=token.https_url(fields.obj(source, "server"), "url"),
+        broker_host=_host(fields.text(broker, "host", 253)),
+        broker_port=fields.integer(broker, "port", 1, 65535),
+        ca=fields.text(source, "ca", MAX_CA_CHARS),
+        director_root=fields.text(source, "director_root", MAX_ROOT_CHARS),
+        command_keys=tuple(
+            fields.as_text(key, "a command key") for key in fields.array(source, "command_keys", MAX_COMMAND_KEYS)
+        ),
+        sealing_key=None if sealing_key is None else fields.as_text(sealing_key, "sealing_key"),
+        check_interval_s=fields.integer(settings, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+        telemetry_interval_s=fields.integer(settings, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+    )
+    if not record.ca.startswith("-----BEGIN CERTIFICATE-----"):
+        raise FormatError("ca is no PEM certificate")
+    tuf.parse_root(record.director_root.encode(), MAX_ROOT_CHARS)
+    return record
+
+
+def _host(host: str) -> str:
+    allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:"
+    if not host or host[0] == "-" or any(character not in allowed for character in host):
+        raise FormatError("host is no host name or address")
+    return host
