@@ -160,7 +160,9 @@ def _agent_config(model: Model, release: Release) -> dict[str, Any]:
     try:
         agent_config.parse(_json(value).encode())
     except FormatError as error:
-        raise ImageError(f"the agent would refuse its configuration: {error}", f"correct [agent] in models/{model.name}.toml") from error
+        raise ImageError(
+            f"the agent would refuse its configuration: {error}", f"correct [agent] in models/{model.name}.toml"
+        ) from error
     return value
 
 
@@ -172,7 +174,9 @@ def _camera_config(model: Model, release: Release) -> dict[str, Any]:
     try:
         parse_config(_json(value).encode())
     except ConfigError as error:
-        raise ImageError(f"the camera would refuse its configuration: {error}", f"correct [camera] in models/{model.name}.toml") from error
+        raise ImageError(
+            f"the camera would refuse its configuration: {error}", f"correct [camera] in models/{model.name}.toml"
+        ) from error
     return value
 
 

@@ -30,17 +30,38 @@ ROOT_APPLETS = (
 
 ROOT_FOLDERS = ("proc", "sys", "dev", "run", "tmp", "data", "etc", "root", "var")
 
-WHEEL_PRUNE = ("*.dist-info", "*/tests", "*/test", "*.pyi", "*/py.typed", "*.h", "*.c", "*.libs/*.a", "*/hazmat/bindings/_rust")
+WHEEL_PRUNE = (
+    "*.dist-info",
+    "*/tests",
+    "*/test",
+    "*.pyi",
+    "*/py.typed",
+    "*.h",
+    "*.c",
+    "*.libs/*.a",
+    "*/hazmat/bindings/_rust",
+)
 
 
-def make_base(store: Store, model: Model, lock: PackageLock, wheels: list[LockedWheel], tools_lock: PackageLock, note: Note) -> Path:
+def make_base(
+    store: Store, model: Model, lock: PackageLock, wheels: list[LockedWheel], tools_lock: PackageLock, note: Note
+) -> Path:
     """Folder with `root.tar`, `early.tar` and `kernel.gz`, made once.
 
     Raises:
         ImageError: as `fetch_packages`, or a package or module is not as the model expects.
     """
-    source = [sha256_file(Path(__file__).with_name(name)) for name in ("base.py", "modules.py", "archive.py", "compile_python.py")]
-    recipe = [model.target.architecture, model.prune_paths, model.prune_stdlib, model.initramfs_modules, model.system_modules]
+    source = [
+        sha256_file(Path(__file__).with_name(name))
+        for name in ("base.py", "modules.py", "archive.py", "compile_python.py")
+    ]
+    recipe = [
+        model.target.architecture,
+        model.prune_paths,
+        model.prune_stdlib,
+        model.initramfs_modules,
+        model.system_modules,
+    ]
     wheel_hashes = [wheel.sha256 for wheel in wheels]
     key = key_of("base 1", source, recipe, lock.digest_parts(), wheel_hashes, tools_lock.digest_parts())
 
@@ -95,7 +116,15 @@ class _Base:
         if loader is None:
             raise ImageError("the packages hold no dynamic loader", "run `camward-sim relock`")
         shutil.copy2(loader, self.early / "lib" / loader.name)
-        for pattern in ("libdevmapper.so.*", "libudev.so.1", "libselinux.so.1", "libpcre2-8.so.0", "libm.so.6", "libc.so.6", "libcap.so.2"):
+        for pattern in (
+            "libdevmapper.so.*",
+            "libudev.so.1",
+            "libselinux.so.1",
+            "libpcre2-8.so.0",
+            "libm.so.6",
+            "libc.so.6",
+            "libcap.so.2",
+        ):
             for library in sorted(libraries.glob(pattern)):
                 shutil.copy2(library, self.early / "lib" / library.name)
         for name in names:
@@ -150,8 +179,11 @@ def compile_python(tools: Path, tree: Path, prefix: str, level: int) -> None:
         ImageError: a file does not compile; the message names it.
     """
     script = Path(__file__).with_name("compile_python.py")
-    command = [*python_command(tools), "-S", "-s", "-P", script, tree, prefix, str(level)]
-    run_tool(command, env={"PYTHONHOME": str(tools / "usr"), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""})
+    command: list[str | Path] = [*python_command(tools), "-S", "-s", "-P", script, tree, prefix, str(level)]
+    run_tool(
+        command,
+        env={"PYTHONHOME": str(tools / "usr"), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""},
+    )
 
 
 def _usr_links(tree: Path) -> None:

@@ -17,7 +17,7 @@ from firmware_sim.image.fetch import read_wheels
 from firmware_sim.image.fit import KEY_NAMES, boot_keys, key_digests
 from firmware_sim.image.locks import LOCK_FOLDER, read_lock
 from firmware_sim.image.model import BLOCK_BYTES, Layout, Model, load_model
-from firmware_sim.image.relock import relock_model
+from firmware_sim.image.relock import mark_replacement, relock_model, replaces_committed
 from firmware_sim.image.run import run_tool, storage_error
 from firmware_sim.image.slot import Ingredients, make_slot
 from firmware_sim.image.store import Store, default_store, key_of, sha256_file, stage, tree_digest
@@ -76,17 +76,6 @@ def _quiet(_: str) -> None:
     """Say nothing."""
 
 
-@dataclass(frozen=True)
-class _Locks:
-    """Which locks a build uses."""
-
-    folder: Path
-
-    def read(self, model: Model, name: str) -> Path:
-        own = self.folder / name
-        return self.folder if own.is_file() else LOCK_FOLDER
-
-
 def build(
     model: str,
     version: str,
@@ -133,9 +122,12 @@ def build(
     if boot_key not in range(1, len(KEY_NAMES) + 1):
         raise ImageError(f"there is no boot key {boot_key}", "1 or 2")
     root = _read_image_root(image_root)
-    folder = out or store.images
+    folder, key_name = out or store.images, KEY_NAMES[boot_key - 1]
     try:
-        return _build(store, chosen, release, root, KEY_NAMES[boot_key - 1], folder, LOCK_FOLDER, note)
+        if relock_into is not None and replaces_committed(relock_into, chosen.name):
+            note(f"WARNING: using the locks in {relock_into}; this image is NOT made of the committed lock")
+            return _build(store, chosen, release, root, key_name, folder, relock_into, note)
+        return _build(store, chosen, release, root, key_name, folder, LOCK_FOLDER, note)
     except PackageGone as gone:
         if relock_into is None:
             raise
@@ -143,13 +135,20 @@ def build(
         note(f"WARNING: locking anew into {relock_into}; this image is NOT made of the committed lock")
         relock_model(store, chosen, note, relock_into)
         relock_tools(store, note, relock_into)
-        return _build(store, chosen, release, root, KEY_NAMES[boot_key - 1], folder, relock_into, note)
+        mark_replacement(relock_into, chosen.name)
+        return _build(store, chosen, release, root, key_name, folder, relock_into, note)
     except OSError as error:
         raise storage_error(error, f"building {model} {version}") from error
 
 
 def _release(
-    model: Model, version: str, variant: str, epoch: int, severity: str, fault: str | None, notes: Mapping[str, str] | None
+    model: Model,
+    version: str,
+    variant: str,
+    epoch: int,
+    severity: str,
+    fault: str | None,
+    notes: Mapping[str, str] | None,
 ) -> Release:
     if not _VERSION.fullmatch(version):
         raise ImageError(f"{version!r} is no version", "versions look like 1.2.3")
@@ -171,16 +170,29 @@ def _read_image_root(path: Path | None) -> bytes | None:
         data = path.read_bytes()
         value = json.loads(data)
     except OSError as error:
-        raise ImageError(f"cannot read the image root {path}: {error.strerror}", "camward-server init writes one") from error
+        raise ImageError(
+            f"cannot read the image root {path}: {error.strerror}", "camward-server init writes one"
+        ) from error
     except ValueError as error:
         raise ImageError(f"the image root {path} is no JSON", "camward-server init writes one") from error
-    if len(data) > MAX_IMAGE_ROOT_BYTES or not isinstance(value, dict) or value.get("signed", {}).get("_type") != "root":
+    if (
+        len(data) > MAX_IMAGE_ROOT_BYTES
+        or not isinstance(value, dict)
+        or value.get("signed", {}).get("_type") != "root"
+    ):
         raise ImageError(f"{path} is no TUF root", "camward-server init writes one")
     return data
 
 
 def _build(
-    store: Store, model: Model, release: Release, image_root: bytes | None, key_name: str, folder: Path, locks: Path, note: Note
+    store: Store,
+    model: Model,
+    release: Release,
+    image_root: bytes | None,
+    key_name: str,
+    folder: Path,
+    locks: Path,
+    note: Note,
 ) -> BuiltImage:
     lock, tools_lock = read_lock(model.name, locks), read_lock(tools_lock_name(), locks)
     wheels = read_wheels(locks / f"{model.name}-wheels.txt")
@@ -213,7 +225,11 @@ def _build(
 
 def _tool_versions(model: Model) -> list[str]:
     """The tools whose bytes end up in an image: another version may make other bytes."""
-    said = [run_tool(["mksquashfs", "-version"]).stdout, run_tool(["mkimage", "-V"]).stdout, run_tool([model.target.qemu, "--version"]).stdout]
+    said = [
+        run_tool(["mksquashfs", "-version"]).stdout,
+        run_tool(["mkimage", "-V"]).stdout,
+        run_tool([model.target.qemu, "--version"]).stdout,
+    ]
     bootloader = Path(model.target.bootloader)
     return [text.decode("utf-8", "replace").splitlines()[0] for text in said] + [
         sha256_file(bootloader) if bootloader.is_file() else "missing"

@@ -1,11 +1,12 @@
 """The factory disk: boot record, slot A, empty slot B, and an empty data partition."""
 
-import shutil
 from pathlib import Path
 
 from agent.formats.boot_record import NO_TRIAL, BootRecord, encode
 from firmware_sim.image.model import Layout
 from firmware_sim.image.run import SOURCE_DATE_EPOCH, run_tool
+
+COPY_BYTES = 1 << 16  # granularity of holes in our files
 
 # Fixed, so that equal inputs give equal disks. Device-mapper and mount use neither.
 DATA_UUID = "ca3a4a2d-0000-4000-8000-000000000001"
@@ -29,7 +30,7 @@ def make_data(path: Path, layout: Layout, content: Path | None = None) -> None:
         ImageError: mke2fs is missing or failed.
     """
     options = f"lazy_itable_init=0,lazy_journal_init=0,hash_seed={DATA_HASH_SEED},root_owner=0:0"
-    copy = [] if content is None else ["-d", content]
+    copy: list[str | Path] = [] if content is None else ["-d", content]
     run_tool(
         ["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", "data", "-U", DATA_UUID, "-E", options,
          "-O", "^metadata_csum_seed,^orphan_file", "-e", "remount-ro", *copy, path, str(layout.data_bytes // 4096)],
@@ -56,29 +57,29 @@ def make_factory_disk(path: Path, layout: Layout, slot_image: Path, security_epo
     put_file(path, layout.data_offset, data)
 
 
-def put_file(disk: Path, offset: int, source: Path) -> None:
-    """Copy a file into a disk image, leaving zeros sparse.
+def put_file(disk: Path, offset: int, source: Path, length: int | None = None) -> None:
+    """Copy a file, or its first `length` bytes, into an empty place of a disk image, leaving zeros sparse.
 
     Raises:
         OSError: reading or writing failed.
     """
-    block_bytes = 1 << 16
-    zeros = bytes(block_bytes)
+    left = source.stat().st_size if length is None else length
+    zeros = bytes(COPY_BYTES)
     with disk.open("r+b") as target, source.open("rb") as file:
-        while block := file.read(block_bytes):
+        while block := file.read(min(COPY_BYTES, left)):
             if block != zeros[: len(block)]:
                 target.seek(offset)
                 target.write(block)
             offset += len(block)
+            left -= len(block)
 
 
-def copy_sparse(source: Path, target: Path) -> None:
-    """Copy a disk image without filling its holes.
+def copy_sparse(source: Path, target: Path, length: int | None = None) -> None:
+    """Copy an image, or its first `length` bytes, into a new file of the same size without filling its holes.
 
     Raises:
         OSError: reading or writing failed.
     """
     with target.open("wb") as file:
         file.truncate(source.stat().st_size)
-    put_file(target, 0, source)
-    shutil.copymode(source, target)
+    put_file(target, 0, source, length)

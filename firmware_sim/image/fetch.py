@@ -107,7 +107,9 @@ def fetch_wheels(
             with scratch(store) as work:
                 got = pip_download(f"{wheel.name}=={wheel.version}", work, platforms, python)
                 if not _is(got, wheel.sha256):
-                    raise PackageGone(f"the index has other bytes for {got.name} than were locked", "run `camward-sim relock`")
+                    raise PackageGone(
+                        f"the index has other bytes for {got.name} than were locked", "run `camward-sim relock`"
+                    )
                 folder.mkdir(parents=True, exist_ok=True)
                 got.rename(path)
         found[wheel.name] = path
@@ -133,7 +135,9 @@ def pip_download(requirement: str, work: Path, platforms: Iterable[str], python:
         if "No matching distribution" in said and "from versions: none" not in said:
             raise PackageGone(f"the package index no longer has a wheel for {requirement}", "run `camward-sim relock`")
         last = said.strip().splitlines()[-1] if said.strip() else "no reason given"
-        raise ImageError(f"cannot download the wheel {requirement}: {last}", "check the network and pip's configuration")
+        raise ImageError(
+            f"cannot download the wheel {requirement}: {last}", "check the network and pip's configuration"
+        )
     got = set(work.glob("*.whl")) - before
     if len(got) != 1:
         raise ImageError(f"pip brought {len(got)} files for {requirement} instead of one")

@@ -132,7 +132,9 @@ _ITS = """/dts-v1/;
 """
 
 
-def make_fit(kernel_gz: Path, initramfs: bytes, model: Model, epoch: int, keys: Path, key_name: str, work: Path) -> Path:
+def make_fit(
+    kernel_gz: Path, initramfs: bytes, model: Model, epoch: int, keys: Path, key_name: str, work: Path
+) -> Path:
     """Put kernel and initramfs into a FIT and sign its one configuration.
 
     Args:

@@ -160,7 +160,12 @@ def _check_layout(layout: Layout) -> None:
     if any(value % BLOCK_BYTES for value in aligned):
         raise ValueError(f"layout: offsets and sizes have to be multiples of {BLOCK_BYTES}")
     first, second = layout.boot_record
-    if not 0 < first < second or second + BOOT_RECORD_BYTES > layout.slot_offset or first % BLOCK_BYTES or second % BLOCK_BYTES:
+    if (
+        not 0 < first < second
+        or second + BOOT_RECORD_BYTES > layout.slot_offset
+        or first % BLOCK_BYTES
+        or second % BLOCK_BYTES
+    ):
         raise ValueError("layout: the boot record copies have to lie apart, in rising order, before slot A")
     if not 0 < layout.fit_offset < layout.slot_bytes:
         raise ValueError("layout: the FIT has to lie inside the slot")

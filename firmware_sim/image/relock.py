@@ -4,6 +4,7 @@ Nothing else resolves anything. apt does it, in a private folder of its own with
 archive's signature with Debian's keyring.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -66,13 +67,22 @@ class _Apt:
         for paragraph in self.run("apt-cache", "show", *names).strip().split("\n\n"):
             fields = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", paragraph, re.MULTILINE))
             packages.append(
-                LockedPackage(fields["Package"], fields["Version"], fields["SHA256"], int(fields["Size"]), fields["Filename"])
+                LockedPackage(
+                    fields["Package"], fields["Version"], fields["SHA256"], int(fields["Size"]), fields["Filename"]
+                )
             )
         return sorted(packages)
 
 
 def relock_packages(
-    store: Store, name: str, suite: str, architecture: str, wanted: Iterable[str], kernel: str | None, exclude: Iterable[str], folder: Path
+    store: Store,
+    name: str,
+    suite: str,
+    architecture: str,
+    wanted: Iterable[str],
+    kernel: str | None,
+    exclude: Iterable[str],
+    folder: Path,
 ) -> PackageLock:
     """Resolve one group of packages and write its lock.
 
@@ -111,7 +121,9 @@ def relock_wheels(store: Store, model: Model, folder: Path) -> Path:
     Raises:
         ImageError: an unknown name, or no wheel for the target.
     """
-    lines = [f"# Wheels of {model.name}: one file each, for {model.target.architecture} and Python {model.target.python}."]
+    lines = [
+        f"# Wheels of {model.name}: one file each, for {model.target.architecture} and Python {model.target.python}."
+    ]
     with scratch(store) as work:
         for name in sorted(model.wheels):
             wheel = pip_download(name, work, model.target.wheel_platforms, model.target.python)
@@ -131,8 +143,39 @@ def relock_model(store: Store, model: Model, note: Note, folder: Path = LOCK_FOL
     note(f"resolving the packages of {model.name} ({model.packages.suite}, {model.target.architecture})")
     packages = model.packages
     lock = relock_packages(
-        store, model.name, packages.suite, model.target.architecture, packages.runtime, packages.kernel, packages.exclude, folder
+        store,
+        model.name,
+        packages.suite,
+        model.target.architecture,
+        packages.runtime,
+        packages.kernel,
+        packages.exclude,
+        folder,
     )
     note(f"locked {len(lock.packages)} packages")
     note("choosing wheels")
     relock_wheels(store, model, folder)
+
+
+def mark_replacement(folder: Path, model: str) -> None:
+    """Note which committed locks the ones in `folder` stand in for.
+
+    Raises:
+        ImageError: it cannot be written.
+    """
+    write_atomic(folder / f"{model}-replaces.json", (json.dumps(_committed(model)) + "\n").encode())
+
+
+def replaces_committed(folder: Path, model: str) -> bool:
+    """Whether `folder` holds locks that stand in for today's committed ones (a newer commit ends that)."""
+    try:
+        return bool(json.loads((folder / f"{model}-replaces.json").read_text()) == _committed(model))
+    except (OSError, ValueError):
+        return False
+
+
+def _committed(model: str) -> dict[str, str]:
+    return {
+        path.name: sha256_file(path)
+        for path in sorted(LOCK_FOLDER.glob(f"{model}*")) + sorted(LOCK_FOLDER.glob("tools-*"))
+    }

@@ -94,7 +94,9 @@ def run_tool(
 def storage_error(error: OSError, doing: str) -> ImageError:
     """Translate an operating system error of a file operation into an `ImageError`."""
     if error.errno == errno.ENOSPC:
-        return ImageError(f"the disk is full while {doing}", "free some space (an image needs about 1.5 GB) and run it again")
+        return ImageError(
+            f"the disk is full while {doing}", "free some space (an image needs about 1.5 GB) and run it again"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return ImageError(f"not allowed to write while {doing}: {error.filename}", "check the owner of build/")
     return ImageError(f"{error.strerror or error} while {doing}" + (f": {error.filename}" if error.filename else ""))

@@ -67,14 +67,18 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
     tree = hash_tree(squashfs)
     used = squashfs.stat().st_size + len(tree.nodes)
     if used > layout.fit_offset:
-        raise ImageError(f"the root file system takes {used} bytes, {layout.fit_offset} are there", "prune it, or move fit_offset")
+        raise ImageError(
+            f"the root file system takes {used} bytes, {layout.fit_offset} are there", "prune it, or move fit_offset"
+        )
     note("signing kernel and initramfs")
     image = RootImage(squashfs.stat().st_size // BLOCK_BYTES, tree.root.hex())
     initramfs = make_initramfs(parts.base / "early.tar", layout, image, work)
     fit = make_fit(parts.base / "kernel.gz", initramfs, model, release.security_epoch, parts.keys, parts.key_name, work)
     fit_bytes = fit.stat().st_size
     if fit_bytes > layout.slot_bytes - layout.fit_offset:
-        raise ImageError(f"the FIT takes {fit_bytes} bytes, {layout.slot_bytes - layout.fit_offset} are there", "enlarge the slot")
+        raise ImageError(
+            f"the FIT takes {fit_bytes} bytes, {layout.slot_bytes - layout.fit_offset} are there", "enlarge the slot"
+        )
     path = work / "image.slot"
     total = layout.fit_offset + fit_bytes
     with path.open("wb") as file:
@@ -91,7 +95,9 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
 def _squashfs(root: Path, work: Path) -> Path:
     # Our own layer comes last, so that two versions share the blocks of everything before it.
     ours = [path for top in ("etc", f"{CAMWARD}/python") for path in sorted((root / top).rglob("*")) if path.is_file()]
-    (work / "order").write_text("".join(f"{path.relative_to(root).as_posix()} -1\n" for path in ours if not path.is_symlink()))
+    (work / "order").write_text(
+        "".join(f"{path.relative_to(root).as_posix()} -1\n" for path in ours if not path.is_symlink())
+    )
     target = work / "root.squashfs"
     # mksquashfs refuses its own time options while this variable is set.
     run_tool(["mksquashfs", root, target, *SQUASHFS_OPTIONS, "-sort", work / "order"], env={"SOURCE_DATE_EPOCH": None})

@@ -17,7 +17,16 @@ from firmware_sim.image.store import REPOSITORY, Store, default_store, key_of, s
 
 TOOLS_SUITE = "trixie"
 TOOL_NAMES = ("python3.13-minimal", "libpython3.13-stdlib", "micropython")
-TOOL_EXCLUDE = ("debconf", "gcc-14-base", "media-types", "netbase", "perl-base", "readline-common", "tzdata", "openssl-provider-legacy")
+TOOL_EXCLUDE = (
+    "debconf",
+    "gcc-14-base",
+    "media-types",
+    "netbase",
+    "perl-base",
+    "readline-common",
+    "tzdata",
+    "openssl-provider-legacy",
+)
 
 Note = Callable[[str], None]
 
@@ -35,7 +44,9 @@ def host_architecture() -> str:
     names = {"x86_64": "amd64", "aarch64": "arm64"}
     machine = platform.machine()
     if machine not in names:
-        raise ImageError(f"this project's host tools are not locked for {machine}", "use an x86-64 or 64-bit ARM machine")
+        raise ImageError(
+            f"this project's host tools are not locked for {machine}", "use an x86-64 or 64-bit ARM machine"
+        )
     return names[machine]
 
 

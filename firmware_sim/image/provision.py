@@ -1,0 +1,177 @@
+"""What a factory does last: give one camera its serial number, its address and its claim code."""
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_sim.image.build import BuiltImage
+from firmware_sim.image.disk import copy_sparse, make_data, put_file
+from firmware_sim.image.errors import ImageError
+from firmware_sim.image.run import storage_error
+
+CODE_CHARACTERS = 16  # of base32: 80 bits, which nobody guesses through a lockout
+CODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+SALT_BYTES = 16
+
+_SERIAL = re.compile(r"[A-Z0-9][A-Z0-9-]{0,62}")
+_CODE = re.compile(r"[A-Z2-7]{16}")
+
+
+@dataclass(frozen=True)
+class Device:
+    """One camera as it leaves the factory; all files lie in `folder`.
+
+    Attributes:
+        folder: holds everything below; `camward-sim run` takes it.
+        disk: its disk, raw and sparse.
+        pflash0: U-Boot.
+        pflash1: U-Boot's environment.
+        dtb: control device tree.
+        label_json: what is printed on the label, for programs; holds the plain code, readable by its owner only.
+        label_txt: the same for the person.
+        code: the claim code as printed, XXXX-XXXX-XXXX-XXXX.
+    """
+
+    folder: Path
+    serial: str
+    mac: str
+    code: str
+    disk: Path
+    pflash0: Path
+    pflash1: Path
+    dtb: Path
+    label_json: Path
+    label_txt: Path
+    qemu: str
+    machine_args: tuple[str, ...]
+
+
+def new_code() -> str:
+    """A random claim code as printed on a label."""
+    return _printed("".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_CHARACTERS)))
+
+
+def mac_of(serial: str) -> str:
+    """The network address of a serial number, in QEMU's range."""
+    tail = hashlib.sha256(serial.encode()).digest()[:3]
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in tail)
+
+
+def provision(built: BuiltImage, serial: str, out_dir: Path, code: str | None = None, mac: str | None = None) -> Device:
+    """Make one camera's disk and label from a factory image.
+
+    Args:
+        built: the image.
+        serial: capitals, digits and dashes, at most 63.
+        out_dir: folder to make; must not exist or be empty.
+        code: claim code with or without dashes, or None for a random one.
+        mac: network address, or None for one that follows from the serial number.
+
+    Returns:
+        The camera.
+
+    Raises:
+        ImageError: bad serial or code, the folder is in use, or the disk is full; nothing is left behind.
+    """
+    plain = (code or new_code()).upper().replace("-", "")
+    if not _SERIAL.fullmatch(serial):
+        raise ImageError(f"{serial!r} is no serial number", "capitals, digits and dashes, like KW1-000001")
+    if not _CODE.fullmatch(plain):
+        raise ImageError("that is no claim code", "16 characters, A to Z and 2 to 7, like ABCD-EFGH-2345-6723")
+    address = mac or mac_of(serial)
+    try:
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        if out_dir.exists() and any(out_dir.iterdir()):
+            raise ImageError(f"{out_dir} is not empty", "choose another folder")
+        work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=out_dir.parent))
+        try:
+            _fill(work, built, serial, plain, address)
+            if out_dir.exists():
+                out_dir.rmdir()
+            work.rename(out_dir)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    except OSError as error:
+        raise storage_error(error, f"provisioning {serial}") from error
+    return load_device(out_dir)
+
+
+def load_device(folder: Path) -> Device:
+    """Read a folder that `provision` made.
+
+    Raises:
+        ImageError: it is not one.
+    """
+    try:
+        value = json.loads((folder / "device.json").read_text("utf-8"))
+        return Device(
+            folder=folder,
+            serial=value["serial"],
+            mac=value["mac"],
+            code=json.loads((folder / "label.json").read_text("utf-8"))["code"],
+            disk=folder / "disk.img",
+            pflash0=folder / "pflash0.img",
+            pflash1=folder / "pflash1.img",
+            dtb=folder / "control.dtb",
+            label_json=folder / "label.json",
+            label_txt=folder / "label.txt",
+            qemu=value["qemu"],
+            machine_args=tuple(value["machine_args"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"{folder} is no provisioned camera", "make one with `camward-sim provision`") from error
+
+
+def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str) -> None:
+    work.chmod(0o755)
+    salt = secrets.token_bytes(SALT_BYTES)
+    label = {
+        "v": 1,
+        "serial": serial,
+        "model": built.model,
+        "hardware": built.hardware,
+        "mac": mac,
+        "claim_salt": salt.hex(),
+        "claim_sha256": hashlib.sha256(salt + plain.encode()).hexdigest(),
+    }
+    content = work / "data"
+    factory = content / "camward/factory"
+    factory.mkdir(parents=True)
+    for folder in (content, content / "camward", factory):
+        folder.chmod(0o711)
+    (factory / "label.json").write_text(json.dumps(label) + "\n")
+    (factory / "label.json").chmod(0o600)
+    make_data(work / "data.ext4", built.layout, content)
+    copy_sparse(built.disk, work / "disk.img", built.layout.data_offset)
+    put_file(work / "disk.img", built.layout.data_offset, work / "data.ext4")
+    shutil.rmtree(content)
+    (work / "data.ext4").unlink()
+    for source, name in ((built.pflash0, "pflash0.img"), (built.pflash1, "pflash1.img"), (built.dtb, "control.dtb")):
+        copy_sparse(source, work / name)
+        (work / name).chmod(0o644)
+    person = {"v": 1, "serial": serial, "model": built.model, "mac": mac, "code": _printed(plain)}
+    (work / "label.json").write_text(json.dumps(person, indent=1) + "\n")
+    (work / "label.txt").write_text(
+        f"型名 / Model: {built.model}\n製造番号 / Serial: {serial}\nMAC: {mac}\n登録コード / Claim code: {_printed(plain)}\n",
+        "utf-8",
+    )
+    for name in ("label.json", "label.txt"):
+        (work / name).chmod(0o600)
+    device = {
+        "v": 1,
+        "serial": serial,
+        "mac": mac,
+        "version": built.version,
+        "qemu": built.qemu,
+        "machine_args": list(built.machine_args),
+    }
+    (work / "device.json").write_text(json.dumps(device, indent=1) + "\n")
+
+
+def _printed(plain: str) -> str:
+    return "-".join(plain[at : at + 4] for at in range(0, len(plain), 4))
