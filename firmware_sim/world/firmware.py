@@ -29,6 +29,7 @@ class Geometry(Value):
     FIELDS = ("slot_blocks", "root_blocks")
     slot_blocks: int
     root_blocks: int
+    erase_bytes = BLOCK_BYTES
 
     def slot_bytes(self) -> int:
         """Length of a slot."""
@@ -50,14 +51,18 @@ class Geometry(Value):
         """Length of the whole disk; one block at the end stands for the data partition."""
         return self.slot_offset("b") + self.slot_bytes() + BLOCK_BYTES
 
+    def record_offsets(self) -> "tuple[int, int]":
+        """Where the two copies of the boot record are."""
+        return BLOCK_BYTES, 2 * BLOCK_BYTES
+
     def layout(self) -> "dict[str, object]":
         """The `layout` member of agent.json."""
         length = self.slot_bytes()
         return {
             "name": "ab-1",
             "device": "/dev/vda",
-            "erase_bytes": BLOCK_BYTES,
-            "boot_record": [BLOCK_BYTES, 2 * BLOCK_BYTES],
+            "erase_bytes": self.erase_bytes,
+            "boot_record": list(self.record_offsets()),
             "slots": {slot: {"offset": self.slot_offset(slot), "length": length} for slot in ("a", "b")},
             "fit_offset": self.fit_offset(),
             "data": {"offset": self.disk_bytes() - BLOCK_BYTES, "length": BLOCK_BYTES},

@@ -27,6 +27,10 @@ class WorldClock:
         self._boots += 1
         self._started_s = self.now_s
 
+    def skip_boots(self, other: "WorldClock") -> None:
+        """Boot ids of the other clock's boots are not used again."""
+        self._boots = other._boots
+
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.now_s += max(0.0, seconds)

@@ -21,7 +21,7 @@ class PowerCut(BaseException):
 
 
 class Misuse(Exception):
-    """The agent did what no correct agent does (a write outside its window, a read of what it had not flushed)."""
+    """The agent did what no correct agent does (it wrote outside its window, say): our own bug."""
 
 
 class Power:
@@ -76,23 +76,25 @@ class Power:
 
     def fail(self) -> "PowerCut":
         """Switch off and settle what survives of every open handle; the caller raises what this returns."""
-        self._off = True
+        self._switch_off()
         self._cut_at = None
-        for settle in self._handles:
-            settle()
-        self._handles = []
         return PowerCut("cut during operation " + str(self.count - 1) + ": " + self.trace[-1])
 
-    def unplug(self) -> None:
+    def unplug(self, outcome: str = LOST) -> None:
         """Cut the power between two operations."""
+        self._outcome = outcome
         if not self._off:
-            self.trace.append("unplugged")
-            self.count += 1
-            self.fail()
+            self._switch_off()
 
     def restore(self) -> None:
         """Switch on again. A cut planned meanwhile stays planned: the boot loader may be cut as well."""
         self._off = False
+        self._handles = []
+
+    def _switch_off(self) -> None:
+        self._off = True
+        for settle in self._handles:
+            settle()
         self._handles = []
 
     def is_off(self) -> bool:

@@ -213,15 +213,12 @@ class Operator:
 
     Args:
         make_signer: makes the signer with the given name.
-        device_id: whom the director speaks to.
         now_s: when things are signed.
         files: what the server serves, by path.
     """
 
-    def __init__(
-        self, make_signer: "Callable[[str], Signer]", device_id: str, now_s: int, files: "dict[str, bytes]"
-    ) -> None:
-        self.device_id = device_id
+    def __init__(self, make_signer: "Callable[[str], Signer]", now_s: int, files: "dict[str, bytes]") -> None:
+        self.device_id = ""
         self.image = Repository("image", IMAGE_KEYS, make_signer, now_s)
         self.director = Repository("director", DIRECTOR_KEYS, make_signer, now_s)
         self.releases: dict[str, Published] = {}
@@ -229,6 +226,11 @@ class Operator:
         self.set_time(now_s)
         self.image.publish_root()
         self.director.publish_root()
+
+    def adopt(self, device_id: str) -> None:
+        """Direct this device from now on."""
+        self.device_id = device_id
+        self.set_time(self.director.now_s)
 
     def set_time(self, now_s: int) -> None:
         """What is signed from now on is signed at this time."""

@@ -16,7 +16,8 @@ GEOMETRY = Geometry(slot_blocks=8, root_blocks=5)
 @pytest.fixture
 def operator():
     files: dict[str, bytes] = {}
-    maker = Operator(RealSigner, "a" * 26, NOW, files)
+    maker = Operator(RealSigner, NOW, files)
+    maker.adopt("a" * 26)
     maker.add(make_release(build(GEOMETRY, "1.1.0"), "1.1.0", 1))
     maker.assign("1.1.0")
     return maker, files

@@ -1,0 +1,65 @@
+"""What the factory and the build put into the world's cameras: label and configuration."""
+
+from binascii import hexlify
+from hashlib import sha256
+
+from agent.formats import json
+from agent.formats.label import normal_code
+from firmware_sim.world.firmware import Geometry
+from firmware_sim.world.repository import HARDWARE, MODEL
+
+SERIAL = "KW1-000001"
+CLAIM_CODE = "ABCD-EFGH-2345-WXYZ"
+CLAIM_SALT = bytes(range(16))
+SERVER_URL = "https://operator.test:8443"
+BUILD_TIME_S = 1763800000
+CHECK_INTERVAL_S = 300
+TELEMETRY_INTERVAL_S = 60
+HEALTH_DEADLINE_S = 90
+
+
+def hexadecimal(data: bytes) -> str:
+    """Lower-case hexadecimal (bytes.hex is not on every interpreter)."""
+    return hexlify(data).decode()
+
+
+def label_body() -> bytes:
+    """`factory/label.json`."""
+    return json.dump(
+        {
+            "v": 1,
+            "serial": SERIAL,
+            "model": MODEL,
+            "hardware": HARDWARE,
+            "mac": "52:54:00:00:00:01",
+            "claim_salt": hexadecimal(CLAIM_SALT),
+            "claim_sha256": hexadecimal(sha256(CLAIM_SALT + normal_code(CLAIM_CODE)).digest()),
+        }
+    )
+
+
+def config_body(geometry: Geometry, version: str, security_epoch: int) -> bytes:
+    """`/etc/camward/agent.json` of a firmware."""
+    services = [
+        {"name": "web", "kind": "web", "port": 443},
+        {"name": "rtsp", "kind": "rtsps", "port": 322},
+        {"name": "onvif", "kind": "onvif", "port": 443},
+    ]
+    return json.dump(
+        {
+            "v": 1,
+            "model": MODEL,
+            "hardware": HARDWARE,
+            "version": version,
+            "security_epoch": security_epoch,
+            "build_time": BUILD_TIME_S,
+            "image_root": "/etc/camward/image_root.json",
+            "layout": geometry.layout(),
+            "services": services,
+            "login_gid": 900,
+            "health": {"deadline_s": HEALTH_DEADLINE_S},
+            "update": {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S},
+            "password": {"profile": "nist"},
+            "declarations": {"support_ends": "2031-12-31"},
+        }
+    )

@@ -1,0 +1,417 @@
+"""One camera, its operator, and everything between them, driven turn by turn.
+
+The agent is the real one (agent.app); everything around it is this package. What survives a power cut lives in the
+world; what does not is made anew by `power_on`. A test arranges a world, lets one thing happen, and compares.
+"""
+
+from hashlib import sha256
+
+from agent.app.agent import Agent
+from agent.app.effects import Call, Reboot, Reply, Say, perform
+from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message
+from agent.app.ports import Ports
+from agent.formats import boot_record, config, json, label
+from agent.formats.errors import Unavailable
+from firmware_sim.world import factory
+from firmware_sim.world.boot import FRESH, RecordSectors, Save, UnsafeWorldRollbackStore, WorldBootControl, boot_pass
+from firmware_sim.world.chance import Chance
+from firmware_sim.world.disk import SECTOR_BYTES, Medium, StrictBlockDevice
+from firmware_sim.world.firmware import HANGS, Firmware, Geometry, build, system, verified
+from firmware_sim.world.machine import CameraServices, WorldClock, WorldSensors, WorldWatchdog, WorldWebCertificate
+from firmware_sim.world.network import Broker, Server, WorldEnroller, WorldFetcher, WorldLink
+from firmware_sim.world.power import LOST, Power, PowerCut
+from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
+from firmware_sim.world.store import Documents, MemoryStore
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+BOOT_S = 20  # from power-on to a running agent
+WATCHDOG_S = 120  # until a system that hangs is reset
+MAX_RESETS = 40  # two slots have used up every count after 2 * 9 boots, and trials come on top
+MAX_TURNS = 20000  # a whole update takes some hundred
+
+
+class Bricked(Exception):
+    """The camera resets for ever: what must never happen."""
+
+
+class Stuck(Exception):
+    """What was waited for did not come."""
+
+
+class Booted:
+    """One boot that reached a system: for `World.boots`."""
+
+    def __init__(self, slot: str, firmware: Firmware, on_trial: bool, sound: bool) -> None:
+        self.slot = slot
+        self.version: str = firmware.version
+        self.behaviour: str = firmware.behaviour
+        self.on_trial = on_trial
+        self.sound = sound  # every byte of the slot verified; otherwise the kernel panicked
+
+
+class World:
+    """One camera and its operator's side.
+
+    Args:
+        geometry: of the disk.
+        image_root: the manufacturer's root.json, part of every firmware.
+        verify_signature: as agent.core.trust takes it.
+        now_s: what time it is.
+        seed: of all randomness.
+
+    Attributes:
+        power, medium, documents, clock: the camera's hardware, there without power as well.
+        server, broker: the operator's side.
+        boots: every boot that got as far as a kernel, in order.
+        console: what the agent said.
+        agent: the running agent, or None.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        image_root: bytes,
+        verify_signature: "Callable[[str, bytes, bytes], None]",
+        now_s: int,
+        seed: int = 0,
+    ) -> None:
+        self.geometry = geometry
+        self.image_root = image_root
+        self.verify_signature = verify_signature
+        self.seed = seed
+        self.power = Power(seed)
+        self.medium = Medium(geometry.disk_bytes(), self.power)
+        self.documents = Documents(self.power)
+        self.clock = WorldClock(now_s)
+        self.server = Server(factory.SERVER_URL)
+        self.broker = Broker()
+        self.boots: list[Booted] = []
+        self.console: list[str] = []
+        self.agent: Agent | None = None
+        self.dead_services: set[str] = set()
+        self.open_doors: set[str] = set()
+        self.sensors = WorldSensors()
+        self._entropy = Chance("entropy " + str(seed))
+        self._calls: list[Call] = []
+        self._replies: dict[int, bytes] = {}
+        self._connections = 0
+        self._restart = False
+        self._wake_at: float | None = None
+
+    # --- the factory, and looks from outside
+
+    def put(self, slot: str, image: bytes) -> None:
+        """Write a slot image from outside, as the factory does."""
+        offset = self.geometry.slot_offset(slot)
+        self.medium.content[offset : offset + len(image)] = image
+
+    def leave_factory(self, version: str = "1.0.0", security_epoch: int = 1) -> None:
+        """Slot A holds this version and is committed; the label is stored."""
+        self.put("a", build(self.geometry, version, security_epoch))
+        record = boot_record.encode(FRESH.replace(generation=1, rollback_index=security_epoch))
+        first = self._record_offsets()[0]
+        self.medium.content[first : first + len(record)] = record
+        self.documents.content["factory/label.json"] = factory.label_body()
+
+    def slot_bytes(self, slot: str) -> bytes:
+        """What a slot holds on the medium."""
+        offset = self.geometry.slot_offset(slot)
+        return bytes(self.medium.content[offset : offset + self.geometry.slot_bytes()])
+
+    def firmware(self, slot: str) -> "Firmware | None":
+        """The slot's firmware if every byte verifies."""
+        return verified(self.geometry, self.slot_bytes(slot))
+
+    def record(self) -> boot_record.BootRecord:
+        """The boot record that counts, as on the medium.
+
+        Raises:
+            Unavailable: both copies are damaged.
+        """
+        first, second = (bytes(self.medium.content[at : at + SECTOR_BYTES]) for at in self._record_offsets())
+        record, _ = boot_record.newer(first, second)
+        if record is None:
+            raise Unavailable("both copies of the boot record are damaged")
+        return record
+
+    def digest(self) -> "dict[str, str]":
+        """Hashes, from outside, of what an attack must not change: both slots, the boot record, every document."""
+        found = {slot: self.medium.digest(self.geometry.slot_offset(slot), self.geometry.slot_bytes()) for slot in "ab"}
+        for index, at in enumerate(self._record_offsets()):
+            found["record " + str(index)] = self.medium.digest(at, SECTOR_BYTES)
+        for name in self.documents.content:
+            found[name] = factory.hexadecimal(sha256(self.documents.content[name]).digest())
+        return found
+
+    def copy(self, seed: "int | None" = None) -> "World":
+        """A twin of a world without power: same disk, documents and server; nothing is shared but the time's past.
+
+        Raises:
+            ValueError: the power is on.
+        """
+        if self.agent is not None:
+            raise ValueError("a running agent cannot be copied")
+        twin = World(
+            self.geometry,
+            self.image_root,
+            self.verify_signature,
+            int(self.clock.now_s),
+            self.seed if seed is None else seed,
+        )
+        twin.medium.content[:] = self.medium.content
+        twin.documents.content.update(self.documents.content)
+        twin.server.files.update(self.server.files)
+        twin.server.secrets.update(self.server.secrets)
+        twin.server.enrolled.update(self.server.enrolled)
+        twin.clock.skip_boots(self.clock)
+        return twin
+
+    def _record_offsets(self) -> "tuple[int, int]":
+        first, second = self.geometry.record_offsets()
+        return first, second
+
+    # --- power
+
+    def power_on(self) -> Booted:
+        """Boot until an agent runs.
+
+        Raises:
+            Bricked: that does not happen.
+            PowerCut: the cut that was planned hit the boot loader.
+        """
+        if self.agent is not None:
+            raise ValueError("the power is on")
+        for _ in range(MAX_RESETS):
+            self.power.restore()
+            self.clock.power_on()
+            self.clock.advance(BOOT_S)
+            booted = self._boot_loader()
+            if booted is None:
+                continue
+            self.boots.append(booted)
+            if not booted.sound:
+                continue  # the kernel panics on the first block that does not verify
+            if booted.behaviour == HANGS:
+                self.clock.advance(WATCHDOG_S)
+                continue
+            self._start_agent(booted)
+            return booted
+        raise Bricked("no system after " + str(MAX_RESETS) + " resets")
+
+    def power_cut(self, outcome: str = LOST) -> None:
+        """Pull the plug now, between two operations."""
+        self.power.unplug(outcome)
+        self._drop_agent()
+
+    def restart(self) -> Booted:
+        """Reset the machine; what was not flushed is lost.
+
+        Raises:
+            Bricked: as `power_on`.
+        """
+        self.power_cut()
+        return self.power_on()
+
+    def _drop_agent(self) -> None:
+        self.agent = None
+        self._calls = []
+        self._replies = {}
+        self._restart = False
+        self._wake_at = None
+
+    def _boot_loader(self) -> "Booted | None":
+        sectors = self._sectors()
+        slots = {slot: system(self.geometry, self.slot_bytes(slot)) for slot in ("a", "b")}
+
+        def accepts(slot: str, index: int) -> bool:
+            found = slots[slot]
+            return found is not None and found.security_epoch >= index
+
+        try:
+            first, second = sectors.copies()
+        except Unavailable:
+            first = second = b""
+        steps = boot_pass(first, second, accepts)
+        saved: bool | None = None
+        while True:
+            try:
+                step = steps.send(saved)
+            except StopIteration:
+                return None
+            if isinstance(step, Save):
+                saved = self._save(sectors, step)
+                continue
+            firmware = slots[step.slot]
+            if firmware is None:
+                return None
+            sound = self.firmware(step.slot) is not None
+            return Booted(step.slot, firmware, step.on_trial, sound)
+
+    def _save(self, sectors: RecordSectors, step: Save) -> bool:
+        try:
+            sectors.save(step.copy, step.record)
+        except Unavailable:
+            return False
+        return True
+
+    def _sectors(self) -> RecordSectors:
+        first, second = self._record_offsets()
+        windows = [(first, SECTOR_BYTES), (second, SECTOR_BYTES)]
+        return RecordSectors(StrictBlockDevice(self.medium, windows, SECTOR_BYTES), (first, second))
+
+    def _start_agent(self, booted: Booted) -> None:
+        inactive = "b" if booted.slot == "a" else "a"
+        window = (self.geometry.slot_offset(inactive), self.geometry.slot_bytes())
+        control = WorldBootControl(self._sectors(), booted.slot, self._ask_restart)
+        keys = UnsafeKeyStore(self.documents, self._entropy)
+        services = CameraServices(self.ask)
+        services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
+        services.open_doors = self.open_doors
+        self.link = WorldLink(self.broker)
+        self.watchdog = WorldWatchdog()
+        self.scratch = Documents(Power())
+        self.hasher = UnsafePasswordHasher(self._entropy)
+        self.ports = Ports(
+            store=MemoryStore(self.documents),
+            scratch=MemoryStore(self.scratch),
+            device=StrictBlockDevice(self.medium, [window], self.geometry.erase_bytes),
+            boot=control,
+            rollback=UnsafeWorldRollbackStore(control),
+            keys=keys,
+            entropy=self._entropy,
+            hasher=self.hasher,
+            fetcher=WorldFetcher(self.server, self.clock),
+            enroller=WorldEnroller(self.server, lambda: keys.ensure("tls")),
+            link=self.link,
+            clock=self.clock,
+            services=services,
+            sensors=self.sensors,
+            web_certificate=WorldWebCertificate(),
+            verify_signature=self.verify_signature,
+        )
+        firmware = self.firmware(booted.slot)
+        if firmware is None:
+            raise Bricked("a system that does not verify was started")
+        settings = config.parse(factory.config_body(self.geometry, firmware.version, firmware.security_epoch))
+        about = label.parse(self.documents.content["factory/label.json"])
+        try:
+            self.agent = Agent(self.ports, settings, about, self.image_root)
+            self.step(None)
+        except PowerCut:
+            self._drop_agent()
+            raise
+
+    def _ask_restart(self) -> None:
+        self._restart = True
+
+    # --- time and events
+
+    def step(self, event: object) -> None:
+        """One step of the agent, with its effects taken up.
+
+        Raises:
+            PowerCut: the cut that was planned.
+        """
+        if self.agent is None:
+            raise Stuck("no agent runs")
+        effects, self._wake_at = self.agent.step(event, self.clock.monotonic_s())
+        for effect in effects:
+            if isinstance(effect, Call):
+                self._calls.append(effect)
+            elif isinstance(effect, Reply):
+                self._replies[effect.connection] = effect.body
+            elif isinstance(effect, Say):
+                self.console.append(effect.text)
+            elif isinstance(effect, Reboot):
+                self._restart = True
+
+    def turn(self) -> None:
+        """The next thing that happens: a restart, an event of the link, a blocking call, or time passes.
+
+        Raises:
+            PowerCut: the cut that was planned; the agent is gone.
+            Bricked: a restart that leads to no system.
+            Stuck: the agent waits for nothing.
+        """
+        try:
+            self._turn()
+        except PowerCut:
+            self._drop_agent()
+            raise
+
+    def _turn(self) -> None:
+        self.link.poll()
+        if self._restart:
+            self.restart()
+        elif self.link.events:
+            self.step(_linked(self.link.events.pop(0)))
+        elif self._calls:
+            self.step(perform(self._calls.pop(0), self.ports))
+        elif self._wake_at is None:
+            raise Stuck("the agent waits for nothing")
+        else:
+            self.clock.advance(self._wake_at - self.clock.monotonic_s())
+            self.step(None)
+
+    def run_until(self, condition: "Callable[[], bool]", max_turns: int = MAX_TURNS) -> None:
+        """Let turns pass until the condition holds.
+
+        Raises:
+            Stuck: it does not after `max_turns`.
+            PowerCut: the cut that was planned; `power_on` goes on from there.
+            Bricked: a restart that leads to no system.
+        """
+        for _ in range(max_turns):
+            if condition():
+                return
+            self.turn()
+        raise Stuck("not within " + str(max_turns) + " turns; " + "; ".join(self.console[-5:]))
+
+    def run_for(self, seconds: float) -> None:
+        """Let time pass.
+
+        Raises:
+            Stuck, PowerCut, Bricked: as `run_until`.
+        """
+        end = self.clock.now_s + seconds
+        self.run_until(lambda: self.clock.now_s >= end)
+
+    # --- people and programs on the camera
+
+    def ask(self, service: str, request: "dict[str, Any]") -> "dict[str, Any]":
+        """One request on a login socket (or the admin socket, `ADMIN`), and its reply.
+
+        Raises:
+            Stuck: there is none.
+            PowerCut: the cut that was planned.
+        """
+        self._connections += 1
+        connection = self._connections
+        try:
+            self.step(Line(connection, service, json.dump(request) + b"\n"))
+            for _ in range(MAX_TURNS):
+                if connection in self._replies:
+                    return json.parse_object(self._replies.pop(connection).strip(), 64 * 1024, floats=True)
+                self._turn()
+        except PowerCut:
+            self._drop_agent()
+            raise
+        raise Stuck("no reply on the socket of " + service)
+
+    def admin(self, operation: str) -> "dict[str, Any]":
+        """One request on the admin socket."""
+        return self.ask(ADMIN, {"v": 1, "op": operation})
+
+
+def _linked(event: "tuple[Any, ...]") -> object:
+    if event[0] == "up":
+        return Linked(True, "")
+    if event[0] == "down":
+        return Linked(False, event[1])
+    if event[0] == "acknowledged":
+        return Acknowledged(event[1])
+    return Message(event[1], event[2])
