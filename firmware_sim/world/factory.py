@@ -16,11 +16,18 @@ BUILD_TIME_S = 1763800000
 CHECK_INTERVAL_S = 300
 TELEMETRY_INTERVAL_S = 60
 HEALTH_DEADLINE_S = 90
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def hexadecimal(data: bytes) -> str:
     """Lower-case hexadecimal (bytes.hex is not on every interpreter)."""
     return hexlify(data).decode()
+
+
+def device_id(public_der: bytes) -> str:
+    """The first 26 characters of base32 of the key's SHA-256, lower case."""
+    number = int.from_bytes(sha256(public_der).digest(), "big") >> (256 - 130)
+    return "".join(_BASE32[number >> shift & 31] for shift in range(125, -1, -5))
 
 
 def label_body() -> bytes:

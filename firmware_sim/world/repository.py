@@ -209,20 +209,22 @@ def make_release(
 
 
 class Operator:
-    """Both repositories as a manufacturer and an operator keep them, for one device; publishes to a dict of files.
+    """Both repositories as a manufacturer and an operator keep them, for one device.
 
     Args:
         make_signer: makes the signer with the given name.
         now_s: when things are signed.
-        files: what the server serves, by path.
+
+    Attributes:
+        files: what a server serves, by path.
     """
 
-    def __init__(self, make_signer: "Callable[[str], Signer]", now_s: int, files: "dict[str, bytes]") -> None:
+    def __init__(self, make_signer: "Callable[[str], Signer]", now_s: int) -> None:
         self.device_id = ""
         self.image = Repository("image", IMAGE_KEYS, make_signer, now_s)
         self.director = Repository("director", DIRECTOR_KEYS, make_signer, now_s)
         self.releases: dict[str, Published] = {}
-        self._files = files
+        self.files: dict[str, bytes] = {}
         self.set_time(now_s)
         self.image.publish_root()
         self.director.publish_root()
@@ -250,8 +252,8 @@ class Operator:
             "length": release.tree_length_bytes,
             "hashes": {"sha256": release.tree_sha256},
         }
-        self._files["/targets/" + release.sha256 + "." + release.target] = published.image
-        self._files["/targets/" + release.tree_sha256 + "." + release.tree_name] = published.tree
+        self.files["/targets/" + release.sha256 + "." + release.target] = published.image
+        self.files["/targets/" + release.tree_sha256 + "." + release.tree_name] = published.tree
 
     def assign(self, version: "str | None") -> None:
         """Let the director assign a release to the device, or none; publish everything."""
@@ -270,9 +272,9 @@ class Operator:
     def serve(self) -> None:
         """Serve what both repositories have published."""
         for path in self.image.files:
-            self._files["/tuf/image/" + path] = self.image.files[path]
+            self.files["/tuf/image/" + path] = self.image.files[path]
         for path in self.director.files:
-            self._files["/tuf/director/" + self.device_id + "/" + path] = self.director.files[path]
+            self.files["/tuf/director/" + self.device_id + "/" + path] = self.director.files[path]
 
 
 def describe(release: Release) -> "dict[str, Any]":

@@ -382,6 +382,16 @@ class World:
 
     # --- people and programs on the camera
 
+    def device_id(self) -> str:
+        """Who this camera is, by the key it made at its first boot (CONTRACTS: base32 of the key's SHA-256).
+
+        Raises:
+            Stuck: no agent runs.
+        """
+        if self.agent is None:
+            raise Stuck("no agent runs")
+        return factory.device_id(self.ports.keys.ensure("tls"))
+
     def ask(self, service: str, request: "dict[str, Any]") -> "dict[str, Any]":
         """One request on a login socket (or the admin socket, `ADMIN`), and its reply.
 

@@ -15,12 +15,11 @@ GEOMETRY = Geometry(slot_blocks=8, root_blocks=5)
 
 @pytest.fixture
 def operator():
-    files: dict[str, bytes] = {}
-    maker = Operator(RealSigner, NOW, files)
+    maker = Operator(RealSigner, NOW)
     maker.adopt("a" * 26)
     maker.add(make_release(build(GEOMETRY, "1.1.0"), "1.1.0", 1))
     maker.assign("1.1.0")
-    return maker, files
+    return maker, maker.files
 
 
 @pytest.mark.parametrize("which", ["image", "director"])
