@@ -1,5 +1,6 @@
 """Composes the camera: configuration in, a running application out. The only module that knows every other one."""
 
+import os
 import secrets
 import signal
 import socket
@@ -85,8 +86,8 @@ def run(config: CameraConfig, login: Login) -> None:
 
 
 def _certificate_appears(files: tuple[Path, ...], stop: threading.Event) -> bool:
-    """Wait for the agent to have made the certificate at first boot; False when told to stop instead."""
-    while not all(file.exists() for file in files):
+    """Wait until the agent has made the certificate readable for this account; False when told to stop instead."""
+    while not all(os.access(file, os.R_OK) for file in files):
         if stop.wait(LOOK_FOR_CERTIFICATE_EVERY_S):
             return False
     return not stop.is_set()

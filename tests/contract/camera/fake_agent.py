@@ -1,7 +1,7 @@
 """A stand-in for the agent behind the login sockets (protocol v1), for the camera's tests on the host.
 
-It keeps users in memory, checks digests for real, counts nothing but what a test can see, and can be told to misbehave. It is not
-the agent: no lockout times, no hashing.
+It keeps users in memory, checks digests for real, counts nothing but what a test can see, and can be told to
+misbehave. It is not the agent: no lockout times, no hashing.
 """
 
 import hashlib

@@ -1,0 +1,78 @@
+from itertools import count
+
+from firmware_sim.camera.revocations import Revocations
+from firmware_sim.camera.web.sessions import IDLE_FOR_S, LIVES_FOR_S, MAX_SESSIONS, Sessions
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def sessions_at(clock: Clock) -> Sessions:
+    numbers = count()
+    return Sessions(clock, lambda length: f"{next(numbers)}-{length}")
+
+
+def test_a_session_lives_while_it_is_used() -> None:
+    clock = Clock()
+    sessions = sessions_at(clock)
+    session = sessions.open("keeper", "administrator", "g", 0)
+
+    clock.now_s += IDLE_FOR_S
+    assert sessions.find(session.identifier) == session
+    clock.now_s += IDLE_FOR_S + 1
+    assert sessions.find(session.identifier) is None
+
+
+def test_a_busy_session_ends_as_well() -> None:
+    clock = Clock()
+    sessions = sessions_at(clock)
+    session = sessions.open("keeper", "administrator", "g", 0)
+    uses = 0
+
+    while sessions.find(session.identifier) is not None:
+        uses += 1
+        clock.now_s += IDLE_FOR_S / 2
+
+    assert uses == LIVES_FOR_S / (IDLE_FOR_S / 2) + 1
+
+
+def test_the_table_is_bounded_and_the_idlest_makes_room() -> None:
+    clock = Clock()
+    sessions = sessions_at(clock)
+    opened = []
+    for _ in range(MAX_SESSIONS):
+        clock.now_s += 1
+        opened.append(sessions.open("keeper", "viewer", "g", 0))
+    sessions.find(opened[0].identifier)
+
+    newest = sessions.open("keeper", "viewer", "g", 0)
+
+    assert sessions.find(newest.identifier) is not None
+    assert sessions.find(opened[0].identifier) is not None
+    assert sessions.find(opened[1].identifier) is None
+
+
+def test_closing_ends_one_session_only() -> None:
+    sessions = sessions_at(Clock())
+    first, second = sessions.open("a", "viewer", "g", 0), sessions.open("a", "viewer", "g", 0)
+
+    sessions.close(first.identifier)
+    sessions.close("stranger")
+
+    assert sessions.find(first.identifier) is None
+    assert sessions.find(second.identifier) == second
+
+
+def test_a_password_change_is_seen_by_that_user_alone() -> None:
+    revocations = Revocations()
+    before = revocations.mark("keeper"), revocations.mark("other")
+
+    revocations.revoke("keeper")
+
+    assert revocations.mark("keeper") != before[0]
+    assert revocations.mark("other") == before[1]
