@@ -1,10 +1,11 @@
 """The boot record: which slot boots, shared with the boot script (agent/boot/boot.cmd).
 
-One copy is one 512-byte sector in U-Boot's environment format: the CRC-32 of the rest (little endian), then NAME=VALUE texts,
-each ended by a NUL, one more NUL, and zeros. There are two copies; the valid one with the higher generation counts, and the
-other one is written next, so that a power cut while writing leaves a valid copy.
+One copy is one 512-byte sector in U-Boot's environment format: the CRC-32 of the rest (little endian), then
+NAME=VALUE texts, each ended by a NUL, one more NUL, and zeros. There are two copies; the valid one with the higher
+generation counts, and the other one is written next, so that a power cut while writing leaves a valid copy.
 
-The CRC finds damage. It is no authentication: what may boot is decided by signatures and by the rollback index in the FIT.
+The CRC finds damage. It is no authentication: what may boot is decided by signatures and by the rollback index in the
+FIT.
 """
 
 import binascii
@@ -106,7 +107,7 @@ def newer(first: bytes, second: bytes) -> "tuple[BootRecord | None, int]":
     Returns:
         The record that counts (None when both copies are damaged), and the index, 0 or 1, of the copy to write next.
     """
-    records = []
+    records: "list[BootRecord | None]" = []
     for sector in (first, second):
         try:
             records.append(decode(sector))

@@ -1,7 +1,7 @@
 """The three meanings an error can have (docs/architecture.md, Errors), two of which have classes.
 
-`Rejected`: the input is wrong and will be wrong again. `Unavailable`: try later. Everything else is our own bug: it is not
-caught, the process ends and the supervisor starts it again.
+`Rejected`: the input is wrong and will be wrong again. `Unavailable`: try later. Everything else is our own bug: it
+is not caught, the process ends and the supervisor starts it again.
 
 Every subclass has one stable `code`, used in telemetry, evidence and documentation.
 """

@@ -15,8 +15,8 @@ class Value:
             x: int
             y: int
 
-    Fields are given by position or by name; each must be given exactly once. Two values are equal when their classes are
-    the same and their fields are. Values hash by their fields, so keep fields hashable where you need that.
+    Fields are given by position or by name; each must be given exactly once. Two values are equal when their classes
+    are the same and their fields are. Values hash by their fields, so keep fields hashable where you need that.
     """
 
     FIELDS: "tuple[str, ...]" = ()
@@ -25,11 +25,11 @@ class Value:
         names = self.FIELDS
         if len(args) > len(names):
             raise TypeError(type(self).__name__ + " takes " + str(len(names)) + " fields")
-        given = dict(zip(names, args))
-        for name in kwargs:
+        given = {names[index]: value for index, value in enumerate(args)}
+        for name, value in kwargs.items():
             if name not in names or name in given:
                 raise TypeError(type(self).__name__ + ": unexpected or repeated field " + name)
-            given[name] = kwargs[name]
+            given[name] = value
         for name in names:
             if name not in given:
                 raise TypeError(type(self).__name__ + ": field " + name + " is missing")
@@ -51,12 +51,12 @@ class Value:
         return hash((type(self).__name__, self._fields))
 
     def __repr__(self) -> str:
-        inner = ", ".join(n + "=" + repr(v) for n, v in zip(self.FIELDS, self._fields))
+        inner = ", ".join(n + "=" + repr(getattr(self, n)) for n in self.FIELDS)
         return type(self).__name__ + "(" + inner + ")"
 
     def as_dict(self) -> "dict[str, Any]":
         """The fields as a new dict, in the order of FIELDS where the interpreter keeps it."""
-        return dict(zip(self.FIELDS, self._fields))
+        return {name: getattr(self, name) for name in self.FIELDS}
 
     def replace(self, **changes: "Any") -> "Self":
         """A copy with the named fields changed.
@@ -65,8 +65,8 @@ class Value:
             TypeError: a name is no field.
         """
         merged = self.as_dict()
-        for name in changes:
+        for name, value in changes.items():
             if name not in merged:
                 raise TypeError(type(self).__name__ + ": unexpected field " + name)
-            merged[name] = changes[name]
+            merged[name] = value
         return type(self)(**merged)
