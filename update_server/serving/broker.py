@@ -34,7 +34,7 @@ class BrokerChild:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [program, "-c", str(folder / "mosquitto.conf")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_parent,  # noqa: PLW1509
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509
             )  # fmt: skip
         try:
             self._wait(_reachable(listen), port)

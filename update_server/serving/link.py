@@ -58,7 +58,7 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect, and connect again whenever the connection is lost."""
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         self._worker.start()
