@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.formats.token import Token
-
     from firmware_sim.world.machine import WorldClock
 
 STALL_S = 60  # what a fetch that stalls costs, the adapter's own deadline

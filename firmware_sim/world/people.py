@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 USER = "keiko"
-PASSWORD = "Kawa no nagare wa 7 taezu"
+PASSWORD = "Kawa no nagare wa 7 taezu"  # noqa: S105 - of a camera that does not exist
 SOURCE = "192.0.2.10"
 CA_DER = b"\x30\x03\x02\x01\x00"  # DER, but no certificate; nothing here looks inside
 CA_PEM = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n"
-TOKEN_ID = "t1"
-TOKEN_SECRET = "only-once"
+TOKEN_ID = "t1"  # noqa: S105
+TOKEN_SECRET = "only-once"  # noqa: S105
 OWNERSHIP_PATH = "/device/v1/ownership"
 
 

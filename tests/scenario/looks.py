@@ -1,0 +1,62 @@
+"""What a test sees of a world: the running version, what is committed, what was reported, what was fetched."""
+
+from agent.formats import envelope, messages
+from agent.formats.block_tree import BLOCK_BYTES
+from firmware_sim.world.boot import other
+from firmware_sim.world.world import World
+
+PROGRESS = "update/progress.bin"
+JOURNAL_HEAD_BYTES = 33  # tree root, slot letter
+
+
+def running(world: World) -> str:
+    """The version that runs."""
+    return world.boots[-1].version
+
+
+def settled(world: World, version: str) -> bool:
+    """The version runs, is committed, nothing is on trial, and the agent is idle again."""
+    if world.agent is None or running(world) != version:
+        return False
+    record = world.record()
+    return record.active == world.boots[-1].slot and record.trial == "-" and phase(world) == "idle"
+
+
+def phase(world: World) -> str:
+    """The saved phase of the update."""
+    from agent.formats.json import parse_object
+
+    body = world.documents.content.get("update/state.json")
+    return "idle" if body is None else str(parse_object(body, 1 << 20)["phase"])
+
+
+def reports(world: World) -> list[messages.Report]:
+    """The update reports that reached the broker."""
+    return [messages.parse_report(envelope.parse(payload).body) for payload in world.broker.on("/up/report")]
+
+
+def events(world: World) -> list[str]:
+    return [report.event for report in reports(world)]
+
+
+def journalled(world: World) -> set[int]:
+    """Block numbers that the journal on the medium calls written."""
+    body = world.documents.content.get(PROGRESS)
+    if body is None:
+        return set()
+    bits = body[JOURNAL_HEAD_BYTES:]
+    return {index for index in range(8 * len(bits)) if bits[index // 8] >> index % 8 & 1}
+
+
+def fetched_blocks(world: World, begin: int = 0) -> list[int]:
+    """Block numbers of slot images that went over the wire, in order, from this exchange on."""
+    found = []
+    for one in world.server.exchanges[begin:]:
+        if one.path.endswith(".slot"):
+            first = one.offset_bytes // BLOCK_BYTES
+            found += list(range(first, first + one.served_bytes // BLOCK_BYTES))
+    return found
+
+
+def inactive(world: World) -> str:
+    return other(world.boots[-1].slot)
