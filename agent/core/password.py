@@ -56,7 +56,7 @@ class Policy(Value):
     max_chars: int
 
 
-DEFAULT = Policy(profile="nist-800-63b-4", min_chars=FLOOR_MIN_CHARS, max_chars=CEILING_MAX_CHARS)
+DEFAULT = Policy(profile="nist", min_chars=FLOOR_MIN_CHARS, max_chars=CEILING_MAX_CHARS)
 
 _TEXTS = {
     "too_short": (
