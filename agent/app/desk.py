@@ -1,7 +1,6 @@
 """The desk all parts of the agent work at: outgoing effects, pending calls, timers, and the time of this step."""
 
 from agent.app.effects import Call, Reboot, Reply, Say
-from agent.formats.json import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ class Desk:
         if then is not None:
             then(result.value, result.error)
 
-    def reply(self, connection: int, body: "dict[str, Any]") -> None:
+    def send(self, connection: int, line: bytes) -> None:
         """Answer one line of a local connection."""
-        self._effects.append(Reply(connection, dump(body) + b"\n"))
+        self._effects.append(Reply(connection, line))
 
     def say(self, text: str) -> None:
         """One line for the console."""

@@ -68,6 +68,7 @@ class Updating:
         self._retries = 0
         self._last_result = ""
         self.state = FRESH
+        self.committed_hook: "Callable[[str, str], None] | None" = None
         self._actions: "dict[str, Callable[[], None]]" = {
             "rest": self._rest,
             "back_off": self._back_off,
@@ -300,6 +301,8 @@ class Updating:
         self._reporting.report_update(event, origin, self._version(), code, detail, slot)
 
     def _report_committed(self) -> None:
+        if self.committed_hook is not None:
+            self.committed_hook(self.state.origin, self._version())
         self._report("committed")
         self._go("complete", release=None, slot="", failures=0, refused="")
 

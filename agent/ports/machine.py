@@ -34,7 +34,7 @@ class Services(Protocol):
         """Try to get in as an outsider would, from the loopback address `source`; user None tries without credentials.
 
         Returns:
-            `in`, `refused`, or `silent` (no answer that could be understood).
+            `in`, `refused`, `wait` (too many wrong tries), or `silent` (no answer that could be understood).
         """
         ...
 

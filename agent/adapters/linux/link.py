@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.tls import client_context
+from agent.formats.messages import State, encode_state
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -34,6 +35,7 @@ class PahoLink:
         self._client: Client | None = None
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
+        self._early: set[int] = set()
         self._up = False
         self._failures = 0
         self._random = random.SystemRandom()
@@ -56,7 +58,7 @@ class PahoLink:
         self._subscribe = subscribe
         client = Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
         client.tls_set_context(context)
-        client.will_set(f"camward/1/{device_id}/state", b'{"online":false}', QOS, retain=True)
+        client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -79,8 +81,14 @@ class PahoLink:
                 return True
             if len(self._names) >= MAX_IN_FLIGHT:
                 return False
-            info = client.publish(topic, payload, QOS, retain)
-            self._names[info.mid] = name
+        # Not under our lock: paho calls `_on_publish` while it holds a lock that `publish` takes.
+        mid = client.publish(topic, payload, QOS, retain).mid
+        with self._lock:
+            if mid in self._early:
+                self._early.discard(mid)
+                self._post(("acknowledged", name))
+            else:
+                self._names[mid] = name
         return True
 
     def close(self) -> None:
@@ -92,10 +100,16 @@ class PahoLink:
         client.loop_stop()
         with self._lock:
             self._names.clear()
+            self._early.clear()
             self._up = False
 
     def _on_connect(
-        self, client: "Client", _data: object, _flags: "ConnectFlags", code: "ReasonCode", _properties: "Properties | None"
+        self,
+        client: "Client",
+        _data: object,
+        _flags: "ConnectFlags",
+        code: "ReasonCode",
+        _properties: "Properties | None",
     ) -> None:
         if code.is_failure:
             self._delay(client)
@@ -113,7 +127,12 @@ class PahoLink:
         self._post(("down", "the broker cannot be reached"))
 
     def _on_disconnect(
-        self, client: "Client", _data: object, _flags: "DisconnectFlags", code: "ReasonCode", _properties: "Properties | None"
+        self,
+        client: "Client",
+        _data: object,
+        _flags: "DisconnectFlags",
+        code: "ReasonCode",
+        _properties: "Properties | None",
     ) -> None:
         with self._lock:
             self._up = False
@@ -123,9 +142,10 @@ class PahoLink:
     def _on_publish(
         self, _client: "Client", _data: object, mid: int, _code: "ReasonCode", _properties: "Properties"
     ) -> None:
-        # The lock: on a fast broker the acknowledgement comes before `publish` has noted the message's number.
         with self._lock:
             name = self._names.pop(mid, None)
+            if name is None:
+                self._early.add(mid)  # a fast broker answers before `publish` has noted the number
         if name is not None:
             self._post(("acknowledged", name))
 

@@ -1,0 +1,136 @@
+"""The boot record in the raw sectors before slot A, and the restart."""
+
+import ctypes
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.formats import boot_record
+from agent.formats.boot_record import BootRecord
+from agent.formats.errors import Unavailable
+from agent.ports.boot import BootControl
+from agent.ports.storage import BlockDevice
+
+COMMAND_LINE = Path("/proc/cmdline")
+_SLOT = re.compile(r"(?:^|\s)camward\.slot=([ab])(?:\s|$)")
+_RB_AUTOBOOT = 0x01234567  # reboot(2): restart at once, with the default command
+
+
+class RawBootControl:
+    """`agent.ports.boot.BootControl`: two copies at fixed offsets of the disk, shared with the boot loader.
+
+    A sector is written whole or not at all by the media this is for; a torn one fails its CRC and the other copy counts.
+    """
+
+    def __init__(
+        self, device: BlockDevice, offsets: tuple[int, int], command_line: Path, restart: Callable[[], None]
+    ) -> None:
+        """Use the disk and the byte offsets of both copies; `restart` is called by `reboot` after a sync."""
+        self._device = device
+        self._offsets = offsets
+        self._command_line = command_line
+        self._restart = restart
+
+    def booted_slot(self) -> str:
+        """See `BootControl.booted_slot`.
+
+        Raises:
+            Unavailable: the kernel's command line names no slot.
+        """
+        try:
+            found = _SLOT.search(self._command_line.read_text())
+        except OSError as error:
+            raise Unavailable(f"{self._command_line}: {error.strerror}") from error
+        if found is None:
+            raise Unavailable("the kernel was not told which slot it runs from")
+        return found[1]
+
+    def read(self) -> BootRecord:
+        """See `BootControl.read`.
+
+        Raises:
+            Unavailable: no copy is valid, or the medium fails.
+        """
+        record, _ = self._newer()
+        if record is None:
+            raise Unavailable("both copies of the boot record are damaged")
+        return record
+
+    def write(self, record: BootRecord) -> None:
+        """See `BootControl.write`; durable when it returns.
+
+        Raises:
+            Unavailable: the medium fails, or no generation is left.
+        """
+        current, index = self._newer()
+        generation = 1 if current is None else current.generation + 1
+        if generation > boot_record.NUMBER_MAX:
+            raise Unavailable("the boot record has no generation left")
+        sector = boot_record.encode(record.replace(generation=generation))
+        offset = self._offsets[index]
+        # The device writes in erase blocks: the rest of the block stays as it is.
+        block = bytearray(self._device.read(offset, BLOCK_BYTES))
+        block[: boot_record.RECORD_BYTES] = sector
+        self._device.write(offset, bytes(block))
+        self._device.flush()
+
+    def reboot(self) -> None:
+        """See `BootControl.reboot`.
+
+        Raises:
+            Unavailable: the system refuses.
+        """
+        os.sync()
+        self._restart()
+
+    def _newer(self) -> tuple[BootRecord | None, int]:
+        first, second = (self._device.read(offset, boot_record.RECORD_BYTES) for offset in self._offsets)
+        return boot_record.newer(first, second)
+
+
+BLOCK_BYTES = 4096
+"""Both copies lie at multiples of it, each alone in its block."""
+
+
+class UnsafeBootRecordRollbackStore:
+    """`agent.ports.boot.RollbackStore` inside the boot record.
+
+    Unsafe: who can write the disk can lower it again. The boot script enforces it against software that is merely old.
+    """
+
+    def __init__(self, boot: BootControl) -> None:
+        self._boot = boot
+
+    def read(self) -> int:
+        """See `RollbackStore.read`.
+
+        Raises:
+            Unavailable: the boot record cannot be read.
+        """
+        return self._boot.read().rollback_index
+
+    def raise_to(self, epoch: int) -> None:
+        """See `RollbackStore.raise_to`; durable when it returns.
+
+        Raises:
+            Unavailable: the medium fails.
+        """
+        record = self._boot.read()
+        if epoch > record.rollback_index:
+            self._boot.write(record.replace(rollback_index=epoch))
+
+    def protection(self) -> str:
+        """See `RollbackStore.protection`."""
+        return "none"
+
+
+def restart_machine() -> None:
+    """reboot(2).
+
+    Raises:
+        Unavailable: the kernel refuses (no CAP_SYS_BOOT).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.reboot(_RB_AUTOBOOT):
+        raise Unavailable(f"the kernel refuses to restart: {os.strerror(ctypes.get_errno())}")

@@ -1,0 +1,177 @@
+"""The agent: its parts put together, and the one entry, `step`.
+
+Deterministic: given the same ports, the same events at the same times give the same effects.
+"""
+
+from hashlib import sha256
+
+from agent.app.accounts import Accounts
+from agent.app.checking import Checking
+from agent.app.credentials import Credentials
+from agent.app.desk import Desk
+from agent.app.enrolling import Enrolling
+from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message, Result
+from agent.app.evidence import Evidence
+from agent.app.guard import Guard
+from agent.app.health import Health
+from agent.app.login import Login
+from agent.app.office import Office
+from agent.app.proving import Proving
+from agent.app.reporting import Reporting
+from agent.app.trusted_time import TrustedTime
+from agent.app.updating import Updating
+from agent.core import slots
+from agent.formats.errors import Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from agent.app.ports import Ports
+    from agent.core.compliance import Catalogue
+    from agent.core.password import Blocklist
+    from agent.formats.config import Config
+    from agent.formats.label import Label
+    from agent.formats.ownership import Ownership
+
+IDENTITY_KEYS = ("tls", "evidence")
+ID_CHARS = 26
+COMMAND_EVERY_S = 5.0  # commands come unsigned for now, and all they can do is make the agent look; not more often
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+class Agent:
+    """One camera's agent.
+
+    Call `start` once, then `step` for every event and whenever `wake_at` has come. Each returns the effects to carry
+    out now, in order, and the monotonic time at which to step again without an event.
+    """
+
+    def __init__(
+        self,
+        ports: "Ports",
+        config: "Config",
+        label: "Label",
+        image_root: bytes,
+        catalogue: "Catalogue",
+        blocklist: "Blocklist",
+    ) -> None:
+        """Put the parts together; nothing is read or written before `start`, but for the counters and the time floor.
+
+        Raises:
+            FormatError: layout or password policy of the configuration are malformed.
+            Unavailable: the store fails.
+        """
+        self._desk = desk = Desk(ports, config, label)
+        time = TrustedTime(desk)
+        self._accounts = Accounts(ports.store)
+        proving = Proving(desk)
+        guard = Guard(desk, proving, time)
+        credentials = Credentials(desk, self._accounts, proving, time, blocklist)
+        self._health = Health(desk)
+        self._reporting = Reporting(desk, time)
+        self._updating = Updating(desk, Checking(desk, time, image_root), self._health, self._reporting)
+        self._enrolling = Enrolling(desk, self._enrolled)
+        self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue)
+        self._office = Office(
+            desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard
+        )
+        self._login = Login(desk, self._accounts, credentials, guard, self._office)
+        self._guard = guard
+        self._last_command = -COMMAND_EVERY_S
+
+    def start(self, now: float) -> "tuple[tuple[Any, ...], float | None]":
+        """First step of this run: load, and go on where the last run ended.
+
+        Raises:
+            Unavailable: the store, the keys or the boot record cannot be used: nothing can be guarded.
+        """
+        desk = self._desk
+        desk.now = now
+        ports = desk.ports
+        # Before the first key is made: a camera without credentials *and* without identity is new.
+        self._accounts.load(first_boot=ports.store.read("identity/tls.key.pem") is None)
+        desk.device_id = device_id(ports.keys.ensure(IDENTITY_KEYS[0]))
+        for name in IDENTITY_KEYS[1:]:
+            ports.keys.ensure(name)
+        ports.web_certificate.ensure(desk.label.serial)
+        self._reporting.start(self._facts)
+        self._login.start()
+        self._updating.committed_hook = self._committed
+        self._updating.start()
+        if not self._updating.on_trial():
+            self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
+        self._enrolling.start()
+        self._evidence.start()
+        return desk.take()
+
+    def step(self, event: "Any", now: float) -> "tuple[tuple[Any, ...], float | None]":
+        """Take one event (None: time has passed), do at most one piece of due work, and say what comes next."""
+        self._desk.now = now
+        if event is None:
+            self._desk.run_due()
+        elif isinstance(event, Result):
+            self._desk.settle(event)
+        elif isinstance(event, Line):
+            if event.service == ADMIN:
+                self._office.line(event.connection, event.body)
+            else:
+                self._login.line(event.connection, event.service, event.body)
+        elif isinstance(event, Linked):
+            self._reporting.linked(event.up, event.reason)
+        elif isinstance(event, Acknowledged):
+            self._reporting.acknowledged(event.name)
+        elif isinstance(event, Message):
+            self._command()
+        return self._desk.take()
+
+    def stop(self) -> None:
+        """Write what is kept in memory for a while; for an orderly shutdown."""
+        self._guard.save()
+
+    def _command(self) -> None:
+        if self._desk.now - self._last_command >= COMMAND_EVERY_S:
+            self._last_command = self._desk.now
+            self._updating.check_now()
+
+    def _enrolled(self, record: "Ownership") -> None:
+        self._reporting.enrolled(record)
+        self._updating.enrolled(record.director_root.encode(), record.check_interval_s)
+        self._evidence.enrolled(self._reporting)
+
+    def _seen_healthy(self, healthy: bool, detail: str) -> None:
+        """An ordinary boot has come up (or not; then the boot record keeps counting, and the boot loader decides)."""
+        desk = self._desk
+        if not healthy:
+            desk.say("camward-agent: not healthy: " + detail)
+            return
+        desk.say("camward-agent: healthy")
+        try:
+            record, booted = desk.ports.boot.read(), desk.ports.boot.booted_slot()
+            if record.active == booted:
+                settled = slots.seen_healthy(record)
+            else:
+                # The committed slot gave way to this one: this one is the one to keep.
+                settled = slots.commit(record, booted)
+            if settled != record:
+                desk.ports.boot.write(settled)
+        except Unavailable as error:
+            desk.say("camward-agent: " + str(error))
+
+    def _committed(self, origin: str, version: str) -> None:
+        self._desk.say("camward-agent: healthy")
+        fact = {"from": origin, "to": version, "committed": True, "boots_since": 0, "user_steps": 0}
+        self._evidence.happened("update_history", fact)
+
+    def _facts(self) -> "dict[str, Any]":
+        return {
+            "version": self._desk.config.version,
+            "slot": self._desk.ports.boot.booted_slot(),
+            "phase": self._updating.state.phase,
+        }
+
+
+def device_id(spki_der: bytes) -> str:
+    """First 26 characters of the lower-case base32 of the SHA-256 of the identity key (SubjectPublicKeyInfo, DER)."""
+    number = int.from_bytes(sha256(spki_der).digest(), "big")
+    return "".join(_BASE32[(number >> (256 - 5 * (index + 1))) & 31] for index in range(ID_CHARS))

@@ -1,0 +1,190 @@
+"""Enrolment: a one-time token becomes a certificate, an ownership record, and an introduction; resumable at every step.
+
+`enrol/state.json` holds the phase and the token until the last step is done. Phases: certifying, owning, introducing.
+"""
+
+from binascii import hexlify
+from hashlib import sha256
+
+from agent.core import backoff
+from agent.formats import base64, fields, ownership, token
+from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.json import dump, parse_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agent.app.desk import Desk
+    from agent.formats.errors import CamwardError
+    from agent.formats.ownership import Ownership
+    from agent.formats.token import Token
+
+    Enrolled = Callable[[Ownership], None]
+
+STATE = "enrol/state.json"
+CERTIFICATE = "identity/certificate.pem"
+RECORD = "ownership/record.json"
+MAX_STATE_BYTES = 8 * 1024
+RETRY_FIRST_S = 5.0
+RETRY_MAX_S = 600.0
+_TIMER = "enrol"
+
+
+class WrongOwner(Rejected):
+    """The ownership record is not the one that the token names."""
+
+    code = "wrong_owner"
+
+
+class Enrolling:
+    """The enrolment part of the agent."""
+
+    def __init__(self, desk: "Desk", enrolled: "Enrolled") -> None:
+        """`enrolled(record)` is called when the device has an owner: after enrolment, and at each start."""
+        self._desk = desk
+        self._enrolled = enrolled
+        self._attempt = 0
+        self.phase = "none"
+        self.problem = ""
+        self.operator = ""
+        self.server_url = ""
+
+    def start(self) -> None:
+        """Go on with an enrolment, or serve the owner there is."""
+        store = self._desk.ports.store
+        body = store.read(STATE)
+        if body is not None:
+            try:
+                source = parse_object(body, MAX_STATE_BYTES)
+                phase = fields.choice(source, "phase", ("certifying", "owning", "introducing"))
+                self._run(phase, token.parse(fields.text(source, "token", token.MAX_TOKEN_CHARS)))
+            except FormatError as error:
+                self.problem = "the stored enrolment is damaged: " + str(error)
+            return
+        record = store.read(RECORD)
+        if record is not None:
+            try:
+                self._serve(ownership.parse(record))
+            except FormatError as error:
+                self.problem = "the ownership record is damaged: " + str(error)
+
+    def begin(self, text: str) -> str:
+        """Begin with a pasted token; returns what is wrong with it, empty when the enrolment has begun."""
+        if self.phase != "none":
+            return "this camera is enrolled already" if self.phase == "enrolled" else "an enrolment is under way"
+        try:
+            parsed = token.parse(text)
+        except FormatError as error:
+            return str(error)
+        self.problem = ""
+        self._go("certifying", parsed)
+        return ""
+
+    def _go(self, phase: str, parsed: "Token") -> None:
+        """Save the phase, then do its work."""
+        try:
+            self._desk.ports.store.write(STATE, dump({"v": 1, "phase": phase, "token": token.encode(parsed)}))
+        except Unavailable as error:
+            self._later(error, lambda: self._go(phase, parsed))
+            return
+        self._attempt = 0
+        self._run(phase, parsed)
+
+    def _run(self, phase: str, parsed: "Token") -> None:
+        self.phase = phase
+        desk = self._desk
+        try:
+            if phase == "certifying":
+                certify = (parsed, desk.device_id, desk.label.serial)
+                desk.call("enroller", "certify", certify, self._after(parsed, self._certified))
+                return
+            desk.ports.fetcher.open(parsed.url, _pem(parsed.ca))
+            if phase == "owning":
+                get = ("/device/v1/ownership", ownership.MAX_RECORD_BYTES)
+                desk.call("fetcher", "get", get, self._after(parsed, self._owned))
+            else:
+                put = ("/device/v1/identity", self._introduction())
+                desk.call("fetcher", "put", put, self._after(parsed, self._introduced))
+        except (Rejected, Unavailable) as error:
+            self._failed(error, parsed)
+
+    def _after(
+        self, parsed: "Token", then: "Callable[[object, Token], None]"
+    ) -> "Callable[[object, CamwardError | None], None]":
+        def ended(value: "object", error: "CamwardError | None") -> None:
+            try:
+                if error is not None:
+                    raise error
+                then(value, parsed)
+            except (Rejected, Unavailable) as caught:
+                self._failed(caught, parsed)
+
+        return ended
+
+    def _certified(self, value: "object", parsed: "Token") -> None:
+        if not isinstance(value, bytes):
+            raise Unavailable("no certificate")
+        self._desk.ports.store.write(CERTIFICATE, value)
+        self._go("owning", parsed)
+
+    def _owned(self, value: "object", parsed: "Token") -> None:
+        if not isinstance(value, bytes):
+            raise Unavailable("the server has no ownership record for this device yet")
+        if str(hexlify(sha256(value).digest()), "utf-8") != parsed.ownership_sha256:
+            raise WrongOwner("the record is not the one that the token names")
+        ownership.parse(value)
+        self._desk.ports.store.write(RECORD, value)
+        self._go("introducing", parsed)
+
+    def _introduction(self) -> bytes:
+        desk = self._desk
+        key = desk.ports.keys.ensure("evidence")
+        return dump(
+            {
+                "v": 1,
+                "evidence_public_key": _pem(key, "PUBLIC KEY"),
+                "serial": desk.label.serial,
+                "model": desk.config.model,
+                "hardware": desk.label.hardware,
+                "version": desk.config.version,
+            }
+        )
+
+    def _introduced(self, _value: "object", _parsed: "Token") -> None:
+        record = self._desk.ports.store.read(RECORD)
+        if record is None:
+            raise Unavailable("the ownership record is gone")
+        found = ownership.parse(record)
+        self._desk.ports.store.delete(STATE)
+        self._serve(found)
+
+    def _serve(self, record: "Ownership") -> None:
+        self._desk.ports.fetcher.open(record.server_url, record.ca)
+        self.phase = "enrolled"
+        self.operator = record.operator
+        self.server_url = record.server_url
+        self._enrolled(record)
+
+    def _failed(self, error: "CamwardError", parsed: "Token") -> None:
+        """What is wrong will be wrong again and ends the enrolment; what is unavailable is tried again."""
+        phase = self.phase
+        if isinstance(error, Rejected):
+            self.problem = str(error)
+            self.phase = "none"
+            self._desk.ports.store.delete(STATE)
+        else:
+            self._later(error, lambda: self._run(phase, parsed))
+
+    def _later(self, error: "CamwardError", again: "Callable[[], None]") -> None:
+        self.problem = str(error)
+        self._attempt += 1
+        fraction = int.from_bytes(self._desk.ports.entropy.bytes(4), "big") / 0x100000000
+        delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, fraction)
+        self._desk.at(_TIMER, self._desk.now + max(1.0, delay), again)
+
+
+def _pem(der: bytes, what: str = "CERTIFICATE") -> str:
+    text = base64.encode(der)
+    lines = [text[at : at + 64] for at in range(0, len(text), 64)]
+    return "-----BEGIN %s-----\n%s\n-----END %s-----\n" % (what, "\n".join(lines), what)

@@ -1,0 +1,213 @@
+"""Collects facts, has agent.core.compliance judge them, and hands the report to people and to the server.
+
+Facts come from three places: Sensors (what the system shows), proofs on the live services, and what the agent itself
+has seen happen (kept in `evidence/history.json`). A probe that could not run leaves its fact out.
+"""
+
+from agent.app.accounts import CLAIMED
+from agent.app.proving import IN, REFUSED, SILENT, WAITED, Attempt
+from agent.core import compliance
+from agent.core.trust import Device
+from agent.formats import evidence
+from agent.formats.errors import FormatError, Unavailable
+from agent.formats.json import dump, parse_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from agent.app.accounts import Accounts
+    from agent.app.credentials import Credentials
+    from agent.app.desk import Desk
+    from agent.app.proving import Finding, Proving
+    from agent.app.reporting import Reporting
+    from agent.app.trusted_time import TrustedTime
+    from agent.core.compliance import Catalogue
+    from agent.formats.errors import CamwardError
+
+REPORT = "evidence.json"
+HISTORY = "evidence/history.json"
+MAX_HISTORY_BYTES = 64 * 1024
+DAILY_S = 86400.0
+SETTLE_S = 5.0  # after a boot or a claim: let the services come to rest
+LOCKOUT_TRIES = 8  # the wait begins with the sixth try; two more for a service that counts otherwise
+_TIMER = "evidence"
+
+
+class Evidence:
+    """One collection at a time."""
+
+    def __init__(
+        self,
+        desk: "Desk",
+        accounts: "Accounts",
+        credentials: "Credentials",
+        proving: "Proving",
+        time: "TrustedTime",
+        catalogue: "Catalogue",
+    ) -> None:
+        self._desk = desk
+        self._accounts = accounts
+        self._credentials = credentials
+        self._proving = proving
+        self._time = time
+        self._catalogue = catalogue
+        self._reporting: "Reporting | None" = None
+        self._running = False
+        self._waiting: "list[Callable[[str], None]]" = []
+        self._history = self._load()
+        self.table = ""
+
+    def start(self) -> None:
+        """First collection of this boot, and one a day; counts this boot for the last committed update."""
+        boot = {"id": self._desk.ports.clock.boot_id()}
+        if self._history.get("boot") != boot:
+            update = self._history.get("update_history")
+            if isinstance(update, dict) and isinstance(update.get("boots_since"), int):
+                update["boots_since"] += 1
+            self.happened("boot", boot)
+        self.soon()
+
+    def enrolled(self, reporting: "Reporting") -> None:
+        """Send the reports from now on."""
+        self._reporting = reporting
+        self.soon()
+
+    def soon(self) -> None:
+        """Collect again shortly: something has changed."""
+        self._desk.at(_TIMER, self._desk.now + SETTLE_S, self._collect_daily)
+
+    def happened(self, probe: str, fact: "dict[str, Any]") -> None:
+        """Keep a fact that only the moment itself could show; a full disk loses it, and nothing else."""
+        self._history[probe] = fact
+        self._save()
+
+    def collect(self, done: "Callable[[str], None]") -> None:
+        """Collect now; `done` gets the table for a terminal, or one line saying what went wrong."""
+        self._waiting.append(done)
+        if self._running:
+            return
+        self._running = True
+        facts: "dict[str, Any]" = dict(self._history)
+
+        def sensed(value: "object", error: "CamwardError | None") -> None:
+            if error is None and isinstance(value, dict):
+                facts.update(value)
+            self._proving.start(self._proving.intruders(), tried)
+
+        def tried(found: "tuple[Finding, ...]") -> None:
+            facts["login_negative"] = {"tried": self._login_negative(found)}
+            self._test_lockout(finish)
+
+        def finish(blocked: "list[dict[str, Any]]") -> None:
+            if blocked:
+                facts["lockout_selftest"] = {"tried": blocked}
+            self._finish(facts)
+
+        self._desk.call("sensors", "facts", (), sensed)
+
+    def _collect_daily(self) -> None:
+        self._desk.at(_TIMER, self._desk.now + DAILY_S, self._collect_daily)
+        self.collect(lambda _: None)
+
+    # Facts
+
+    def _own_facts(self, facts: "dict[str, Any]") -> None:
+        """What the agent knows of itself."""
+        users = self._accounts.users
+        config, label = self._desk.config, self._desk.label
+        facts["claim_state"] = {"state": self._accounts.state}
+        facts["default_password"] = {
+            # The label's code opens nothing but the claim, so it is no password.
+            "factory_password": False,
+            "min_chars": self._credentials.min_chars(),
+            "blocklist": bool(self._credentials.violations("user", "camera-admin-12345")),
+            "changed_at": max((user.set_at for user in users.values()), default=0),
+        }
+        facts["key_protection"] = {"keys": self._desk.ports.keys.protection()}
+        facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
+        facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
+        facts["declaration"] = config.declarations
+
+    def _login_negative(self, found: "tuple[Finding, ...]") -> "list[dict[str, Any]]":
+        rows = []
+        for service in self._desk.config.services:
+            mine = [one for one in found if one.service == service.name]
+            rows.append(
+                {
+                    "service": service.name,
+                    "port": service.port,
+                    "anonymous": _worst([one.found for one in mine if one.who == "anonymous"]),
+                    "default": _worst([one.found for one in mine if one.who != "anonymous"]),
+                }
+            )
+        return rows
+
+    def _test_lockout(self, done: "Callable[[list[dict[str, Any]]], None]") -> None:
+        """Wrong tries at each service, from an address and for a user that nobody else has, until it says wait.
+
+        An unclaimed or locked camera takes no tries at all, so there is nothing to test.
+        """
+        rows: "list[dict[str, Any]]" = []
+        services = list(self._desk.config.services) if self._accounts.state == CLAIMED else []
+
+        def next_service() -> None:
+            if not services:
+                done(rows)
+                return
+            service = services.pop(0)
+            attempt = Attempt(service.name, "digest", "nobody", self._proving.stranger(), "wrong", WAITED)
+            source = self._proving.address()
+            self._proving.until(attempt, source, LOCKOUT_TRIES, lambda count, last: tried(service, count, last))
+
+        def tried(service: "Any", count: int, last: str) -> None:
+            if last != SILENT:
+                rows.append({"service": service.name, "blocked": last == WAITED, "after": count})
+            next_service()
+
+        next_service()
+
+    # The report
+
+    def _finish(self, facts: "dict[str, Any]") -> None:
+        self._running = False
+        waiting, self._waiting = self._waiting, []
+        config = self._desk.config
+        device = Device(
+            self._desk.device_id, config.model, self._desk.label.hardware, config.version,
+            self._desk.ports.rollback.read(),
+        )  # fmt: skip
+        try:
+            self._own_facts(facts)
+            report = compliance.assess(self._catalogue, facts, device, self._time.now_s())
+            body = evidence.body(report)
+            self._desk.ports.scratch.write(REPORT, dump(body))
+            self.table = compliance.table(report, self._catalogue)
+            if self._reporting is not None:
+                self._reporting.queue("evidence", body)
+            told = self.table
+        except (FormatError, Unavailable) as error:
+            told = "no evidence: " + str(error) + "\n"
+        for done in waiting:
+            done(told)
+
+    def _load(self) -> "dict[str, Any]":
+        try:
+            body = self._desk.ports.store.read(HISTORY)
+            return {} if body is None else parse_object(body, MAX_HISTORY_BYTES)
+        except FormatError:
+            return {}
+
+    def _save(self) -> None:
+        try:
+            self._desk.ports.store.write(HISTORY, dump(self._history))
+        except (FormatError, Unavailable):
+            pass  # evidence is poorer for it; the camera goes on
+
+
+def _worst(found: "list[str]") -> str:
+    """`in` if anything got in, else `silent` if anything was silent, else `refused`."""
+    if IN in found:
+        return IN
+    return SILENT if SILENT in found or not found else REFUSED

@@ -1,0 +1,51 @@
+"""Grants: short-lived proofs that a login succeeded, for the service it was made at."""
+
+from binascii import hexlify
+
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.app.desk import Desk
+
+GRANT_LIFE_S = 600.0
+MAX_GRANTS = 64  # the one that ends first gives way
+GRANT_BYTES = 16
+
+
+class Grant(Value):
+    """Who it is for, where, and until when (monotonic)."""
+
+    FIELDS = ("user", "role", "service", "ends_at")
+    user: str
+    role: str
+    service: str
+    ends_at: float
+
+
+class Grants:
+    """The grants that are out."""
+
+    def __init__(self, desk: "Desk") -> None:
+        self._desk = desk
+        self._out: "dict[str, Grant]" = {}
+
+    def give(self, user: str, role: str, service: str) -> str:
+        """A fresh one, 128 random bits in hex."""
+        if len(self._out) >= MAX_GRANTS:
+            del self._out[min(self._out, key=lambda text: self._out[text].ends_at)]
+        text = str(hexlify(self._desk.ports.entropy.bytes(GRANT_BYTES)), "utf-8")
+        self._out[text] = Grant(user, role, service, self._desk.now + GRANT_LIFE_S)
+        return text
+
+    def find(self, text: str, service: str) -> "Grant | None":
+        """The grant, if it was given at this service and has not ended."""
+        grant = self._out.get(text)
+        if grant is None or grant.service != service or grant.ends_at < self._desk.now:
+            return None
+        return grant
+
+    def revoke(self, user: str) -> None:
+        """Take back every grant of this user."""
+        for text in [text for text, grant in self._out.items() if grant.user == user]:
+            del self._out[text]

@@ -1,0 +1,74 @@
+"""Brute force: counts tries per source and per account over all paths together, and remembers across restarts."""
+
+from agent.core import lockout
+from agent.formats.errors import FormatError, Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.app.desk import Desk
+    from agent.app.proving import Proving
+    from agent.app.trusted_time import TrustedTime
+
+DOCUMENT = "credentials/lockout.json"
+SAVE_EVERY_S = (
+    5.0  # flash wear against what a power cut lets an attacker try again: fewer tries than a restart takes time
+)
+_TIMER = "guard"
+
+
+class Guard:
+    """In front of every comparison of a secret. The agent's own proofs are not counted."""
+
+    def __init__(self, desk: "Desk", proving: "Proving", time: "TrustedTime") -> None:
+        self._desk = desk
+        self._proving = proving
+        self._time = time
+        self._dirty = False
+        self.refused = 0
+        self._lockout = lockout.Lockout()
+        body = desk.ports.store.read(DOCUMENT)
+        if body is not None:
+            try:
+                self._lockout = lockout.parse(body)
+            except FormatError:
+                pass  # counting starts again; every wait is short at first
+
+    def wait_s(self, source: str, user: str) -> int:
+        """Seconds to wait before this try; 0: go on, and the try counts as failed until `succeeded`.
+
+        Counting first means that tries in parallel gain nothing.
+        """
+        if self._proving.is_own(source):
+            return 0
+        now = self._time.now_s()
+        wait = self._lockout.check(source, user, now)
+        if wait:
+            self.refused += 1
+            return wait
+        self._lockout.failed(source, user, now)
+        self._save_soon()
+        return 0
+
+    def succeeded(self, source: str, user: str) -> None:
+        """The secret was right."""
+        if not self._proving.is_own(source):
+            self._lockout.succeeded(source, user, self._time.now_s())
+            self._save_soon()
+
+    def held(self) -> int:
+        """Sources and accounts that have to wait just now."""
+        return self._lockout.held(self._time.now_s())
+
+    def _save_soon(self) -> None:
+        if not self._dirty:
+            self._dirty = True
+            self._desk.at(_TIMER, self._desk.now + SAVE_EVERY_S, self.save)
+
+    def save(self) -> None:
+        """Write the counters now, if they have changed."""
+        if self._dirty:
+            try:
+                self._desk.ports.store.write(DOCUMENT, self._lockout.encode())
+                self._dirty = False
+            except Unavailable:
+                self._desk.at(_TIMER, self._desk.now + SAVE_EVERY_S, self.save)

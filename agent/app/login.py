@@ -1,0 +1,305 @@
+"""Who may log in: the operations of the login socket protocol (agent.formats.login), for every service alike.
+
+Wrong user and wrong password are one answer, after the same work. The order of an operation that compares a secret:
+state, lockout (which counts the try), comparison. Nothing is said about an account before its password was right.
+"""
+
+from hashlib import sha256
+
+from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
+from agent.app.digest import ALGORITHMS, REALM, Nonces, response, same, secret
+from agent.app.grants import Grants
+from agent.formats import label as labels
+from agent.formats import login
+from agent.formats.errors import FormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from agent.app.accounts import Account, Accounts
+    from agent.app.credentials import Credentials
+    from agent.app.desk import Desk
+    from agent.app.grants import Grant
+    from agent.app.guard import Guard
+    from agent.app.office import Office
+    from agent.formats.errors import CamwardError
+    from agent.formats.login import Request
+
+    Answer = Callable[[str, dict[str, Any]], None]
+
+MAX_HASHING = 8  # logins that wait for Argon2 (about a second each on a slow camera); more are told to come back
+CLAIM_ACCOUNT = "(claim)"  # what tries at the label's code count against; no user can have this name
+NONCE_KEY_BYTES = 32
+
+
+class Asked:
+    """One request and how to answer it, once."""
+
+    def __init__(self, desk: "Desk", connection: int, service: str, request: "Request") -> None:
+        self._desk = desk
+        self._connection = connection
+        self.service = service
+        self.source = request.source
+        self.arguments = request.arguments
+
+    def yes(self, members: "dict[str, Any]") -> None:
+        """Answer ok."""
+        self._desk.send(self._connection, login.encode_reply(members))
+
+    def no(self, code: str, members: "dict[str, Any] | None" = None) -> None:
+        """Refuse with a code of the protocol."""
+        self._desk.send(self._connection, login.encode_refusal(code, members or {}))
+
+
+class Login:
+    """Answers the login sockets."""
+
+    def __init__(
+        self, desk: "Desk", accounts: "Accounts", credentials: "Credentials", guard: "Guard", office: "Office"
+    ) -> None:
+        """`office`: what an administrator can ask for beside logging in."""
+        self._desk = desk
+        self._accounts = accounts
+        self._credentials = credentials
+        self._guard = guard
+        self._office = office
+        self._grants = Grants(desk)
+        self._nonces = Nonces(desk.ports.entropy.bytes(NONCE_KEY_BYTES))
+        self._hashing = 0
+        self._dummy_phc = ""
+        nobody = str(desk.ports.entropy.bytes(16))
+        self._dummy_ha1 = {algorithm: secret(algorithm, nobody, nobody) for algorithm in ALGORITHMS}
+        self._operations: "dict[str, Callable[[Asked], None]]" = {
+            "state": self._state,
+            "login": self._login,
+            "nonce": self._nonce,
+            "digest": self._digest,
+            "policy": self._policy,
+            "claim": self._claim,
+            "change_password": self._change_password,
+            "users": self._users,
+            "set_user": self._set_user,
+            "enrol": self._enrol,
+            "device": self._device,
+            "evidence": self._evidence,
+        }
+
+    def start(self) -> None:
+        """Prepare the hash that unknown users are compared with."""
+
+        def made(phc: "object", error: "CamwardError | None") -> None:
+            self._dummy_phc = str(phc) if error is None else ""
+
+        self._desk.call("hasher", "hash", (str(self._desk.ports.entropy.bytes(16)),), made)
+
+    def line(self, connection: int, service: str, body: bytes) -> None:
+        """Answer one line from a service."""
+        try:
+            request = login.parse_request(body)
+        except FormatError as error:
+            self._desk.send(connection, login.encode_refusal("bad_request", {"detail": str(error)[:200]}))
+            return
+        asked = Asked(self._desk, connection, service, request)
+        if request.op not in ("state", "policy", "claim") and self._accounts.state != CLAIMED:
+            asked.no(self._accounts.state)
+            return
+        self._operations[request.op](asked)
+
+    # What needs no login
+
+    def _state(self, asked: Asked) -> None:
+        label, config = self._desk.label, self._desk.config
+        asked.yes(
+            {
+                "state": self._accounts.state,
+                "model": config.model,
+                "hardware": label.hardware,
+                "serial": label.serial,
+                "version": config.version,
+                "claimable": self._accounts.state == UNCLAIMED,
+                "realm": REALM,
+            }
+        )
+
+    def _nonce(self, asked: Asked) -> None:
+        asked.yes({"nonce": self._nonces.make(self._desk.now), "realm": REALM, "opaque": ""})
+
+    def _policy(self, asked: Asked) -> None:
+        if self._accounts.state == CLAIMED and self._granted(asked) is None:
+            return
+        found = self._credentials.violations(asked.arguments["user"], asked.arguments["password"])
+        asked.yes({"violations": [violation.as_dict() for violation in found]})
+
+    # Comparing secrets
+
+    def _login(self, asked: Asked) -> None:
+        user = asked.arguments["user"]
+
+        def compared(right: bool) -> None:
+            account = self._accounts.users.get(user)
+            if right and account is not None:
+                self._admit(asked, account)
+            else:
+                asked.no("denied")
+
+        self._compare(asked, user, asked.arguments["password"], compared)
+
+    def _compare(self, asked: Asked, user: str, password: str, then: "Callable[[bool], None]") -> None:
+        """Lockout, then Argon2 in the worker; answers `wait` and `busy` itself."""
+        if self._hashing >= MAX_HASHING or not self._dummy_phc:
+            asked.no("busy")
+            return
+        if self._must_wait(asked, user):
+            return
+        account = self._accounts.users.get(user)
+        phc = account.phc if account is not None else self._dummy_phc
+        self._hashing += 1
+
+        def verified(right: "object", error: "CamwardError | None") -> None:
+            self._hashing -= 1
+            current = self._accounts.users.get(user)
+            # The account may have changed while the hash was computed.
+            good = error is None and right is True and current is not None and current.phc == phc
+            if good:
+                self._guard.succeeded(asked.source, user)
+            then(good)
+
+        self._desk.call("hasher", "verify", (password, phc), verified)
+
+    def _digest(self, asked: Asked) -> None:
+        given = asked.arguments
+        algorithm, user, counted = given["algorithm"], given["user"], _counted(given)
+        if algorithm not in ALGORITHMS or given["realm"] != REALM or (counted is None and asked.service != "rtsp"):
+            asked.no("denied")
+            return
+        if self._must_wait(asked, user):
+            return
+        count = int(counted[0], 16) if counted is not None else 0
+        fresh = self._nonces.accept(given["nonce"], count, self._desk.now)
+        account = self._accounts.users.get(user)
+        ha1 = self._dummy_ha1[algorithm]
+        if account is not None:
+            ha1 = account.ha1_sha256 if algorithm == "SHA-256" else account.ha1_md5
+        wanted = response(algorithm, ha1, given["method"], given["uri"], given["nonce"], counted)
+        right = same(wanted.encode(), given["response"].lower().encode()) and account is not None
+        if right and fresh is not False:
+            self._guard.succeeded(asked.source, user)
+        if not right or account is None or not fresh:
+            # `stale` tells a client that knew the password to come again with a fresh nonce, and nobody else anything.
+            asked.no("denied", {"stale": True} if right and fresh is None else None)
+            return
+        self._admit(asked, account)
+
+    def _must_wait(self, asked: Asked, user: str) -> bool:
+        wait_s = self._guard.wait_s(asked.source, user)
+        if wait_s:
+            asked.no("wait", {"retry_after_s": wait_s})
+        return bool(wait_s)
+
+    def _admit(self, asked: Asked, account: "Account") -> None:
+        grant = self._grants.give(account.name, account.role, asked.service)
+        asked.yes({"role": account.role, "grant": grant})
+
+    # Changing who may log in
+
+    def _claim(self, asked: Asked) -> None:
+        if self._accounts.state != UNCLAIMED:
+            asked.no("denied" if self._accounts.state == CLAIMED else self._accounts.state)
+            return
+        if self._must_wait(asked, CLAIM_ACCOUNT):
+            return
+        label = self._desk.label
+        code = labels.normal_code(asked.arguments["code"])
+        if not same(sha256(label.claim_salt + code).digest(), label.claim_sha256):
+            asked.no("denied")
+            return
+        self._guard.succeeded(asked.source, CLAIM_ACCOUNT)
+        self._set(asked, asked.arguments["user"], asked.arguments["password"], "administrator", None, grant=True)
+
+    def _change_password(self, asked: Asked) -> None:
+        user, old = asked.arguments["user"], asked.arguments["old"]
+
+        def compared(right: bool) -> None:
+            account = self._accounts.users.get(user)
+            if right and account is not None:
+                self._set(asked, user, asked.arguments["new"], account.role, old, grant=False)
+            else:
+                asked.no("denied")
+
+        self._compare(asked, user, old, compared)
+
+    def _set_user(self, asked: Asked) -> None:
+        given = asked.arguments
+        if self._granted(asked, administrator=True) is None:
+            return
+        if given["role"] not in login.ROLES:
+            asked.no("bad_request", {"detail": "no such role"})
+        elif given["role"] != "administrator" and self._last_administrator(given["user"]):
+            asked.no("bad_request", {"detail": "a camera keeps one administrator"})
+        else:
+            self._set(asked, given["user"], given["password"], given["role"], None, grant=False)
+
+    def _set(self, asked: Asked, user: str, password: str, role: str, old: "str | None", grant: bool) -> None:
+        """Policy, then the transaction, then the answer."""
+        if not user_name_ok(user):
+            asked.no("bad_request", {"detail": "user names are 1 to 32 of a-z 0-9 . _ -"})
+            return
+        found = self._credentials.violations(user, password)
+        if found:
+            asked.no("policy", {"violations": [violation.as_dict() for violation in found]})
+            return
+
+        def done(error: "CamwardError | None") -> None:
+            if error is not None:
+                asked.no("busy", {"detail": str(error)[:300]})
+                return
+            self._grants.revoke(user)
+            self._office.credentials_changed()
+            asked.yes({"role": role, "grant": self._grants.give(user, role, asked.service)} if grant else {})
+
+        self._credentials.set_password(user, password, role, old, done)
+
+    def _last_administrator(self, user: str) -> bool:
+        return [name for name, one in self._accounts.users.items() if one.role == "administrator"] == [user]
+
+    # With a grant
+
+    def _users(self, asked: Asked) -> None:
+        if self._granted(asked, administrator=True) is not None:
+            users = self._accounts.users
+            asked.yes({"users": [{"name": name, "role": users[name].role} for name in sorted(users)]})
+
+    def _enrol(self, asked: Asked) -> None:
+        if self._granted(asked, administrator=True) is not None:
+            problem = self._office.enrol(asked.arguments["token"])
+            if problem:
+                asked.no("bad_request", {"detail": problem})
+            else:
+                asked.yes({"task": "started"})
+
+    def _device(self, asked: Asked) -> None:
+        if self._granted(asked) is not None:
+            asked.yes(self._office.status())
+
+    def _evidence(self, asked: Asked) -> None:
+        if self._granted(asked) is not None:
+            asked.yes({"path": self._office.evidence_path()})
+
+    def _granted(self, asked: Asked, administrator: bool = False) -> "Grant | None":
+        grant = self._grants.find(asked.arguments.get("grant", ""), asked.service)
+        if grant is None or (administrator and grant.role != "administrator"):
+            asked.no("denied")
+            return None
+        return grant
+
+
+def _counted(given: "dict[str, str]") -> "tuple[str, str, str] | None":
+    """(nc, cnonce, qop) of a digest with qop; None without one, or with an nc that is no count."""
+    nc = given.get("nc", "")
+    if given.get("qop") != "auth" or "cnonce" not in given or not 0 < len(nc) <= 8:
+        return None
+    if any(c not in "0123456789abcdefABCDEF" for c in nc) or int(nc, 16) == 0:
+        return None
+    return nc, given["cnonce"], "auth"

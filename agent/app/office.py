@@ -1,0 +1,126 @@
+"""What an administrator can ask of the agent beside logging in; the login sockets and the admin socket share it."""
+
+from agent.app.events import ADMIN
+from agent.formats import fields
+from agent.formats.errors import FormatError
+from agent.formats.json import dump, parse_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from agent.app.accounts import Accounts
+    from agent.app.desk import Desk
+    from agent.app.enrolling import Enrolling
+    from agent.app.evidence import Evidence
+    from agent.app.guard import Guard
+    from agent.app.health import Health
+    from agent.app.reporting import Reporting
+    from agent.app.updating import Updating
+
+MAX_LINE_BYTES = 8192
+EVIDENCE_PATH = "/run/camward/evidence.json"
+
+__all__ = ["ADMIN", "Office"]
+
+
+class Office:
+    """Status, enrolment, checks and evidence on request."""
+
+    def __init__(
+        self,
+        desk: "Desk",
+        accounts: "Accounts",
+        updating: "Updating",
+        enrolling: "Enrolling",
+        reporting: "Reporting",
+        evidence: "Evidence",
+        health: "Health",
+        guard: "Guard",
+    ) -> None:
+        self._desk = desk
+        self._accounts = accounts
+        self._updating = updating
+        self._enrolling = enrolling
+        self._reporting = reporting
+        self._evidence = evidence
+        self._health = health
+        self._guard = guard
+        self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
+            "status": lambda connection, _: self._answer(connection, self.status()),
+            "enrol": self._enrol,
+            "check": self._check,
+            "evidence": self._report,
+        }
+
+    def status(self) -> "dict[str, Any]":
+        """What the camera's page and `camward-agent status` show."""
+        label, config = self._desk.label, self._desk.config
+        return {
+            "device": self._desk.device_id,
+            "serial": label.serial,
+            "model": config.model,
+            "hardware": label.hardware,
+            "version": config.version,
+            "slot": self._desk.ports.boot.booted_slot(),
+            "state": self._accounts.state,
+            "health": self._health.verdict,
+            "update": self._updating.status(),
+            "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
+            "operator": self._enrolling.operator,
+            "server": self._enrolling.server_url,
+            "link": "up" if not self._reporting.link_problem else self._reporting.link_problem[:200],
+            "outbox": self._reporting.count(),
+            "waiting_logins": self._guard.held(),
+        }
+
+    def enrol(self, token: str) -> str:
+        """Begin an enrolment; returns what is wrong with the token, empty when it has begun."""
+        return self._enrolling.begin(token)
+
+    def evidence_path(self) -> str:
+        """Where the last report is, for the camera's page."""
+        return EVIDENCE_PATH
+
+    def credentials_changed(self) -> None:
+        """A password was set and proved on the live services."""
+        services = [service.name for service in self._desk.config.services]
+        at = self._desk.ports.clock.wall_s()
+        self._evidence.happened("password_change", {"exercised": True, "at": at, "services": services})
+        self._evidence.soon()
+
+    def line(self, connection: int, body: bytes) -> None:
+        """Answer one line of the admin socket: `{"v":1,"op":...}`."""
+        try:
+            source = parse_object(body, MAX_LINE_BYTES)
+            fields.integer(source, "v", 1, 1)
+            operation = fields.choice(source, "op", tuple(self._operations))
+            self._operations[operation](connection, source)
+        except FormatError as error:
+            self._refuse(connection, str(error))
+
+    def _enrol(self, connection: int, source: "dict[str, Any]") -> None:
+        problem = self.enrol(fields.text(source, "token", 2 * MAX_LINE_BYTES))
+        if problem:
+            self._refuse(connection, problem)
+        else:
+            self._answer(connection, {"task": "started"})
+
+    def _check(self, connection: int, _: "dict[str, Any]") -> None:
+        if self._enrolling.phase != "enrolled":
+            self._refuse(connection, "this camera is not enrolled: there is no server to ask")
+            return
+        self._updating.check_now()
+        self._answer(connection, {"task": "started"})
+
+    def _report(self, connection: int, _: "dict[str, Any]") -> None:
+        self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": EVIDENCE_PATH}))
+
+    def _answer(self, connection: int, members: "dict[str, Any]") -> None:
+        reply: "dict[str, Any]" = {"v": 1, "ok": True}
+        reply.update(members)
+        self._desk.send(connection, dump(reply) + b"\n")
+
+    def _refuse(self, connection: int, detail: str) -> None:
+        self._desk.send(connection, dump({"v": 1, "ok": False, "detail": detail[:1000]}) + b"\n")
