@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from firmware_sim.qemu.errors import MachineError
 
@@ -102,7 +103,13 @@ def run_in_closed_network(argv: Sequence[str], pass_fds: Sequence[int] = ()) -> 
     inside = [sys.executable, "-m", "firmware_sim.netns", "--inside", str(ready_write), *argv]
     child = subprocess.Popen([*new, "--", *inside], pass_fds=(ready_write, *pass_fds), env=_environment())
     os.close(ready_write)
-    handlers = {number: signal.signal(number, lambda n, _: child.send_signal(n)) for number in _PASSED_ON}
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        # What is typed at a terminal reaches the child by itself.
+        if number != signal.SIGINT or not os.isatty(0):
+            child.send_signal(number)
+
+    handlers = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
         with os.fdopen(ready_read, "rb") as ready:
             network = ready.read().decode()

@@ -60,7 +60,8 @@ class Machine:
         Args:
             hardware: its parts; the files are only read.
             forwards: ways in from the host. A host port that the system chose stays the same over power cuts.
-            work_dir: empty or new folder for what the machine writes; a temporary one, removed by `close`, if None.
+            work_dir: folder for what the machine writes, empty, new, or left by the same machine, which then goes on
+                with its disks; a temporary one, removed by `close`, if None.
             watchdog_s: after this many seconds from the first power-on QEMU is killed, whatever happens.
             snapshot: folder of kept overlays (`firmware_sim.qemu.snapshots`) to start from instead of fresh ones.
 

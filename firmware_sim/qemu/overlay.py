@@ -13,7 +13,7 @@ TOOL_S = 120.0
 
 
 def create(hardware: Hardware, folder: Path) -> dict[str, Path]:
-    """Make a fresh overlay for each part that is a block device.
+    """Make an overlay for each part that is a block device; one that is in `folder` already is gone on with.
 
     Returns:
         Overlay files by part name.
@@ -28,8 +28,10 @@ def create(hardware: Hardware, folder: Path) -> dict[str, Path]:
         overlay = folder / f"{name}.qcow2"
         size = [str(FLASH_BYTES)] if name.startswith("flash") else []
         backing = ["-b", str(base.resolve()), "-F", "raw"]
-        _tool(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(overlay), *size])
         overlays[name] = overlay
+        if overlay.is_file():
+            continue
+        _tool(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(overlay), *size])
     return overlays
 
 
