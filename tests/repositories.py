@@ -1,7 +1,7 @@
 """Real TUF repositories for tests, made with python-tuf and keys that live only as long as the test.
 
-`Repository` holds the four roles and their signers; change `root.signed` and friends freely, then `publish()`. `World` holds an
-image and a director repository that agree, and drives an `agent.core.trust.Check` against what they published.
+`Repository` holds the four roles and their signers; change them freely, then `publish()`. `World` holds an image and a
+director repository that agree, and drives an `agent.core.trust.Check` against what they published.
 """
 
 import copy

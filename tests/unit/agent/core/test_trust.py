@@ -271,9 +271,9 @@ def test_every_single_file_is_needed_unmodified(world: World, path: str) -> None
 
 def test_a_dead_check_wants_nothing_and_takes_nothing(world: World) -> None:
     check = world.check()
+    check.feed(b"{}")  # no idle answer: the long way begins
     with pytest.raises(FormatError):
-        while check.wants() is not None:
-            check.feed(b"{}")
+        check.feed(b"{}")
     assert check.wants() is None
     assert check.outcome is None
     assert check.accepted() == []

@@ -1,0 +1,1 @@
+"""The same script on CPython and on MicroPython must print the same."""

@@ -1,0 +1,53 @@
+from agent.core import slots
+from agent.formats.boot_record import BootRecord
+from agent.formats.errors import FormatError
+
+LAYOUT = {
+    "name": "ab-1",
+    "device": "/dev/vda",
+    "erase_bytes": 4096,
+    "boot_record": [65536, 131072],
+    "slots": {"a": {"offset": 1048576, "length": 8192}, "b": {"offset": 1056768, "length": 8192}},
+    "fit_offset": 4096,
+    "data": {"offset": 2097152, "length": 4096},
+}
+layout = slots.parse_layout(LAYOUT)
+print(layout, layout.slot("b"))
+for change in (
+    {"boot_record": [65536]},
+    {"boot_record": [65536, 65536]},
+    {"boot_record": [1, 2]},
+    {"device": "disk"},
+    {"fit_offset": 8192},
+    {"data": {"offset": 1048576, "length": 4096}},
+    {"data": {"offset": 1, "length": 4096}},
+    {"slots": {}},
+    {"name": "/"},
+):
+    changed = dict(LAYOUT)
+    changed.update(change)
+    try:
+        print(slots.parse_layout(changed))
+    except FormatError as error:
+        print(error)
+record = BootRecord(5, "a", "-", 0, 4, 1)
+armed = slots.arm(record, "b")
+print(armed, slots.on_trial(armed, "b"), slots.on_trial(armed, "a"), slots.arm(armed, "b") == armed)
+print(
+    slots.commit(armed, "b"),
+    slots.roll_back(armed),
+    slots.seen_healthy(record),
+    slots.raise_index(record, 3),
+    slots.raise_index(record, 0),
+)
+for make in (
+    lambda: slots.arm(record, "a"),
+    lambda: slots.commit(record, "c"),
+    lambda: slots.other("x"),
+    lambda: slots.raise_index(record, -1),
+):
+    try:
+        print(make())
+    except ValueError as error:
+        print(error)
+print(slots.other("a"), slots.inactive("b"))

@@ -1,0 +1,42 @@
+from agent.formats import config, json
+from agent.formats.errors import FormatError
+
+GOOD = {
+    "v": 1,
+    "model": "kawa-1",
+    "hardware": "a",
+    "version": "1.0.0",
+    "security_epoch": 1,
+    "build_time": 1790000000,
+    "image_root": "/etc/camward/root.json",
+    "layout": {"name": "ab-1"},
+    "login_gid": 900,
+    "services": [{"name": "web", "kind": "web", "port": 443}],
+    "health": {"deadline_s": 60},
+    "update": {"check_interval_s": 60, "telemetry_interval_s": 60},
+    "password": {},
+    "declarations": {},
+}
+parsed = config.parse(json.dump(GOOD))
+print(parsed.model, parsed.services, parsed.health_deadline_s, parsed.layout, parsed.build_time)
+for name, value in (
+    ("v", 2),
+    ("model", ""),
+    ("image_root", "x"),
+    ("services", [1]),
+    ("services", GOOD["services"] * 2),
+    ("health", {}),
+    ("services", [{"name": "ssh", "kind": "ssh", "port": 22}]),
+    ("login_gid", -1),
+    ("security_epoch", 65536),
+    ("update", {"check_interval_s": 1, "telemetry_interval_s": 60}),
+    ("layout", []),
+    ("password", None),
+):
+    changed = dict(GOOD)
+    changed[name] = value
+    try:
+        config.parse(json.dump(changed))
+        print(name, "taken")
+    except FormatError as error:
+        print(name, error)

@@ -1,0 +1,9 @@
+from agent.formats.errors import CamwardError, FormatError, Rejected, Unavailable
+
+for kind in (CamwardError, Rejected, Unavailable, FormatError):
+    error = kind("why")
+    print(error.code, error.detail, str(error), str(kind()))
+try:
+    raise FormatError("x")
+except Rejected as error:
+    print("rejected", error)
