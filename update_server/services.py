@@ -89,10 +89,10 @@ class Services:
                     f"{row.model} {row.version} is not for {device.model} {device.hardware}.",
                     "Assign a release for this camera's model and hardware revision.",
                 )
-        wanted = row.version if row else None
-        device.assigned_version = wanted
-        files = self.director.assign(session, device.id, releases.target_file(row) if row else {}, now)
-        self.check.verify_director(device, files, now)
+        with session.begin_nested():  # what the verifier refuses leaves no trace
+            device.assigned_version = row.version if row else None
+            state = self.director.assign(session, device.id, releases.target_file(row) if row else {}, now)
+            self.check.verify_director(device, state, now)
 
     @staticmethod
     def _assigned(session: Session, device: Device) -> dict[str, TargetFile]:

@@ -119,8 +119,6 @@ def _proof(row: Evidence | None) -> dict[str, Any] | None:
 def _print_evidence(row: Evidence | None) -> None:
     if row is None:
         raise NotFound("This camera has sent no evidence yet.", "Wait for its next report.")
-    findings = history.findings(row)
-    table = [tuple(finding.values()) for finding in findings]
-    shared.print_table(
-        f"Evidence of {shared.local_time(row.at)}", ("criterion", "verdict", "probe", "basis", "reason"), table
-    )
+    rows = [(f.criterion, f.title_en, f.verdict, f.basis, f.probes, f.reason) for f in history.findings(row)]
+    columns = ("criterion", "title", "verdict", "basis", "probes", "reason")
+    shared.print_table(f"Evidence of {shared.local_time(row.at)} (evidence, not a label)", columns, rows)

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.formats import ownership
 from update_server.access import passwords, people
 from update_server.db.session import Database, migrate
 from update_server.errors import BadInput, Conflict, Misconfigured
@@ -92,15 +93,18 @@ def _fill(root: Path, offline: Path, home: Path, settings: Settings, passphrase:
     image.make(root / "tuf/image", root / "keys", offline, passphrase, lifetimes, now)
     director.make(root / "tuf/director", root / "keys", offline, passphrase, now)
     Ownership(root / "ownership").publish(
-        operator=settings.operator,
-        url=settings.device_url,
-        broker=(settings.hosts[0], settings.ports.mqtt),
-        ca_pem=ca.pem,
-        director_root=(root / "tuf/director/1.root.json").read_bytes(),
-        settings={
-            "check_interval_s": settings.devices.check_interval_s,
-            "telemetry_interval_s": settings.devices.telemetry_interval_s,
-        },
+        ownership.Ownership(
+            operator=settings.operator,
+            server_url=settings.device_url,
+            broker_host=settings.hosts[0],
+            broker_port=settings.ports.mqtt,
+            ca=ca.pem,
+            director_root=(root / "tuf/director/1.root.json").read_text(encoding="ascii"),
+            command_keys=(),
+            sealing_key=None,
+            check_interval_s=settings.devices.check_interval_s,
+            telemetry_interval_s=settings.devices.telemetry_interval_s,
+        )
     )
     broker.write(root / "broker", home / "broker", home / "pki", settings.ports.mqtt, settings.listen)
     write_atomic(root / SETTINGS_FILE, as_toml(settings).encode())

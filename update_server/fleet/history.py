@@ -1,14 +1,17 @@
 """What is on file about one camera: update history, refusals, telemetry, evidence."""
 
-from typing import Any
+import functools
+from dataclasses import dataclass
+from importlib import resources
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from agent.core import compliance
+from agent.formats import evidence as evidence_format
 from update_server.db.models import Evidence, Refusal, UpdateEvent
 
 SHOWN = 50
-FINDING_FIELDS = ("criterion", "verdict", "probe", "basis", "reason")
 
 
 def updates(session: Session, device_id: str) -> list[UpdateEvent]:
@@ -28,8 +31,32 @@ def evidence(session: Session, device_id: str) -> Evidence | None:
     return session.get(Evidence, device_id)
 
 
-def findings(row: Evidence) -> list[dict[str, str]]:
-    """The findings of an evidence report as plain texts, whatever else it contains."""
-    listed: Any = row.report.get("findings")
-    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    return [{name: str(item.get(name, "")) for name in FINDING_FIELDS} for item in items]
+@dataclass(frozen=True)
+class Shown:
+    """One finding as it is shown, with its criterion's title in both languages (empty for an unknown criterion)."""
+
+    criterion: str
+    verdict: str
+    basis: str
+    probes: str
+    reason: str
+    title_en: str
+    title_ja: str
+
+
+def findings(row: Evidence) -> list[Shown]:
+    """The findings of an evidence report, for showing.
+
+    Raises:
+        FormatError: the stored report is damaged.
+    """
+    titles = {criterion.id: (criterion.title_en, criterion.title_ja) for criterion in _catalogue().criteria}
+    return [
+        Shown(f.criterion, f.verdict, f.basis, ", ".join(f.probes), f.reason, *titles.get(f.criterion, ("", "")))
+        for f in evidence_format.parse(row.report).findings
+    ]
+
+
+@functools.cache
+def _catalogue() -> compliance.Catalogue:
+    return compliance.parse_catalogue(resources.files("agent.core").joinpath("star1.json").read_bytes())

@@ -7,7 +7,6 @@ forgotten; it never stops the ones behind it.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,16 +15,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent.formats import canonical_json, json
+from agent.formats import envelope as envelopes
+from agent.formats import evidence, messages
+from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.fleet import devices
 
-MAX_MESSAGE_BYTES = 262_144
 TOPIC = re.compile(
     r"camward/1/(?P<id>[a-z2-7]{26})/(?:up/(?P<kind>telemetry|alarm|evidence|report)|(?P<state>state))\Z"
 )
-SIGNED_KINDS = frozenset({"evidence", "report"})
+TROUBLE = ("rolled_back", "refused", "failed")  # events that need a person's attention
 HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, 3.4)
 
 # Told about each verified update report, inside the transaction.
@@ -53,6 +53,12 @@ class Ingest:
 
     def __init__(self, on_report: OnReport) -> None:
         self._on_report = on_report
+        self._kinds = {
+            "telemetry": self._telemetry,
+            "alarm": self._alarm,
+            "evidence": self._evidence,
+            "report": self._report,
+        }
 
     def take(self, session: Session, messages: Iterable[Incoming], now: int) -> None:
         """Take a batch in, in order."""
@@ -72,107 +78,94 @@ class Ingest:
 
     def _state(self, device: Device, payload: bytes, now: int) -> None:
         """Birth or will: retained, not numbered; the last one wins."""
-        value = _parse(payload)
-        body = value.get("body", value)
-        online = body.get("online") if isinstance(body, dict) else None
-        if not isinstance(online, bool):
-            raise Refused("format", "state says neither online nor offline")
-        device.online = online
-        if online:
-            device.last_seen_at = now
-            _take_version(device, body)
+        try:
+            state = messages.parse_state(payload)
+        except FormatError as error:
+            raise Refused("format", str(error)) from None
+        device.online = state.online
+        if state.online:
+            device.last_seen_at, device.version = now, state.version
 
     def _message(self, session: Session, device: Device, kind: str, payload: bytes, now: int) -> None:
-        envelope = _parse(payload)
-        boot, seq, at, body = (envelope.get(name) for name in ("boot", "seq", "at", "body"))
-        if envelope.get("v") != 1 or not isinstance(body, dict) or not isinstance(boot, str | int):
-            raise Refused("format", "the envelope is malformed")
-        if not isinstance(seq, int) or not isinstance(at, int) or isinstance(seq, bool) or isinstance(at, bool):
-            raise Refused("format", "seq and at must be integers")
-        if envelope.get("type") != kind or envelope.get("id") != device.id:
+        try:
+            envelope = envelopes.parse(payload)
+        except FormatError as error:
+            raise Refused("format", str(error)) from None
+        if envelope.type != kind or envelope.id != device.id:
             raise Refused("format", "type or id in the envelope are not those of the topic")
-        boot = str(boot)[:64]
-        same = (Message.device_id == device.id, Message.boot == boot, Message.seq == seq)
+        same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
         if session.scalars(select(Message.id).where(*same)).first() is not None:
             return
-        if kind in SIGNED_KINDS:
+        if envelope.signature:
             _verify(device, envelope)
+        try:
+            self._kinds[kind](session, device, envelope, now)
+        except FormatError as error:
+            raise Refused("format", str(error)) from None
+        device.last_seen_at = now
         session.add(
             Message(
-                device_id=device.id, boot=boot, seq=seq, type=kind, at=at, received_at=now,
-                raw=payload,
+                device_id=device.id, boot=envelope.boot, seq=envelope.seq, type=kind, at=envelope.at,
+                received_at=now, raw=payload,
             )
         )  # fmt: skip
-        device.last_seen_at = now
-        getattr(self, "_" + kind)(session, device, body, at, payload, now)
 
-    def _telemetry(
-        self, _session: Session, device: Device, body: dict[str, Any], at: int, _raw: bytes, _now: int
-    ) -> None:
+    @staticmethod
+    def _telemetry(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:
+        telemetry = messages.parse_telemetry(envelope.body)
         device.online = True
-        if device.telemetry_at is None or at >= device.telemetry_at:
-            device.telemetry, device.telemetry_at = body, at
-        _take_version(device, body)
+        if device.telemetry_at is None or envelope.at >= device.telemetry_at:
+            known = telemetry.as_dict()
+            device.telemetry = {name: value for name, value in known.items() if value is not None}
+            device.telemetry_at, device.version = envelope.at, telemetry.version
 
-    def _alarm(self, _session: Session, device: Device, body: dict[str, Any], _at: int, _raw: bytes, _now: int) -> None:
-        device.attention = _text(body, "detail", 500) or _text(body, "code", 64) or "alarm"
+    @staticmethod
+    def _alarm(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:
+        texts = (envelope.body.get(name) for name in ("code", "detail"))
+        device.attention = ": ".join(text for text in texts if isinstance(text, str) and text)[:500] or "alarm"
 
-    def _evidence(self, session: Session, device: Device, body: dict[str, Any], at: int, raw: bytes, now: int) -> None:
+    @staticmethod
+    def _evidence(session: Session, device: Device, envelope: Envelope, now: int) -> None:
+        report = evidence.parse(envelope.body)
+        if report.device != device.id:
+            raise Refused("format", "the evidence is about another camera")
         row = session.get(Evidence, device.id)
         if row is None:
-            session.add(Evidence(device_id=device.id, at=at, received_at=now, report=body, envelope=raw))
-        elif at >= row.at:
-            row.at, row.received_at, row.report, row.envelope = at, now, body, raw
+            row = Evidence(device_id=device.id, at=report.at)
+            session.add(row)
+        if report.at >= row.at:
+            row.at, row.received_at, row.report = report.at, now, envelope.body
+            row.envelope = envelopes.encode(envelope)
 
-    def _report(self, session: Session, device: Device, body: dict[str, Any], at: int, _raw: bytes, now: int) -> None:
-        if body.get("kind") != "update":
-            raise Refused("format", "a report of an unknown kind")
+    def _report(self, session: Session, device: Device, envelope: Envelope, now: int) -> None:
+        report = messages.parse_report(envelope.body)
         event = UpdateEvent(
-            device_id=device.id, at=at, received_at=now, event=_text(body, "event", 16),
-            from_version=_text(body, "from", 64), to_version=_text(body, "to", 64),
-            code=_text(body, "code", 32), detail=_text(body, "detail", 500), slot=_text(body, "slot", 4),
+            device_id=device.id, at=envelope.at, received_at=now, event=report.event, from_version=report.source,
+            to_version=report.to, code=report.code, detail=report.detail, slot=report.slot,
         )  # fmt: skip
         session.add(event)
-        if event.event in ("rolled_back", "failed", "refused"):
-            device.attention = " ".join(p for p in (event.event, event.to_version, event.code, event.detail) if p)
-        elif event.event == "committed":
+        if report.event in TROUBLE:
+            parts = (report.event.replace("_", " "), report.to, report.code, report.detail)
+            device.attention = " ".join(part for part in parts if part)
+        elif report.event == "committed":
             device.attention = ""
         session.flush()
         self._on_report(session, device, event, now)
 
 
-def _parse(payload: bytes) -> dict[str, Any]:
-    try:
-        return json.parse_object(payload, MAX_MESSAGE_BYTES, floats=True)
-    except FormatError as error:
-        raise Refused("format", str(error)) from None
+def _verify(device: Device, envelope: Envelope) -> None:
+    """Verify the envelope's signature with the camera's evidence key.
 
-
-def _text(body: dict[str, Any], name: str, limit: int) -> str:
-    value = body.get(name)
-    return value[:limit] if isinstance(value, str) else ""
-
-
-def _take_version(device: Device, body: dict[str, Any]) -> None:
-    version = _text(body, "version", 64)
-    if version:
-        device.version = version
-
-
-def _verify(device: Device, envelope: dict[str, Any]) -> None:
-    """Verify the envelope's signature with the camera's evidence key, over its canonical JSON without `signature`."""
-    signature = envelope.get("signature")
+    Raises:
+        Refused: no key is on file, or it does not verify.
+    """
     if device.evidence_key is None:
         raise Refused("signature", "no evidence key is on file")
-    if not isinstance(signature, dict) or signature.get("alg") != "ES256":
-        raise Refused("signature", "the message is not signed")
     key = serialization.load_pem_public_key(device.evidence_key.encode("ascii"))
-    unsigned = {name: value for name, value in envelope.items() if name != "signature"}
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise Refused("signature", "the evidence key on file is damaged")
+    r, s = (int.from_bytes(half, "big") for half in (envelope.signature[:HALF], envelope.signature[HALF:]))
     try:
-        raw = bytes.fromhex(str(signature.get("sig")))
-        if len(raw) != 2 * HALF or not isinstance(key, ec.EllipticCurvePublicKey):
-            raise Refused("signature", "the signature is malformed")
-        der = encode_dss_signature(int.from_bytes(raw[:HALF], "big"), int.from_bytes(raw[HALF:], "big"))
-        key.verify(der, canonical_json.encode(unsigned), ec.ECDSA(hashes.SHA256()))
-    except (ValueError, FormatError, InvalidSignature):
+        key.verify(encode_dss_signature(r, s), envelopes.message(envelope), ec.ECDSA(hashes.SHA256()))
+    except (FormatError, InvalidSignature):
         raise Refused("signature", "the signature does not verify") from None

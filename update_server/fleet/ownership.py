@@ -1,9 +1,9 @@
 """Ownership records: what a camera installs at enrolment and then trusts. Named by SHA-256, never changed."""
 
 import hashlib
-import json
 from pathlib import Path
 
+from agent.formats import ownership
 from update_server.errors import Misconfigured, NotFound
 from update_server.files import write_atomic
 
@@ -41,37 +41,15 @@ class Ownership:
         except OSError:
             raise NotFound("The ownership record of this camera is missing.", "Enrol it again.") from None
 
-    def publish(
-        self,
-        *,
-        operator: str,
-        url: str,
-        broker: tuple[str, int],
-        ca_pem: str,
-        director_root: bytes,
-        settings: dict[str, int],
-    ) -> str:
+    def publish(self, record: ownership.Ownership) -> str:
         """Write a record, make it the current one and return its SHA-256.
 
         Raises:
+            FormatError: a camera would not accept it.
             OSError: it cannot be written.
         """
-        body = json.dumps(
-            {
-                "v": 1,
-                "operator": operator,
-                "server": {"url": url},
-                "broker": {"host": broker[0], "port": broker[1]},
-                "ca": ca_pem,
-                "director_root": director_root.decode("ascii"),
-                "command_keys": [],
-                "sealing_key": None,
-                "settings": settings,
-            },
-            ensure_ascii=False,
-            sort_keys=True,
-            separators=(",", ":"),
-        ).encode()
+        body = ownership.encode(record)
+        ownership.parse(body)
         name = hashlib.sha256(body).hexdigest()
         write_atomic(self._folder / f"{name}.json", body)
         write_atomic(self._folder / CURRENT, name.encode())

@@ -1,9 +1,7 @@
 """Enrolment of cameras: one-time tokens, first certificates and renewals."""
 
-import base64
 import hashlib
 import hmac
-import json
 import secrets
 from dataclasses import dataclass
 
@@ -11,12 +9,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from sqlalchemy.orm import Session
 
+from agent.formats import token
 from update_server.db.models import Certificate, Device, EnrolmentToken
 from update_server.errors import BadInput, Forbidden, Unauthenticated
 from update_server.pki import est
 from update_server.pki.authority import Authority, device_id, utc
 
-TOKEN_PREFIX = "camward1."  # noqa: S105  (a format's name)
 SECRET_BYTES = 32  # 256 bits: guessing needs no lockout
 DENIED = "The enrolment token is unknown, used or expired."
 REMEDY = "Make a new one with 'camward-server device token'."
@@ -56,12 +54,8 @@ class Enrolment:
                 created_at=now, expires_at=now + valid_s, used_at=None, device_id=None,
             )
         )  # fmt: skip
-        content = {
-            "v": 1, "url": self._url, "secret": secret, "id": name,
-            "ca": base64.b64encode(self.authority.der).decode("ascii"), "ownership_sha256": ownership_sha256,
-        }  # fmt: skip
-        text = base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode("ascii")
-        return MadeToken(name, TOKEN_PREFIX + text.rstrip("="), now + valid_s)
+        text = token.encode(token.Token(self._url, secret, name, self.authority.der, ownership_sha256))
+        return MadeToken(name, text, now + valid_s)
 
     def enrol(self, session: Session, authorization: str, body: bytes, now: int) -> bytes:
         """Answer a simpleenroll: redeem the token, certify the key. Returns base64 PKCS#7.
@@ -71,22 +65,22 @@ class Enrolment:
             BadInput: the request is malformed (the token stays usable).
         """
         name, secret = est.parse_basic(authorization)
-        token = session.get(EnrolmentToken, name, with_for_update=True)
-        known = token.secret_hash if token else _hash("")
-        if not hmac.compare_digest(known, _hash(secret)) or token is None or token.expires_at <= now or token.used_at:
+        row = session.get(EnrolmentToken, name, with_for_update=True)
+        known = row.secret_hash if row else _hash("")
+        if not hmac.compare_digest(known, _hash(secret)) or row is None or row.expires_at <= now or row.used_at:
             raise Unauthenticated(DENIED, REMEDY)
         request = est.parse_request(body)
-        if token.serial is not None and token.serial != request.serial:
+        if row.serial is not None and row.serial != request.serial:
             raise Unauthenticated("The enrolment token is for another serial number.", REMEDY)
         certificate = self._certify(session, request, now)
-        token.used_at, token.device_id = now, device_id(request.key)
-        device = session.get(Device, token.device_id)
+        row.used_at, row.device_id = now, device_id(request.key)
+        device = session.get(Device, row.device_id)
         if device is None:
             device = Device(
-                id=token.device_id, serial=request.serial, enrolled_at=now, ownership_sha256=token.ownership_sha256
+                id=row.device_id, serial=request.serial, enrolled_at=now, ownership_sha256=row.ownership_sha256
             )
             session.add(device)
-        device.serial, device.ownership_sha256 = request.serial, token.ownership_sha256
+        device.serial, device.ownership_sha256 = request.serial, row.ownership_sha256
         return est.certs_only([certificate])
 
     def renew(self, session: Session, peer: x509.Certificate, body: bytes, now: int) -> bytes:

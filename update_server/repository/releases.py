@@ -52,7 +52,8 @@ def inspect(slot: Path, tree: Path, manifest: Path) -> Candidate:
         raise BadInput(f"{error.filename} cannot be read: {error.strerror}.", "Build the release again.") from None
     except FormatError as error:
         raise BadInput(f"{manifest} is no release manifest: {error}.", "Build the release again.") from None
-    custom = {"camward": custom["camward"]} if "camward" in custom else {"camward": custom}
+    described = custom.get("custom", custom)
+    custom = {"camward": described.get("camward")} if isinstance(described, dict) else {}
     try:
         found = release.parse(tuf.Target(path=slot.name, length_bytes=length, sha256=sha256, custom=custom))
     except FormatError as error:

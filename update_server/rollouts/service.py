@@ -19,6 +19,7 @@ Assign = Callable[[Session, Device, Release | None, int], None]
 
 DEFAULT_PHASES = "1,10%,100%"
 DEFAULT_FAILURE_PERCENT = 5
+BATCH = 200  # assignments per transaction (each is signed and verified, about 10 ms): others want to write too
 DONE_EVENT, FAILURE_EVENTS = "committed", frozenset({"rolled_back", "refused", "failed"})
 
 
@@ -80,7 +81,8 @@ class Rollouts:
             situation = plan.Situation(rollout.phase, counts, rollout.failure_percent, rollout.excused_failures)
             action = plan.next_action(situation)
             if isinstance(action, plan.Start):
-                self._start(session, rollout, action.phase, now)
+                if not self._start(session, rollout, action.phase, now):
+                    return
             elif isinstance(action, plan.Pause):
                 self._stop(session, rollout, PAUSED, action.reason, now)
             elif isinstance(action, plan.Complete):
@@ -118,27 +120,26 @@ class Rollouts:
         self._require(rollout, (RUNNING, PAUSED), "aborted")
         self._stop(session, rollout, ABORTED, f"aborted by {who}", now)
 
-    def reported(self, session: Session, device: Device, event: UpdateEvent, now: int) -> None:
-        """Take in a verified update report of a camera.
+    @staticmethod
+    def reported(session: Session, device: Device, event: UpdateEvent, now: int) -> None:
+        """Take in a verified update report of a camera. Publishes nothing: the next `tick` draws the conclusions.
 
-        `committed` counts once the camera also reports the version itself (see `_settle`); a failure counts at
-        once, and the director stops assigning the release to that camera.
+        `committed` counts once the camera also reports the version itself (see `_settle`); a failure counts at once.
         """
-        for part, rollout in store.parts(session, device.id, event.to_version):
+        for part in store.parts(session, device.id, event.to_version):
             if event.event == DONE_EVENT:
                 part.reported_at = now
-            elif event.event in FAILURE_EVENTS and part.state == ASSIGNED:
+            elif event.event in FAILURE_EVENTS:
                 part.state, part.finished_at, part.code = FAILED, now, (event.code or event.event)[:32]
-                self._withdraw(session, device, rollout, now)
-            session.flush()
-            if rollout.state == RUNNING:
-                self.advance(session, rollout, now)
+        session.flush()
 
     def _settle(self, session: Session, rollout: Rollout, now: int) -> None:
-        """Count cameras as committed that have both reported the commit and the new version."""
+        """Count the cameras that report both the commit and the new version; stop assigning where it failed."""
         for part, device in store.members(session, rollout, state=ASSIGNED):
             if part.reported_at is not None and device.version == rollout.version:
                 part.state, part.finished_at = COMMITTED, now
+        for _, device in store.members(session, rollout, state=FAILED):
+            self._withdraw(session, device, rollout, now)
 
     def _enlist(
         self, session: Session, rollout: Rollout, devices: list[Device], sizes: tuple[int, ...], now: int
@@ -158,10 +159,12 @@ class Rollouts:
                 )
             )  # fmt: skip
 
-    def _start(self, session: Session, rollout: Rollout, phase: int, now: int) -> None:
+    def _start(self, session: Session, rollout: Rollout, phase: int, now: int) -> bool:
+        """Assign the release to waiting cameras of the phase; False when some are left for the next tick."""
         rollout.phase, rollout.changed_at = phase, now
         release = session.get_one(Release, (rollout.version, rollout.model))
-        for part, device in store.members(session, rollout, phase=phase, state=WAITING):
+        waiting = store.members(session, rollout, phase=phase, state=WAITING)
+        for part, device in waiting[:BATCH]:
             try:
                 self._assign(session, device, release, now)
             except ServerError as error:
@@ -169,6 +172,7 @@ class Rollouts:
             else:
                 part.state, part.assigned_at = ASSIGNED, now
         session.flush()
+        return len(waiting) <= BATCH
 
     def _stop(self, session: Session, rollout: Rollout, state: str, reason: str, now: int) -> None:
         rollout.state, rollout.reason, rollout.changed_at = state, reason, now

@@ -63,15 +63,15 @@ def members(session: Session, rollout: Rollout, **wanted: int | str) -> list[tup
     return [(row[0], row[1]) for row in session.execute(query)]
 
 
-def parts(session: Session, device_id: str, version: str) -> list[tuple[RolloutDevice, Rollout]]:
-    """A camera's open parts in rollouts of `version` that are not finished."""
+def parts(session: Session, device_id: str, version: str) -> list[RolloutDevice]:
+    """A camera's open parts in unfinished rollouts of `version`."""
     query = (
-        select(RolloutDevice, Rollout)
+        select(RolloutDevice)
         .join(Rollout, Rollout.id == RolloutDevice.rollout_id)
         .where(RolloutDevice.device_id == device_id, Rollout.version == version)
         .where(Rollout.state.in_((RUNNING, PAUSED)), RolloutDevice.state.in_((WAITING, ASSIGNED)))
     )
-    return [(row[0], row[1]) for row in session.execute(query)]
+    return list(session.scalars(query))
 
 
 def candidates(session: Session, model: str, group: str) -> list[Device]:
