@@ -24,7 +24,7 @@ _TIMER = "tree"
 class ReadingTree:
     """One piece per step, into `update/tree.bin`; what is stored there already is verified again, not fetched."""
 
-    def __init__(self, desk: "Desk", release: Release, then: "Then") -> None:
+    def __init__(self, desk: "Desk", release: "Release", then: "Then") -> None:
         self._desk = desk
         self._release = release
         self._then = then
