@@ -87,10 +87,17 @@ def run(config: CameraConfig, login: Login) -> None:
 
 def _certificate_appears(files: tuple[Path, ...], stop: threading.Event) -> bool:
     """Wait until the agent has made the certificate readable for this account; False when told to stop instead."""
-    while not all(os.access(file, os.R_OK) for file in files):
+    if _readable(files):
+        return not stop.is_set()
+    print("camward-camera: waits for its certificate; all ports are closed", flush=True)
+    while not _readable(files):
         if stop.wait(LOOK_FOR_CERTIFICATE_EVERY_S):
             return False
     return not stop.is_set()
+
+
+def _readable(files: tuple[Path, ...]) -> bool:
+    return all(os.access(file, os.R_OK) for file in files)
 
 
 def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:

@@ -83,6 +83,7 @@ class HttpServer:
                 _send(
                     connection, Response(error.status, body, "text/plain; charset=utf-8"), keep=False, head_only=False
                 )
+                connection.drain()
                 return
             connection.allow(ANSWER_WITHIN_S)
             keep = request.head.version == "HTTP/1.1" and "close" not in request.head.get("connection").lower()

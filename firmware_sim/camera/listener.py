@@ -22,6 +22,12 @@ from firmware_sim.camera.messages import HEAD_END, MAX_HEAD_BYTES, RequestError
 HANDSHAKE_WITHIN_S = 15.0
 """TLS handshake: an emulated camera takes about 0.2 s of CPU for one, and eight may queue."""
 
+DRAIN_WITHIN_S = 2.0
+"""How long a refused client may go on sending into the void."""
+
+MAX_DRAIN_READS = 64
+"""Reads of 8 KiB: half a megabyte."""
+
 SWEEP_EVERY_S = 0.5
 """How late a connection past its deadline may be closed."""
 
@@ -136,6 +142,21 @@ class Connection:
             self._socket.sendall(data)
         except OSError as error:
             raise ConnectionEnded("write") from error
+
+    def drain(self) -> None:
+        """Say no more, and drop what the client still sends: closing at once would destroy the answer on its way.
+
+        The source is RFC 9112 section 9.6.
+
+        Raises:
+            ConnectionEnded: the client closed, or the doorkeeper did: the usual end.
+        """
+        self.allow(DRAIN_WITHIN_S)
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._socket, socket.SHUT_WR)
+        for _ in range(MAX_DRAIN_READS):
+            self._buffer = b""
+            self._fill()
 
     def interrupt(self) -> None:
         """Wake the connection's own thread out of any wait; callable from another thread.

@@ -132,6 +132,8 @@ class Conversation:
             reply = RtspReply(error.status, [])
             self._open = False
         connection.send(format_response("RTSP/1.0", reply.status, [("CSeq", sequence), *reply.headers], reply.body))
+        if reply.status >= 400 and not self._open:
+            connection.drain()
         connection.allow(FRAME_WITHIN_S if self._playing else IDLE_FOR_S)
 
     def _answer(self, head: Head) -> RtspReply:

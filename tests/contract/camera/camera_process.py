@@ -88,23 +88,36 @@ class CameraProcess:
 
 
 def start_camera(folder: Path, config: dict) -> CameraProcess:
+    """A camera that has said that it is ready."""
+    process = launch(folder, config)
+    line = next_line(process)
+    if not line.startswith("camward-camera: ready"):
+        process.kill()
+        _, errors = process.communicate()
+        raise RuntimeError(f"the camera did not start: {line!r} {errors}")
+    return CameraProcess(folder, process, ports_of(line))
+
+
+def launch(folder: Path, config: dict) -> subprocess.Popen[str]:
     path = folder / "camera.json"
     path.write_text(json.dumps(config))
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "firmware_sim.camera", "--config", str(path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    """What the process says next; empty when it ends or is silent for too long."""
     timer = threading.Timer(READY_WITHIN_S, process.kill)
     timer.start()
     try:
-        line = process.stdout.readline()
+        return process.stdout.readline()
     finally:
         timer.cancel()
-    if not line.startswith("camward-camera: ready"):
-        process.kill()
-        _, errors = process.communicate()
-        raise RuntimeError(f"the camera did not start: {line!r} {errors}")
-    ports = {name: int(port) for name, port in re.findall(r"(\w+)=(\d+)", line)}
-    return CameraProcess(folder, process, ports)
+
+
+def ports_of(ready_line: str) -> dict[str, int]:
+    return {name: int(port) for name, port in re.findall(r"(\w+)=(\d+)", ready_line)}

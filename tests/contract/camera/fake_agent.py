@@ -4,6 +4,7 @@ It keeps users in memory, checks digests for real, counts nothing but what a tes
 misbehave. It is not the agent: no lockout times, no hashing.
 """
 
+import contextlib
 import hashlib
 import json
 import secrets
@@ -80,14 +81,13 @@ class FakeAgent:
             threading.Thread(target=self._converse, args=(service, client), daemon=True).start()
 
     def _converse(self, service: str, client: socket.socket) -> None:
-        with client, client.makefile("rwb") as stream:
+        with client, client.makefile("rb") as stream, contextlib.suppress(ConnectionError):
             for line in stream:
                 request = json.loads(line)
                 with self._lock:
                     self.asked.append((service, request))
                     reply = {"v": 1, **self._answer(service, request)}
-                stream.write(json.dumps(reply).encode() + b"\n" if self.garble is None else self.garble)
-                stream.flush()
+                client.sendall(json.dumps(reply).encode() + b"\n" if self.garble is None else self.garble)
 
     def _answer(self, service: str, request: dict) -> dict:
         op = request["op"]

@@ -44,7 +44,8 @@ class RtspSession:
         self.headers = {}
         while line := self.stream.readline().strip():
             name, _, value = line.decode().partition(": ")
-            self.headers[name.lower()] = value
+            known = self.headers.get(name.lower())
+            self.headers[name.lower()] = f"{known}, {value}" if known else value
         self.stream.read(int(self.headers.get("content-length", "0")))
         self.session = self.headers.get("session", self.session).partition(";")[0]
         return status
