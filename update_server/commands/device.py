@@ -1,15 +1,15 @@
 """`device token|list|show|assign`."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from update_server.api.views import DeviceDetailView, DeviceView, EvidenceView
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
-from update_server.db.models import Device, Evidence, UpdateEvent
 from update_server.errors import NotFound
-from update_server.fleet import devices, history
+from update_server.fleet import devices
 from update_server.repository import releases
 
 app = typer.Typer(help="Cameras.", no_args_is_help=True)
@@ -41,7 +41,7 @@ def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     with shared.opened(folder) as services, services.database.read() as session:
         rows = devices.everyone(session)
     if as_json:
-        shared.print_json([describe(row) for row in rows])
+        shared.print_json([DeviceView.model_validate(row).plain() for row in rows])
         return
     columns = ("serial", "id", "model", "version", "assigned", "online", "last seen", "attention")
     table = [
@@ -61,24 +61,19 @@ def show(
 ) -> None:
     """Show one camera with its update history."""
     with shared.opened(folder) as services, services.database.read() as session:
-        device = devices.find(session, which)
-        events, proof = history.updates(session, device.id), history.evidence(session, device.id)
-        refusals = history.refusals(session, device.id)
-    value = describe(device) | {
-        "updates": [_event(event) for event in events],
-        "refusals": [{"at": r.received_at, "code": r.code, "detail": r.detail} for r in refusals],
-        "evidence": _proof(proof),
-    }
+        view = DeviceDetailView.of(session, devices.find(session, which))
     if as_json:
-        shared.print_json(value)
+        shared.print_json(view.plain())
         return
-    for name, content in describe(device).items():
+    for name, content in view.model_dump(exclude={"updates", "refusals", "evidence"}).items():
         typer.echo(f"{name:>18}  {json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else content}")
     columns = ("at", "event", "from", "to", "slot", "code", "detail")
-    table = [(shared.local_time(e.at), e.event, e.from_version, e.to_version, e.slot, e.code, e.detail) for e in events]
+    table = [
+        (shared.local_time(e.at), e.event, e.from_version, e.to_version, e.slot, e.code, e.detail) for e in view.updates
+    ]
     shared.print_table("Updates", columns, table)
     if evidence:
-        _print_evidence(proof)
+        _print_evidence(view.evidence)
 
 
 @app.command("assign")
@@ -96,29 +91,9 @@ def assign(
         typer.echo(f"{device.serial} ({device.id}) is assigned {version}.")
 
 
-def describe(device: Device) -> dict[str, Any]:
-    """A camera as JSON."""
-    names = (
-        "id", "serial", "model", "hardware", "version", "assigned_version", "group_name", "online", "last_seen_at",
-        "enrolled_at", "attention", "telemetry", "telemetry_at",
-    )  # fmt: skip
-    return {name: getattr(device, name) for name in names}
-
-
-def _event(event: UpdateEvent) -> dict[str, Any]:
-    return {
-        "at": event.at, "received_at": event.received_at, "event": event.event, "from": event.from_version,
-        "to": event.to_version, "slot": event.slot, "code": event.code, "detail": event.detail,
-    }  # fmt: skip
-
-
-def _proof(row: Evidence | None) -> dict[str, Any] | None:
-    return {"at": row.at, "received_at": row.received_at, "report": row.report} if row else None
-
-
-def _print_evidence(row: Evidence | None) -> None:
-    if row is None:
+def _print_evidence(proof: EvidenceView | None) -> None:
+    if proof is None:
         raise NotFound("This camera has sent no evidence yet.", "Wait for its next report.")
-    rows = [(f.criterion, f.title_en, f.verdict, f.basis, f.probes, f.reason) for f in history.findings(row)]
+    rows = [(f.criterion, f.title_en, f.verdict, f.basis, f.probes, f.reason) for f in proof.findings]
     columns = ("criterion", "title", "verdict", "basis", "probes", "reason")
-    shared.print_table(f"Evidence of {shared.local_time(row.at)} (evidence, not a label)", columns, rows)
+    shared.print_table(f"Evidence of {shared.local_time(proof.at)} (evidence, not a label)", columns, rows)

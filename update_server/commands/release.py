@@ -1,12 +1,13 @@
 """`release add|list|show|withdraw`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from securesystemslib.signer import Signer
 from sqlalchemy import select
 
+from update_server.api.views import ReleaseView
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Release
@@ -60,7 +61,7 @@ def list_releases(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     with shared.opened(folder) as services, services.database.read() as session:
         rows = session.scalars(select(Release).order_by(Release.model, Release.added_at)).all()
     if as_json:
-        shared.print_json([describe(row) for row in rows])
+        shared.print_json([ReleaseView.of(row).plain() for row in rows])
         return
     columns = ("model", "version", "state", "severity", "epoch", "support ends", "bytes", "added")
     table = []
@@ -81,13 +82,7 @@ def show(
 ) -> None:
     """Show one release with its manifest, as JSON."""
     with shared.opened(folder) as services, services.database.read() as session:
-        shared.print_json(describe(releases.find(session, version, model)))
-
-
-def describe(row: Release) -> dict[str, Any]:
-    """A release as JSON."""
-    names = ("model", "version", "state", "target", "length_bytes", "sha256", "added_at", "custom")
-    return {name: getattr(row, name) for name in names}
+        shared.print_json(ReleaseView.of(releases.find(session, version, model)).plain())
 
 
 def _offline(folder: Path, given: Path | None, passphrase_file: Path | None) -> list[Signer]:

@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 
 from update_server import settings as settings_module
+from update_server.api.views import StatusView
 from update_server.commands import shared
 from update_server.commands.initialise import initialise
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.session import Database, migrate
 from update_server.errors import BadInput
-from update_server.fleet import devices
-from update_server.rollouts import store
 
 root = typer.Typer(help="The roots of trust.", no_args_is_help=True)
 
@@ -85,23 +84,14 @@ def migrate_command(folder: Dir = shared.HERE) -> None:
 def status(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """Show the fleet in a few numbers."""
     with shared.opened(folder) as services, services.database.read() as session:
-        fleet = devices.status(session)
-        rollouts = [row for row in store.everything(session) if row.state in (store.RUNNING, store.PAUSED)]
-        value = {
-            "operator": services.settings.operator,
-            "devices": fleet.total,
-            "online": fleet.online,
-            "attention": fleet.attention,
-            "versions": fleet.versions,
-            "rollouts": [{"id": r.id, "version": r.version, "state": r.state, "reason": r.reason} for r in rollouts],
-        }
+        view = StatusView.of(session, services.settings.operator)
     if as_json:
-        shared.print_json(value)
+        shared.print_json(view.plain())
         return
-    versions = ", ".join(f"{version}: {count}" for version, count in fleet.versions.items()) or "none"
-    typer.echo(f"{value['operator']}: {fleet.total} cameras, {fleet.online} online, {fleet.attention} need attention.")
+    versions = ", ".join(f"{version}: {count}" for version, count in view.versions.items()) or "none"
+    typer.echo(f"{view.operator}: {view.devices} cameras, {view.online} online, {view.attention} need attention.")
     typer.echo(f"Versions: {versions}.")
-    for row in rollouts:
+    for row in view.rollouts:
         typer.echo(f"Rollout {row.id} of {row.version}: {row.state}" + (f" ({row.reason})" if row.reason else "") + ".")
 
 

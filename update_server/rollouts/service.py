@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from update_server.db.models import Device, Release, Rollout, RolloutDevice, UpdateEvent
-from update_server.errors import Conflict, ServerError
+from update_server.errors import BadInput, Conflict, ServerError
 from update_server.rollouts import plan, store
 from update_server.rollouts.store import ABORTED, ASSIGNED, COMMITTED, COMPLETE, FAILED, PAUSED, RUNNING, WAITING
 
@@ -89,6 +89,22 @@ class Rollouts:
                 self._stop(session, rollout, COMPLETE, "", now)
             else:
                 return
+
+    def act(self, session: Session, rollout: Rollout, verb: str, who: str, now: int) -> None:
+        """`pause`, `resume` or `abort`, by name.
+
+        Raises:
+            Conflict: the rollout's state does not permit it.
+            BadInput: another verb.
+        """
+        if verb == "pause":
+            self.pause(session, rollout, who, now)
+        elif verb == "resume":
+            self.resume(session, rollout, now)
+        elif verb == "abort":
+            self.abort(session, rollout, who, now)
+        else:
+            raise BadInput(f"{verb!r} cannot be done with a rollout.")
 
     def pause(self, session: Session, rollout: Rollout, who: str, now: int) -> None:
         """Pause by hand.
