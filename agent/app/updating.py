@@ -192,7 +192,7 @@ class Updating:
         else:
             target = slots.inactive(self._desk.ports.boot.booted_slot())
             self._go(
-                "assigned", release=release.as_dict(), slot=target, origin=self._desk.config.version,
+                "assigned", release=_saved(release), slot=target, origin=self._desk.config.version,
                 damaged=0, cause="",
             )  # fmt: skip
 
@@ -381,6 +381,13 @@ def _decode(body: bytes) -> State:
         refused=fields.text(source, "refused", 4096),
         cause=fields.text(source, "cause", 4096),
     )
+
+
+def _saved(release: Release) -> "dict[str, Any]":
+    """The release as `_release` reads it, from memory or from the saved state alike."""
+    known = release.as_dict()
+    known["hardware"] = list(release.hardware)
+    return known
 
 
 def _release(source: "dict[str, Any]") -> Release:
