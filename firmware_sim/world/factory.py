@@ -3,10 +3,17 @@
 from binascii import hexlify
 from hashlib import sha256
 
+import agent.core
+from agent.app.credentials import WordList
+from agent.core import compliance
 from agent.formats import json
 from agent.formats.label import normal_code
 from firmware_sim.world.firmware import Geometry
 from firmware_sim.world.repository import HARDWARE, MODEL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from agent.core.compliance import Catalogue
 
 SERIAL = "KW1-000001"
 CLAIM_CODE = "ABCD-EFGH-2345-WXYZ"
@@ -22,6 +29,27 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 def hexadecimal(data: bytes) -> str:
     """Lower-case hexadecimal (bytes.hex is not on every interpreter)."""
     return hexlify(data).decode()
+
+
+def product_data(name: str) -> bytes:
+    """A data file that the agent ships beside agent.core: the criteria, or the words no password may be.
+
+    Raises:
+        OSError: it is not there.
+    """
+    here = agent.core.__file__
+    with open(here[: -len("__init__.py")] + name, "rb") as file:
+        return file.read()
+
+
+def catalogue() -> "Catalogue":
+    """The criteria that evidence is about."""
+    return compliance.parse_catalogue(product_data("star1.json"))
+
+
+def blocklist() -> WordList:
+    """The words that no password may be."""
+    return WordList(json.parse_object(product_data("blocklist.json"), 1 << 20)["words"])
 
 
 def device_id(public_der: bytes) -> str:

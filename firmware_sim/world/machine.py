@@ -20,13 +20,13 @@ class WorldClock:
     def __init__(self, now_s: int) -> None:
         self.now_s = float(now_s)
         self.skew_s = 0
-        self._started_s = float(now_s)
+        self._monotonic_s = 0.0
         self._boots = 0
 
     def power_on(self) -> None:
         """A new boot begins: another boot id, and the monotonic clock starts anew."""
         self._boots += 1
-        self._started_s = self.now_s
+        self._monotonic_s = 0.0
 
     def skip_boots(self, other: "WorldClock") -> None:
         """Boot ids of the other clock's boots are not used again."""
@@ -34,7 +34,14 @@ class WorldClock:
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
-        self.now_s += max(0.0, seconds)
+        self.advance_to(self._monotonic_s + max(0.0, seconds))
+
+    def advance_to(self, monotonic_s: float) -> None:
+        """Let time pass until the monotonic clock says exactly this; nothing happens when it is past."""
+        passed = monotonic_s - self._monotonic_s
+        if passed > 0:
+            self._monotonic_s = monotonic_s
+            self.now_s += passed
 
     def wall_s(self) -> int:
         """Unix seconds, wrong by `skew_s`."""
@@ -42,7 +49,7 @@ class WorldClock:
 
     def monotonic_s(self) -> float:
         """Seconds since the power came on."""
-        return self.now_s - self._started_s
+        return self._monotonic_s
 
     def boot_id(self) -> str:
         """The number of this boot, written like a UUID."""
@@ -117,7 +124,7 @@ class CameraServices:
         return service["name"] not in self.dead
 
     def enter(self, service: "dict[str, Any]", source: str, user: "str | None", password: str) -> str:
-        """Try to get in; `in`, `refused` or `silent`."""
+        """Try to get in; `in`, `refused`, `wait` or `silent`."""
         if not self.answers(service):
             return "silent"
         if service["name"] in self.open_doors:
@@ -129,7 +136,9 @@ class CameraServices:
             reply = self._digest(name, source, user, password)
         else:
             reply = self._ask(name, {"v": 1, "op": "login", "source": source, "user": user, "password": password})
-        return "in" if reply.get("ok") is True else "refused"
+        if reply.get("ok") is True:
+            return "in"
+        return "wait" if reply.get("code") == "wait" else "refused"
 
     def _digest(self, name: str, source: str, user: str, password: str) -> "dict[str, Any]":
         """What a client of HTTP digest and the camera make of it between them (RFC 7616)."""

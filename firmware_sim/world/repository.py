@@ -60,6 +60,10 @@ def signed_file(signed: "dict[str, Any]", signers: "list[Signer]") -> bytes:
     return json.dump({"signed": signed, "signatures": signatures})
 
 
+def _no_signer(name: str) -> "Signer":
+    raise ValueError(name)
+
+
 class Repository:
     """One TUF repository and all its keys; publishes what its attributes say.
 
@@ -89,6 +93,18 @@ class Repository:
         self.now_s = now_s
         self.life_s = dict(LIFE_S)
         self.files: dict[str, bytes] = {}
+
+    def copy(self) -> "Repository":
+        """A twin with the same keys: what a thief of all of them would have."""
+        twin = Repository(self.name, dict.fromkeys(ROLES, (0, 0)), _no_signer, self.now_s)
+        twin.signers = {role: list(self.signers[role]) for role in ROLES}
+        twin.thresholds = dict(self.thresholds)
+        twin.versions = dict(self.versions)
+        twin.targets = dict(self.targets)
+        twin.extra = {role: dict(self.extra[role]) for role in ROLES}
+        twin.life_s = dict(self.life_s)
+        twin.files = dict(self.files)
+        return twin
 
     def signed(self, role: str, version: int, rest: "dict[str, Any]") -> "dict[str, Any]":
         """The `signed` part of a file: what all roles have, `rest`, and the extra members."""
@@ -228,6 +244,16 @@ class Operator:
         self.set_time(now_s)
         self.image.publish_root()
         self.director.publish_root()
+
+    def copy(self) -> "Operator":
+        """A twin with the same keys and files, to forge with."""
+        twin = Operator.__new__(Operator)
+        twin.device_id = self.device_id
+        twin.image = self.image.copy()
+        twin.director = self.director.copy()
+        twin.releases = dict(self.releases)
+        twin.files = dict(self.files)
+        return twin
 
     def adopt(self, device_id: str) -> None:
         """Direct this device from now on."""

@@ -61,7 +61,7 @@ class UnsafeKeyStore:
             power = self._documents.power
             fails = power.operation("key " + name)
             if not fails or power.survives():
-                self._documents.content["keys/" + name] = stored
+                self._documents.content[_document(name)] = stored
             if fails:
                 raise power.fail()
         return UnsafeSigner(stored.decode()).public_der
@@ -86,7 +86,7 @@ class UnsafeKeyStore:
             raise PowerCut("the power is off")
         if self._documents.broken:
             raise Unavailable("the storage is broken")
-        return self._documents.content.get("keys/" + name)
+        return self._documents.content.get(_document(name))
 
 
 class UnsafePasswordHasher:
@@ -106,6 +106,10 @@ class UnsafePasswordHasher:
         self.count += 1
         parts = phc.split("$")
         return len(parts) == 4 and parts[1] == "unsafe" and _phc(parts[2], password) == phc
+
+
+def _document(name: str) -> str:
+    return "identity/" + name + ".key.pem"  # where the agent looks whether this camera has ever been on
 
 
 def _phc(salt: str, password: str) -> str:

@@ -69,6 +69,7 @@ class World:
         boots: every boot that got as far as a kernel, in order.
         console: what the agent said.
         agent: the running agent, or None.
+        make_device: makes the agent's block device; a test may put in one that is broken by design.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class World:
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
         self.sensors = WorldSensors()
+        self.make_device = StrictBlockDevice
         self._entropy = Chance("entropy " + str(seed))
         self._calls: list[Call] = []
         self._replies: dict[int, bytes] = {}
@@ -278,7 +280,7 @@ class World:
         self.ports = Ports(
             store=MemoryStore(self.documents),
             scratch=MemoryStore(self.scratch),
-            device=StrictBlockDevice(self.medium, [window], self.geometry.erase_bytes),
+            device=self.make_device(self.medium, [window], self.geometry.erase_bytes),
             boot=control,
             rollback=UnsafeWorldRollbackStore(control),
             keys=keys,
@@ -299,8 +301,8 @@ class World:
         settings = config.parse(factory.config_body(self.geometry, firmware.version, firmware.security_epoch))
         about = label.parse(self.documents.content["factory/label.json"])
         try:
-            self.agent = Agent(self.ports, settings, about, self.image_root)
-            self.step(None)
+            self.agent = Agent(self.ports, settings, about, self.image_root, factory.catalogue(), factory.blocklist())
+            self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:
             self._drop_agent()
             raise
@@ -318,7 +320,10 @@ class World:
         """
         if self.agent is None:
             raise Stuck("no agent runs")
-        effects, self._wake_at = self.agent.step(event, self.clock.monotonic_s())
+        self._take(self.agent.step(event, self.clock.monotonic_s()))
+
+    def _take(self, taken: "tuple[tuple[Any, ...], float | None]") -> None:
+        effects, self._wake_at = taken
         for effect in effects:
             if isinstance(effect, Call):
                 self._calls.append(effect)
@@ -354,7 +359,7 @@ class World:
         elif self._wake_at is None:
             raise Stuck("the agent waits for nothing")
         else:
-            self.clock.advance(self._wake_at - self.clock.monotonic_s())
+            self.clock.advance_to(self._wake_at)
             self.step(None)
 
     def run_until(self, condition: "Callable[[], bool]", max_turns: int = MAX_TURNS) -> None:

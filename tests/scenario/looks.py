@@ -2,6 +2,7 @@
 
 from agent.formats import envelope, messages
 from agent.formats.block_tree import BLOCK_BYTES
+from agent.formats.json import parse_object
 from firmware_sim.world.boot import other
 from firmware_sim.world.world import World
 
@@ -24,15 +25,14 @@ def settled(world: World, version: str) -> bool:
 
 def phase(world: World) -> str:
     """The saved phase of the update."""
-    from agent.formats.json import parse_object
-
     body = world.documents.content.get("update/state.json")
     return "idle" if body is None else str(parse_object(body, 1 << 20)["phase"])
 
 
 def reports(world: World) -> list[messages.Report]:
-    """The update reports that reached the broker."""
-    return [messages.parse_report(envelope.parse(payload).body) for payload in world.broker.on("/up/report")]
+    """The update reports that reached the broker; one that was sent twice (QoS 1) counts once, as the ingest counts."""
+    payloads = {(found.boot, found.seq): found for found in map(envelope.parse, world.broker.on("/up/report"))}
+    return [messages.parse_report(found.body) for found in payloads.values()]
 
 
 def events(world: World) -> list[str]:

@@ -1,0 +1,159 @@
+"""A bad line, a bad mirror, a bad disk: an update goes on, or is refused; the active slot is never touched."""
+
+import pytest
+
+from agent.formats.block_tree import BLOCK_BYTES
+from firmware_sim.world.network import ABSENT, DROP, ENDLESS, FLIP, RESET, SHIFTED, STALL, Fault
+from tests.scenario.looks import PROGRESS, events, fetched_blocks, inactive, reports, running, settled
+
+SLOT, TREE = ".slot", ".tree"
+IMAGE_BLOCKS = 13
+
+
+def run(world, version="1.1.0"):
+    world.power_on()
+    world.run_until(lambda: settled(world, version))
+
+
+@pytest.mark.parametrize("kind", [DROP, RESET])
+@pytest.mark.parametrize("at_block", [1, 2, 4, 7, 12])
+def test_a_dropped_connection_resumes(stage, kind, at_block):
+    world = stage.world("1.1.0")
+    world.server.fail(Fault(kind, SLOT, at_block * BLOCK_BYTES + 100, 1))
+    run(world)
+    complete = [
+        one for one in world.server.exchanges if one.path.endswith(SLOT) and one.served_bytes == one.length_bytes
+    ]
+    blocks = [
+        one.offset_bytes // BLOCK_BYTES + index for one in complete for index in range(one.length_bytes // BLOCK_BYTES)
+    ]
+    assert len(blocks) == len(set(blocks)), "a block that had come was fetched again"
+    assert "refused" not in events(world)
+
+
+def test_a_line_that_drops_every_request_but_a_few_gets_there(stage):
+    world = stage.world("1.1.0")
+    for block in range(IMAGE_BLOCKS):
+        world.server.fail(Fault(RESET, SLOT, block * BLOCK_BYTES, 2))
+    for path in ("timestamp", "snapshot", "targets", TREE):
+        world.server.fail(Fault(STALL, path, 0, 2))
+    run(world)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(FLIP, SLOT, 5000, 1),
+        Fault(SHIFTED, SLOT, BLOCK_BYTES, 1),
+        Fault(ENDLESS, SLOT, 0, 1),
+        Fault(ABSENT, SLOT, 0, 1),
+        Fault(STALL, SLOT, 0, 3),
+        Fault(FLIP, TREE, 7, 1),
+        Fault(ENDLESS, TREE, 0, 1),
+        Fault(ABSENT, TREE, 0, 1),
+        Fault(RESET, TREE, 40, 2),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.path}",
+)
+def test_what_goes_wrong_once_is_asked_for_again(stage, fault):
+    world = stage.world("1.1.0")
+    world.server.fail(fault)
+    run(world)
+    assert world.firmware("a").version == "1.0.0"
+
+
+def test_a_mirror_that_always_lies_about_one_block_is_refused_and_the_lie_is_never_written(stage):
+    world = stage.world("1.1.0")
+    lie = 4
+    path = next(path for path in world.server.files if path.endswith("1.1.0.slot"))
+    body = bytearray(world.server.files[path])
+    body[lie * BLOCK_BYTES] ^= 1
+    world.server.files[path] = bytes(body)
+    before = world.digest()
+    world.power_on()
+    world.run_until(lambda: "refused" in events(world))
+    world.run_for(3600)
+    after = world.digest()
+    assert after["a"] == before["a"]
+    assert running(world) == "1.0.0"
+    written = world.slot_bytes("b")[lie * BLOCK_BYTES : (lie + 1) * BLOCK_BYTES]
+    assert written == bytes(BLOCK_BYTES)
+    assert len(world.boots) == 1
+
+
+def test_a_release_that_does_not_fit_the_slot_is_refused(stage):
+    from firmware_sim.world.firmware import Geometry, build
+    from firmware_sim.world.repository import make_release
+
+    large = Geometry(slot_blocks=20, root_blocks=18)
+    world = stage.world()
+    stage.operator.add(make_release(build(large, "4.0.0"), "4.0.0", 1))
+    stage.assign(world, "4.0.0")
+    before = world.digest()
+    world.power_on()
+    world.run_until(lambda: "refused" in events(world))
+    assert [report.code for report in reports(world) if report.event == "refused"] == ["image_too_large"]
+    assert (world.digest()["a"], world.digest()["b"]) == (before["a"], before["b"])
+
+
+def test_a_journal_that_is_damaged_or_lies_is_recovered_from(stage):
+    for journal in (b"", b"rubbish", b"\xff" * 35):
+        world = stage.world("1.1.0")
+        world.documents.content[PROGRESS] = journal
+        run(world)
+
+
+def test_a_journal_that_names_blocks_which_the_medium_lost(stage):
+    """The read back finds them, and they are fetched again."""
+    world = stage.world("1.1.0")
+    world.power_on()
+    world.run_until(lambda: len(fetched_blocks(world)) >= 4 and PROGRESS in world.documents.content)
+    world.power_cut()
+    offset = stage.geometry.slot_offset(inactive(world))
+    world.medium.content[offset : offset + 3 * BLOCK_BYTES] = bytes(3 * BLOCK_BYTES)
+    run(world)
+
+
+def test_a_bad_sector_in_the_inactive_slot_arms_nothing(stage):
+    world = stage.world("1.1.0")
+    world.medium.bad_sectors.add((stage.geometry.slot_offset("b") + 2 * BLOCK_BYTES) // 512)
+    world.power_on()
+    world.run_for(12 * 3600)
+    assert running(world) == "1.0.0"
+    assert len(world.boots) == 1
+    world.medium.bad_sectors.clear()
+    world.run_until(lambda: settled(world, "1.1.0"))
+
+
+def test_a_read_only_disk_arms_nothing(stage):
+    world = stage.world("1.1.0")
+    world.power_on()
+    world.medium.read_only = True
+    world.run_for(12 * 3600)
+    assert len(world.boots) == 1
+    world.medium.read_only = False
+    world.run_until(lambda: settled(world, "1.1.0"))
+
+
+def test_a_full_data_partition_arms_nothing_and_recovers(stage):
+    world = stage.world("1.1.0")
+    world.power_on()
+    used = sum(len(body) for body in world.documents.content.values())
+    world.documents.room_bytes = used
+    world.run_for(12 * 3600)
+    assert len(world.boots) == 1
+    world.documents.room_bytes = used + 1024 * 1024
+    world.run_until(lambda: settled(world, "1.1.0"))
+
+
+def test_a_wall_clock_in_the_past_or_the_future_is_no_way_in_and_no_way_out(stage):
+    """The past: the signed time counts. The far future: everything looks expired until the clock is right again."""
+    world = stage.world("1.1.0")
+    world.clock.skew_s = -10 * 365 * 86400
+    run(world)
+    world = stage.world("1.1.0")
+    world.clock.skew_s = 5 * 365 * 86400
+    world.power_on()
+    world.run_until(lambda: "freeze" in [report.code for report in reports(world)])
+    world.clock.skew_s = 0
+    world.run_until(lambda: settled(world, "1.1.0"))

@@ -1,0 +1,263 @@
+"""Every attack on the repositories is refused by name, changes nothing on the camera, and its honest twin installs.
+
+"Nothing" is measured from outside: both slots, both copies of the boot record, and every trust document. Where genuine
+metadata stands before the forged file, the camera may store that part; `moves` lists those documents, and no others may
+differ.
+"""
+
+from typing import NamedTuple
+
+import pytest
+
+from firmware_sim.world.firmware import build
+from firmware_sim.world.network import ALWAYS, ENDLESS, FLIP, Fault
+from firmware_sim.world.repository import DAY_S, describe, make_release
+from tests.scenario.looks import reports, settled
+from tests.scenario.makers import RealSigner
+
+VERSION = "2.0.0"
+DIRECTOR = {f"trust/director/{role}.json" for role in ("timestamp", "snapshot", "targets")}
+IMAGE = {f"trust/image/{role}.json" for role in ("timestamp", "snapshot", "targets")}
+IMAGE_ROOT = {"trust/image/root.json"}
+
+
+class Scene:
+    """A camera that has just seen honest metadata, its operator, and a thief with copies of all keys."""
+
+    def __init__(self, stage) -> None:
+        self.stage = stage
+        self.world = stage.world()
+        self.world.power_on()
+        stage.assign(self.world, None)
+        self.world.run_for(900)
+        self.honest_timestamp = None
+        self.thief = stage.operator.copy()
+        self.thief.set_time(int(self.world.clock.now_s))
+
+    def serve(self) -> None:
+        self.thief.serve()
+        self.world.server.files.update(self.thief.files)
+
+    def director(self, path: str) -> str:
+        return f"/tuf/director/{self.thief.device_id}/{path}"
+
+    def order(self, published, director=None, image=None) -> None:
+        """Both repositories list the release, each with its own idea of it if need be."""
+        release = published.release
+        self.thief.add(published)
+        self.thief.image.targets[release.target] = image or describe(release)
+        self.thief.director.targets = {release.target: director or describe(release)}
+        self.thief.publish()
+        self.serve()
+
+    def make_honest(self) -> None:
+        """The operator takes over again, with versions beyond what the camera has verified, and assigns a release."""
+        honest = self.stage.operator.copy()
+        for repository, forged in ((honest.image, self.thief.image), (honest.director, self.thief.director)):
+            for role in ("targets", "snapshot", "timestamp"):
+                if forged.versions[role] < repository.versions[role] + 100:
+                    repository.versions[role] = max(repository.versions[role], forged.versions[role])
+            repository.versions["root"] = forged.versions["root"]
+        if self.honest_timestamp is not None:
+            honest.director.signers["timestamp"] = self.honest_timestamp
+        honest.add(release(self, "3.0.0"))
+        honest.set_time(int(self.world.clock.now_s))
+        honest.assign("3.0.0")
+        self.world.server.heal()
+        self.world.server.files.update(honest.files)
+
+
+def release(scene, version=VERSION, epoch=1, **about):
+    return make_release(build(scene.stage.geometry, version, epoch), version, epoch, **about)
+
+
+def unknown_release(scene):
+    scene.order(release(scene))
+    scene.thief.image.targets.clear()
+    scene.thief.publish()
+    scene.serve()
+
+
+def one_of_two_offline_keys(scene):
+    scene.thief.image.thresholds["targets"] = 1
+    scene.order(release(scene))
+
+
+def no_signature_at_all(scene):
+    scene.thief.director.thresholds["timestamp"] = 0
+    scene.order(release(scene))
+
+
+def one_key_that_signs_twice(scene):
+    """Twice the same key under two names in the file: the second name is no key of the role."""
+    scene.thief.image.signers["targets"][1] = scene.thief.image.signers["targets"][0]
+    scene.order(release(scene))
+
+
+def older_release(scene):
+    scene.order(release(scene, "0.9.0"))
+
+
+def replayed_timestamp(scene):
+    old = scene.world.server.files[scene.director("timestamp.json")]
+    scene.stage.assign(scene.world, None)
+    scene.world.run_for(900)
+    scene.world.server.files[scene.director("timestamp.json")] = old
+
+
+def withheld_timestamp(scene):
+    scene.world.clock.advance(8 * DAY_S)
+
+
+def far_future_version(scene):
+    scene.thief.director.versions["timestamp"] += 2**24 + 5
+    scene.order(release(scene))
+
+
+def time_past_the_root(scene):
+    scene.thief.set_time(int(scene.world.clock.now_s) + 20 * 365 * DAY_S)
+    scene.order(release(scene))
+
+
+def files_never_published_together(scene):
+    scene.order(release(scene))
+    director = scene.thief.director
+    other = director.copy()
+    other.versions["snapshot"] -= 1
+    other.publish_snapshot()
+    path = f"{director.versions['snapshot']}.snapshot.json"
+    assert other.files[path] != director.files[path]
+    scene.world.server.files[scene.director(path)] = other.files[path]
+
+
+def endless_timestamp(scene):
+    scene.world.server.fail(Fault(ENDLESS, "/timestamp.json", 0, ALWAYS))
+
+
+def another_hash_than_the_manufacturers(scene):
+    published = release(scene)
+    forged = describe(published.release)
+    forged["hashes"] = {"sha256": "00" * 32}
+    scene.order(published, director=forged)
+
+
+def another_tree_than_the_manufacturers(scene):
+    published = release(scene)
+    scene.order(published, director=describe(published.release.replace(tree_root="00" * 32)))
+
+
+def for_another_model(scene):
+    scene.order(release(scene, model="kawa-2"))
+
+
+def for_another_hardware(scene):
+    scene.order(release(scene, hardware="z"))
+
+
+def for_another_device(scene):
+    scene.thief.director.extra["timestamp"]["x-camward-device"] = "b" * 26
+    scene.order(release(scene))
+
+
+def targets_for_another_device(scene):
+    scene.thief.director.extra["targets"]["x-camward-device"] = "b" * 26
+    scene.order(release(scene))
+
+
+def same_version_other_content(scene):
+    for role in scene.thief.director.versions:
+        if role != "root":
+            scene.thief.director.versions[role] -= 1
+    scene.order(release(scene))
+
+
+def signed_with_a_revoked_key(scene):
+    director = scene.thief.director
+    old = director.signers["timestamp"]
+    director.signers["timestamp"] = [RealSigner("new")]
+    director.publish_root()
+    scene.honest_timestamp = director.signers["timestamp"]
+    director.signers["timestamp"] = old
+    scene.order(release(scene))
+
+
+def below_the_rollback_index(scene):
+    scene.order(release(scene, VERSION, epoch=0))
+
+
+def rubbish(scene):
+    scene.world.server.files[scene.director("timestamp.json")] = b'{"signed":'
+
+
+def a_tree_that_lies(scene):
+    scene.order(release(scene))
+    scene.world.server.fail(Fault(FLIP, ".tree", 5, ALWAYS))
+
+
+class Attack(NamedTuple):
+    do: object
+    code: str
+    moves: set
+
+
+ATTACKS = [
+    Attack(unknown_release, "arbitrary_software", DIRECTOR | IMAGE),
+    Attack(one_of_two_offline_keys, "arbitrary_software", DIRECTOR | IMAGE - {"trust/image/targets.json"}),
+    Attack(one_key_that_signs_twice, "format", DIRECTOR | IMAGE - {"trust/image/targets.json"}),
+    Attack(no_signature_at_all, "arbitrary_software", set()),
+    Attack(older_release, "rollback", DIRECTOR),
+    Attack(replayed_timestamp, "rollback", set()),
+    Attack(withheld_timestamp, "freeze", set()),
+    Attack(far_future_version, "fast_forward", set()),
+    Attack(time_past_the_root, "fast_forward", set()),
+    Attack(files_never_published_together, "mix_and_match", {"trust/director/timestamp.json"}),
+    Attack(endless_timestamp, "endless_data", set()),
+    Attack(another_hash_than_the_manufacturers, "wrong_target", DIRECTOR | IMAGE),
+    Attack(another_tree_than_the_manufacturers, "wrong_target", DIRECTOR | IMAGE),
+    Attack(for_another_model, "wrong_model", DIRECTOR),
+    Attack(for_another_hardware, "wrong_hardware", DIRECTOR),
+    Attack(for_another_device, "wrong_device", set()),
+    Attack(targets_for_another_device, "wrong_device", DIRECTOR),
+    Attack(same_version_other_content, "equivocation", set()),
+    Attack(
+        signed_with_a_revoked_key,
+        "revoked_key",
+        {"trust/director/root.json", "trust/director/timestamp.json", "trust/director/snapshot.json"},
+    ),
+    Attack(below_the_rollback_index, "epoch_rollback", DIRECTOR),
+    Attack(rubbish, "format", set()),
+    Attack(a_tree_that_lies, "arbitrary_software", DIRECTOR | IMAGE | IMAGE_ROOT),
+]
+
+
+def guarded(world):
+    """Hashes of what an attack must not change."""
+    return {
+        name: found
+        for name, found in world.digest().items()
+        if name in ("a", "b") or name.startswith(("record", "trust/"))
+    }
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=[attack.do.__name__ for attack in ATTACKS])
+def test_the_attack_is_refused_by_name_and_nothing_is_written(stage, attack):
+    scene = Scene(stage)
+    world = scene.world
+    seen = len(reports(world))
+    before = guarded(world)
+    attack.do(scene)
+    if attack.do is replayed_timestamp:
+        before = guarded(world)  # it lets the camera see honest metadata first
+    world.run_until(lambda: any(report.event == "refused" for report in reports(world)[seen:]))
+    world.run_for(3600)
+    refusals = [report for report in reports(world)[seen:] if report.event == "refused"]
+    assert {report.code for report in refusals} == {attack.code}
+    assert len(refusals) == 1, "the same refusal was reported again"
+    after = guarded(world)
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    assert changed <= attack.moves
+    assert len(world.boots) == 1
+
+    # The honest twin: on the same camera, the operator's next word is obeyed.
+    scene.make_honest()
+    world.run_until(lambda: settled(world, "3.0.0"))
