@@ -6,6 +6,7 @@ Mind what `firmware_sim.qemu.machine` says about a machine after `load`.
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from firmware_sim.qemu.version import qemu_version
 
 TAG = "camward"
 """The snapshot's name inside the qcow2 files."""
+MAX_AGE_S = 3600.0
+"""An older one is made anew: its guest's clock stood still, and certificates made since would not be valid yet."""
 KEEP = 6
 """Snapshots kept; each is some 100 MB, and an image that changed leaves its own behind."""
 
@@ -23,9 +26,17 @@ KEEP = 6
 class Snapshots:
     """A folder of snapshots, one sub-folder per key. Several processes may use it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use `folder`, made when first needed."""
+    def __init__(self, folder: Path, max_age_s: float = MAX_AGE_S, clock: Callable[[], float] = time.time) -> None:
+        """Use `folder`, made when first needed.
+
+        Args:
+            folder: where the snapshots lie.
+            max_age_s: an older snapshot counts as absent.
+            clock: Unix seconds, which also stand in the file times.
+        """
         self._folder = folder
+        self._max_age_s = max_age_s
+        self._clock = clock
 
     def find(self, hardware: Hardware, name: str) -> Path | None:
         """Return the kept snapshot `name` of such a machine, or None.
@@ -34,7 +45,11 @@ class Snapshots:
             MachineError: code `missing_file`, `missing_tool`.
         """
         place = self._place(hardware, name)
-        return place if (place / "snapshot.json").is_file() else None
+        try:
+            age_s = self._clock() - (place / "snapshot.json").stat().st_mtime
+        except OSError:
+            return None
+        return place if age_s <= self._max_age_s else None
 
     def keep(self, machine: Machine, name: str) -> Path:
         """Save the running machine's state and keep a copy; the machine goes on.

@@ -131,6 +131,7 @@ def test_a_snapshot_of_another_machine_is_not_taken(hardware: Hardware, tmp_path
         prompt(machine)
         snapshots.keep(machine, "here")
     assert snapshots.find(hardware, "here") is not None
+    assert Snapshots(tmp_path / "snapshots", max_age_s=-1.0).find(hardware, "here") is None
     assert hardware.disk is not None
     hardware.disk.write_bytes(b"\1" * DISK_BYTES)
     assert snapshots.find(hardware, "here") is None
@@ -201,8 +202,7 @@ def test_a_marker_that_never_comes_ends_at_the_deadline_with_the_console_quoted(
 def test_the_harness_watchdog_ends_a_machine_that_nobody_ends(hardware: Hardware):
     with Machine(hardware, watchdog_s=1.0) as machine:
         machine.power_on()
-        pid = machine.pid
-        wait_until(lambda: not alive(pid), Deadline(60.0), "the watchdog")
+        wait_until(lambda: not machine.is_on(), Deadline(60.0), "the watchdog")
         with pytest.raises(MachineError, match="watchdog"):
             machine.reset()
 

@@ -55,7 +55,7 @@ def test_what_the_command_leaves_behind_is_ended():
 
 
 def test_a_termination_is_passed_on():
-    command = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('up', flush=True); signal.pause()"
+    command = "import signal as s; s.signal(s.SIGTERM, lambda *_: exit(7)); print('up', flush=True); s.pause()"
     inside = from_outside(sys.executable, "-c", command)
     with subprocess.Popen(inside, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
