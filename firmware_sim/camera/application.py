@@ -1,11 +1,13 @@
 """Composes the camera: configuration in, a running application out. The only module that knows every other one."""
 
+import contextlib
 import os
 import secrets
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from firmware_sim.camera.config import CameraConfig
@@ -46,6 +48,16 @@ class Bound:
         if config.rtsp_port is not None:
             self.rtsp = bind(config.address, config.rtsp_port)
 
+    def close(self) -> None:
+        """Close whatever is still open.
+
+        Raises:
+            Nothing: closing twice is closing.
+        """
+        for sock in (self.https, self.rtsps, self.rtsp):
+            if sock is not None:
+                sock.close()
+
     def ports(self) -> dict[str, int]:
         """The ports by listener name, as bound.
 
@@ -65,24 +77,27 @@ def run(config: CameraConfig, login: Login) -> None:
         OSError: a port cannot be bound, or the certificate's files do not belong together.
         PrivilegeError: root could not be given up.
     """
-    bound = Bound(config)
-    if config.run_as is not None:
-        drop_privileges(config.run_as)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    if not _certificate_appears((config.certificate, config.key), stop):
-        return
-    keeper = Doorkeeper(_doors(config, login, bound))
-    keeper.listen()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: keeper.stop())
-    if stop.is_set():
-        keeper.stop()
-    ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
-    print(f"camward-camera: ready {ports}", flush=True)
-    keeper.run()
+    with contextlib.closing(Bound(config)) as bound:
+        if config.run_as is not None:
+            drop_privileges(config.run_as)
+        stop = threading.Event()
+        _on_signal(stop.set)
+        if not _certificate_appears((config.certificate, config.key), stop):
+            return
+        keeper = Doorkeeper(_doors(config, login, bound))
+        keeper.listen()
+        _on_signal(keeper.stop)
+        if stop.is_set():
+            keeper.stop()
+        ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
+        print(f"camward-camera: ready {ports}", flush=True)
+        keeper.run()
     print("camward-camera: stopped", flush=True)
+
+
+def _on_signal(act: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: act())
 
 
 def _certificate_appears(files: tuple[Path, ...], stop: threading.Event) -> bool:

@@ -1,0 +1,190 @@
+"""A person with a real browser claims a camera, watches it, and signs out."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.contract.camera.camera_process import CameraProcess, camera_config, make_certificate, start_camera
+from tests.contract.camera.fake_agent import CODE, SERIAL, FakeAgent
+from tests.web.browser import chromium
+
+USER = "keeper"
+PASSWORD = "paper boat under the bridge"
+WAIT_S = 30
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[FakeAgent]:
+    (tmp_path / "login").mkdir()
+    agent = FakeAgent(tmp_path / "login", tmp_path / "evidence.json")
+    agent.start()
+    yield agent
+    agent.stop()
+
+
+@pytest.fixture
+def camera(tmp_path: Path, agent: FakeAgent) -> Iterator[CameraProcess]:
+    make_certificate(tmp_path)
+    camera = start_camera(tmp_path, camera_config(tmp_path))
+    yield camera
+    assert camera.stop() == ""
+
+
+@pytest.fixture(params=["ja", "en"])
+def language(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def driver(camera: CameraProcess, language: str, tmp_path: Path) -> Iterator[Chrome]:
+    with chromium(camera.certificate, language, tmp_path) as driver:
+        driver.get(camera.url + "/")
+        yield driver
+
+
+def fill(driver: Chrome, name: str, text: str) -> None:
+    field = driver.find_element(By.ID, name)
+    field.clear()
+    field.send_keys(text)
+
+
+def press(driver: Chrome, form: str) -> None:
+    driver.find_element(By.CSS_SELECTOR, f"#{form} button[type=submit]").click()
+
+
+def wait_for_text(driver: Chrome, selector: str, text: str) -> None:
+    WebDriverWait(driver, WAIT_S).until(
+        lambda found: text in found.find_element(By.CSS_SELECTOR, selector).text, f"{selector} never says {text}"
+    )
+
+
+def wait_for(driver: Chrome, selector: str) -> None:
+    WebDriverWait(driver, WAIT_S).until(lambda found: found.find_elements(By.CSS_SELECTOR, selector), selector)
+
+
+def complaints(driver: Chrome) -> list[str]:
+    """What the browser blocked or choked on; refusals (4xx) that a test provokes are not complaints."""
+    return [
+        entry["message"]
+        for entry in driver.get_log("browser")
+        if entry["level"] == "SEVERE" and "Failed to load resource" not in entry["message"]
+    ]
+
+
+TEXTS = {
+    "ja": {
+        "title": "カメラの初期設定", "rule": "15文字以上", "met": "このパスワードは使用できます",
+        "differ": "一致しません", "denied": "入力が正しくありません", "live": "ライブ映像", "sign_in": "サインイン",
+    },
+    "en": {
+        "title": "Claim this camera", "rule": "At least 15 characters", "met": "This password is accepted",
+        "differ": "The two passwords differ", "denied": "That is not right", "live": "Live view", "sign_in": "Sign in",
+    },
+}  # fmt: skip
+
+
+def test_a_person_claims_the_camera_and_watches(driver: Chrome, agent: FakeAgent, language: str) -> None:
+    texts = TEXTS[language]
+    assert texts["title"] in driver.find_element(By.TAG_NAME, "h1").text
+    assert SERIAL in driver.find_element(By.CSS_SELECTOR, ".identity").text
+
+    fill(driver, "password", "admin")
+    wait_for_text(driver, "#rules .bad", texts["rule"])
+    fill(driver, "again", "other")
+    wait_for_text(driver, "#match.bad", texts["differ"])
+    fill(driver, "user", USER)
+    fill(driver, "password", PASSWORD)
+    wait_for_text(driver, "#rules .good", texts["met"])
+    fill(driver, "again", PASSWORD)
+    wait_for(driver, "#match.good")
+
+    fill(driver, "code", "aaaaaaaaaaaaaaaa")
+    assert driver.find_element(By.ID, "code").get_attribute("value") == "AAAA-AAAA-AAAA-AAAA"
+    press(driver, "claim")
+    wait_for_text(driver, "#claim .notice.bad", texts["denied"])
+    assert agent.state == "unclaimed"
+
+    fill(driver, "code", CODE)
+    press(driver, "claim")
+    wait_for_text(driver, ".live h2", texts["live"])
+    assert agent.users == {USER: ("administrator", PASSWORD)}
+    wait_for_text(driver, "[data-fact=serial]", SERIAL)
+    picture = driver.find_element(By.ID, "picture")
+    first = picture.get_attribute("src")
+    WebDriverWait(driver, WAIT_S).until(lambda _: picture.get_attribute("src") != first, "the picture stands still")
+    assert driver.execute_script("return arguments[0].naturalWidth", picture) == 320
+
+    driver.find_element(By.ID, "sign-out").click()
+    wait_for_text(driver, "#sign-in h1", texts["sign_in"])
+    assert complaints(driver) == []
+
+
+@pytest.mark.parametrize("language", ["en"], indirect=True)
+def test_the_owner_enrols_reads_evidence_and_changes_the_password(
+    driver: Chrome, camera: CameraProcess, agent: FakeAgent, tmp_path: Path
+) -> None:
+    finding = {
+        "criterion": "S1.1-01",
+        "title": {"en": "No universal default passwords", "ja": "共通の初期パスワードがない"},
+        "verdict": "PASS",
+        "reason": "<b>admin/admin was refused on 3 paths</b>",
+    }
+    (tmp_path / "evidence.json").write_text(json.dumps({"findings": [finding]}))
+    agent.claim(USER, PASSWORD)
+    driver.get(camera.url + "/")
+    fill(driver, "user", USER)
+    fill(driver, "password", "admin")
+    press(driver, "sign-in")
+    wait_for_text(driver, "#sign-in .notice.bad", "not right")
+    fill(driver, "password", PASSWORD)
+    press(driver, "sign-in")
+    wait_for(driver, "#enrol")
+
+    fill(driver, "token", "camward1.abc")
+    press(driver, "enrol")
+    wait_for_text(driver, "#enrol .notice.good", "started")
+    driver.find_element(By.ID, "evidence-button").click()
+    wait_for_text(driver, "#evidence .verdict.PASS", "PASS")
+    assert "<b>admin/admin" in driver.find_element(By.ID, "evidence").text
+
+    new = "gravel bank and heron"
+    fill(driver, "old", PASSWORD)
+    fill(driver, "password", new)
+    fill(driver, "again", new)
+    press(driver, "change")
+    wait_for(driver, "#sign-in")
+    assert agent.users[USER] == ("administrator", new)
+    assert complaints(driver) == []
+
+
+@pytest.mark.parametrize("language", ["en"], indirect=True)
+def test_the_language_switch_stays_switched(driver: Chrome, camera: CameraProcess) -> None:
+    driver.find_element(By.CSS_SELECTOR, "a.language").click()
+    wait_for_text(driver, "h1", TEXTS["ja"]["title"])
+
+    driver.get(camera.url + "/")
+
+    wait_for_text(driver, "h1", TEXTS["ja"]["title"])
+    assert driver.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ja"
+
+
+@pytest.mark.parametrize("language", ["en"], indirect=True)
+def test_a_page_of_another_camera_is_not_trusted(driver: Chrome, camera: CameraProcess, tmp_path: Path) -> None:
+    """The control of the certificate flag: it lets one key through, not every error."""
+    other = tmp_path / "other"
+    (other / "login").mkdir(parents=True)
+    make_certificate(other)
+    impostor = start_camera(other, camera_config(other))
+    try:
+        driver.get(impostor.url + "/")
+        wait_for(driver, "body.ssl")  # Chromium's own page about a certificate that it does not trust
+        assert driver.find_elements(By.ID, "claim") == []
+    finally:
+        impostor.stop()
+    driver.get(camera.url + "/")
+    wait_for_text(driver, "h1", TEXTS["en"]["title"])
