@@ -94,14 +94,15 @@ cw_choose_trial:
     for cw_digit in 1 2 3 4 5 6 7 8 9; do
         if test "x${left}" = x${cw_digit}; then setenv cw_counted 1; fi
     done
-    if test ${cw_counted} = 1; then
-        if test "x${try}" = xa; then
-            setenv cw_slot a
-            run cw_trial
-        elif test "x${try}" = xb; then
-            setenv cw_slot b
-            run cw_trial
-        fi
+    if test ${cw_counted} = 0; then setenv left 0; fi
+    if test "x${try}" = xa; then
+        setenv cw_slot a
+        if test ${cw_counted} = 1; then run cw_trial; fi
+    elif test "x${try}" = xb; then
+        setenv cw_slot b
+        if test ${cw_counted} = 1; then run cw_trial; fi
+    else
+        setenv try -
     fi
 
 cw_trial:
@@ -123,6 +124,7 @@ cw_choose_committed:
     setenv cw_on_trial 0
     setenv cw_slot a
     if test "x${act}" = xb; then setenv cw_slot b; fi
+    setenv act ${cw_slot}
     setenv cw_counted 0
     for cw_digit in 0 1 2 3 4 5 6 7 8; do
         if test "x${tries}" = x${cw_digit}; then setenv cw_counted 1; fi

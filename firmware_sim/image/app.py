@@ -31,7 +31,11 @@ SEVERITIES = ("low", "medium", "high", "critical")
 
 CAMERA_ID = 900  # user and group of the camera application
 
-FAULTS: Mapping[str, Mapping[str, Any]] = {"camera-crashes": {"fault": "crash"}}
+# Releases broken on purpose: what goes over the camera's configuration, and what replaces a module of ours.
+FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "camera-crashes": {"camera": {"fault": "crash"}},
+    "agent-crashes": {"module": ("agent/main.py", "raise SystemExit(1)\n")},
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,12 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
     """
     ours = root / CAMWARD
     variant = model.variants[release.variant]
-    _python(ours / "python", tools, with_agent=variant["agent"])
+    fault = FAULTS[release.fault] if release.fault is not None else {}
+    _python(ours / "python", with_agent=variant["agent"])
+    if "module" in fault:
+        name, text = fault["module"]
+        (ours / "python" / name).write_text(text)
+    compile_python(tools, ours / "python", f"/{CAMWARD}/python", 0)
     for name in SCRIPTS:
         _install(BOOT_FOLDER / name, ours / name, 0o755)
     for name in PLAIN_FILES:
@@ -97,7 +106,7 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
         (root / IMAGE_ROOT_PATH.lstrip("/")).write_bytes(image_root)
 
 
-def _python(target: Path, tools: Path, *, with_agent: bool) -> None:
+def _python(target: Path, *, with_agent: bool) -> None:
     for name in APP_SOURCES:
         if name == "agent" and not with_agent:
             continue
@@ -106,7 +115,6 @@ def _python(target: Path, tools: Path, *, with_agent: bool) -> None:
             relative = path.relative_to(REPOSITORY)
             if path.is_file() and not _left_out(relative.as_posix()) and "__pycache__" not in path.parts:
                 _install(path, target / relative, 0o644)
-    compile_python(tools, target, f"/{CAMWARD}/python", 0)
 
 
 def _left_out(name: str) -> bool:
@@ -170,7 +178,7 @@ def _camera_config(model: Model, release: Release) -> dict[str, Any]:
     variant = model.variants[release.variant]
     identity = {"model": model.name, "hardware": model.hardware, "version": release.version}
     fault = FAULTS[release.fault] if release.fault is not None else {}
-    value = {**identity, **model.camera, **variant.get("camera", {}), **fault}
+    value = {**identity, **model.camera, **variant.get("camera", {}), **fault.get("camera", {})}
     try:
         parse_config(_json(value).encode())
     except ConfigError as error:

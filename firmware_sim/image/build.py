@@ -20,7 +20,7 @@ from firmware_sim.image.model import BLOCK_BYTES, Layout, Model, load_model
 from firmware_sim.image.relock import mark_replacement, relock_model, replaces_committed
 from firmware_sim.image.run import run_tool, storage_error
 from firmware_sim.image.slot import Ingredients, make_slot
-from firmware_sim.image.store import Store, default_store, key_of, sha256_file, stage, tree_digest
+from firmware_sim.image.store import Store, default_store, key_of, read_json, sha256_file, stage, tree_digest
 from firmware_sim.image.tools import host_tools, relock_tools, tools_lock_name
 
 Note = Callable[[str], None]
@@ -100,7 +100,7 @@ def build(
         variant: one of the model's variants: product, lab, ungated.
         security_epoch: becomes the FIT's rollback index.
         severity: low, medium, high or critical.
-        fault: None, or `camera-crashes` for a release broken on purpose.
+        fault: None, or for a release broken on purpose `camera-crashes` or `agent-crashes`.
         notes: release notes, `en` and `ja`.
         image_root: TUF root v1 of the image repository to build in.
         boot_key: 1 or 2, which boot key signs.
@@ -315,3 +315,25 @@ def built_image(model: Model, release: Release, folder: Path) -> BuiltImage:
         machine_args=machine_arguments(model),
         layout=model.layout,
     )
+
+
+def load_built(folder: Path) -> BuiltImage:
+    """An image built before, found by its folder; nothing is built.
+
+    Raises:
+        ImageError: there is none.
+    """
+    described = read_json(folder / "release.json", "release description")
+    try:
+        camward = described["custom"]["camward"]
+        release = Release(
+            camward["version"],
+            described["variant"],
+            camward["security_epoch"],
+            camward["severity"],
+            None,
+            camward["notes"],
+        )
+        return built_image(load_model(camward["model"]), release, folder)
+    except (KeyError, TypeError) as error:
+        raise ImageError(f"{folder} holds no image", "run `make images`") from error

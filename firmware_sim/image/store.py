@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.run import storage_error
@@ -191,7 +192,7 @@ def intact(place: Path) -> bool:
         return False
 
 
-def read_json(path: Path, what: str) -> Mapping[str, object]:
+def read_json(path: Path, what: str) -> Mapping[str, Any]:
     """Read one of our own JSON files.
 
     Raises:

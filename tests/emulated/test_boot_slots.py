@@ -1,0 +1,155 @@
+"""Which slot boots: boot record, trial counts, fallback, rollback index. Every refusal stands beside a boot that works."""
+
+import binascii
+from pathlib import Path
+
+import pytest
+
+from agent.formats.boot_record import NO_TRIAL, BootRecord, decode, encode
+from firmware_sim.qemu.machine import Machine
+from tests.emulated.boot_helpers import UP, Disk, image, ready, record_of, starts, wait
+
+COMMITTED_A = BootRecord(7, "a", NO_TRIAL, 0, 0, 1)
+
+
+def test_the_committed_slot_boots_and_counts_its_boots(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A)
+    with disk.machine() as machine:
+        text = wait(machine, UP)
+        assert ready("a") in text
+        assert record_of(machine, disk.built) == COMMITTED_A.replace(generation=8, tries=1)
+
+
+def test_the_other_copy_is_written_so_that_one_is_always_whole(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A)
+    with disk.machine() as machine:
+        starts(machine, "a")
+        first, second = (decode(machine.read_disk(offset, 512)) for offset in disk.built.layout.boot_record)
+    assert first == COMMITTED_A
+    assert second.generation == COMMITTED_A.generation + 1
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_one_damaged_copy_costs_nothing(tmp_path: Path, damaged: int):
+    disk = Disk(tmp_path, image())
+    disk.slot("b", image("1.0.1"))
+    good = encode(COMMITTED_A.replace(active="b"))
+    bad = bytearray(good)
+    bad[40] ^= 1
+    copies = [good, good]
+    copies[damaged] = bytes(bad)
+    disk.records(*copies)
+    with disk.machine() as machine:
+        starts(machine, "b")
+        assert record_of(machine, disk.built).active == "b"
+
+
+def test_both_copies_damaged_boots_slot_a_and_writes_a_new_record(tmp_path: Path):
+    disk = Disk(tmp_path, image())
+    disk.slot("b", image("1.0.1"))
+    disk.records(b"\xff" * 512, bytes(512))
+    with disk.machine() as machine:
+        text = starts(machine, "a")
+        assert "both boot record copies are damaged" in text
+        assert record_of(machine, disk.built) == BootRecord(1, "a", NO_TRIAL, 0, 1, 0)
+
+
+def test_both_copies_damaged_and_slot_a_empty_boots_slot_b(tmp_path: Path):
+    disk = Disk(tmp_path, image())
+    disk.slot("b", image("1.0.1"))
+    disk.fit("a", b"")
+    disk.records(b"\xff" * 512, b"\xff" * 512)
+    with disk.machine() as machine:
+        starts(machine, "b")
+
+
+def test_a_trial_counts_down_before_it_starts_and_gives_way_after_its_last_boot(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=2))
+    disk.slot("b", image("1.0.1"))
+    with disk.machine() as machine:
+        for left in (1, 0):
+            text = starts(machine, "b")
+            assert f"trial boot of slot b, {left} left" in text
+            assert record_of(machine, disk.built).left == left
+            machine.power_cut()
+            machine.power_on()
+        starts(machine, "a")
+        now = record_of(machine, disk.built)
+        assert (now.active, now.trial, now.left, now.tries) == ("a", "b", 0, 1)
+
+
+def test_a_committed_trial_stays(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(active="b"))
+    disk.slot("b", image("1.0.1"))
+    with disk.machine() as machine:
+        starts(machine, "b")
+
+
+def test_nine_boots_without_health_give_the_other_slot_its_turn(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=8))
+    disk.slot("b", image("1.0.1"))
+    with disk.machine() as machine:
+        starts(machine, "a")
+        _cut_and_start(machine)
+        text = starts(machine, "b")
+        assert "slot a has not been healthy for nine boots" in text
+        now = record_of(machine, disk.built)
+        assert (now.active, now.tries) == ("b", 1)
+
+
+def test_the_other_slot_gets_no_turn_when_it_does_not_verify(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=9))
+    with disk.machine() as machine:
+        text = starts(machine, "a")
+        assert "slot b refused" in text
+
+
+def test_a_trial_below_the_rollback_index_is_refused(tmp_path: Path):
+    newer, older = image("2.0.0", epoch=2), image("1.0.0")
+    disk = Disk(tmp_path, newer, COMMITTED_A.replace(trial="b", left=3, rollback_index=2))
+    disk.slot("b", older)
+    with disk.machine() as machine:
+        text = starts(machine, "a")
+        assert "slot b is below the rollback index" in text
+        assert record_of(machine, disk.built).left == 0
+
+
+def test_the_same_trial_boots_at_a_lower_rollback_index(tmp_path: Path):
+    newer, older = image("2.0.0", epoch=2), image("1.0.0")
+    disk = Disk(tmp_path, newer, COMMITTED_A.replace(trial="b", left=3, rollback_index=1))
+    disk.slot("b", older)
+    with disk.machine() as machine:
+        starts(machine, "b")
+
+
+def test_with_nothing_that_may_boot_the_camera_resets_and_offers_no_prompt(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(rollback_index=2))
+    with disk.machine() as machine:
+        for _ in range(2):
+            text = wait(machine, "camward-boot: nothing to boot", ready("a"), ready("b"))
+            assert "slot a is below the rollback index" in text
+            machine.console.send("\x03\n")
+
+
+ODD_RECORDS = {
+    "commands in slots": b"gen=0x5\0act=b;reset\0try=$(reset)\0left=9x\0tries=4x\0ridx=0x1\0",
+    "foreign variables": b"gen=0x5\0act=a\0try=-\0left=0\0tries=0\0ridx=0x1\0bootargs=init=/bin/sh\0cw_start=reset\0verify=n\0",
+    "operators of test": b"gen=0x5\0act=-o\0try=!\0left=10\0tries=-1\0ridx=0x1\0",
+}
+
+
+@pytest.mark.parametrize("what", ODD_RECORDS)
+def test_a_record_with_odd_values_runs_nothing_and_is_put_right(tmp_path: Path, what: str):
+    disk = Disk(tmp_path, image())
+    disk.slot("b", image("1.0.1"))
+    data = ODD_RECORDS[what] + bytes(508 - len(ODD_RECORDS[what]))
+    sector = binascii.crc32(data).to_bytes(4, "little") + data
+    disk.records(sector, sector)
+    with disk.machine() as machine:
+        starts(machine, "a")
+        assert record_of(machine, disk.built) == BootRecord(6, "a", NO_TRIAL, 0, 1, 1)
+
+
+def _cut_and_start(machine: Machine) -> None:
+    machine.power_cut()
+    machine.power_on()
