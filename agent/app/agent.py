@@ -77,6 +77,7 @@ class Agent:
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard
         )
         self._login = Login(desk, self._accounts, credentials, guard, self._office)
+        self._office.login_hook = self._login.line
         self._guard = guard
         self._last_command = -COMMAND_EVERY_S
 

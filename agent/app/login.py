@@ -238,8 +238,21 @@ class Login:
             asked.no("bad_request", {"detail": "no such role"})
         elif given["role"] != "administrator" and self._last_administrator(given["user"]):
             asked.no("bad_request", {"detail": "a camera keeps one administrator"})
-        else:
+        elif "password" in given:
             self._set(asked, given["user"], given["password"], given["role"], None, grant=False)
+        else:
+            self._set_role(asked, given["user"], given["role"])
+
+    def _set_role(self, asked: Asked, user: str, role: str) -> None:
+        if user not in self._accounts.users:
+            asked.no("bad_request", {"detail": "no such user"})
+            return
+        error = self._credentials.set_role(user, role)
+        if error is not None:
+            asked.no("busy", {"detail": str(error)[:300]})
+        else:
+            self._grants.revoke(user)
+            asked.yes({})
 
     def _set(self, asked: Asked, user: str, password: str, role: str, old: "str | None", grant: bool) -> None:
         """Policy, then the transaction, then the answer."""

@@ -1,7 +1,6 @@
 """What an administrator can ask of the agent beside logging in; the login sockets and the admin socket share it."""
 
-from agent.app.events import ADMIN
-from agent.formats import fields
+from agent.formats import fields, login
 from agent.formats.errors import FormatError
 from agent.formats.json import dump, parse_object
 
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
     from agent.app.updating import Updating
 
 MAX_LINE_BYTES = 8192
+CONSOLE = "console"
 EVIDENCE_PATH = "/run/camward/evidence.json"
-
-__all__ = ["ADMIN", "Office"]
 
 
 class Office:
@@ -52,7 +50,10 @@ class Office:
             "enrol": self._enrol,
             "check": self._check,
             "evidence": self._report,
+            "claim": self._login_operation,
+            "policy": self._login_operation,
         }
+        self.login_hook: "Callable[[int, str, bytes], None] | None" = None
 
     def status(self) -> "dict[str, Any]":
         """What the camera's page and `camward-agent status` show."""
@@ -116,6 +117,13 @@ class Office:
 
     def _report(self, connection: int, _: "dict[str, Any]") -> None:
         self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": EVIDENCE_PATH}))
+
+    def _login_operation(self, connection: int, source: "dict[str, Any]") -> None:
+        """The console may do what the login sockets may before a claim; its tries count like anybody's."""
+        names = ("code", "user", "password") if source["op"] == "claim" else ("user", "password")
+        given = {name: fields.text(source, name) for name in names}
+        if self.login_hook is not None:
+            self.login_hook(connection, CONSOLE, login.encode_request(source["op"], CONSOLE, given))
 
     def _answer(self, connection: int, members: "dict[str, Any]") -> None:
         reply: "dict[str, Any]" = {"v": 1, "ok": True}

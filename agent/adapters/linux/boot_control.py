@@ -20,7 +20,8 @@ _RB_AUTOBOOT = 0x01234567  # reboot(2): restart at once, with the default comman
 class RawBootControl:
     """`agent.ports.boot.BootControl`: two copies at fixed offsets of the disk, shared with the boot loader.
 
-    A sector is written whole or not at all by the media this is for; a torn one fails its CRC and the other copy counts.
+    A sector is written whole or not at all by the media this is for; a torn one fails its CRC, and
+    the other copy counts.
     """
 
     def __init__(

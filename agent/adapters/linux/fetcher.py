@@ -21,7 +21,7 @@ class HttpsFetcher:
     """`agent.ports.network.Fetcher` by http.client. `open` on the main thread, the rest on one worker thread."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
-        """Name the files of the device's certificate and key; they are read at each connection, so renewal just works."""
+        """Name the files of the device's certificate and key; they are read at each connection (renewal)."""
         self._certificate = certificate
         self._key = key
         self._server: tuple[str, int, str] | None = None  # host, port, CA
@@ -65,6 +65,13 @@ class HttpsFetcher:
         if status not in {200, 201, 204}:
             raise Unavailable(f"the server answered {status} for {path}")
 
+    def connections(self) -> list[dict[str, object]]:
+        """The kept connection, for evidence: peer, TLS version, and that the peer was verified (it always is)."""
+        connection = self._connection
+        if connection is None or not isinstance(connection.sock, ssl.SSLSocket):
+            return []
+        return [{"peer": connection.host, "version": connection.sock.version() or "", "verified": True}]
+
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], max_bytes: int
     ) -> tuple[int, bytes]:
@@ -96,9 +103,7 @@ class HttpsFetcher:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         found = _read(response, max_bytes, deadline)
-        if not response.isclosed():  # there was more than we take: the connection is of no more use
-            self._close()
-        elif response.will_close:
+        if response.will_close or not response.isclosed():  # not closed: there was more than we take
             self._close()
         return response.status, found
 

@@ -23,8 +23,8 @@ SALT_BYTES = 16
 class UnsafeFileKeyStore:
     """`agent.ports.secrets.KeyStore` as PEM files (PKCS#8, 0600) in the store.
 
-    Unsafe: whoever takes the camera's storage out has the keys. A TPM or secure element takes its place where there is one;
-    the evidence says which of the two protects this device.
+    Unsafe: whoever takes the camera's storage out has the keys. A TPM or secure element takes its place where there is
+    one; the evidence says which of the two protects this device.
     """
 
     def __init__(self, store: FileStore) -> None:

@@ -1,6 +1,7 @@
 """MQTT 5 over mutual TLS by paho-mqtt, whose own thread keeps the connection."""
 
 import random
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +66,7 @@ class PahoLink:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize = MAX_PACKET_BYTES
         client.connect_async(host, port, KEEP_ALIVE_S, clean_start=True, properties=properties)
         self._client = client
@@ -90,6 +91,14 @@ class PahoLink:
             else:
                 self._names[mid] = name
         return True
+
+    def connections(self) -> list[dict[str, object]]:
+        """The session, for evidence: peer, TLS version, and that the peer was verified (it always is)."""
+        client = self._client
+        secured = client.socket() if client is not None else None
+        if client is None or not isinstance(secured, ssl.SSLSocket):
+            return []
+        return [{"peer": client.host, "version": secured.version() or "", "verified": True}]
 
     def close(self) -> None:
         """See `Link.close`."""

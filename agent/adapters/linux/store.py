@@ -18,13 +18,20 @@ class FileStore:
     leaves the old document or the new one. Files are 0600, folders 0700.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, mode: int = 0o600, group: int | None = None) -> None:
         """Use `root`, which is made when missing.
+
+        Args:
+            root: the folder of all documents.
+            mode: of the files; more than 0600 only where others shall read.
+            group: of the files, set only when running as root.
 
         Raises:
             Unavailable: it cannot be made.
         """
         self._root = root
+        self._mode = mode
+        self._group = group if os.geteuid() == 0 else None
         try:
             root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,6 +75,9 @@ class FileStore:
                 view = memoryview(data)
                 while view:
                     view = view[os.write(handle, view) :]
+                os.fchmod(handle, self._mode)
+                if self._group is not None:
+                    os.fchown(handle, 0, self._group)
                 os.fsync(handle)
             finally:
                 os.close(handle)

@@ -10,7 +10,7 @@ from agent.formats.errors import Unavailable
 
 VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 VALID_TO = datetime.datetime(2099, 12, 31, tzinfo=datetime.UTC)
-"""The camera may not know what time it is when it makes the certificate, and nobody but people can renew their trust in it."""
+"""The camera may not know the time when it makes the certificate, and only people can renew their trust in it."""
 
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640

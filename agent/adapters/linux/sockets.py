@@ -1,0 +1,179 @@
+"""The agent's local sockets: one JSON line in, one line out; authorised by file ownership and by the peer's user id."""
+
+import os
+import selectors
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.formats.errors import Unavailable
+
+MAX_LINE_BYTES = 4096  # agent.formats.login
+MAX_CONNECTIONS = 32  # per socket; the camera keeps eight requests under way
+BACKLOG = 32
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+Taken = Callable[[int, str, bytes], None]
+
+
+class LineServer:
+    """One listening Unix socket and its connections, driven by the main loop's selector."""
+
+    _numbers = 0
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        mode: int,
+        group: int,
+        users: frozenset[int],
+        max_line_bytes: int,
+        selector: selectors.BaseSelector,
+        taken: Taken,
+    ) -> None:
+        """Listen at `path`.
+
+        Args:
+            path: where; a socket left over from an earlier run is replaced.
+            name: the service, handed to `taken`.
+            mode: of the socket file.
+            group: owner group of the socket file (set only when running as root).
+            users: user ids whose processes may talk to us, whatever the file's mode says.
+            max_line_bytes: longest line with its line feed; a longer one ends the connection.
+            selector: of the main loop; each registered object's data is a function to call when it is ready.
+            taken: called with connection number, service, and the line.
+
+        Raises:
+            Unavailable: the socket cannot be made.
+        """
+        self._name = name
+        self._users = users
+        self._max_line_bytes = max_line_bytes
+        self._selector = selector
+        self._taken = taken
+        self._open: dict[int, Connection] = {}
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            before = os.umask(0o777 & ~mode)
+            try:
+                self._listener.bind(str(path))
+            finally:
+                os.umask(before)
+            path.chmod(mode)
+            if os.geteuid() == 0:
+                os.chown(path, 0, group)
+            self._listener.listen(BACKLOG)
+        except OSError as error:
+            raise Unavailable(f"socket {path}: {error.strerror or error}") from error
+        selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def send(self, connection: int, line: bytes) -> None:
+        """Send a line if the connection is one of ours and still there; never blocks."""
+        found = self._open.get(connection)
+        if found is not None:
+            found.send(line)
+
+    def close(self) -> None:
+        """Stop listening and drop all connections."""
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._path.unlink(missing_ok=True)
+        for connection in list(self._open.values()):
+            connection.close()
+
+    def _accept(self) -> None:
+        try:
+            client, _ = self._listener.accept()
+        except OSError:
+            return
+        client.setblocking(False)
+        credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        _, user, _ = _CREDENTIALS.unpack(credentials)
+        if user not in self._users or len(self._open) >= MAX_CONNECTIONS:
+            client.close()
+            return
+        LineServer._numbers += 1
+        number = LineServer._numbers
+        self._open[number] = Connection(client, self._selector, self._max_line_bytes, self._line, self._gone, number)
+
+    def _line(self, number: int, line: bytes) -> None:
+        self._taken(number, self._name, line)
+
+    def _gone(self, number: int) -> None:
+        self._open.pop(number, None)
+
+
+class Connection:
+    """One client: lines in, lines out, both bounded; while an answer cannot be sent nothing more is read."""
+
+    def __init__(
+        self,
+        client: socket.socket,
+        selector: selectors.BaseSelector,
+        max_line_bytes: int,
+        line: Callable[[int, bytes], None],
+        gone: Callable[[int], None],
+        number: int,
+    ) -> None:
+        self._socket = client
+        self._selector = selector
+        self._max_line_bytes = max_line_bytes
+        self._line = line
+        self._gone = gone
+        self._number = number
+        self._read = b""
+        self._unsent = b""
+        selector.register(client, selectors.EVENT_READ, self._ready)
+
+    def send(self, line: bytes) -> None:
+        """Queue a line and send what goes at once."""
+        if self._socket.fileno() >= 0:
+            self._unsent += line
+            self._ready()
+
+    def close(self) -> None:
+        """Forget the client; nothing happens the second time."""
+        if self._socket.fileno() < 0:
+            return
+        self._selector.unregister(self._socket)
+        self._socket.close()
+        self._gone(self._number)
+
+    def _ready(self) -> None:
+        try:
+            if self._unsent:
+                self._write()
+            else:
+                self._take()
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+
+    def _write(self) -> None:
+        self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        self._selector.modify(
+            self._socket, selectors.EVENT_WRITE if self._unsent else selectors.EVENT_READ, self._ready
+        )
+
+    def _take(self) -> None:
+        piece = self._socket.recv(self._max_line_bytes)
+        if not piece:
+            self.close()
+            return
+        self._read += piece
+        while b"\n" in self._read:
+            line, _, self._read = self._read.partition(b"\n")
+            if len(line) >= self._max_line_bytes:
+                self.close()
+                return
+            self._line(self._number, line)
+            if self._socket.fileno() < 0:
+                return
+        if len(self._read) >= self._max_line_bytes:
+            self.close()

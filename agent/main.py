@@ -1,0 +1,383 @@
+"""`camward-agent`: the agent on CPython. This module names the adapters and owns the one poll loop."""
+
+import argparse
+import getpass
+import selectors
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES, ask, must
+from agent.formats.errors import CamwardError, FormatError, Unavailable
+from agent.formats.json import parse_object
+
+if TYPE_CHECKING:
+    from agent.adapters.linux.sockets import LineServer
+    from agent.app.agent import Agent
+    from agent.app.effects import Call
+    from agent.app.ports import Ports
+    from agent.formats.config import Config
+    from agent.ports.machine import Watchdog
+
+CONFIG = Path("/etc/camward/agent.json")
+STATE = Path("/data/camward")
+RUN = Path("/run/camward")
+WATCHDOG = Path("/dev/watchdog")
+FEED_EVERY_S = 5.0  # the kernel's softdog bites after 60 s
+MAX_ROOT_BYTES = 64 * 1024
+
+Effects = tuple[Any, ...]
+
+
+def main(arguments: "list[str] | None" = None) -> int:
+    """The console script; returns the exit status.
+
+    Raises:
+        SystemExit: argparse refuses the command line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except CamwardError as error:
+        print(f"camward-agent: {error.detail or error.code}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+# The agent itself
+
+
+def run(options: argparse.Namespace, restart: "Callable[[], None] | None" = None) -> int:
+    """Be the agent until SIGTERM; `restart` replaces reboot(2) where there is no machine to restart.
+
+    Raises:
+        CamwardError: configuration, disk, or state folder cannot be used.
+    """
+    loop = Loop(options, restart)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    loop.run()
+    return 0
+
+
+class Loop:
+    """Polls sockets, results and time; feeds the watchdog; gives everything to the agent, one event at a time."""
+
+    def __init__(self, options: argparse.Namespace, restart: "Callable[[], None] | None" = None) -> None:
+        """Compose the agent from the Linux adapters.
+
+        Raises:
+            CamwardError: configuration, disk, or state folder cannot be used.
+        """
+        from agent.adapters.linux.workers import Inbox, Workers
+
+        self._inbox = Inbox()
+        self._workers = Workers(self._inbox, self._bug)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._inbox, selectors.EVENT_READ, lambda: None)
+        self._config = _read_config(options.config)
+        self._ports = _compose(options, self._config, self._linked, restart)
+        self._agent = _agent(self._ports, self._config, options)
+        self._servers = self._listen(options)
+        self._watchdog = _watchdog(options.watchdog)
+        self._running = True
+        self._error: "BaseException | None" = None
+        self._wake_at: "float | None" = None
+
+    def run(self) -> None:
+        """Run until `stop`.
+
+        Raises:
+            CamwardError: the state cannot be loaded.
+            BaseException: a bug on a worker thread, raised here so that the process ends and is started again.
+        """
+        try:
+            self._carry_out(self._agent.start(self._now()))
+            print("camward-agent: ready", flush=True)
+            while self._running:
+                self._turn()
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._agent.stop()
+            self._ports.link.close()
+            for server in self._servers:
+                server.close()
+            self._watchdog.close()
+
+    def stop(self) -> None:
+        """Leave the loop after the current step; safe in signal handlers and on other threads."""
+        self._running = False
+        self._inbox.wake()
+
+    def _turn(self) -> None:
+        wait = FEED_EVERY_S if self._wake_at is None else min(FEED_EVERY_S, max(0.0, self._wake_at - self._now()))
+        for key, _ in self._selector.select(wait):
+            key.data()
+        for event in self._inbox.take():
+            self._step(event)
+        if self._wake_at is not None and self._wake_at <= self._now():
+            self._step(None)
+        self._watchdog.feed()
+
+    def _step(self, event: object) -> None:
+        self._carry_out(self._agent.step(event, self._now()))
+
+    def _carry_out(self, outcome: "tuple[Effects, float | None]") -> None:
+        from agent.app.effects import Call, Reboot, Reply, Say
+
+        effects, self._wake_at = outcome
+        for effect in effects:
+            if isinstance(effect, Call):
+                self._call(effect)
+            elif isinstance(effect, Reply):
+                for server in self._servers:
+                    server.send(effect.connection, effect.body)
+            elif isinstance(effect, Say):
+                print(effect.text, flush=True)
+            elif isinstance(effect, Reboot):
+                self._reboot(effect.reason)
+
+    def _call(self, call: "Call") -> None:
+        from agent.app.effects import BLOCKING, perform
+        from agent.app.events import Result
+
+        if not self._workers.submit(BLOCKING[call.port], lambda: perform(call, self._ports)):
+            self._inbox.put(Result(call.id, None, Unavailable("too much is waiting for the " + call.port)))
+
+    def _reboot(self, reason: str) -> None:
+        print(f"camward-agent: restarting ({reason})", flush=True)
+        self._agent.stop()
+        self._ports.link.close()
+        self._ports.boot.reboot()
+
+    def _listen(self, options: argparse.Namespace) -> "list[LineServer]":
+        """One login socket per service for the camera, one admin socket for root."""
+        import os
+
+        from agent.adapters.linux.sockets import MAX_LINE_BYTES, LineServer
+        from agent.app.events import ADMIN
+
+        root, camera = frozenset({0, os.geteuid()}), frozenset({0, os.geteuid(), self._config.login_gid})
+        group = self._config.login_gid
+        servers = [
+            LineServer(
+                options.run / "admin.sock", ADMIN, 0o600, 0, root, MAX_ADMIN_LINE_BYTES, self._selector, self._line
+            )
+        ]
+        for service in self._config.services:
+            path = options.run / "login" / f"{service.name}.sock"
+            servers.append(
+                LineServer(path, service.name, 0o660, group, camera, MAX_LINE_BYTES, self._selector, self._line)
+            )
+        return servers
+
+    def _line(self, connection: int, service: str, body: bytes) -> None:
+        from agent.app.events import Line
+
+        self._step(Line(connection, service, body))
+
+    def _linked(self, event: "tuple[Any, ...]") -> None:
+        """An event of the broker's session, on paho's thread."""
+        from agent.app.events import Acknowledged, Linked, Message
+
+        made: "dict[str, Callable[[], object]]" = {
+            "up": lambda: Linked(True, ""),
+            "down": lambda: Linked(False, event[1]),
+            "acknowledged": lambda: Acknowledged(event[1]),
+            "message": lambda: Message(event[1], event[2]),
+        }
+        self._inbox.put(made[event[0]]())
+
+    def _bug(self, error: BaseException) -> None:
+        self._error = error
+        self.stop()
+
+    def _now(self) -> float:
+        return self._ports.clock.monotonic_s()
+
+
+def _read_config(path: Path) -> "Config":
+    from agent.formats import config
+
+    try:
+        return config.parse(path.read_bytes())
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}") from error
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.detail}") from error
+
+
+def _compose(
+    options: argparse.Namespace,
+    config: "Config",
+    linked: "Callable[[tuple[Any, ...]], None]",
+    restart: "Callable[[], None] | None",
+) -> "Ports":
+    from agent.adapters.linux import boot_control, keys
+    from agent.adapters.linux.block_device import DiskFile
+    from agent.adapters.linux.est import EstEnroller
+    from agent.adapters.linux.fetcher import HttpsFetcher
+    from agent.adapters.linux.link import PahoLink
+    from agent.adapters.linux.machine import SystemClock
+    from agent.adapters.linux.sensors import LinuxSensors
+    from agent.adapters.linux.services import LoopbackServices
+    from agent.adapters.linux.store import FileStore
+    from agent.adapters.linux.web_certificate import SelfSignedCertificate
+    from agent.app.enrolling import CERTIFICATE
+    from agent.app.ports import Ports
+    from agent.core.slots import parse_layout
+
+    layout = parse_layout(config.layout)
+    store = FileStore(options.state)
+    key_store = keys.UnsafeFileKeyStore(store)
+    device = DiskFile(options.disk or Path(layout.device), layout.erase_bytes)
+    boot = boot_control.RawBootControl(
+        device, layout.boot_record, options.command_line, restart or boot_control.restart_machine
+    )
+    identity = store.path(CERTIFICATE), key_store.path("tls")
+    fetcher, link = HttpsFetcher(*identity), PahoLink(*identity, linked)
+    web = SelfSignedCertificate(options.state / "web", config.login_gid)
+
+    def connections() -> "list[dict[str, Any]]":
+        return [*fetcher.connections(), *link.connections()]
+
+    return Ports(
+        store=store,
+        scratch=FileStore(options.run, 0o640, config.login_gid),
+        device=device,
+        boot=boot,
+        rollback=boot_control.UnsafeBootRecordRollbackStore(boot),
+        keys=key_store,
+        entropy=keys.SystemEntropy(),
+        hasher=keys.Argon2Hasher(),
+        fetcher=fetcher,
+        enroller=EstEnroller(key_store),
+        link=link,
+        clock=SystemClock(),
+        services=LoopbackServices(web.path),
+        sensors=LinuxSensors(options.state, config.services, web.path, connections),
+        web_certificate=web,
+        verify_signature=keys.verify_signature,
+    )
+
+
+def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Agent":
+    from agent import core
+    from agent.app.agent import Agent
+    from agent.app.credentials import WordList
+    from agent.core import compliance
+    from agent.formats import label
+
+    body = ports.store.read("factory/label.json")
+    if body is None:
+        raise Unavailable(f"{options.state}/factory/label.json is missing: this camera was never provisioned")
+    data = Path(core.__file__).parent
+    try:
+        image_root = Path(config.image_root).read_bytes()
+        catalogue = compliance.parse_catalogue((data / "star1.json").read_bytes())
+        words = parse_object((data / "blocklist.json").read_bytes(), 1024 * 1024)["words"]
+    except OSError as error:
+        raise Unavailable(f"{error.filename}: {error.strerror}") from error
+    return Agent(ports, config, label.parse(body), image_root, catalogue, WordList(words))
+
+
+def _watchdog(path: Path) -> "Watchdog":
+    from agent.adapters.linux.machine import DeviceWatchdog, NoWatchdog
+
+    if path.exists():
+        return DeviceWatchdog(path)
+    print("camward-agent: no watchdog: " + str(path), file=sys.stderr)
+    return NoWatchdog()
+
+
+# Asking the running agent
+
+
+def _status(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "status"))
+    for name in sorted(answer):
+        if name not in {"v", "ok"}:
+            value = answer[name]
+            text = ", ".join(f"{k} {value[k]}" for k in sorted(value)) if isinstance(value, dict) else value
+            print(f"{name:15}{text}")
+    return 0
+
+
+def _claim(options: argparse.Namespace) -> int:
+    code = input("Code on the label / ラベルのコード: ")
+    user = input("User name / ユーザー名 [admin]: ") or "admin"
+    must(ask(options.run, "claim", code=code, user=user, password=_new_password()))
+    print(f"Claimed. {user} is the administrator.")
+    return 0
+
+
+def _policy(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "policy", user=options.user, password=_new_password()))
+    for violation in answer["violations"]:
+        print(f"{violation['code']}: {violation['en']} / {violation['ja']}")
+    if not answer["violations"]:
+        print("This password can be used.")
+    return 1 if answer["violations"] else 0
+
+
+def _new_password() -> str:
+    return getpass.getpass("New password / 新しいパスワード: ")
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    must(ask(options.run, "enrol", token=options.token))
+    print("Enrolment has begun; see camward-agent status.")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    must(ask(options.run, "check"))
+    print("Looking for a release; see camward-agent status.")
+    return 0
+
+
+def _evidence(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "evidence"))
+    if options.json:
+        sys.stdout.write((options.run / "evidence.json").read_text())
+    else:
+        sys.stdout.write(str(answer["table"]))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="camward-agent", description="The security agent inside a network camera.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: "Callable[[argparse.Namespace], int]", text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(command=function)
+        made.add_argument("--run", type=Path, default=RUN, help="folder of the sockets (default: %(default)s)")
+        return made
+
+    agent = command("run", run, "Be the agent (started by the camera's init).")
+    agent.add_argument(
+        "--config", type=Path, default=CONFIG, help="the manufacturer's agent.json (default: %(default)s)"
+    )
+    agent.add_argument("--state", type=Path, default=STATE, help="folder of the device's state (default: %(default)s)")
+    agent.add_argument("--disk", type=Path, help="a file instead of the layout's device (development)")
+    agent.add_argument("--command-line", type=Path, default=Path("/proc/cmdline"), help=argparse.SUPPRESS)
+    agent.add_argument("--watchdog", type=Path, default=WATCHDOG, help="watchdog device (default: %(default)s)")
+    command("status", _status, "Show what the agent is doing.")
+    command("claim", _claim, "Claim this camera with the code on its label.")
+    enrol = command("enrol", _enrol, "Enrol with an operator's server.")
+    enrol.add_argument("token", help="the one-time token from the operator")
+    command("check", _check, "Look for a release now.")
+    evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
+    evidence.add_argument("--json", action="store_true", help="print the report as JSON")
+    policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
+    policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
