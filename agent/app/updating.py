@@ -373,7 +373,7 @@ def _decode(body: bytes) -> State:
     return State(
         phase=fields.choice(source, "phase", update.PHASES),
         slot=fields.choice(source, "slot", ("", "a", "b")),
-        release=None if release is None else _release(fields.as_object(release, "release")).as_dict(),
+        release=None if release is None else _saved(_release(fields.as_object(release, "release"))),
         origin=fields.text(source, "origin"),
         damaged=fields.integer(source, "damaged"),
         failed=tuple(fields.as_text(item, "failed") for item in fields.array(source, "failed")),
