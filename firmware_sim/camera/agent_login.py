@@ -10,6 +10,11 @@ from firmware_sim.camera.login import MAX_LINE_BYTES, PROTOCOL_VERSION, LoginUna
 ANSWER_WITHIN_S = 20.0
 """The agent derives one password hash at a time; a short queue of them on a slow camera still fits."""
 
+PROVED_WITHIN_S = 150.0
+"""The agent proves a new password on every live service before it answers: some twenty logins on a slow camera."""
+
+PROVED_OPERATIONS = frozenset({"claim", "change_password", "set_user"})
+
 MAX_CONVERSATIONS = 8
 """Requests in flight: more would only wait inside the agent, which bounds its own clients."""
 
@@ -33,7 +38,8 @@ class AgentLogin:
         if not self._turns.acquire(timeout=ANSWER_WITHIN_S):
             raise LoginUnavailable("too many requests wait for the agent")
         try:
-            answer = self._exchange(self._login_dir / f"{service}.sock", line)
+            within_s = PROVED_WITHIN_S if op in PROVED_OPERATIONS else ANSWER_WITHIN_S
+            answer = self._exchange(self._login_dir / f"{service}.sock", line, within_s)
         except OSError as error:
             raise LoginUnavailable(f"the agent does not answer on {service}.sock: {error}") from error
         finally:
@@ -45,9 +51,9 @@ class AgentLogin:
         return parse_reply(value)
 
     @staticmethod
-    def _exchange(path: Path, line: bytes) -> bytes:
+    def _exchange(path: Path, line: bytes, within_s: float) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-            client.settimeout(ANSWER_WITHIN_S)
+            client.settimeout(within_s)
             client.connect(str(path))
             client.sendall(line)
             answer = b""

@@ -12,8 +12,8 @@ MAX_BODY_BYTES = 65_536
 REQUEST_WITHIN_S = 10.0
 """From the first wait to the last byte of a request, together: a dribbling client gets no more."""
 
-ANSWER_WITHIN_S = 60.0
-"""The agent may queue password hashes; then the answer has to be read."""
+ANSWER_WITHIN_S = 200.0
+"""The agent may prove a new password on every service (PROVED_WITHIN_S); then the answer has to be read."""
 
 IDLE_FOR_S = 8.0
 """How long a kept connection may wait for its next request."""

@@ -97,7 +97,7 @@ class UnsafeFactoryLogin:
             self._users[texts["user"]] = (texts.get("role", old[0]), texts.get("password", old[1]))
             return _ok()
         if op == "device":
-            return _ok(server="", update_phase="", **self._facts)
+            return _ok(server="", **self._facts)
         return Reply(ok=False, code="bad_request")
 
 

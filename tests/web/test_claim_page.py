@@ -130,11 +130,12 @@ def test_the_owner_enrols_reads_evidence_and_changes_the_password(
 ) -> None:
     finding = {
         "criterion": "S1.1-01",
-        "title": {"en": "No universal default passwords", "ja": "共通の初期パスワードがない"},
+        "basis": "measured",
         "verdict": "PASS",
         "reason": "<b>admin/admin was refused on 3 paths</b>",
     }
-    (tmp_path / "evidence.json").write_text(json.dumps({"findings": [finding]}))
+    titles = {"S1.1-01": {"en": "Access control", "ja": "アクセス制御"}}
+    (tmp_path / "evidence.json").write_text(json.dumps({"findings": [finding], "titles": titles}))
     agent.claim(USER, PASSWORD)
     driver.get(camera.url + "/")
     fill(driver, "user", USER)
@@ -150,6 +151,7 @@ def test_the_owner_enrols_reads_evidence_and_changes_the_password(
     wait_for_text(driver, "#enrol .notice.good", "started")
     driver.find_element(By.ID, "evidence-button").click()
     wait_for_text(driver, "#evidence .verdict.PASS", "PASS")
+    assert "S1.1-01 Access control" in driver.find_element(By.ID, "evidence").text
     assert "<b>admin/admin" in driver.find_element(By.ID, "evidence").text
 
     new = "gravel bank and heron"

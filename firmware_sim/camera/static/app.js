@@ -26,13 +26,13 @@ async function ask(method, path, body) {
 
 function explain(reply) {
   const text = texts["error_" + reply.code] || texts.error_bad_request;
-  return text.replace("{seconds}", String(reply.retry_after_s || 1));
+  return text.replace("{seconds}", String(reply.retry_after_s || 1)) + (reply.detail ? ` (${reply.detail})` : "");
 }
 
-function notice(form, text, good) {
+function notice(form, text, kind) {
   const place = form.querySelector("[data-notice]");
   place.textContent = text;
-  place.className = "notice " + (good ? "good" : "bad");
+  place.className = "notice " + kind;
   place.hidden = false;
 }
 
@@ -96,7 +96,7 @@ function watchPassword() {
 function refuse(form, reply) {
   if (reply.code === "policy") showRules(reply.violations || []);
   if (reply.code === "signed_out") location.assign("/");
-  notice(form, explain(reply), false);
+  notice(form, explain(reply), "bad");
 }
 
 function groupCode() {
@@ -110,7 +110,8 @@ function groupCode() {
 }
 
 onSubmit(find("claim"), async (form) => {
-  if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, false);
+  if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, "bad");
+  notice(form, texts.working, "busy");
   const body = { code: form.code.value, user: form.user.value, password: form.password.value };
   const reply = await ask("POST", "/api/claim", body);
   if (reply.ok) location.assign("/");
@@ -127,14 +128,15 @@ onSubmit(find("enrol"), async (form) => {
   const reply = await ask("POST", "/api/enrol", { token: form.token.value.trim() });
   if (!reply.ok) return refuse(form, reply);
   form.reset();
-  notice(form, texts.enrol_started, true);
+  notice(form, texts.enrol_started, "good");
 });
 
 onSubmit(find("change"), async (form) => {
-  if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, false);
+  if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, "bad");
+  notice(form, texts.working, "busy");
   const reply = await ask("POST", "/api/change-password", { old: form.old.value, new: form.password.value });
   if (!reply.ok) return refuse(form, reply);
-  notice(form, texts.change_done, true);
+  notice(form, texts.change_done, "good");
   setTimeout(() => location.assign("/"), 1500);
 });
 
@@ -144,13 +146,24 @@ function flat(value) {
   return Object.values(value).map(flat).join(" ");
 }
 
+// How each fact of the page is told from the device's status.
+const facts = {
+  update: (device) => {
+    const update = device.update || {};
+    const progress = update.progress_percent === undefined ? "" : ` ${update.progress_percent} %`;
+    return [texts["phase_" + update.phase] || update.phase, update.to, progress].filter(Boolean).join(" ");
+  },
+  last_result: (device) => (device.update || {}).last_result,
+  server: (device) => [device.operator, device.server].filter(Boolean).join(", ") || texts.server_none,
+};
+
 async function refreshDevice() {
   const reply = await ask("GET", "/api/device");
   if (reply.code === "signed_out") return location.assign("/");
   if (!reply.ok) return;
   for (const place of document.querySelectorAll("[data-fact]")) {
-    const value = reply[place.dataset.fact];
-    place.textContent = place.dataset.fact === "server" && !value ? texts.server_none : flat(value);
+    const name = place.dataset.fact;
+    place.textContent = flat(facts[name] ? facts[name](reply) : reply[name]);
   }
 }
 
@@ -174,23 +187,26 @@ function row(cells, tag) {
   return line;
 }
 
+function findingRow(finding, title) {
+  const verdict = String(finding.verdict || "");
+  const basis = texts["basis_" + String(finding.basis).split(" ")[0].replace("not", "not_assessed")] || finding.basis;
+  const name = [finding.criterion, title[language]].filter(Boolean).join(" ");
+  const kind = "verdict " + (/^[A-Z]+$/.test(verdict) ? verdict : "");
+  return row([[name], [verdict, kind], [flat(basis)], [flat(finding.reason)]], "td");
+}
+
 async function showEvidence() {
   const reply = await ask("GET", "/api/evidence");
   const place = find("evidence");
-  const findings = reply.findings || (reply.body && reply.body.findings) || [];
+  const findings = reply.findings || [];
   if (!findings.length) {
     place.textContent = reply.ok === false && reply.code !== "network" ? explain(reply) : texts.evidence_none;
     return;
   }
   const table = document.createElement("table");
-  table.append(row([[texts.evidence_criterion], [texts.evidence_verdict], [texts.evidence_reason]], "th"));
-  for (const finding of findings) {
-    const title = finding.title && (finding.title[language] || finding.title.en || finding.title);
-    const verdict = String(finding.verdict || "");
-    const name = [finding.criterion || finding.id, title].filter(Boolean).join(" ");
-    const kind = "verdict " + (/^[A-Z/]+$/.test(verdict) ? verdict : "");
-    table.append(row([[name], [verdict, kind], [flat(finding.reason || finding.detail)]], "td"));
-  }
+  const titles = ["evidence_criterion", "evidence_verdict", "evidence_basis", "evidence_reason"];
+  table.append(row(titles.map((name) => [texts[name]]), "th"));
+  for (const finding of findings) table.append(findingRow(finding, (reply.titles || {})[finding.criterion] || {}));
   place.replaceChildren(table);
 }
 

@@ -12,6 +12,9 @@ from firmware_sim.camera.web.text import Language, say
 _SCRIPT_TEXTS = (
     "rules_waiting", "rules_met", "rules_unknown", "passwords_differ", "passwords_same", "enrol_started", "change_done",
     "live_stopped", "server_none", "evidence_none", "evidence_criterion", "evidence_verdict", "evidence_reason",
+    "working", "basis_measured", "basis_declared", "basis_not_assessed", "phase_idle", "phase_checking",
+    "phase_reading_tree", "phase_installing", "phase_reading_back", "phase_arming", "phase_armed", "phase_trial",
+    "phase_committing", "phase_committed", "phase_rolling_back", "phase_rolled_back", "evidence_basis",
     "error_denied", "error_wait", "error_unclaimed", "error_locked", "error_bad_request", "error_policy", "error_busy",
     "error_unavailable", "error_signed_out", "error_forbidden", "error_network",
 )  # fmt: skip
@@ -26,7 +29,7 @@ _CODE = (
     'type="text" placeholder="XXXX-XXXX-XXXX-XXXX" autocapitalize="characters" spellcheck="false" maxlength="23" '
     'autocomplete="one-time-code" class="mono"'
 )
-_USER = 'type="text" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="64"'
+_USER = 'type="text" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="32"'
 _OLD_ENTRY = 'type="password" autocomplete="current-password" maxlength="128"'
 _NEW_ENTRY = 'type="password" autocomplete="new-password" maxlength="128"'
 
@@ -42,7 +45,7 @@ def claim_page(language: Language, model: str, serial: str) -> str:
         '<form id="claim" class="card narrow" autocomplete="off" novalidate>'
         f"<h1>{say('claim_title', language)}</h1>{identity}<p>{say('claim_lead', language)}</p>"
         + _field(language, "code", "code", _CODE, "code_hint")
-        + _field(language, "user", "user", 'value="admin" ' + _USER)
+        + _field(language, "user", "user", 'value="admin" ' + _USER, "user_hint")
         + _field(language, "password", "password", _NEW_ENTRY, "password_hint")
         + _rules(language)
         + _field(language, "again", "password_again", _NEW_ENTRY)
@@ -96,7 +99,7 @@ def home_page(language: Language, user: str, role: str) -> str:
     """
     facts = "".join(
         f"<div><dt>{say(name, language)}</dt><dd data-fact='{name}'>–</dd></div>"
-        for name in ("model", "serial", "hardware", "version", "slot", "update_phase", "last_result", "server")
+        for name in ("model", "serial", "hardware", "version", "slot", "update", "last_result", "server", "link")
     )
     live = (
         f'<section class="card live"><h2>{say("live_title", language)}</h2>'

@@ -71,6 +71,8 @@ def refusal(code: str, reply: Reply | None = None) -> Response:
         value["retry_after_s"] = seconds
         headers.append(("Retry-After", str(seconds)))
         message = {language: text.replace("{seconds}", str(seconds)) for language, text in message.items()}
+    if reply is not None and reply.text("detail"):
+        value["detail"] = reply.text("detail")
     if reply is not None and known == "policy":
         value["violations"] = reply.objects("violations")
     return json_response({**value, "message": message}, STATUS[known], headers)

@@ -168,7 +168,7 @@ class FakeAgent:
         if request.get("grant") not in self._grants:
             return {"ok": False, "code": "denied"}
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
-        return {"ok": True, **facts, "server": "", "update_phase": "idle", "last_result": ""}
+        return {"ok": True, **facts, "server": "", "update": {"phase": "idle", "last_result": ""}}
 
     def _evidence_op(self, service: str, request: dict) -> dict:
         if request.get("grant") not in self._grants:
