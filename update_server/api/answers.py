@@ -1,9 +1,9 @@
-"""What the HTTP applications share: errors as JSON, bounded bodies."""
+"""Errors as JSON answers."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from update_server.errors import BadInput, ServerError, TooManyAttempts, Unauthenticated
+from update_server.errors import ServerError, TooManyAttempts, Unauthenticated
 
 
 def error_answer(_request: Request, error: Exception) -> Response:
@@ -19,17 +19,3 @@ def error_answer(_request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     content = {"code": error.code, "what": error.what, "remedy": error.remedy}
     return JSONResponse(content, status_code=error.status, headers=headers)
-
-
-async def read_body(request: Request, max_bytes: int) -> bytes:
-    """The request's body.
-
-    Raises:
-        BadInput: it is longer than `max_bytes`; reading stops there.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise BadInput(f"The body is longer than {max_bytes} bytes.")
-    return bytes(body)

@@ -15,7 +15,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from update_server.api.answers import error_answer, read_body
+from update_server.api.answers import error_answer
+from update_server.body import read_body
 from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est

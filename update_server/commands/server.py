@@ -62,6 +62,7 @@ def serve(
     """Serve cameras and people until stopped."""
     # Imported here because the other commands start in half the time without them.
     from update_server.api.device import DeviceApi
+    from update_server.api.schema import api_app
     from update_server.serving.run import Applications, run
     from update_server.web.app import people_app
 
@@ -69,7 +70,9 @@ def serve(
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with shared.opened(folder) as services:
-        applications = Applications(DeviceApi(services).app(), people_app(services))
+        api = api_app()
+        api.state.services = services
+        applications = Applications(DeviceApi(services).app(), people_app(services, api))
         run(services, applications, with_broker=with_broker, say=typer.echo)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from update_server.db.models import Audit, Device, Refusal
@@ -59,6 +59,15 @@ def find(session: Session, wanted: str) -> Device:
 def everyone(session: Session) -> list[Device]:
     """All cameras, by serial number."""
     return list(session.scalars(select(Device).order_by(Device.serial, Device.id)))
+
+
+def search(session: Session, wanted: str, limit: int) -> list[Device]:
+    """Cameras whose serial number or id contains `wanted`; those that need attention first, at most `limit`."""
+    query = select(Device)
+    if wanted:
+        contains = (column.contains(wanted, autoescape=True) for column in (Device.serial, Device.id))
+        query = query.where(or_(*contains))
+    return list(session.scalars(query.order_by(Device.attention == "", Device.serial, Device.id).limit(limit)))
 
 
 def status(session: Session) -> FleetStatus:

@@ -1,0 +1,159 @@
+"""Every text of the dashboard, in English and Japanese; one word per thing (docs/glossary.md)."""
+
+LANGUAGES = ("en", "ja")
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "fleet": ("Fleet", "カメラ一覧"),
+    "rollouts": ("Rollouts", "段階配信"),
+    "releases": ("Releases", "リリース"),
+    "log_in": ("Log in", "ログイン"),
+    "log_out": ("Log out", "ログアウト"),
+    "name": ("User name", "ユーザー名"),
+    "password": ("Password", "パスワード"),
+    "login_intro": ("Sign in to see and steer the fleet.", "カメラ群の監視と更新の管理を行います。"),
+    "login_wrong": ("The user name or the password is wrong.", "ユーザー名またはパスワードが違います。"),
+    "login_wait": (
+        "Too many wrong passwords. Try again in {} s.",
+        "入力の誤りが続いています。{} 秒後にもう一度お試しください。",
+    ),
+    "cameras": ("Cameras", "カメラ"),
+    "online": ("Online", "オンライン"),
+    "offline": ("Offline", "オフライン"),
+    "silent": ("Silent", "応答なし"),
+    "attention": ("Needs attention", "要確認"),
+    "no_attention": ("Nothing needs attention", "要確認の項目はありません"),
+    "versions": ("Versions in the field", "稼働中のバージョン"),
+    "running_rollouts": ("Unfinished rollouts", "進行中の段階配信"),
+    "none": ("None", "ありません"),
+    "no_cameras": (
+        "No camera has enrolled yet. Make a token: camward-server device token",
+        "登録されたカメラはまだありません。トークンの作成: camward-server device token",
+    ),
+    "no_releases": (
+        "No release yet. Publish one: camward-server release add",
+        "リリースはまだありません。公開: camward-server release add",
+    ),
+    "no_rollouts": (
+        "No rollout yet. Start one: camward-server rollout create VERSION",
+        "段階配信はまだありません。開始: camward-server rollout create VERSION",
+    ),
+    "serial": ("Serial number", "シリアル番号"),
+    "model": ("Model", "機種"),
+    "version": ("Version", "バージョン"),
+    "assigned": ("Assigned", "割り当て"),
+    "state": ("State", "状態"),
+    "last_seen": ("Last seen", "最終受信"),
+    "never": ("never", "なし"),
+    "search": ("Serial number or id", "シリアル番号または ID"),
+    "find": ("Find", "検索"),
+    "shown_of": ("{} of {} cameras", "{1} 台中 {0} 台を表示"),
+    "id": ("Device id", "機器 ID"),
+    "group": ("Group", "グループ"),
+    "enrolled": ("Enrolled", "登録日時"),
+    "facts": ("Camera", "カメラ情報"),
+    "telemetry": ("Telemetry", "テレメトリー"),
+    "no_telemetry": ("No telemetry yet.", "テレメトリーはまだ届いていません。"),
+    "uptime_s": ("Uptime", "稼働時間"),
+    "cpu_percent": ("CPU", "CPU 使用率"),
+    "rss_bytes": ("Agent memory", "エージェントのメモリ"),
+    "mem_available_bytes": ("Memory available", "空きメモリ"),
+    "disk_free_bytes": ("Storage free", "空き容量"),
+    "temperature_c": ("Temperature", "温度"),
+    "outbox_count": ("Messages waiting", "送信待ち"),
+    "listeners_count": ("Open ports", "待受ポート数"),
+    "slot": ("Slot", "スロット"),
+    "phase": ("Phase", "フェーズ"),
+    "updates": ("Update history", "更新履歴"),
+    "no_updates": ("No update has been reported yet.", "更新の報告はまだありません。"),
+    "at": ("Time", "日時"),
+    "event": ("Event", "結果"),
+    "change": ("Change", "変更"),
+    "detail": ("Detail", "詳細"),
+    "started": ("started", "開始"),
+    "installed": ("installed", "書き込み完了"),
+    "committed": ("committed", "確定"),
+    "rolled_back": ("rolled back", "巻き戻し"),
+    "refused": ("refused", "拒否"),
+    "failed": ("failed", "失敗"),
+    "evidence": ("Evidence for JC-STAR ★1", "JC-STAR ★1 のエビデンス"),
+    "evidence_note": (
+        "What was checked on this camera at this time. This is evidence, not a label.",
+        "この機器・この時点での確認結果です。適合ラベルではありません。",
+    ),
+    "no_evidence": ("No evidence has arrived yet.", "エビデンスはまだ届いていません。"),
+    "criterion": ("Criterion", "基準"),
+    "verdict": ("Verdict", "判定"),
+    "probes": ("Probe", "検査"),
+    "basis": ("Basis", "根拠"),
+    "reason": ("Reason", "理由"),
+    "measured": ("measured", "実測"),
+    "declared by the manufacturer": ("declared by the manufacturer", "製造者の宣言"),
+    "not assessed": ("not assessed", "未評価"),
+    "signed_at": ("Report of {}", "{} の報告"),
+    "refusals": ("Refused messages", "拒否したメッセージ"),
+    "code": ("Code", "コード"),
+    "number": ("No.", "番号"),
+    "phases": ("Phases", "フェーズ構成"),
+    "progress": ("Progress", "進捗"),
+    "running": ("running", "進行中"),
+    "paused": ("paused", "一時停止"),
+    "aborted": ("aborted", "中止"),
+    "complete": ("complete", "完了"),
+    "waiting": ("waiting", "待機"),
+    "pending": ("in progress", "適用中"),
+    "assigned_state": ("in progress", "適用中"),
+    "paused_because": ("Paused", "一時停止の理由"),
+    "do_pause": ("Pause", "一時停止"),
+    "do_resume": ("Resume", "再開"),
+    "do_abort": ("Abort", "中止"),
+    "phase_n": ("Phase {}", "フェーズ {}"),
+    "not_started": ("not started", "未開始"),
+    "severity": ("Severity", "重要度"),
+    "low": ("low", "低"),
+    "medium": ("medium", "中"),
+    "high": ("high", "高"),
+    "critical": ("critical", "緊急"),
+    "epoch": ("Security epoch", "セキュリティ世代"),
+    "support_ends": ("Support ends", "サポート終了"),
+    "size": ("Size", "サイズ"),
+    "notes": ("Notes", "内容"),
+    "published": ("published", "公開中"),
+    "withdrawn": ("withdrawn", "取り下げ"),
+    "added": ("Added", "追加日時"),
+    "error": ("This did not work", "処理できませんでした"),
+    "back": ("Back to the fleet", "カメラ一覧へ戻る"),
+    "s_ago": ("{} s ago", "{} 秒前"),
+    "min_ago": ("{} min ago", "{} 分前"),
+    "h_ago": ("{} h ago", "{} 時間前"),
+    "d_ago": ("{} d ago", "{} 日前"),
+    "sees_only": ("read only", "閲覧のみ"),
+}
+
+
+class Texts:
+    """The texts in one language: `t("fleet")`, with values for `{}` after the key."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language if language in LANGUAGES else LANGUAGES[0]
+        self._index = LANGUAGES.index(self.language)
+
+    def __call__(self, key: str, *values: object) -> str:
+        """The text of `key`; a key that has none (a camera's own word) is shown as it is."""
+        found = TEXTS.get(key)
+        return found[self._index].format(*values) if found else key
+
+    def pick(self, english: str, japanese: str) -> str:
+        """Whichever of two given texts is in this language; the other if that one is empty."""
+        chosen = (english, japanese)[self._index]
+        return chosen or english or japanese
+
+
+def preferred(cookie: str | None, accept_language: str) -> str:
+    """The language to use: the one chosen before, else the browser's first that we have, else English."""
+    if cookie in LANGUAGES:
+        return cookie
+    for part in accept_language.split(","):
+        name = part.split(";")[0].strip().lower()[:2]
+        if name in LANGUAGES:
+            return name
+    return LANGUAGES[0]
