@@ -72,8 +72,10 @@ class Loop:
         Raises:
             CamwardError: configuration, disk, or state folder cannot be used.
         """
+        from agent.adapters.linux.memory import be_frugal
         from agent.adapters.linux.workers import Inbox, Workers
 
+        be_frugal()
         self._inbox = Inbox()
         self._workers = Workers(self._inbox, self._bug)
         self._selector = selectors.DefaultSelector()
@@ -282,7 +284,9 @@ def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Ag
         words = parse_object((data / "blocklist.json").read_bytes(), 1024 * 1024)["words"]
     except OSError as error:
         raise Unavailable(f"{error.filename}: {error.strerror}") from error
-    return Agent(ports, config, label.parse(body), image_root, catalogue, WordList(words))
+    return Agent(
+        ports, config, label.parse(body), image_root, catalogue, WordList(words), str(options.run / "evidence.json")
+    )
 
 
 def _watchdog(path: Path) -> "Watchdog":

@@ -55,6 +55,7 @@ class Agent:
         image_root: bytes,
         catalogue: "Catalogue",
         blocklist: "Blocklist",
+        evidence_path: str,
     ) -> None:
         """Put the parts together; nothing is read or written before `start`, but for the counters and the time floor.
 
@@ -72,7 +73,7 @@ class Agent:
         self._reporting = Reporting(desk, time)
         self._updating = Updating(desk, Checking(desk, time, image_root), self._health, self._reporting)
         self._enrolling = Enrolling(desk, self._enrolled)
-        self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue)
+        self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path)
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard
         )
@@ -141,10 +142,11 @@ class Agent:
         self._evidence.enrolled(self._reporting)
 
     def _seen_healthy(self, healthy: bool, detail: str) -> None:
-        """An ordinary boot has come up (or not; then the boot record keeps counting, and the boot loader decides)."""
+        """An ordinary boot has come up; or not yet, then the boot record keeps counting boots, and we keep looking."""
         desk = self._desk
         if not healthy:
             desk.say("camward-agent: not healthy: " + detail)
+            self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
             return
         desk.say("camward-agent: healthy")
         try:

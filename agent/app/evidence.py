@@ -46,7 +46,10 @@ class Evidence:
         proving: "Proving",
         time: "TrustedTime",
         catalogue: "Catalogue",
+        path: str,
     ) -> None:
+        """`path`: where the scratch store puts `evidence.json`, for the programs that read it."""
+        self.path = path
         self._desk = desk
         self._accounts = accounts
         self._credentials = credentials

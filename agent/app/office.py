@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 8192
 CONSOLE = "console"
-EVIDENCE_PATH = "/run/camward/evidence.json"
 
 
 class Office:
@@ -82,7 +81,7 @@ class Office:
 
     def evidence_path(self) -> str:
         """Where the last report is, for the camera's page."""
-        return EVIDENCE_PATH
+        return self._evidence.path
 
     def credentials_changed(self) -> None:
         """A password was set and proved on the live services."""
@@ -116,7 +115,7 @@ class Office:
         self._answer(connection, {"task": "started"})
 
     def _report(self, connection: int, _: "dict[str, Any]") -> None:
-        self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": EVIDENCE_PATH}))
+        self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": self.evidence_path()}))
 
     def _login_operation(self, connection: int, source: "dict[str, Any]") -> None:
         """The console may do what the login sockets may before a claim; its tries count like anybody's."""

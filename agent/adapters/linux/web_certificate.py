@@ -12,6 +12,7 @@ VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 VALID_TO = datetime.datetime(2099, 12, 31, tzinfo=datetime.UTC)
 """The camera may not know the time when it makes the certificate, and only people can renew their trust in it."""
 
+PARENT_MODE = 0o711  # the camera passes through, and sees nothing
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
 
@@ -35,6 +36,8 @@ class SelfSignedCertificate:
             Unavailable: the storage fails.
         """
         try:
+            if os.geteuid() == 0:
+                self._folder.parent.chmod(PARENT_MODE)
             if not self.path.exists():
                 self._make(serial)
             der = ssl.PEM_cert_to_DER_cert(self.path.read_text())
