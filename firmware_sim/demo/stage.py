@@ -4,7 +4,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -33,6 +33,8 @@ BOOT_S = 180.0
 UPDATE_S = 420.0
 """Check, install, reboot, health check, commit; or two trial boots and the way back."""
 PANIC = ("Kernel panic", "camward-boot: nothing to boot")
+BUG = "Traceback (most recent call last)"
+"""Nothing of ours on the camera may end like this, but for the release that is broken on purpose."""
 AGENT_READY, CAMERA_READY = "camward-agent: ready", "camward-camera: ready"
 HEALTHY = "camward-agent: healthy"
 
@@ -57,7 +59,7 @@ class Stage:
         self.serving = False
         self.figures: dict[str, Any] = {}
         self._stack = ExitStack()
-        self._capture: AbstractContextManager[Path] | None = None
+        self._listening = ExitStack()
         self._camera: Machine | None = None
         self._ungated: Machine | None = None
         self._device: Device | None = None
@@ -111,6 +113,11 @@ class Stage:
         """The capture of everything on the camera's cable."""
         return self.folder / "wire.pcap"
 
+    @property
+    def ungated_wire(self) -> Path:
+        """The same of the control's."""
+        return self.folder / "ungated.pcap"
+
     def bring_camera(self) -> None:
         """Provision the camera and switch it on, with an eavesdropper on its cable.
 
@@ -122,8 +129,7 @@ class Stage:
         forwards = tuple(Forward(port, 0, FRONT_ADDRESS) for port in (*OPEN_PORTS, *CLOSED_PORTS))
         self._camera = self._machine(self._device, forwards)
         self.camera.plug_in()
-        self._capture = self.camera.capture(self.wire)
-        self._capture.__enter__()
+        self._listening = self._listen(self._camera, self.wire)
         self.camera.power_on()
         self._place = Place(FRONT_ADDRESS, self.camera.port(443), self.camera.port(322))
         self._person = self._stack.enter_context(Person(self._place, PERSON_ADDRESS, self.folder))
@@ -137,6 +143,8 @@ class Stage:
         """
         device = provision(self.images["ungated-1.0.0"], "KW1-000666", self.folder / "ungated")
         self._ungated = self._machine(device, tuple(Forward(port, 0, FRONT_ADDRESS) for port in (443, 322, 554)))
+        self._ungated.plug_in()
+        self._listen(self._ungated, self.ungated_wire)
         self._ungated.power_on()
 
     def send_ungated_home(self) -> None:
@@ -145,12 +153,16 @@ class Stage:
 
     def stop_listening(self) -> None:
         """End the capture of the wire."""
-        capture, self._capture = self._capture, None
-        if capture is not None:
-            capture.__exit__(None, None, None)
+        self._listening.close()
 
-    def booted(self, machine: Machine, markers: Sequence[str], deadline: Deadline | None = None) -> float:
-        """Wait until every marker was printed, in any order.
+    def booted(
+        self,
+        machine: Machine,
+        markers: Sequence[str],
+        deadline: Deadline | None = None,
+        unless: Sequence[str] = PANIC,
+    ) -> float:
+        """Wait until every marker was printed, in any order, and none of `unless`.
 
         Returns:
             Seconds waited.
@@ -161,12 +173,11 @@ class Stage:
         begin, left = time.monotonic(), list(markers)
         limit = deadline or Deadline(BOOT_S)
         while left:
-            left.remove(machine.console.wait_for_any(left, limit, unless=PANIC)[0])
+            left.remove(machine.console.wait_for_any(left, limit, unless=unless)[0])
         return time.monotonic() - begin
 
     def close(self) -> None:
         """End everything."""
-        self._capture = None
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -176,6 +187,12 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _listen(self, machine: Machine, pcap: Path) -> ExitStack:
+        """Capture a machine's cable until the returned stack is closed, or the machine is."""
+        listening = self._stack.enter_context(ExitStack())
+        listening.enter_context(machine.capture(pcap))
+        return listening
 
     def _machine(self, device: Device, forwards: tuple[Forward, ...]) -> Machine:
         work = device.folder / "machine"

@@ -10,7 +10,7 @@ from firmware_sim.attacks.login_paths import Outcome
 from firmware_sim.attacks.spray import Pair, SprayResult, mirai_pairs, spray
 from firmware_sim.demo import images
 from firmware_sim.demo.person import Answer, is_jpeg
-from firmware_sim.demo.stage import AGENT_READY, BOOT_S, CAMERA_READY, CLOSED_PORTS, OPEN_PORTS, Stage
+from firmware_sim.demo.stage import AGENT_READY, BOOT_S, BUG, CAMERA_READY, CLOSED_PORTS, OPEN_PORTS, PANIC, Stage
 from firmware_sim.demo.step import StepFailed, require
 from firmware_sim.netns import FRONT_ADDRESS
 from firmware_sim.qemu.deadline import Deadline
@@ -48,7 +48,7 @@ def builds(stage: Stage) -> str:
 def boots(stage: Stage) -> str:
     """Switch the factory-new camera on and look at its state."""
     stage.bring_camera()
-    seconds = stage.booted(stage.camera, (AGENT_READY, CAMERA_READY))
+    seconds = stage.booted(stage.camera, (AGENT_READY, CAMERA_READY), unless=(*PANIC, BUG))
     stage.figures["boot_s"] = round(seconds, 1)
     text = stage.camera.console.text()
     require("sha256,rsa2048:" in text and "camward-boot: starting slot a" in text, "U-Boot verified no signature")

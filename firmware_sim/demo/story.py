@@ -100,7 +100,7 @@ def _finish(console: Console, folder: Path, stage: Stage, told: list[Told]) -> N
     write_summary(folder / "summary.json", told, len(STORY), stage.figures)
     if not told[-1].ok:
         console.print(f"[red]The demo failed:[/] {told[-1].name}: ", end="")
-        console.print(told[-1].seen, markup=False)
+        console.print(told[-1].seen.partition("\n")[0], markup=False)
         console.print(f"Consoles: {folder}/*/machine/console.log, server: {stage.operator.log}", markup=False)
 
 

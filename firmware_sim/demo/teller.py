@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from firmware_sim.demo.step import StageT, Step, StepFailed
 from firmware_sim.files import write_json
@@ -60,7 +62,7 @@ def _show(console: Console, number: int, count: int, told: Told) -> None:
     mark, colour = ("✓", "green") if told.ok else ("✗", "red")
     head = f"[{colour}]{mark}[/] {number:>2}/{count} [bold]{escape(told.name)}[/] [dim]{told.seconds:.1f} s[/]"
     console.print(head)
-    console.print(f"      {escape(told.seen)}", highlight=False)
+    console.print(Padding(Text(told.seen), (0, 0, 0, 6)))
 
 
 def summary_table(told: Sequence[Told], figures: Sequence[tuple[str, str]]) -> Table:

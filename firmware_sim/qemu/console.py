@@ -1,5 +1,6 @@
 """The serial console of a machine: a bounded record of what came out, and a way to type."""
 
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from firmware_sim.qemu.errors import MachineError
 
 KEEP_BYTES = 4 << 20
 """A boot prints about 30 kB; what is older than the last 4 MiB is in the log file only."""
+TAIL_BYTES = 16384
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""Colours and cursor movements, which would spill into the reader's terminal."""
 TAIL_LINES = 12
 """Lines of console quoted in an error: a kernel panic's first lines fit."""
 
@@ -134,7 +138,7 @@ class Console:
             return self._tail(lines)
 
     def _tail(self, lines: int = TAIL_LINES) -> str:
-        kept = self._text[-16384:].decode(errors="replace").replace("\r", "").split("\n")
+        kept = _ANSI.sub("", self._text[-TAIL_BYTES:].decode(errors="replace")).replace("\r", "").rstrip().split("\n")
         return "\n".join("    | " + line for line in kept[-lines:])
 
     def _first(self, markers: Sequence[str]) -> tuple[int, str]:
