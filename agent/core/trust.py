@@ -264,11 +264,9 @@ class Check:
         if tuf.has_delegations(targets):
             raise FormatError("director targets may not delegate")
         listed = list(tuf.targets_files(targets))
-        if not listed:
-            return None
         if len(listed) > 1:
             raise FormatError("the director assigns more than one target")
-        target = tuf.target_file(targets, listed[0])
+        target = tuf.target_file(targets, listed[0]) if listed else None
         if target is None:
             return None
         wanted = release.parse(target)

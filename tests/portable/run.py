@@ -79,8 +79,8 @@ def run_case(module: str, prepared: Path, scratch: Path, interpreter: str) -> st
     if not outputs[0].strip():
         return "the case prints nothing"
     if outputs[0] != outputs[1]:
-        lines = [text.splitlines() for text in outputs]
-        return "\n".join(list(difflib.unified_diff(*lines, "CPython", "MicroPython", lineterm="", n=1))[:40])
+        ours, theirs = outputs[0].splitlines(), outputs[1].splitlines()
+        return "\n".join(list(difflib.unified_diff(ours, theirs, "CPython", "MicroPython", lineterm="", n=1))[:40])
     defined = functions(ROOT / module)
     called = set(calls.read_text().splitlines()) & defined
     if defined and not called:

@@ -1,6 +1,7 @@
 """The whole verification, with and without attacks; each attack asserts its name and what stayed stored."""
 
 import copy
+from typing import Any
 
 import pytest
 from tuf.api.metadata import Delegations
@@ -149,7 +150,7 @@ def test_metadata_for_another_device(world: World, role: str) -> None:
         ({"version": "0.9.9"}, "rollback"),
     ],
 )
-def test_release_that_does_not_fit(world: World, changes: dict[str, object], code: str) -> None:
+def test_release_that_does_not_fit(world: World, changes: dict[str, Any], code: str) -> None:
     world.offer(make_release(**changes))
     refused(world, code)
     world.offer(make_release("1.2.0"))
@@ -165,7 +166,7 @@ def test_director_orders_what_the_image_repository_does_not_sign(world: World) -
     "changes",
     [{"sha256": "0" * 64}, {"tree_root": "0" * 64}, {"security_epoch": 7}, {"severity": "low"}],
 )
-def test_director_and_image_differ(world: World, changes: dict[str, object]) -> None:
+def test_director_and_image_differ(world: World, changes: dict[str, Any]) -> None:
     made = world.add_release(make_release())
     world.assign(made.replace(**changes))
     refused(world, "wrong_target")
