@@ -13,6 +13,7 @@ __all__ = [
     "Store",
     "build",
     "default_store",
+    "load_built",
     "load_device",
     "provision",
 ]

@@ -1,4 +1,4 @@
-"""The small layer of an image that differs between versions: our own software, its configuration, and who this release is."""
+"""The small layer of an image that differs between versions: our software, its configuration, which release it is."""
 
 import json
 import shutil

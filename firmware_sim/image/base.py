@@ -1,6 +1,7 @@
 """The base of an image: everything that is the same for all versions of a model's software. Made once per lock.
 
-Three files: `root.tar` (the root file system without our own software), `early.tar` (what the initramfs needs) and `kernel.gz`.
+Three files: `root.tar` (the root file system without our own software), `early.tar` (what the initramfs needs) and
+`kernel.gz`.
 """
 
 import shutil
@@ -24,8 +25,8 @@ CAMWARD = "usr/lib/camward"  # our own place in the root file system
 
 # Commands the scripts in agent/boot use; no others are linked (no shell tools for a visitor, no servers).
 ROOT_APPLETS = (
-    "cat", "chmod", "chown", "cut", "env", "grep", "head", "hostname", "insmod", "ip", "mkdir", "mount", "mv", "reboot", "sed",
-    "sh", "sleep", "sync", "tail", "tr", "true", "udhcpc", "umount", "wc",
+    "cat", "chmod", "chown", "cut", "env", "grep", "head", "hostname", "insmod", "ip", "mkdir", "mount", "mv", "reboot",
+    "sed", "sh", "sleep", "sync", "tail", "tr", "true", "udhcpc", "umount", "wc",
 )  # fmt: skip
 
 ROOT_FOLDERS = ("proc", "sys", "dev", "run", "tmp", "data", "etc", "root", "var")

@@ -99,7 +99,8 @@ def machine_arguments(model: Model) -> tuple[str, ...]:
     """QEMU's arguments for the bare machine; everything that shapes its device tree but the flashes."""
     target = model.target
     # fmt: off
-    return ("-M", target.machine, "-cpu", target.cpu, "-smp", str(target.cpus), "-m", str(target.memory_mib), "-nodefaults")
+    return ("-M", target.machine, "-cpu", target.cpu, "-smp", str(target.cpus), "-m", str(target.memory_mib),
+            "-nodefaults")
     # fmt: on
 
 
@@ -114,8 +115,8 @@ def flash_arguments(pflash0: Path, pflash1: Path) -> tuple[str, ...]:
 def make_control_dtb(model: Model, flashes: tuple[Path, Path], keys: Path, work: Path) -> Path:
     """The machine's device tree with both boot keys as required ("any": one of them suffices) and the console locked.
 
-    `/config/bootsecure` makes U-Boot run its `boot` command with Ctrl-C off and hang instead of offering a prompt should
-    that ever return; the boot script resets by itself long before.
+    `/config/bootsecure` makes U-Boot run its `boot` command with Ctrl-C off, and hang instead of offering a prompt
+    should that ever return; the boot script resets by itself long before.
 
     Raises:
         ImageError: QEMU, mkimage or dtc is missing or failed.
@@ -140,8 +141,8 @@ _KEY_ITS = """/dts-v1/;
 / {{
     description = "carries a key into the control device tree";
     #address-cells = <1>;
-    images {{ k {{ data = [00]; type = "kernel"; arch = "arm64"; os = "linux"; compression = "none"; load = <0>; entry = <0>;
-        hash-1 {{ algo = "sha256"; }}; }}; }};
+    images {{ k {{ data = [00]; type = "kernel"; arch = "arm64"; os = "linux"; compression = "none"; load = <0>;
+        entry = <0>; hash-1 {{ algo = "sha256"; }}; }}; }};
     configurations {{ default = "c"; c {{ kernel = "k";
         signature-1 {{ algo = "sha256,rsa2048"; key-name-hint = "{key}"; sign-images = "kernel"; }}; }}; }};
 }};

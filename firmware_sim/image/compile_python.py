@@ -1,7 +1,7 @@
 """Byte-compile a tree in place, leaving byte code only. Run by the target's Python version on the host, not imported.
 
-Arguments: the tree, the path it will have on the camera, the optimisation level. The order is fixed and the hash seed is
-zero (the caller sets it), so equal sources give equal bytes; the byte code never looks for its source or its time.
+Arguments: the tree, the path it will have on the camera, the optimisation level. The order is fixed and the hash seed
+is zero (the caller sets it), so equal sources give equal bytes; the byte code never looks for its source or its time.
 """
 
 import pathlib

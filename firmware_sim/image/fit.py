@@ -52,7 +52,8 @@ def make_key(key: Path, certificate: Path) -> None:
         ImageError: openssl is missing or failed.
     """
     # With F4 as its exponent, which is openssl's default and the only one U-Boot's device tree code is tried with.
-    run_tool(["openssl", "req", "-batch", "-new", "-x509", "-newkey", f"rsa:{KEY_BITS}", "-nodes", "-days", KEY_VALID_DAYS,
+    run_tool(["openssl", "req", "-batch", "-new", "-x509", "-newkey", f"rsa:{KEY_BITS}", "-nodes",
+              "-days", KEY_VALID_DAYS,
               "-subj", "/CN=camward boot key", "-keyout", key, "-out", certificate])  # fmt: skip
 
 

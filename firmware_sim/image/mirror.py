@@ -6,7 +6,7 @@ from pathlib import Path
 from firmware_sim.image.errors import ImageError, PackageGone
 from firmware_sim.image.run import run_tool
 
-# Names a mirror for machines whose apt has none of Debian's main archive (for example in a container of another distribution).
+# Names a mirror for machines whose apt has none of Debian's main archive (a container of another distribution).
 MIRROR_VARIABLE = "CAMWARD_DEBIAN_MIRROR"
 
 _SIDE_SUITES = ("-security", "-updates", "-backports", "-proposed-updates")

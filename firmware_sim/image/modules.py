@@ -43,7 +43,7 @@ class ModuleSet:
         self._builtin = {_name(line) for line in builtin}
 
     def order(self, wanted: Iterable[str], loaded: Iterable[str] = ()) -> list[str]:
-        """Names in loading order: what is needed comes first, nothing twice, nothing that is built in or already loaded.
+        """Names in loading order: what is needed comes first, nothing twice, nothing built in or already loaded.
 
         Raises:
             ImageError: the kernel has no such module.

@@ -157,7 +157,8 @@ def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str) -> N
     person = {"v": 1, "serial": serial, "model": built.model, "mac": mac, "code": _printed(plain)}
     (work / "label.json").write_text(json.dumps(person, indent=1) + "\n")
     (work / "label.txt").write_text(
-        f"型名 / Model: {built.model}\n製造番号 / Serial: {serial}\nMAC: {mac}\n登録コード / Claim code: {_printed(plain)}\n",
+        f"型名 / Model: {built.model}\n製造番号 / Serial: {serial}\nMAC: {mac}\n"
+        f"登録コード / Claim code: {_printed(plain)}\n",
         "utf-8",
     )
     for name in ("label.json", "label.txt"):

@@ -1,7 +1,7 @@
 """Choose package versions anew: resolve dependencies against today's mirror and write the locks.
 
-Nothing else resolves anything. apt does it, in a private folder of its own with the target's architecture, and verifies the
-archive's signature with Debian's keyring.
+Nothing else resolves anything. apt does it, in a private folder of its own with the target's architecture, and verifies
+the archive's signature with Debian's keyring.
 """
 
 import json

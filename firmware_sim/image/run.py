@@ -35,7 +35,7 @@ EXTRA_PATH = "/usr/sbin:/sbin:/usr/lib/apt"
 # Longer than the slowest tool here (mksquashfs on a loaded machine takes about a minute).
 TOOL_TIMEOUT_S = 1200
 
-# Fixed point of every time stamp inside an image: reproducible, and plausible for certificates checked before the clock is set.
+# Every time stamp inside an image: reproducible, and plausible for certificates checked before the clock is set.
 SOURCE_DATE_EPOCH = 1767225600  # 2026-01-01T00:00:00Z
 
 

@@ -15,8 +15,10 @@ from firmware_sim.image.run import run_tool
 from firmware_sim.image.verity import hash_tree
 
 # 128 KiB blocks: larger ones save 2 % and make every small read of the emulated camera slower.
-SQUASHFS_OPTIONS = ("-comp", "zstd", "-Xcompression-level", "15", "-b", "131072", "-all-root", "-no-xattrs", "-all-time", "0",
-                    "-mkfs-time", "0", "-no-exports", "-no-progress", "-no-recovery")  # fmt: skip
+SQUASHFS_OPTIONS = (
+    "-comp", "zstd", "-Xcompression-level", "15", "-b", "131072", "-all-root", "-no-xattrs", "-all-time", "0",
+    "-mkfs-time", "0", "-no-exports", "-no-progress", "-no-recovery",
+)  # fmt: skip
 
 Note = Callable[[str], None]
 

@@ -1,7 +1,7 @@
 """Where builds live on this machine, and how files come to be there: whole or not at all.
 
-Everything is under `build/`, which git ignores. Results are named by what they are made from (a content key), written to
-a temporary place beside their final one and renamed, and verified by hash before they are used again.
+Everything is under `build/`, which git ignores. Results are named by what they are made from (a content key), written
+to a temporary place beside their final one and renamed, and verified by hash before they are used again.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ def sha256_file(path: Path) -> str:
 
 
 def key_of(*parts: object) -> str:
-    """A content key: SHA-256 over the JSON of the parts (paths are not allowed in, so keys do not depend on the machine)."""
+    """A content key: SHA-256 over the JSON of the parts (paths are no JSON, so keys do not depend on the machine)."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Programs of Debian 13 that the build and the tests need on the host: Python 3.13 (byte-compiles what ships) and MicroPython.
+"""Programs of Debian 13 that the host needs: Python 3.13 (byte-compiles what ships) and MicroPython.
 
 Debian 12 has neither, so they are taken from locked packages and run through their own C library.
 """

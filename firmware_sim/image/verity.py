@@ -1,4 +1,4 @@
-"""dm-verity hash trees, format 1, SHA-256, no salt, no superblock: what `veritysetup format --no-superblock --salt=-` makes."""
+"""dm-verity hash trees, format 1, SHA-256, no salt: what `veritysetup format --no-superblock --salt=-` makes."""
 
 import hashlib
 from collections.abc import Iterator

@@ -105,7 +105,7 @@ def wait(machine: Machine, marker: str, *unless: str) -> str:
 
 
 def starts(machine: Machine, slot: str) -> str:
-    """Wait until U-Boot hands over to a kernel it has verified, and check whose: all that U-Boot decides is decided then.
+    """Wait until U-Boot hands over to a kernel it has verified, and check whose. All it decides is decided then.
 
     Returns:
         Everything printed since the last wait.

@@ -1,4 +1,4 @@
-"""What boots at all: signatures over kernel and initramfs, verity under the root. The untampered twin boots in each case."""
+"""What boots at all: signatures over kernel and initramfs, verity under the root. The untampered twins boot."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Which slot boots: boot record, trial counts, fallback, rollback index. Every refusal stands beside a boot that works."""
+"""Which slot boots: boot record, trial counts, fallback, rollback index. Beside each refusal stands a boot."""
 
 import binascii
 from pathlib import Path
@@ -133,7 +133,8 @@ def test_with_nothing_that_may_boot_the_camera_resets_and_offers_no_prompt(tmp_p
 
 ODD_RECORDS = {
     "commands in slots": b"gen=0x5\0act=b;reset\0try=$(reset)\0left=9x\0tries=4x\0ridx=0x1\0",
-    "foreign variables": b"gen=0x5\0act=a\0try=-\0left=0\0tries=0\0ridx=0x1\0bootargs=init=/bin/sh\0cw_start=reset\0verify=n\0",
+    "foreign variables": b"gen=0x5\0act=a\0try=-\0left=0\0tries=0\0ridx=0x1\0"
+    b"bootargs=init=/bin/sh\0cw_start=reset\0verify=n\0",
     "operators of test": b"gen=0x5\0act=-o\0try=!\0left=10\0tries=-1\0ridx=0x1\0",
 }
 
