@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+EVIDENCE_PATH = "/run/camward/evidence.json"
 BOOT_S = 20  # from power-on to a running agent
 WATCHDOG_S = 120  # until a system that hangs is reset
 MAX_RESETS = 40  # two slots have used up every count after 2 * 9 boots, and trials come on top
@@ -301,7 +302,9 @@ class World:
         settings = config.parse(factory.config_body(self.geometry, firmware.version, firmware.security_epoch))
         about = label.parse(self.documents.content["factory/label.json"])
         try:
-            self.agent = Agent(self.ports, settings, about, self.image_root, factory.catalogue(), factory.blocklist())
+            self.agent = Agent(
+                self.ports, settings, about, self.image_root, factory.catalogue(), factory.blocklist(), EVIDENCE_PATH
+            )
             self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:
             self._drop_agent()

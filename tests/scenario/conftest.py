@@ -39,6 +39,18 @@ class Stage:
         self.operator.assign(version)
         world.server.files.update(self.operator.files)
 
+    def fresh(self, on: bool = False, seed: int = 0) -> World:
+        """A camera out of its box: unclaimed, on 1.0.0."""
+        world = World(self.geometry, self.operator.image.files["1.root.json"], verify_signature, NOW, seed)
+        world.leave_factory()
+        if on:
+            world.power_on()
+        return world
+
+    def world_with_seed(self, seed: int) -> World:
+        """A copy of the idle camera, the power off, with another chance."""
+        return self.world(None, seed)
+
     def world(self, version: "str | None" = None, seed: int = 0) -> World:
         """A copy of the idle camera, the power off; with an update waiting on the server, if one is named."""
         world = self.idle.copy(seed)

@@ -34,19 +34,20 @@ class Swept(NamedTuple):
     failures: list[str]
 
 
-def sweep(make: Make, story: Story, check: Check, outcomes: tuple[str, ...] = OUTCOMES) -> Swept:
+def sweep(make: Make, story: Story, check: Check, after: Story | None = None) -> Swept:
     """Tell the story with a cut at every index.
 
     Args:
         make: a fresh world, power off, for a seed.
-        story: powers on and runs to the end; told again after the cut.
+        story: powers on and runs to the end.
+        after: what happens after the cut; the same story again if it is not given.
         check: raises AssertionError when the world is not as it must be.
     """
     dry = make(0)
     story(dry)
     operations = dry.power.trace
     swept = Swept(operations, [], [])
-    for outcome in outcomes:
+    for outcome in OUTCOMES:
         for index in range(len(operations)):
             world = make(index)
             world.power.cut_at(index, outcome)
@@ -56,7 +57,7 @@ def sweep(make: Make, story: Story, check: Check, outcomes: tuple[str, ...] = OU
                 continue
             swept.cuts.append(cut)
             try:
-                story(world)
+                (after or story)(world)
                 check(world, cut)
             except (AssertionError, Bricked, Stuck) as error:
                 swept.failures.append(f"{outcome} {index} {cut.during}: {type(error).__name__}: {error}")

@@ -5,8 +5,9 @@ import pytest
 from agent.formats import boot_record
 from agent.formats.block_tree import BLOCK_BYTES
 from agent.formats.errors import Unavailable
-from firmware_sim.world.boot import FRESH
+from firmware_sim.world.boot import FRESH, RecordSectors
 from firmware_sim.world.disk import SECTOR_BYTES, StrictBlockDevice
+from firmware_sim.world.factory import CHECK_INTERVAL_S
 from firmware_sim.world.firmware import DEAD_SERVICES, build
 from firmware_sim.world.power import OUTCOMES
 from tests.scenario.looks import events, fetched_blocks, phase, running, settled
@@ -44,7 +45,8 @@ def always(world):
 
 def check_committed(world, cut):
     always(world)
-    assert {"started", "installed", "committed"} <= set(events(world))
+    # A cut between saving a phase and queueing its news may cost "started" or "installed", never the outcome.
+    assert "committed" in events(world)
     assert not {"rolled_back", "refused", "failed"} & set(events(world))
     again = set(fetched_blocks(world, cut.exchanges)) & cut.journalled
     assert not again, f"journalled blocks were fetched again: {again}"
@@ -53,7 +55,7 @@ def check_committed(world, cut):
 def check_rolled_back(world, cut):
     always(world)
     assert not {"committed", "refused", "failed"} & set(events(world))
-    world.run_for(2 * 3600)
+    world.run_for(4 * CHECK_INTERVAL_S)
     assert phase(world) == "idle"
     assert running(world) == "1.0.0"
     trials = [boot for boot in world.boots if boot.on_trial]
@@ -103,27 +105,25 @@ def test_control_a_removed_flush_is_caught(stage):
     assert len(world.boots) == 1, "what was never flushed was armed"
 
 
-def naive(world, *, slot, arm_before_flush):
-    """An installer as people write them: no verification, no journal; straight onto the hardware."""
-    if world.record().active == "b" or (slot == "a" and world.slot_bytes("a").startswith(naive_image(world)[:64])):
-        return
-    image = naive_image(world)
+def naive(world, slot, arm_before_flush):
+    """An installer as people write them: no verification, no journal; straight onto the hardware, then a restart."""
+    world.power.restore()
+    image = build(world.geometry, "1.1.0")
     offset = world.geometry.slot_offset(slot)
     disk = StrictBlockDevice(world.medium, [(offset, world.geometry.slot_bytes())], BLOCK_BYTES)
     for at in range(0, len(image), BLOCK_BYTES):
         disk.write(offset + at, image[at : at + BLOCK_BYTES])
     if not arm_before_flush:
         disk.flush()
-    if slot == "b":
-        sectors = world._sectors()
-        record, copy = sectors.load()
-        sectors.save(copy, record.replace(generation=record.generation + 1, active="b"))
+    first, second = world.geometry.record_offsets()
+    handle = StrictBlockDevice(world.medium, [(first, SECTOR_BYTES), (second, SECTOR_BYTES)], SECTOR_BYTES)
+    sectors = RecordSectors(handle, (first, second))
+    record, copy = sectors.load()
+    sectors.save(copy, record.replace(generation=record.generation + 1, active=slot))
     if arm_before_flush:
         disk.flush()
-
-
-def naive_image(world):
-    return build(world.geometry, "1.1.0")
+    world.power_cut()
+    world.power_on()
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,16 @@ def naive_image(world):
     ids=["writes the active slot", "arms before it flushes", "does it right"],
 )
 def test_control_a_naive_installer_is_caught(stage, slot, arm_before_flush, caught):
-    def make(seed):
-        return stage.world(None, seed)
-
-    def story(world):
-        world.power.restore()
-        naive(world, slot=slot, arm_before_flush=arm_before_flush)
-        world.power_cut()
-        world.power_on()
-
     def check(world, cut):
         assert all(boot.sound for boot in world.boots), "a slot was started that does not verify"
+        assert world.record().active == world.boots[-1].slot, "the committed slot does not boot"
 
-    swept = sweep(make, story, check)
+    swept = sweep(
+        lambda seed: stage.world(None, seed),
+        lambda world: naive(world, slot, arm_before_flush),
+        check,
+        after=lambda world: world.agent is None and world.power_on(),
+    )
     assert bool(swept.failures) == caught, swept.failures
 
 
@@ -158,7 +155,7 @@ def test_both_copies_of_the_boot_record_damaged(stage):
     world.power_on()
     world.run_for(600)
     assert world.boots[-1].slot == FRESH.active
-    assert world.record().rollback_index >= 1, "the rollback index was not restored"
+    assert world.record().tries == 0, "the agent did not write the record again"
 
 
 def test_a_damaged_committed_slot_gives_way_and_is_repaired_by_the_next_update(stage):

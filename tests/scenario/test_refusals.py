@@ -122,11 +122,11 @@ def time_past_the_root(scene):
 def files_never_published_together(scene):
     scene.order(release(scene))
     director = scene.thief.director
-    other = director.copy()
-    other.versions["snapshot"] -= 1
-    other.publish_snapshot()
     path = f"{director.versions['snapshot']}.snapshot.json"
-    assert other.files[path] != director.files[path]
+    other = director.copy()
+    while other.files[path] == director.files[path] or len(other.files[path]) > len(director.files[path]):
+        other.versions["snapshot"] -= 1
+        other.publish_snapshot()  # the length of a signature differs by a byte or two from one to the next
     scene.world.server.files[scene.director(path)] = other.files[path]
 
 
@@ -251,8 +251,10 @@ def test_the_attack_is_refused_by_name_and_nothing_is_written(stage, attack):
     world.run_until(lambda: any(report.event == "refused" for report in reports(world)[seen:]))
     world.run_for(3600)
     refusals = [report for report in reports(world)[seen:] if report.event == "refused"]
-    assert {report.code for report in refusals} == {attack.code}
-    assert len(refusals) == 1, "the same refusal was reported again"
+    codes = [report.code for report in refusals]
+    # Once the camera has stored the new root, a key that it revoked is a stranger's key.
+    later = ["arbitrary_software"] if attack.code == "revoked_key" else []
+    assert codes in ([attack.code], [attack.code] + later), "misnamed, or the same refusal was reported again"
     after = guarded(world)
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert changed <= attack.moves
