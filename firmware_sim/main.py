@@ -9,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-import click
 import typer
 
 from firmware_sim import netns
@@ -69,16 +68,10 @@ def main() -> None:
 
     app.add_typer(image_app)
     try:
-        status = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        status = 130
-    except click.ClickException as error:
-        error.show()
-        status = error.exit_code
+        app()
     except (MachineError, ImageError) as error:
         sys.stderr.write(f"camward-sim: {error}\n")
-        status = STATUS_BAD_CALL
-    raise SystemExit(status)
+        raise SystemExit(STATUS_BAD_CALL) from error
 
 
 if __name__ == "__main__":
