@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 IDENTITY_KEYS = ("tls", "evidence")
 ID_CHARS = 26
+EVIDENCE_PATH = "/run/camward/evidence.json"
 COMMAND_EVERY_S = 5.0  # commands come unsigned for now, and all they can do is make the agent look; not more often
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -55,7 +56,7 @@ class Agent:
         image_root: bytes,
         catalogue: "Catalogue",
         blocklist: "Blocklist",
-        evidence_path: str,
+        evidence_path: str = EVIDENCE_PATH,
     ) -> None:
         """Put the parts together; nothing is read or written before `start`, but for the counters and the time floor.
 

@@ -50,70 +50,70 @@ _REFUSED = ("report_refused", "back_off")
 _FAILED = ("remember_failure", "settle_record", "report_rolled_back")
 
 
-def _work(phase: str, action: str) -> "tuple[tuple[str, str, str, tuple[str, ...]], ...]":
-    """What every working phase does alike: go on after a restart, wait when something is unavailable, try again."""
-    return (
-        (phase, "resumed", phase, (action,)),
-        (phase, "unavailable", phase, ("retry_later",)),
-        (phase, "retry", phase, (action,)),
-    )
+_TREE = ("raise_index", "fetch_tree")
 
-
-TABLE = tuple(
-    Row(phase, event, then, actions)
-    for phase, event, then, actions in (
-        # Looking for work.
-        (IDLE, "resumed", IDLE, ("rest",)),
-        (IDLE, "due", CHECKING, ("ask_repositories",)),
-        (CHECKING, "resumed", IDLE, ("rest",)),
-        (CHECKING, "nothing", IDLE, ("rest",)),
-        (CHECKING, "known_bad", IDLE, ("rest",)),
-        (CHECKING, "unavailable", IDLE, ("back_off",)),
-        (CHECKING, "refused", IDLE, _REFUSED),
-        # The index rises when the *next* update starts: until then the old slot stays bootable.
-        (CHECKING, "assigned", READING_TREE, ("raise_index", "report_started", "fetch_tree")),
-        # Writing the inactive slot.
-        *_work(READING_TREE, "fetch_tree"),
-        (READING_TREE, "refused", IDLE, _REFUSED),
-        (READING_TREE, "complete", INSTALLING, ("write_blocks",)),
-        *_work(INSTALLING, "write_blocks"),
-        (INSTALLING, "refused", IDLE, _REFUSED),
-        (INSTALLING, "complete", READING_BACK, ("read_back",)),
-        *_work(READING_BACK, "read_back"),
-        (READING_BACK, "damaged", INSTALLING, ("write_blocks",)),
-        (READING_BACK, "refused", IDLE, _REFUSED),
-        (READING_BACK, "complete", ARMING, ("arm",)),
-        # Handing over to the boot loader.
-        *_work(ARMING, "arm"),
-        (ARMING, "complete", ARMED, ("report_installed", "restart")),
-        (ARMING, "booted_new", TRIAL, ("watch_health",)),
-        (ARMING, "booted_old", ROLLED_BACK, _FAILED),
-        *_work(ARMED, "restart"),
-        (ARMED, "booted_new", TRIAL, ("watch_health",)),
-        (ARMED, "booted_old", ROLLED_BACK, _FAILED),
-        # The trial boot.
-        (TRIAL, "resumed", ARMED, ("restart",)),
-        (TRIAL, "booted_new", TRIAL, ("watch_health",)),
-        (TRIAL, "booted_old", ROLLED_BACK, _FAILED),
-        (TRIAL, "healthy", COMMITTING, ("commit",)),
-        (TRIAL, "unhealthy", ROLLING_BACK, ("roll_back",)),
-        *_work(COMMITTING, "commit")[1:],
-        (COMMITTING, "resumed", ARMED, ("restart",)),
-        (COMMITTING, "booted_new", COMMITTING, ("commit",)),
-        (COMMITTING, "booted_old", ROLLED_BACK, _FAILED),
-        (COMMITTING, "complete", COMMITTED, ("report_committed",)),
-        *_work(COMMITTED, "report_committed"),
-        (COMMITTED, "complete", IDLE, ("rest",)),
-        *_work(ROLLING_BACK, "roll_back"),
-        (ROLLING_BACK, "booted_new", ROLLING_BACK, ("roll_back",)),
-        (ROLLING_BACK, "complete", ROLLING_BACK, ("restart",)),
-        (ROLLING_BACK, "booted_old", ROLLED_BACK, _FAILED),
-        (ROLLED_BACK, "resumed", ROLLED_BACK, _FAILED),
-        (ROLLED_BACK, "unavailable", ROLLED_BACK, ("retry_later",)),
-        (ROLLED_BACK, "retry", ROLLED_BACK, _FAILED),
-        (ROLLED_BACK, "complete", IDLE, ("rest",)),
-    )
+_STEPS = (
+    # Looking for work.
+    (IDLE, "resumed", IDLE, ("rest",)),
+    (IDLE, "unavailable", IDLE, ("rest",)),
+    (IDLE, "due", CHECKING, ("ask_repositories",)),
+    (CHECKING, "resumed", IDLE, ("rest",)),
+    (CHECKING, "nothing", IDLE, ("rest",)),
+    (CHECKING, "known_bad", IDLE, ("rest",)),
+    (CHECKING, "unavailable", IDLE, ("back_off",)),
+    (CHECKING, "refused", IDLE, _REFUSED),
+    # The index rises when the *next* update starts: until then the old slot stays bootable.
+    (CHECKING, "assigned", READING_TREE, ("report_started", "raise_index", "fetch_tree")),
+    # Writing the inactive slot.
+    (READING_TREE, "refused", IDLE, _REFUSED),
+    (READING_TREE, "complete", INSTALLING, ("write_blocks",)),
+    (INSTALLING, "refused", IDLE, _REFUSED),
+    (INSTALLING, "complete", READING_BACK, ("read_back",)),
+    (READING_BACK, "damaged", INSTALLING, ("write_blocks",)),
+    (READING_BACK, "refused", IDLE, _REFUSED),
+    (READING_BACK, "complete", ARMING, ("arm",)),
+    # Handing over to the boot loader.
+    (ARMING, "complete", ARMED, ("report_installed", "restart")),
+    (ARMING, "booted_new", TRIAL, ("watch_health",)),
+    (ARMING, "booted_old", ROLLED_BACK, _FAILED),
+    (ARMED, "booted_new", TRIAL, ("watch_health",)),
+    (ARMED, "booted_old", ROLLED_BACK, _FAILED),
+    # The trial boot.
+    (TRIAL, "resumed", ARMED, ("restart",)),
+    (TRIAL, "booted_new", TRIAL, ("watch_health",)),
+    (TRIAL, "booted_old", ROLLED_BACK, _FAILED),
+    (TRIAL, "healthy", COMMITTING, ("commit",)),
+    (TRIAL, "unhealthy", ROLLING_BACK, ("roll_back",)),
+    (COMMITTING, "booted_new", COMMITTING, ("commit",)),
+    (COMMITTING, "booted_old", ROLLED_BACK, _FAILED),
+    (COMMITTING, "complete", COMMITTED, ("report_committed",)),
+    (COMMITTED, "complete", IDLE, ("rest",)),
+    (ROLLING_BACK, "booted_new", ROLLING_BACK, ("roll_back",)),
+    (ROLLING_BACK, "booted_old", ROLLED_BACK, _FAILED),
+    (ROLLING_BACK, "complete", ROLLING_BACK, ("restart",)),
+    (ROLLED_BACK, "complete", IDLE, ("rest",)),
 )
+
+_WORK = (
+    (READING_TREE, READING_TREE, _TREE),
+    (INSTALLING, INSTALLING, ("write_blocks",)),
+    (READING_BACK, READING_BACK, ("read_back",)),
+    (ARMING, ARMING, ("arm",)),
+    (ARMED, ARMED, ("restart",)),
+    (COMMITTING, ARMED, ("restart",)),  # not committed, and the trial slot has boots left: let it boot again
+    (COMMITTED, COMMITTED, ("report_committed",)),
+    (ROLLING_BACK, ROLLING_BACK, ("roll_back",)),
+    (ROLLED_BACK, ROLLED_BACK, _FAILED),
+)
+"""Phases that go on after a restart of the agent, and that wait when something is unavailable: phase, then, actions."""
+
+TABLE = (
+    tuple(Row(phase, event, then, actions) for phase, event, then, actions in _STEPS)
+    + tuple(Row(phase, "resumed", then, actions) for phase, then, actions in _WORK)
+    + tuple(Row(phase, "unavailable", phase, ("retry_later",)) for phase, _, _ in _WORK)
+    + tuple(Row(phase, "retry", phase, ("commit",) if phase == COMMITTING else actions) for phase, _, actions in _WORK)
+)
+"""Every edge there is."""
 
 _EDGES = {(row.phase, row.event): row for row in TABLE}
 BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK)
