@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import threading
@@ -122,7 +121,7 @@ def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
     web = WebApp(
         login=login,
         pattern=pattern,
-        sessions=Sessions(time.monotonic, secrets.token_urlsafe),
+        sessions=Sessions(time.monotonic, lambda length: os.urandom(length).hex()),
         revocations=revocations,
         onvif=DeviceService(login, maker, revocations, time.time).handle,
         version=config.version,

@@ -4,9 +4,8 @@ Parsed whole or refused.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 MAX_CONFIG_BYTES = 16_384
 """Thirty times a real file."""
@@ -21,16 +20,14 @@ class ConfigError(Exception):
     """The configuration file cannot be used; the message says what to change."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunAs:
+class RunAs(NamedTuple):
     """The account the application becomes after it has bound its ports."""
 
     uid: int
     gid: int
 
 
-@dataclass(frozen=True, slots=True)
-class CameraConfig:
+class CameraConfig(NamedTuple):
     """The whole configuration.
 
     Attributes:

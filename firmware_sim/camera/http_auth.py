@@ -7,7 +7,7 @@ computed for this very request.
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_sim.camera.login import Login, LoginUnavailable, Reply, Service
 from firmware_sim.camera.messages import Head
@@ -24,8 +24,7 @@ MD5 is last and stays for ffmpeg and older recorders, which know nothing else.
 _PARAMETER = re.compile(r'\s*([A-Za-z-]{1,20})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+))\s*(?:,|$)')
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(NamedTuple):
     """The parameters of one digest answer, unquoted; `qop`, `nc` and `cnonce` are empty in the RFC 2069 form."""
 
     user: str
@@ -39,8 +38,7 @@ class Digest:
     cnonce: str
 
 
-@dataclass(frozen=True, slots=True)
-class Basic:
+class Basic(NamedTuple):
     """A user name and password sent as they are: acceptable over TLS alone."""
 
     user: str

@@ -1,7 +1,7 @@
 """HTTP/1.1 over one connection: reads requests, asks a handler, writes responses, keeps alive within bounds."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from firmware_sim.camera.listener import Connection
 from firmware_sim.camera.messages import Head, RequestError, body_length, format_response, parse_head
@@ -22,8 +22,7 @@ MAX_REQUESTS = 200
 """Requests on one connection, so that no client keeps its place for ever."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request.
 
     Attributes:
@@ -47,14 +46,13 @@ class Request:
         return self.head.target.partition("?")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """One HTTP response; Content-Length is added on the wire."""
 
     status: int
     body: bytes
     content_type: str
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    headers: Sequence[tuple[str, str]] = ()
 
 
 Handler = Callable[[Request], Response]

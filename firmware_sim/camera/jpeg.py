@@ -7,7 +7,7 @@ ordinary JPEG file, and `Scan.data` is what RFC 2435 puts on the wire.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 Tile = bytes
 """64 luminance samples of one 8x8 block, row by row."""
@@ -58,8 +58,7 @@ _COSINES = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(NamedTuple):
     """One encoded picture without its file headers.
 
     Attributes:

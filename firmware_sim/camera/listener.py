@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from firmware_sim.camera.messages import HEAD_END, MAX_HEAD_BYTES, RequestError
 
@@ -188,8 +188,7 @@ class Connection:
         self._buffer += piece
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(NamedTuple):
     """One listener.
 
     Attributes:

@@ -5,8 +5,8 @@ refuses.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
 PROTOCOL_VERSION = 1
 
@@ -20,8 +20,7 @@ class LoginUnavailable(Exception):
     """No trustworthy answer: refuse now, the client may try again later (fail closed)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """One reply of the login protocol.
 
     Attributes:
@@ -32,7 +31,7 @@ class Reply:
 
     ok: bool
     code: str
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = MappingProxyType({})
 
     def text(self, name: str) -> str:
         """A text member, empty when absent or of another type.

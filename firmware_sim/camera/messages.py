@@ -4,8 +4,8 @@ Stricter than the RFCs where leniency has made request smuggling possible: no fo
 """
 
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 MAX_HEAD_BYTES = 8_192
 """Start line and headers; digest headers with long nonces take about 1 KiB."""
@@ -32,8 +32,7 @@ class RequestError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Start line and headers of one request.
 
     Attributes:

@@ -1,7 +1,5 @@
 """RTP packets of JPEG pictures (RFC 3550, RFC 2435), pure: a picture in, packets out."""
 
-from dataclasses import dataclass
-
 from firmware_sim.camera.jpeg import Scan
 
 PAYLOAD_TYPE_JPEG = 26
@@ -23,7 +21,6 @@ _RTP_VERSION = 0x80
 _MARKER = 0x80
 
 
-@dataclass(slots=True)
 class RtpSender:
     """The counters of one RTP stream.
 
@@ -32,8 +29,9 @@ class RtpSender:
         sequence: number of the next packet, 16 bits, wraps.
     """
 
-    ssrc: int
-    sequence: int
+    def __init__(self, ssrc: int, sequence: int) -> None:
+        self.ssrc = ssrc
+        self.sequence = sequence
 
     def packets(self, scan: Scan, timestamp: int) -> list[bytes]:
         """Packets of one picture in order; the last one carries the marker bit.

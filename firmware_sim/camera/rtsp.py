@@ -5,10 +5,11 @@ playing (after PLAY). UDP transport is answered with 461: media over a second, u
 guarded camera.
 """
 
+import hmac
+import os
 import re
-import secrets
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware_sim.camera.http_auth import Digest, Gate, parse_authorization
 from firmware_sim.camera.listener import Connection
@@ -47,8 +48,7 @@ PUBLIC_METHODS = ("OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN", "GET_PARAM
 _INTERLEAVED = re.compile(r"interleaved=(\d{1,3})(?:-(\d{1,3}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class RtspReply:
+class RtspReply(NamedTuple):
     """Status, headers beside CSeq, and body."""
 
     status: int
@@ -89,7 +89,7 @@ class Conversation:
         self._open = True
         self._user = ""
         self._mark = 0
-        self._rtp = RtpSender(ssrc=secrets.randbits(32), sequence=secrets.randbits(16))
+        self._rtp = RtpSender(ssrc=int.from_bytes(os.urandom(4), "big"), sequence=int.from_bytes(os.urandom(2), "big"))
         self._started_at = 0.0
         self._sent = 0
         self._recheck_at = 0.0
@@ -205,7 +205,7 @@ class Conversation:
             if channel > 254:
                 return RtspReply(400, [])
             self._channel = channel
-            self._session = secrets.token_hex(16)
+            self._session = os.urandom(16).hex()
             answer = f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1};ssrc={self._rtp.ssrc:08X}"
             return RtspReply(200, [("Transport", answer), ("Session", f"{self._session};timeout=60")])
         return RtspReply(461, [])
@@ -231,7 +231,7 @@ class Conversation:
 
     def _session_named(self, head: Head) -> bool:
         named = head.get("session").partition(";")[0].strip()
-        return bool(self._session) and secrets.compare_digest(named.encode(), self._session.encode())
+        return bool(self._session) and hmac.compare_digest(named.encode(), self._session.encode())
 
     def _send_frame(self) -> None:
         if not self._still_welcome():

@@ -6,10 +6,10 @@ so the policy is the agent's, and its reasons become the fault's text.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from html import escape
 from time import gmtime
+from typing import NamedTuple
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 from firmware_sim.camera.http_auth import Gate
 from firmware_sim.camera.http_server import Request, Response
@@ -48,8 +48,7 @@ class Refused(Exception):
         self.fault = fault
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One authenticated operation."""
 
     operation: ElementTree.Element
@@ -57,8 +56,7 @@ class Call:
     grant: str
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
+class Maker(NamedTuple):
     """What GetDeviceInformation says besides what the login service knows."""
 
     manufacturer: str

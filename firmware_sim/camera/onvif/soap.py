@@ -5,9 +5,9 @@ UTF-8 alone, bounded bytes, depth and elements.
 """
 
 import re
-from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 MAX_ENVELOPE_BYTES = 16_384
 """A CreateUsers with eight users takes about 3 KiB."""
@@ -28,8 +28,7 @@ class SoapError(Exception):
     """The body is no SOAP request that this service reads; becomes a ter:WellFormed fault."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """A SOAP fault.
 
     Attributes:

@@ -7,9 +7,8 @@ allows; (5) the path's own login. No answer from the login service at (4) or (5)
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs
+from typing import NamedTuple
 
 from firmware_sim.camera.http_auth import Gate
 from firmware_sim.camera.http_server import Handler, Request, Response
@@ -25,6 +24,9 @@ from firmware_sim.camera.web.text import Language, choose_language
 
 SESSION_COOKIE = "__Host-camward"
 LANGUAGE_COOKIE = "__Host-language"
+
+LANGUAGE_SWITCH = {"lang=en": "en", "lang=ja": "ja"}
+"""The queries of the start page."""
 
 MAX_TEXT_CHARACTERS = 2_800
 """Of one JSON member: an enrolment token takes about 1 KiB; the agent's line holds 4 KiB."""
@@ -42,8 +44,7 @@ Answer = Callable[[Request], Response]
 Fields = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One path.
 
     Attributes:
@@ -131,8 +132,8 @@ class WebApp:
     # Pages
 
     def _page(self, request: Request) -> Response:
-        chosen = parse_qs(request.query).get("lang", [""])[0]
-        if chosen in {"en", "ja"}:
+        if request.query in LANGUAGE_SWITCH:
+            chosen = LANGUAGE_SWITCH[request.query]
             cookie = f"{LANGUAGE_COOKIE}={chosen}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=31536000"
             return Response(303, b"", "text/plain", [("Location", "/"), ("Set-Cookie", cookie)])
         language = _language(request)

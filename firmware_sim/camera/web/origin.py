@@ -3,8 +3,8 @@
 Pure.
 """
 
-import ipaddress
 import re
+import socket
 
 from firmware_sim.camera.messages import Head
 
@@ -26,8 +26,8 @@ def host_allowed(head: Head, names: tuple[str, ...]) -> bool:
     if host == "localhost" or host.endswith(".local") or host in names:
         return True
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except OSError:
         return False
     return True
 

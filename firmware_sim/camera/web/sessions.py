@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_SESSIONS = 32
 """A camera has a handful of people; the session idle for longest makes room."""
@@ -17,8 +17,7 @@ IDENTIFIER_BYTES = 32
 """256 random bits: not to be guessed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """One signed-in browser.
 
     Attributes:

@@ -134,3 +134,10 @@ def test_an_image_without_the_ungated_module_cannot_be_configured_into_it(tmp_pa
     result = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
 
     assert (result.returncode, "holds no ungated camera" in result.stderr) == (1, True)
+
+
+def test_a_wrong_command_line_says_how_it_should_be() -> None:
+    command = [sys.executable, "-m", "firmware_sim.camera", "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=READY_WITHIN_S)
+
+    assert (result.returncode, result.stderr) == (2, "usage: camward-camera --config FILE\n")
