@@ -21,7 +21,11 @@ CEILING_MAX_CHARS = 128  # more only costs hashing time
 MIN_DISTINCT = 5
 MIN_CONTEXT_CHARS = 4  # shorter names occur in ordinary words by accident
 MIN_USER_CHARS = 3
-LONGEST_UNIT = 7  # a unit of this many characters or fewer, repeated, is no password
+LONGEST_UNIT = FLOOR_MIN_CHARS - 1  # a shorter password typed several times is still a shorter password
+MIN_OWN_CHARS = 8  # what must remain, in characters that are hard to guess, when listed words are taken away
+MAX_LISTED_WORDS = 3  # four words make a passphrase even when each of them is common
+MIN_WORD_CHARS = 4  # shorter listed words occur everywhere
+MAX_WORD_CHARS = 16
 
 _ROWS = ("1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./")
 _PLACE = {key: (x, y) for y, line in enumerate(_ROWS) for x, key in enumerate(line)}
@@ -145,30 +149,38 @@ def _violation(code: str, number: int = 0) -> Violation:
 
 
 def _is_common(folded: str, blocklist: Blocklist) -> bool:
-    """On the list: whole, without digits and signs around it, as a repeated unit, or as two such words."""
-    for whole in (folded, _core(folded), _unit(_core(folded)), _core(_unit(folded))):
-        if whole and blocklist.contains(whole):
-            return True
-    for at in range(1, len(folded)):
-        first, second = folded[:at], folded[at:]
-        if _listed(first, blocklist) and _listed(second, blocklist):
-            return True
-    return False
+    """Listed, or up to three listed words with too little of one's own between and around them.
+
+    `best[w]` holds, for each prefix of the password, the fewest hard characters left when at most `w` listed words are
+    taken out of it.
+    """
+    if blocklist.contains(folded):
+        return True
+    size = len(folded)
+    hard = [at == 0 or not _is_easy(folded[at - 1], folded[at]) for at in range(size)]
+    words = [
+        (start, end)
+        for end in range(MIN_WORD_CHARS, size + 1)
+        for start in range(max(0, end - MAX_WORD_CHARS), end - MIN_WORD_CHARS + 1)
+        if blocklist.contains(folded[start:end])
+    ]
+    before = _fewest(size, hard, (), [])
+    for _ in range(MAX_LISTED_WORDS):
+        before = _fewest(size, hard, words, before)
+    return bool(words) and before[size] < MIN_OWN_CHARS
 
 
-def _listed(part: str, blocklist: Blocklist) -> bool:
-    core = _core(part)
-    return blocklist.contains(part) or (core not in ("", part) and blocklist.contains(core))
-
-
-def _core(text: str) -> str:
-    """The text without digits and signs at both ends."""
-    start, end = 0, len(text)
-    while start < end and not _is_letter(text[start]):
-        start += 1
-    while end > start and not _is_letter(text[end - 1]):
-        end -= 1
-    return text[start:end]
+def _fewest(
+    size: int, hard: "list[bool]", words: "list[tuple[int, int]] | tuple[()]", before: "list[int]"
+) -> "list[int]":
+    """One word more than `before`: the fewest hard characters left of each prefix."""
+    found = [0] * (size + 1)
+    for end in range(1, size + 1):
+        found[end] = found[end - 1] + (1 if hard[end - 1] else 0)
+        for start, stop in words:
+            if stop == end:
+                found[end] = min(found[end], before[start])
+    return found
 
 
 def _is_letter(character: str) -> bool:

@@ -1,0 +1,206 @@
+"""Outbox, slots, time floor and backoff."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.core import backoff, clock, outbox, slots
+from agent.core.outbox import Entry, Outbox
+from agent.formats.boot_record import NO_TRIAL, NUMBER_MAX, BootRecord
+from agent.formats.errors import FormatError
+
+KINDS = sorted(outbox.PRIORITY)
+ENTRIES = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 400)), max_size=40)
+
+
+@given(ENTRIES)
+def test_outbox_stays_within_its_bounds_and_loses_nothing_unsaid(entries: list[tuple[str, int]]) -> None:
+    box = Outbox(max_count=10, max_bytes=2000)
+    sizes = {}
+    dropped: set[int] = set()
+    for seq, (kind, size) in enumerate(entries):
+        sizes[seq] = size
+        dropped.update(box.add(Entry(seq, kind, size)))
+        assert box.count <= 10
+        assert box.size_bytes <= 2000
+    assert set(box.numbers()) | dropped == set(sizes)
+    assert set(box.numbers()) & dropped == set()
+    assert box.size_bytes == sum(sizes[seq] for seq in box.numbers())
+    assert outbox.parse(box.encode(), 10, 2000).encode() == box.encode()
+
+
+@given(ENTRIES)
+def test_nothing_important_goes_while_telemetry_waits(entries: list[tuple[str, int]]) -> None:
+    box = Outbox(max_count=5, max_bytes=10**6)
+    kinds = {}
+    for seq, (kind, size) in enumerate(entries):
+        kinds[seq] = kind
+        waiting = [kinds[n] for n in box.numbers()]
+        dropped = box.add(Entry(seq, kind, size))
+        if "telemetry" in waiting or kind == "telemetry":
+            assert all(kinds[gone] == "telemetry" for gone in dropped)
+        if "telemetry" not in [kinds[n] for n in box.numbers()] and dropped and "telemetry" not in waiting:
+            lowest = min(outbox.PRIORITY[k] for k in [*waiting, kind])
+            assert all(outbox.PRIORITY[kinds[gone]] == lowest for gone in dropped)
+
+
+def test_thinning_keeps_the_ends_of_the_curve() -> None:
+    box = Outbox(max_count=8)
+    for seq in range(8):
+        box.add(Entry(seq, "telemetry", 1))
+    assert box.add(Entry(8, "telemetry", 1)) == (1, 3, 5, 7)
+    assert box.numbers() == (0, 2, 4, 6, 8)
+
+
+def test_next_is_most_important_then_oldest() -> None:
+    box = Outbox()
+    for seq, kind in enumerate(["telemetry", "report", "alarm", "evidence", "telemetry"]):
+        box.add(Entry(seq, kind, 1))
+    assert [entry.seq for entry in box.next(9)] == [2, 1, 3, 0, 4]
+    assert [entry.seq for entry in box.next(2, {2})] == [1, 3]
+    assert box.done(2)
+    assert not box.done(2)
+
+
+@pytest.mark.parametrize("entry", [Entry(0, "telemetry", 1), Entry(1, "gossip", 1)])
+def test_outbox_refuses_taken_numbers_and_unknown_kinds(entry: Entry) -> None:
+    box = Outbox()
+    box.add(Entry(0, "alarm", 1))
+    with pytest.raises(ValueError, match="outbox"):
+        box.add(entry)
+
+
+@given(
+    st.binary(max_size=30)
+    | st.sampled_from([b'{"v":1,"entries":[[1,"x",1]]}', b'{"v":1,"entries":[[1,"alarm",1],[1,"alarm",1]]}'])
+)
+def test_damaged_index_only_format_errors(body: bytes) -> None:
+    with pytest.raises(FormatError):
+        outbox.parse(body)
+
+
+@given(st.integers(-5, 100), st.floats(0, 1, exclude_max=True))
+def test_backoff_is_bounded(attempt: int, fraction: float) -> None:
+    delay = backoff.delay_s(attempt, 2, 600, fraction)
+    assert 0 <= delay <= 600
+    assert delay <= 2 * 2 ** max(0, attempt - 1)
+
+
+def test_backoff_doubles() -> None:
+    assert [backoff.delay_s(n, 2, 60, 0.5) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_time_floor_only_rises() -> None:
+    assert clock.effective_now(5, 10) == 10
+    assert clock.effective_now(15, 10) == 15
+    assert clock.raised(10, 5) == 10
+    assert clock.raised(10, 15) == 15
+    assert not clock.worth_saving(0, clock.SAVE_STEP_S - 1)
+    assert clock.worth_saving(0, clock.SAVE_STEP_S)
+
+
+@given(st.integers(0, 2**40), st.integers(0, 2**40))
+def test_stored_floor_is_never_below_the_build_time(floor_at: int, build_at: int) -> None:
+    assert clock.parse(clock.encode(floor_at), build_at) == max(floor_at, build_at)
+
+
+@given(st.binary(max_size=30) | st.sampled_from([b'{"v":2,"floor_at":5}', b'{"v":1,"floor_at":-5}', b'{"v":1}', b"{}"]))
+def test_damaged_floor_only_format_errors(body: bytes) -> None:
+    with pytest.raises(FormatError):
+        clock.parse(body, 0)
+
+
+LAYOUT: dict[str, Any] = {
+    "name": "ab-1",
+    "device": "/dev/vda",
+    "erase_bytes": 4096,
+    "boot_record": [65536, 131072],
+    "slots": {"a": {"offset": 1 << 20, "length": 8192}, "b": {"offset": (1 << 20) + 8192, "length": 8192}},
+    "fit_offset": 4096,
+    "data": {"offset": 2 << 20, "length": 4096},
+}
+
+
+def test_layout() -> None:
+    layout = slots.parse_layout(LAYOUT)
+    assert layout.slot("a").offset == 1 << 20
+    assert layout.slot("b").offset == (1 << 20) + 8192
+    assert layout.boot_record == (65536, 131072)
+    with pytest.raises(ValueError, match="no slot"):
+        layout.slot("c")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../x"},
+        {"device": "/etc/passwd"},
+        {"erase_bytes": 0},
+        {"boot_record": [65536]},
+        {"boot_record": [65536, 65536]},
+        {"boot_record": [65536, 65537]},
+        {"boot_record": [65536, True]},
+        {"boot_record": [65536, -512]},
+        {"boot_record": [65536, 1 << 20]},
+        {"slots": {"a": LAYOUT["slots"]["a"]}},
+        {"slots": {"a": LAYOUT["slots"]["a"], "b": LAYOUT["slots"]["a"]}},
+        {"slots": {"a": LAYOUT["slots"]["a"], "b": {"offset": 3 << 20, "length": 4096}}},
+        {"fit_offset": 8192},
+        {"data": {"offset": 1 << 20, "length": 4096}},
+        {"data": {"offset": 2 << 20, "length": 0}},
+        {"data": {"offset": (2 << 20) + 1, "length": 4096}},
+    ],
+)
+def test_layouts_that_would_overwrite_something(change: dict[str, Any]) -> None:
+    with pytest.raises(FormatError):
+        slots.parse_layout(LAYOUT | change)
+
+
+RECORD = BootRecord(generation=5, active="a", trial=NO_TRIAL, left=0, tries=4, rollback_index=1)
+
+
+def test_the_life_of_an_update() -> None:
+    armed = slots.arm(RECORD, slots.inactive("a"))
+    assert (armed.trial, armed.left, armed.active) == ("b", slots.TRIAL_BOOTS, "a")
+    assert slots.on_trial(armed, "b")
+    assert not slots.on_trial(armed, "a")
+    committed = slots.commit(armed.replace(left=2), "b")
+    assert (committed.active, committed.trial, committed.left, committed.tries) == ("b", NO_TRIAL, 0, 0)
+    back = slots.roll_back(armed)
+    assert (back.active, back.trial, back.left) == ("a", NO_TRIAL, 0)
+    assert slots.seen_healthy(RECORD).tries == 0
+
+
+@pytest.mark.parametrize(
+    "decide", [lambda r: slots.arm(r, "b"), lambda r: slots.commit(r, "b"), slots.roll_back, slots.seen_healthy]
+)
+def test_every_decision_may_be_repeated(decide: Any) -> None:
+    once = decide(RECORD)
+    if once.active == "b":
+        assert slots.commit(once, "b") == once
+    else:
+        assert decide(once) == once
+
+
+def test_index_never_falls() -> None:
+    assert slots.raise_index(RECORD, 0).rollback_index == 1
+    assert slots.raise_index(RECORD, 7).rollback_index == 7
+    for epoch in (-1, NUMBER_MAX + 1):
+        with pytest.raises(ValueError, match="epoch"):
+            slots.raise_index(RECORD, epoch)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: slots.arm(RECORD, "a"),
+        lambda: slots.arm(RECORD, "-"),
+        lambda: slots.commit(RECORD, "-"),
+        lambda: slots.other("c"),
+    ],
+)
+def test_slots_that_cannot_be(make: Any) -> None:
+    with pytest.raises(ValueError, match="slot"):
+        make()
