@@ -77,9 +77,12 @@ class Installing:
         self._round = 0
         self._in_flight = 0
         self._arrived: "list[tuple[int, bytes]]" = []
+        self._trouble: "CamwardError | None" = None
         self._bad = 0
         self._bad_passes = 0
         self._damaged = 0
+        self._surveyed = False
+        self._problem: "Rejected | Unavailable | None" = None
         self.fetched_blocks = 0
         self.copied_blocks = 0
 
@@ -87,7 +90,7 @@ class Installing:
         """Bring every block into the inactive slot; safe to repeat at any moment."""
         self._stop()
         self._at = 0
-        self._desk.soon(_TIMER, self._guarded(self._survey))
+        self._desk.soon(_TIMER, self._guarded(self._fetch if self._surveyed else self._survey))
 
     def read_back(self) -> None:
         """Compare the whole slot with the tree, from the medium."""
@@ -112,6 +115,7 @@ class Installing:
             self._at += STEP_BLOCKS
         if self._at >= self._count:
             self._at = 0
+            self._surveyed = True
             self._desk.soon(_TIMER, self._guarded(self._fetch))
             return
         first, count = self._at, min(STEP_BLOCKS, self._count - self._at)
@@ -140,7 +144,7 @@ class Installing:
 
     def _fetch(self) -> None:
         """Keep requests under way; at the end of a pass, finish or begin another for the blocks that came damaged."""
-        while self._in_flight + len(self._arrived) < IN_FLIGHT:
+        while self._problem is None and self._in_flight + len(self._arrived) < IN_FLIGHT:
             first = self._next_missing(self._at)
             if first < 0:
                 break
@@ -151,6 +155,8 @@ class Installing:
             self._request(first, last + 1 - first)
         if self._in_flight or self._arrived:
             return
+        if self._problem is not None:
+            raise self._problem
         if self._bad:
             self._bad, self._bad_passes = 0, self._bad_passes + 1
             if self._bad_passes >= MAX_BAD_PASSES:
@@ -162,6 +168,7 @@ class Installing:
         self._ended("complete", None)
 
     def _request(self, first: int, count: int) -> None:
+        """Ask for these blocks. What comes is used even when another request fails: nothing is fetched twice."""
         number = self._round
         length = count * BLOCK_BYTES
         self._in_flight += 1
@@ -170,12 +177,13 @@ class Installing:
             if number != self._round:
                 return
             self._in_flight -= 1
-            if error is None and (body is None or len(body) != length):
+            got = 0 if body is None else len(body)
+            if error is None and got != length:
                 error = Unavailable(self._release.target + ": the server has not these bytes")
-            if error is not None or body is None:
-                self._fail(error)
-                return
-            self._arrived.append((first, body))
+            if isinstance(error, (Rejected, Unavailable)):
+                self._problem = error
+            if body is not None and BLOCK_BYTES <= got <= length:
+                self._arrived.append((first, body[: got - got % BLOCK_BYTES]))
             self._desk.soon(_TIMER, self._guarded(self._write))
 
         path = "/targets/" + self._release.sha256 + "." + self._release.target
@@ -211,6 +219,7 @@ class Installing:
     def _compare(self) -> None:
         if self._at >= self._count:
             if self._damaged:
+                self._surveyed = False
                 self._save()
                 self._ended("damaged", BadMedium(str(self._damaged) + " blocks did not stay as written"))
             else:
@@ -274,6 +283,7 @@ class Installing:
         self._round += 1
         self._in_flight = 0
         self._arrived = []
+        self._trouble = None
         self._desk.cancel(_TIMER)
 
     def _wanted(self, index: int) -> bytes:
