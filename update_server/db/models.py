@@ -216,6 +216,7 @@ class Rollout(Base):
     silent_after_s: Mapped[int]
     state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
+    why: Mapped[list[Any]] = mapped_column(default=list)
     phase: Mapped[int] = mapped_column(default=-1)
     excused_failures: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[int]

@@ -15,6 +15,12 @@ from update_server.errors import BadInput
 
 MAX_PHASES = 16
 MAX_DEVICES = 10_000_000
+# Why a rollout stopped, in English; the dashboard has these in Japanese as well.
+REASONS = {
+    "failures": "failed cameras: {} by phase {} (allowed: {})",
+    "silence": "no camera of phase {} has answered in time ({} silent)",
+    "person": "by {}",
+}
 _PHASE = re.compile(r"(?P<number>[1-9][0-9]{0,6})(?P<percent>%?)\Z")
 
 
@@ -107,9 +113,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Pause:
-    """Stop, withdraw outstanding assignments, and tell a person why."""
+    """Stop, withdraw outstanding assignments, and tell a person why: a key of `REASONS` and its values."""
 
-    reason: str
+    code: str
+    values: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -130,14 +137,13 @@ def next_action(now: Situation) -> Action:
     failures = sum(phase.failed for phase in started) - now.excused_failures
     allowed = current.total * now.failure_percent // 100 if now.phase == last else 0
     if failures > allowed:
-        cameras = "camera" if failures == 1 else "cameras"
-        return Pause(f"{failures} {cameras} failed in phase {now.phase + 1} (allowed: {allowed})")
+        return Pause("failures", (failures, now.phase + 1, allowed))
     if current.waiting:
         return Start(now.phase)
     if current.pending:
         return Wait()
     if now.phase < last:
         if current.silent and not current.committed:
-            return Pause(f"no camera of phase {now.phase + 1} has answered in time ({current.silent} silent)")
+            return Pause("silence", (now.phase + 1, current.silent))
         return Start(now.phase + 1)
     return Wait() if any(phase.silent for phase in started) else Complete()

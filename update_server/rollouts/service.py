@@ -24,10 +24,11 @@ DONE_EVENT, FAILURE_EVENTS = "committed", frozenset({"rolled_back", "refused", "
 
 
 class Rollouts:
-    """Works inside the caller's write transaction."""
+    """Works inside the caller's write transaction; makes at most `batch` assignments in one."""
 
-    def __init__(self, assign: Assign) -> None:
+    def __init__(self, assign: Assign, batch: int = BATCH) -> None:
         self._assign = assign
+        self._batch = batch
 
     def create(
         self,
@@ -84,9 +85,9 @@ class Rollouts:
                 if not self._start(session, rollout, action.phase, now):
                     return
             elif isinstance(action, plan.Pause):
-                self._stop(session, rollout, PAUSED, action.reason, now)
+                self._stop(session, rollout, PAUSED, (action.code, *action.values), now)
             elif isinstance(action, plan.Complete):
-                self._stop(session, rollout, COMPLETE, "", now)
+                self._stop(session, rollout, COMPLETE, (), now)
             else:
                 return
 
@@ -113,7 +114,7 @@ class Rollouts:
             Conflict: it is not running.
         """
         self._require(rollout, (RUNNING,), "paused")
-        self._stop(session, rollout, PAUSED, f"paused by {who}", now)
+        self._stop(session, rollout, PAUSED, ("person", who), now)
 
     def resume(self, session: Session, rollout: Rollout, now: int) -> None:
         """Go on after a pause; the failures so far are excused, those cameras stay as they are.
@@ -123,7 +124,7 @@ class Rollouts:
         """
         self._require(rollout, (PAUSED,), "resumed")
         failed = sum(phase.failed for phase in store.counts(session, rollout, now))
-        rollout.state, rollout.reason, rollout.changed_at = RUNNING, "", now
+        rollout.state, rollout.reason, rollout.why, rollout.changed_at = RUNNING, "", [], now
         rollout.excused_failures = failed
         self.advance(session, rollout, now)
 
@@ -134,7 +135,7 @@ class Rollouts:
             Conflict: it has ended already.
         """
         self._require(rollout, (RUNNING, PAUSED), "aborted")
-        self._stop(session, rollout, ABORTED, f"aborted by {who}", now)
+        self._stop(session, rollout, ABORTED, ("person", who), now)
 
     @staticmethod
     def reported(session: Session, device: Device, event: UpdateEvent, now: int) -> None:
@@ -180,7 +181,7 @@ class Rollouts:
         rollout.phase, rollout.changed_at = phase, now
         release = session.get_one(Release, (rollout.version, rollout.model))
         waiting = store.members(session, rollout, phase=phase, state=WAITING)
-        for part, device in waiting[:BATCH]:
+        for part, device in waiting[: self._batch]:
             try:
                 self._assign(session, device, release, now)
             except ServerError as error:
@@ -188,10 +189,11 @@ class Rollouts:
             else:
                 part.state, part.assigned_at = ASSIGNED, now
         session.flush()
-        return len(waiting) <= BATCH
+        return len(waiting) <= self._batch
 
-    def _stop(self, session: Session, rollout: Rollout, state: str, reason: str, now: int) -> None:
-        rollout.state, rollout.reason, rollout.changed_at = state, reason, now
+    def _stop(self, session: Session, rollout: Rollout, state: str, why: tuple[str | int, ...], now: int) -> None:
+        rollout.state, rollout.why, rollout.changed_at = state, list(why), now
+        rollout.reason = plan.REASONS[str(why[0])].format(*why[1:]) if why else ""
         for part, device in store.members(session, rollout, state=ASSIGNED):
             part.state, part.assigned_at = WAITING, None
             self._withdraw(session, device, rollout, now)

@@ -103,6 +103,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "pending": ("in progress", "適用中"),
     "assigned_state": ("in progress", "適用中"),
     "paused_because": ("Paused", "一時停止の理由"),
+    "why_failures": (
+        "{} cameras failed by phase {} (allowed: {})",
+        "フェーズ {1} までに {0} 台が失敗しました(許容 {2} 台)",
+    ),
+    "why_silence": (
+        "No camera of phase {} has answered in time ({} silent)",
+        "フェーズ {} のカメラから期限内に応答がありません({} 台)",
+    ),
+    "why_person": ("By {}", "{} による操作"),
     "do_pause": ("Pause", "一時停止"),
     "do_resume": ("Resume", "再開"),
     "do_abort": ("Abort", "中止"),

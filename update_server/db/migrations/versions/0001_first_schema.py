@@ -158,6 +158,7 @@ def upgrade() -> None:
         sa.Column("silent_after_s", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("why", sa.JSON(), nullable=False),
         sa.Column("phase", sa.BigInteger(), nullable=False),
         sa.Column("excused_failures", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),

@@ -1,0 +1,76 @@
+"""The JSON API: tokens, rights, and that it says what its OpenAPI document says."""
+
+import json
+
+import httpx
+import pytest
+
+from tests.web import seed
+from update_server.api.schema import document
+
+
+@pytest.fixture(scope="module")
+def reader(fleet):
+    token = fleet.run("token", "create", "--name", "reader").stdout.strip()
+    with httpx.Client(
+        verify=fleet.context(), base_url=fleet.people_url + "/api/v1", headers={"Authorization": f"Bearer {token}"}
+    ) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def writer(fleet):
+    token = fleet.run("token", "create", "--name", "writer", "--write", "--valid", "1h").stdout.strip()
+    with httpx.Client(
+        verify=fleet.context(), base_url=fleet.people_url + "/api/v1", headers={"Authorization": f"Bearer {token}"}
+    ) as client:
+        yield client
+
+
+def test_status_devices_releases_rollouts(reader):
+    assert reader.get("/status").json()["devices"] == seed.COUNT
+    assert len(reader.get("/devices").json()) == seed.COUNT
+    detail = reader.get("/devices/KW1-000001").json()
+    assert detail["updates"][0]["event"] == "rolled_back"
+    assert len(detail["evidence"]["findings"]) == 16
+    assert {row["version"] for row in reader.get("/releases").json()} == {"1.0.0", "1.1.0", "1.2.0"}
+    assert [row["id"] for row in reader.get("/rollouts").json()] == [2, 1]
+
+
+@pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic YTpi", "Bearer "])
+def test_without_a_valid_token_nothing_is_said(fleet, header):
+    with httpx.Client(verify=fleet.context(), base_url=fleet.people_url + "/api/v1") as client:
+        for path in json.loads(document())["paths"]:
+            answer = client.get(path, headers={"Authorization": header} if header else {})
+            assert answer.status_code in (401, 405), path
+
+
+def test_a_reading_token_changes_nothing(reader):
+    assert reader.post("/rollouts/2/abort").status_code == 403
+    assert reader.post("/enrolment-tokens", json={}).status_code == 403
+    assert reader.put("/devices/KW1-000002/assignment", json={"version": None}).status_code == 403
+
+
+def test_a_writing_token_assigns_and_makes_tokens(writer):
+    made = writer.post("/enrolment-tokens", json={"serial": "KW1-000099", "valid_s": 600})
+    assert made.status_code == 201
+    assert made.json()["token"].startswith("camward1.")
+    put = writer.put("/devices/KW1-000014/assignment", json={"version": "1.1.0"})
+    assert put.json()["assigned_version"] == "1.1.0"
+    assert writer.put("/devices/KW1-000014/assignment", json={"version": None}).json()["assigned_version"] is None
+    assert writer.put("/devices/KW1-000014/assignment", json={"version": "7.7.7"}).status_code == 404
+
+
+def test_errors_say_what_and_what_to_do(writer):
+    answer = writer.post("/rollouts", json={"version": "1.2.0"})
+    assert answer.status_code == 409
+    assert set(answer.json()) == {"code", "what", "remedy"}
+    assert writer.post("/rollouts", json={"version": "1.2.0", "phases": "1"}).status_code == 400
+    assert writer.post("/rollouts/99/pause").status_code == 404
+
+
+def test_a_session_cookie_is_no_key_to_the_api(fleet):
+    with httpx.Client(verify=fleet.context(), base_url=fleet.people_url) as client:
+        client.post("/login", data={"name": "admin", "password": fleet.password})
+        assert client.get("/").status_code == 200
+        assert client.get("/api/v1/status").status_code == 401
