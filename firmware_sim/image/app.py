@@ -23,7 +23,7 @@ APP_SOURCES = ("agent", "firmware_sim/__init__.py", "firmware_sim/camera")
 APP_LEFT_OUT = ("agent/boot", "agent/main_micropython.py", "agent/adapters/micropython")
 
 SCRIPTS = ("rc-sysinit", "rc-shutdown", "run-agent", "run-camera", "run-network", "udhcpc-event")
-PLAIN_FILES = ("modules.options", "sysctl.conf")
+PLAIN_FILES = ("sysctl.conf",)
 
 IMAGE_ROOT_PATH = "/etc/camward/image-root.json"
 

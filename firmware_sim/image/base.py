@@ -26,7 +26,7 @@ CAMWARD = "usr/lib/camward"  # our own place in the root file system
 # Commands the scripts in agent/boot use; no others are linked (no shell tools for a visitor, no servers).
 ROOT_APPLETS = (
     "cat", "chmod", "chown", "cut", "env", "grep", "head", "hostname", "insmod", "ip", "mkdir", "mount", "mv", "reboot",
-    "sed", "sh", "sleep", "sync", "tail", "tr", "true", "udhcpc", "umount", "wc",
+    "sh", "sleep", "sync", "tail", "true", "udhcpc", "umount", "wc",
 )  # fmt: skip
 
 ROOT_FOLDERS = ("proc", "sys", "dev", "run", "tmp", "data", "etc", "root", "var")
@@ -95,11 +95,12 @@ class _Base:
             run_tool(["dpkg-deb", "-x", debs[name], kernel_root if name.startswith("linux-image-") else self.root])
         modules = ModuleSet(kernel_root)
         early_modules = modules.order(self.model.initramfs_modules)
-        system_modules = modules.order(self.model.system_modules, loaded=early_modules)
+        options = dict(line.partition(" ")[::2] for line in self.model.system_modules)
+        system_modules = modules.order(options, loaded=early_modules)
         self._early(modules, early_modules)
         note("pruning and byte-compiling")
         self._prune()
-        self._root(modules, system_modules, wheels)
+        self._root(modules, {name: options.get(name, "") for name in system_modules}, wheels)
         pack_tree(self.root, place / "root.tar")
         pack_tree(self.early, place / "early.tar")
         images = sorted((kernel_root / "boot").glob("vmlinuz-*"))
@@ -144,12 +145,12 @@ class _Base:
             if path.is_symlink() and not _target(self.root, path).exists():
                 path.unlink()
 
-    def _root(self, modules: ModuleSet, names: list[str], wheels: Mapping[str, Path]) -> None:
+    def _root(self, modules: ModuleSet, names: Mapping[str, str], wheels: Mapping[str, Path]) -> None:
         ours = self.root / CAMWARD
         (ours / "modules").mkdir(parents=True)
         for name in names:
             modules.unpack(name, ours / "modules" / f"{name}.ko")
-        (ours / "modules.list").write_text("".join(name + "\n" for name in names))
+        (ours / "modules.list").write_text("".join(f"{name} {names[name]}".rstrip() + "\n" for name in names))
         site = ours / "site"
         for name in sorted(wheels):
             with zipfile.ZipFile(wheels[name]) as wheel:
