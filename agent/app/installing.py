@@ -77,7 +77,6 @@ class Installing:
         self._round = 0
         self._in_flight = 0
         self._arrived: "list[tuple[int, bytes]]" = []
-        self._trouble: "CamwardError | None" = None
         self._bad = 0
         self._bad_passes = 0
         self._damaged = 0
@@ -283,7 +282,7 @@ class Installing:
         self._round += 1
         self._in_flight = 0
         self._arrived = []
-        self._trouble = None
+        self._problem = None
         self._desk.cancel(_TIMER)
 
     def _wanted(self, index: int) -> bytes:

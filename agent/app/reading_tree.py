@@ -33,6 +33,10 @@ class ReadingTree:
             self._stored = None
         self._begin()
 
+    def go_on(self) -> None:
+        """After `then` got something unavailable: ask for the next piece again."""
+        self._more()
+
     def _begin(self) -> None:
         self._found = bytearray()
         self._hasher = TreeHasher()

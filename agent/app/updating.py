@@ -64,6 +64,7 @@ class Updating:
         self._director_root: "bytes | None" = None
         self._interval_s = desk.config.check_interval_s
         self._installing: "Installing | None" = None
+        self._tree: "ReadingTree | None" = None
         self._error: "CamwardError | None" = None
         self._retries = 0
         self._last_result = ""
@@ -202,13 +203,15 @@ class Updating:
     # Writing the slot
 
     def _fetch_tree(self) -> None:
-        ReadingTree(self._desk, self._release(), self._have_tree)
+        if self._tree is None:
+            self._tree = ReadingTree(self._desk, self._release(), self._have_tree)
+        else:
+            self._tree.go_on()
 
     def _have_tree(self, leaves: "bytes | None", error: "CamwardError | None") -> None:
-        if self.state.phase != update.READING_TREE:
-            return
         if leaves is not None:
             self._retries = 0
+            self._tree = None
             self._go("complete")
         else:
             self._go("refused" if isinstance(error, Rejected) else "unavailable", error)
@@ -324,6 +327,7 @@ class Updating:
     # Small change
 
     def _end(self) -> None:
+        self._tree = None
         if self._installing is not None:
             self._installing.stop()
             self._installing = None
