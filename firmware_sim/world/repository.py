@@ -227,30 +227,23 @@ def make_release(
 class Operator:
     """Both repositories as a manufacturer and an operator keep them, for one device.
 
-    Args:
-        make_signer: makes the signer with the given name.
-        now_s: when things are signed.
-
     Attributes:
+        device_id: whom the director speaks to.
+        releases: what `add` was given, by version.
         files: what a server serves, by path.
     """
 
-    def __init__(self, make_signer: "Callable[[str], Signer]", now_s: int) -> None:
+    def __init__(self, image: Repository, director: Repository) -> None:
         self.device_id = ""
-        self.image = Repository("image", IMAGE_KEYS, make_signer, now_s)
-        self.director = Repository("director", DIRECTOR_KEYS, make_signer, now_s)
+        self.image = image
+        self.director = director
         self.releases: dict[str, Published] = {}
         self.files: dict[str, bytes] = {}
-        self.set_time(now_s)
-        self.image.publish_root()
-        self.director.publish_root()
 
     def copy(self) -> "Operator":
         """A twin with the same keys and files, to forge with."""
-        twin = Operator.__new__(Operator)
+        twin = Operator(self.image.copy(), self.director.copy())
         twin.device_id = self.device_id
-        twin.image = self.image.copy()
-        twin.director = self.director.copy()
         twin.releases = dict(self.releases)
         twin.files = dict(self.files)
         return twin
@@ -301,6 +294,17 @@ class Operator:
             self.files["/tuf/image/" + path] = self.image.files[path]
         for path in self.director.files:
             self.files["/tuf/director/" + self.device_id + "/" + path] = self.director.files[path]
+
+
+def new_operator(make_signer: "Callable[[str], Signer]", now_s: int) -> Operator:
+    """An operator with new keys and the first roots; `make_signer` makes the signer with the given name."""
+    operator = Operator(
+        Repository("image", IMAGE_KEYS, make_signer, now_s), Repository("director", DIRECTOR_KEYS, make_signer, now_s)
+    )
+    operator.set_time(now_s)
+    operator.image.publish_root()
+    operator.director.publish_root()
+    return operator
 
 
 def describe(release: Release) -> "dict[str, Any]":

@@ -5,7 +5,7 @@ import pytest
 from agent.formats import utc
 from firmware_sim.world import people
 from firmware_sim.world.firmware import SOUND, Geometry, build
-from firmware_sim.world.repository import Operator, make_release
+from firmware_sim.world.repository import make_release, new_operator
 from firmware_sim.world.world import World
 from tests.scenario.makers import RealSigner, verify_signature
 
@@ -18,7 +18,7 @@ class Stage:
 
     def __init__(self, geometry: Geometry = SMALL) -> None:
         self.geometry = geometry
-        self.operator = Operator(RealSigner, NOW)
+        self.operator = new_operator(RealSigner, NOW)
         self.release("1.0.0")
         world = World(geometry, self.operator.image.files["1.root.json"], verify_signature, NOW)
         world.leave_factory()

@@ -6,7 +6,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from agent.core.trust import Check, Device, Release
 from agent.formats import utc
 from firmware_sim.world.firmware import Geometry, build
-from firmware_sim.world.repository import Operator, Repository, make_release
+from firmware_sim.world.repository import Repository, make_release, new_operator
 from tests.scenario.makers import RealSigner, verify_signature
 
 NOW = utc.parse("2026-11-22T00:00:00Z")
@@ -15,7 +15,7 @@ GEOMETRY = Geometry(slot_blocks=8, root_blocks=5)
 
 @pytest.fixture
 def operator():
-    maker = Operator(RealSigner, NOW)
+    maker = new_operator(RealSigner, NOW)
     maker.adopt("a" * 26)
     maker.add(make_release(build(GEOMETRY, "1.1.0"), "1.1.0", 1))
     maker.assign("1.1.0")

@@ -1,0 +1,72 @@
+from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.token import Token
+from firmware_sim.world import network
+from firmware_sim.world.machine import WorldClock
+from firmware_sim.world.network import Broker, Fault, Server, WorldEnroller, WorldFetcher, WorldLink
+
+CA = "-----BEGIN CERTIFICATE-----\n"
+URL = "https://operator.test:8443"
+
+
+def attempt(work):
+    try:
+        return work()
+    except (FormatError, Rejected, Unavailable) as error:
+        return str(error)
+
+
+clock = WorldClock(0)
+server = Server(URL)
+server.files["/f"] = b"0123456789"
+fetcher = WorldFetcher(server, clock)
+print(attempt(lambda: fetcher.get("/f", 100)))
+print(attempt(lambda: fetcher.open("http://operator.test", CA)), attempt(lambda: fetcher.open(URL, "no")))
+fetcher.open(URL, CA)
+print(fetcher.get("/f", 100), fetcher.get("/f", 3), fetcher.get("/none", 5), fetcher.get("/f", 4, 2, 4))
+for kind in network.KINDS:
+    server.fail(Fault(kind, "/f", 4, 2))
+    print(kind, attempt(lambda: fetcher.get("/f", 12)), attempt(lambda: fetcher.get("/f", 4, 3, 4)), clock.now_s)
+    print(attempt(lambda: fetcher.get("/f", 12)))
+    server.heal()
+try:
+    server.fail(Fault("kind", "", 0, 1))
+except ValueError as error:
+    print(str(error))
+server.down = True
+print(attempt(lambda: fetcher.get("/f", 12)), attempt(lambda: fetcher.put("/p", b"1")))
+server.heal()
+fetcher.put("/p", b"1")
+print(server.received, server.fetched("/f")[:3], len(server.exchanges))
+
+server.secrets["t"] = "s"
+key = [b"key"]
+enroller = WorldEnroller(server, lambda: key[0])
+
+
+def enrol(secret):
+    token = Token(URL, secret, "t", b"ca", "")
+    return attempt(lambda: enroller.certify(token, "id", "serial"))
+
+
+print(enrol("wrong"), enrol("s"), enrol("s"))
+key[0] = b"other"
+print(enrol("s"))
+server.down = True
+print(enrol("s"))
+
+broker = Broker()
+link = WorldLink(broker)
+print(link.publish("n", "t", b"p", False), attempt(lambda: link.open("h", 1, "no", "id", ())))
+link.open("h", 1, CA, "id", ("down",))
+print(link.publish("n", "up/t", b"p", False), link.subscribed, broker.on("/t"), link.events)
+broker.refuses.add("/t")
+print(link.publish("m", "up/t", b"q", False), len(broker.messages))
+link.deliver("down", b"c")
+broker.down = True
+link.poll()
+link.deliver("down", b"c")
+print(link.publish("n", "t", b"p", False), link.events)
+broker.down = False
+link.poll()
+link.close()
+print(link.events)
