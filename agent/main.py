@@ -31,14 +31,16 @@ MAX_ROOT_BYTES = 64 * 1024
 Effects = tuple[Any, ...]
 
 
-def main(arguments: "list[str] | None" = None) -> int:
-    """The console script; returns the exit status.
+def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | None" = None) -> int:
+    """The console script; returns the exit status. `restart` replaces reboot(2) on machines made of files.
 
     Raises:
         SystemExit: argparse refuses the command line.
     """
     options = _parser().parse_args(arguments)
     try:
+        if options.command is run:
+            return run(options, restart)
         return int(options.command(options))
     except CamwardError as error:
         print(f"camward-agent: {error.detail or error.code}", file=sys.stderr)

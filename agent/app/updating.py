@@ -5,12 +5,9 @@
 
 from agent.app.installing import BadMedium, Installing, Slots
 from agent.app.reading_tree import TREE, ReadingTree
+from agent.app.update_state import FRESH, State, decode, encode, release_of
 from agent.core import backoff, slots, update
-from agent.core.trust import Release
-from agent.formats import fields
 from agent.formats.errors import FormatError, Rejected, Unavailable
-from agent.formats.json import dump, parse_object
-from agent.formats.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,35 +18,15 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.health import Health
     from agent.app.reporting import Reporting
+    from agent.core.trust import Release
     from agent.formats.errors import CamwardError
 
 STATE = "update/state.json"
-MAX_STATE_BYTES = 64 * 1024
 RETRY_FIRST_S = 5.0  # a dropped connection is usually back at once
 RETRY_LEAST_S = 1.0
 RETRY_MAX_S = 600.0
 BACK_OFF_MAX_S = 6 * 3600.0  # a refused release is looked at again a few times a day: someone may have repaired it
 _TIMER = "update"
-
-
-class State(Value):
-    """What survives a reboot; see the fields of `update/state.json`."""
-
-    FIELDS = (
-        "phase", "slot", "release", "origin", "damaged", "failed", "failures", "refused", "cause",
-    )  # fmt: skip
-    phase: str
-    slot: str  # the slot being written or tried; empty in idle
-    release: "dict[str, Any] | None"
-    origin: str  # version that the update started from
-    damaged: int  # read backs that found damage
-    failed: "tuple[str, ...]"  # versions not to be tried again
-    failures: int  # checks or installations in a row that led to nothing
-    refused: str  # last refusal that was reported, so that it is reported once
-    cause: str  # why the trial failed, as far as the trial itself could tell
-
-
-FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "")
 
 
 class Updating:
@@ -138,7 +115,7 @@ class Updating:
         new = self.state.replace(phase=row.then, **changes)
         try:
             if new != self.state:
-                self._desk.ports.store.write(STATE, _encode(new))
+                self._desk.ports.store.write(STATE, encode(new))
         except Unavailable:
             self._desk.at(_TIMER, self._desk.now + RETRY_MAX_S, lambda: self._go(event, error, **changes))
             return
@@ -340,7 +317,7 @@ class Updating:
         """
         if self.state.release is None:
             raise FormatError("the saved update names no release")
-        return _release(self.state.release)
+        return release_of(self.state.release)
 
     def _version(self) -> str:
         return str(self.state.release["version"]) if self.state.release is not None else ""
@@ -350,7 +327,7 @@ class Updating:
 
     def _save(self, **changes: "Any") -> None:
         new = self.state.replace(**changes)
-        self._desk.ports.store.write(STATE, _encode(new))
+        self._desk.ports.store.write(STATE, encode(new))
         self.state = new
 
     def _load(self) -> State:
@@ -359,50 +336,6 @@ class Updating:
         if body is None:
             return FRESH
         try:
-            return _decode(body)
+            return decode(body)
         except FormatError:
             return FRESH
-
-
-def _encode(state: State) -> bytes:
-    body = state.as_dict()
-    body["v"] = 1
-    return dump(body)
-
-
-def _decode(body: bytes) -> State:
-    source = parse_object(body, MAX_STATE_BYTES)
-    fields.integer(source, "v", 1, 1)
-    release = source.get("release")
-    return State(
-        phase=fields.choice(source, "phase", update.PHASES),
-        slot=fields.choice(source, "slot", ("", "a", "b")),
-        release=None if release is None else _saved(_release(fields.as_object(release, "release"))),
-        origin=fields.text(source, "origin"),
-        damaged=fields.integer(source, "damaged"),
-        failed=tuple(fields.as_text(item, "failed") for item in fields.array(source, "failed")),
-        failures=fields.integer(source, "failures"),
-        refused=fields.text(source, "refused", 4096),
-        cause=fields.text(source, "cause", 4096),
-    )
-
-
-def _saved(release: Release) -> "dict[str, Any]":
-    """The release as `_release` reads it, from memory or from the saved state alike."""
-    known = release.as_dict()
-    known["hardware"] = list(release.hardware)
-    return known
-
-
-def _release(source: "dict[str, Any]") -> Release:
-    """The release as saved by `_encode`; it was verified before it was saved, and the store is ours.
-
-    Raises:
-        FormatError: members are missing or surplus.
-    """
-    known = dict(source)
-    known["hardware"] = tuple(fields.array(source, "hardware"))
-    try:
-        return Release(**known)
-    except TypeError as error:
-        raise FormatError("the saved release: " + str(error)) from None

@@ -1,0 +1,78 @@
+"""What of an update survives a reboot: `update/state.json`."""
+
+from agent.core import update
+from agent.core.trust import Release
+from agent.formats import fields
+from agent.formats.errors import FormatError
+from agent.formats.json import dump, parse_object
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_STATE_BYTES = 64 * 1024
+
+
+class State(Value):
+    """What survives a reboot; see the fields of `update/state.json`."""
+
+    FIELDS = (
+        "phase", "slot", "release", "origin", "damaged", "failed", "failures", "refused", "cause",
+    )  # fmt: skip
+    phase: str
+    slot: str  # the slot being written or tried; empty in idle
+    release: "dict[str, Any] | None"
+    origin: str  # version that the update started from
+    damaged: int  # read backs that found damage
+    failed: "tuple[str, ...]"  # versions not to be tried again
+    failures: int  # checks or installations in a row that led to nothing
+    refused: str  # last refusal that was reported, so that it is reported once
+    cause: str  # why the trial failed, as far as the trial itself could tell
+
+
+FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "")
+
+
+def encode(state: State) -> bytes:
+    body = state.as_dict()
+    body["v"] = 1
+    return dump(body)
+
+
+def decode(body: bytes) -> State:
+    source = parse_object(body, MAX_STATE_BYTES)
+    fields.integer(source, "v", 1, 1)
+    release = source.get("release")
+    return State(
+        phase=fields.choice(source, "phase", update.PHASES),
+        slot=fields.choice(source, "slot", ("", "a", "b")),
+        release=None if release is None else _saved(release_of(fields.as_object(release, "release"))),
+        origin=fields.text(source, "origin"),
+        damaged=fields.integer(source, "damaged"),
+        failed=tuple(fields.as_text(item, "failed") for item in fields.array(source, "failed")),
+        failures=fields.integer(source, "failures"),
+        refused=fields.text(source, "refused", 4096),
+        cause=fields.text(source, "cause", 4096),
+    )
+
+
+def _saved(release: Release) -> "dict[str, Any]":
+    """The release as `_release` reads it, from memory or from the saved state alike."""
+    known = release.as_dict()
+    known["hardware"] = list(release.hardware)
+    return known
+
+
+def release_of(source: "dict[str, Any]") -> Release:
+    """The release as saved by `encode`; it was verified before it was saved, and the store is ours.
+
+    Raises:
+        FormatError: members are missing or surplus.
+    """
+    known = dict(source)
+    known["hardware"] = tuple(fields.array(source, "hardware"))
+    try:
+        return Release(**known)
+    except TypeError as error:
+        raise FormatError("the saved release: " + str(error)) from None
