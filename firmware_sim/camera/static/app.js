@@ -200,7 +200,7 @@ async function showEvidence() {
   const place = find("evidence");
   const findings = reply.findings || [];
   if (!findings.length) {
-    place.textContent = reply.ok === false && reply.code !== "network" ? explain(reply) : texts.evidence_none;
+    place.textContent = reply.ok === false ? explain(reply) : texts.error_no_evidence;
     return;
   }
   const table = document.createElement("table");

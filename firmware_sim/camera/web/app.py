@@ -229,6 +229,8 @@ class WebApp:
         try:
             with path.open("rb") as file:
                 data = file.read(MAX_EVIDENCE_BYTES + 1)
+        except FileNotFoundError:
+            return refusal("no_evidence")
         except OSError:
             return refusal("unavailable")
         if len(data) > MAX_EVIDENCE_BYTES:

@@ -11,7 +11,7 @@ from firmware_sim.camera.web.text import Language, say
 # Texts that app.js shows; everything else is in the page itself.
 _SCRIPT_TEXTS = (
     "rules_waiting", "rules_met", "rules_unknown", "passwords_differ", "passwords_same", "enrol_started", "change_done",
-    "live_stopped", "server_none", "evidence_none", "evidence_criterion", "evidence_verdict", "evidence_reason",
+    "live_stopped", "server_none", "error_no_evidence", "evidence_criterion", "evidence_verdict", "evidence_reason",
     "working", "basis_measured", "basis_declared", "basis_not_assessed", "phase_idle", "phase_checking",
     "phase_reading_tree", "phase_installing", "phase_reading_back", "phase_arming", "phase_armed", "phase_trial",
     "phase_committing", "phase_committed", "phase_rolling_back", "phase_rolled_back", "evidence_basis",

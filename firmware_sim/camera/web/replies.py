@@ -6,7 +6,7 @@ from firmware_sim.camera.http_server import Response
 from firmware_sim.camera.login import Reply
 from firmware_sim.camera.web.text import TEXTS, both
 
-# Code of a refusal -> HTTP status. The codes of the login protocol, and four of this service's own.
+# Code of a refusal -> HTTP status. The codes of the login protocol, and some of this service's own.
 STATUS = {
     "denied": 401,
     "wait": 429,
@@ -18,6 +18,7 @@ STATUS = {
     "unavailable": 503,
     "signed_out": 401,
     "forbidden": 403,
+    "no_evidence": 404,
 }
 
 CONTENT_POLICY = (

@@ -98,7 +98,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "表示時点でこのカメラが自身を測定した結果です。認証や適合を示すものではありません。",
     ),
     "evidence_button": ("Show evidence", "測定結果を表示"),
-    "evidence_none": ("No evidence has been measured yet.", "まだ測定結果がありません。"),
+    "error_no_evidence": ("No evidence has been measured yet.", "まだ測定結果がありません。"),
     "evidence_criterion": ("Criterion", "項目"),
     "evidence_verdict": ("Verdict", "判定"),
     "evidence_basis": ("Basis", "根拠"),

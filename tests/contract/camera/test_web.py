@@ -145,7 +145,7 @@ def test_evidence_is_served_from_its_own_folder_alone(claimed: CameraProcess, ag
     agent._evidence = claimed.folder / "login" / "secret.json"
     assert browser.get("/api/evidence").status == 503
     agent._evidence = claimed.folder / "missing.json"
-    assert browser.get("/api/evidence").status == 503
+    assert (browser.get("/api/evidence").status, browser.get("/api/evidence").json["code"]) == (404, "no_evidence")
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
