@@ -41,7 +41,8 @@ def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | No
     try:
         if options.command is run:
             return run(options, restart)
-        return int(options.command(options))
+        status: int = options.command(options)
+        return status
     except CamwardError as error:
         print(f"camward-agent: {error.detail or error.code}", file=sys.stderr)
         return 1

@@ -35,19 +35,25 @@ FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "")
 
 
 def encode(state: State) -> bytes:
+    """The stored form, for `decode`."""
     body = state.as_dict()
     body["v"] = 1
     return dump(body)
 
 
 def decode(body: bytes) -> State:
+    """Read the stored form.
+
+    Raises:
+        FormatError: it is damaged.
+    """
     source = parse_object(body, MAX_STATE_BYTES)
     fields.integer(source, "v", 1, 1)
     release = source.get("release")
     return State(
         phase=fields.choice(source, "phase", update.PHASES),
         slot=fields.choice(source, "slot", ("", "a", "b")),
-        release=None if release is None else _saved(release_of(fields.as_object(release, "release"))),
+        release=None if release is None else saved(release_of(fields.as_object(release, "release"))),
         origin=fields.text(source, "origin"),
         damaged=fields.integer(source, "damaged"),
         failed=tuple(fields.as_text(item, "failed") for item in fields.array(source, "failed")),
@@ -57,8 +63,8 @@ def decode(body: bytes) -> State:
     )
 
 
-def _saved(release: Release) -> "dict[str, Any]":
-    """The release as `_release` reads it, from memory or from the saved state alike."""
+def saved(release: Release) -> "dict[str, Any]":
+    """The release as `release_of` reads it, from memory or from the stored form alike."""
     known = release.as_dict()
     known["hardware"] = list(release.hardware)
     return known

@@ -5,7 +5,7 @@
 
 from agent.app.installing import BadMedium, Installing, Slots
 from agent.app.reading_tree import TREE, ReadingTree
-from agent.app.update_state import FRESH, State, decode, encode, release_of
+from agent.app.update_state import FRESH, State, decode, encode, release_of, saved
 from agent.core import backoff, slots, update
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
@@ -170,7 +170,7 @@ class Updating:
         else:
             target = slots.inactive(self._desk.ports.boot.booted_slot())
             self._go(
-                "assigned", release=_saved(release), slot=target, origin=self._desk.config.version,
+                "assigned", release=saved(release), slot=target, origin=self._desk.config.version,
                 damaged=0, cause="",
             )  # fmt: skip
 

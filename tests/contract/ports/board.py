@@ -1,4 +1,4 @@
-"""A camera board on the host: a disk file, the boot loader's decision, the real agent process, the real camera process."""
+"""A camera board on the host: a disk file, the boot loader's decision, the real agent and camera processes."""
 
 import hashlib
 import json
