@@ -53,6 +53,11 @@ class Operator:
         """The fleet's CA certificate."""
         return self.server / "pki" / "ca.pem"
 
+    @property
+    def own_certificate(self) -> tuple[Path, Path]:
+        """Certificate and key with which the operator's own ingest connects to the broker."""
+        return self.server / "pki" / "ingest.pem", self.server / "pki" / "ingest.key.pem"
+
     def make(self) -> None:
         """Make the server, unless it was made before.
 

@@ -24,9 +24,10 @@ WAIT_MAX_S = 120.0
 """The longest lockout the demo sits out."""
 WEAK = (
     ("admin", "the factory's own"),
-    ("12345678", "a well-known one"),
-    ("kanri-kanri", "the user's name"),
-    ("KW1-000001", "the serial number"),
+    ("password12345", "a well-known one"),
+    ("kanri-no-camera", "the user's name"),
+    ("kw1-000001-river", "the serial number"),
+    ("abcdefghijklmnop", "a sequence"),
     ("aaaaaaaaaaaaaaaa", "one character"),
 )
 GET_INFORMATION = "<tds:GetDeviceInformation/>"
