@@ -22,6 +22,9 @@ BOOT_FOLDER = REPOSITORY / "agent/boot"
 APP_SOURCES = ("agent", "firmware_sim/__init__.py", "firmware_sim/camera")
 APP_LEFT_OUT = ("agent/boot", "agent/main_micropython.py", "agent/adapters/micropython")
 
+# The camera's factory password: in the control without an agent, and in no image that has one.
+CONTROL_ONLY = "firmware_sim/camera/ungated.py"
+
 SCRIPTS = ("rc-sysinit", "rc-shutdown", "run-agent", "run-camera", "run-network", "udhcpc-event")
 PLAIN_FILES = ("sysctl.conf",)
 
@@ -113,6 +116,8 @@ def _python(target: Path, *, with_agent: bool) -> None:
         source = REPOSITORY / name
         for path in [source] if source.is_file() else sorted(source.rglob("*")):
             relative = path.relative_to(REPOSITORY)
+            if with_agent and relative.as_posix() == CONTROL_ONLY:
+                continue
             if path.is_file() and not _left_out(relative.as_posix()) and "__pycache__" not in path.parts:
                 _install(path, target / relative, 0o644)
 
