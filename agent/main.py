@@ -39,10 +39,8 @@ def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | No
     """
     options = _parser().parse_args(arguments)
     try:
-        if options.command is run:
-            return run(options, restart)
-        status: int = options.command(options)
-        return status
+        command: "Callable[[argparse.Namespace], int]" = options.command
+        return run(options, restart) if command is run else command(options)
     except CamwardError as error:
         print(f"camward-agent: {error.detail or error.code}", file=sys.stderr)
         return 1

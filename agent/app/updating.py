@@ -309,7 +309,7 @@ class Updating:
             self._installing.stop()
             self._installing = None
 
-    def _release(self) -> Release:
+    def _release(self) -> "Release":
         """What is being installed.
 
         Raises:
