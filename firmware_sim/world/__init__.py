@@ -16,5 +16,8 @@ It runs on CPython and MicroPython, imports no adapter, and keeps no clock or ra
 | network | server, broker, fetcher, enroller, link |
 | repository | makes signed TUF and Uptane repositories |
 | firmware | slot images for the small disk |
+| factory | label and configuration |
+| hardware | the camera without its software: disk, clock, boot loader, looks from outside |
+| people | claim and enrol |
 | world | puts them together and drives the real agent |
 """

@@ -4,20 +4,18 @@ The agent is the real one (agent.app); everything around it is this package. Wha
 world; what does not is made anew by `power_on`. A test arranges a world, lets one thing happen, and compares.
 """
 
-from hashlib import sha256
-
 from agent.app.agent import Agent
 from agent.app.effects import Call, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message
 from agent.app.ports import Ports
-from agent.formats import boot_record, config, json, label
-from agent.formats.errors import Unavailable
+from agent.formats import config, json, label
 from firmware_sim.world import factory
-from firmware_sim.world.boot import FRESH, RecordSectors, Save, UnsafeWorldRollbackStore, WorldBootControl, boot_pass
+from firmware_sim.world.boot import UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.chance import Chance
-from firmware_sim.world.disk import SECTOR_BYTES, Medium, StrictBlockDevice
-from firmware_sim.world.firmware import HANGS, Firmware, Geometry, build, system, verified
-from firmware_sim.world.machine import CameraServices, WorldClock, WorldSensors, WorldWatchdog, WorldWebCertificate
+from firmware_sim.world.disk import StrictBlockDevice
+from firmware_sim.world.firmware import HANGS, Geometry
+from firmware_sim.world.hardware import Booted, Hardware
+from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
 from firmware_sim.world.network import Broker, Server, WorldEnroller, WorldFetcher, WorldLink
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
@@ -27,6 +25,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from agent.app.credentials import WordList
+    from agent.core.compliance import Catalogue
 
 EVIDENCE_PATH = "/run/camward/evidence.json"
 TICK_S = 0.001  # below it, two times are the same: floats
@@ -44,18 +45,7 @@ class Stuck(Exception):
     """What was waited for did not come."""
 
 
-class Booted:
-    """One boot that reached a system: for `World.boots`."""
-
-    def __init__(self, slot: str, firmware: Firmware, on_trial: bool, sound: bool) -> None:
-        self.slot = slot
-        self.version: str = firmware.version
-        self.behaviour: str = firmware.behaviour
-        self.on_trial = on_trial
-        self.sound = sound  # every byte of the slot verified; otherwise the kernel panicked
-
-
-class World:
+class World(Hardware):
     """One camera and its operator's side.
 
     Args:
@@ -66,7 +56,6 @@ class World:
         seed: of all randomness.
 
     Attributes:
-        power, medium, documents, clock: the camera's hardware, there without power as well.
         server, broker: the operator's side.
         boots: every boot that got as far as a kernel, in order.
         console: what the agent said.
@@ -82,14 +71,10 @@ class World:
         now_s: int,
         seed: int = 0,
     ) -> None:
-        self.geometry = geometry
+        super().__init__(geometry, now_s, seed)
         self.image_root = image_root
         self.verify_signature = verify_signature
         self.seed = seed
-        self.power = Power(seed)
-        self.medium = Medium(geometry.disk_bytes(), self.power)
-        self.documents = Documents(self.power)
-        self.clock = WorldClock(now_s)
         self.server = Server(factory.SERVER_URL)
         self.broker = Broker()
         self.boots: list[Booted] = []
@@ -98,6 +83,7 @@ class World:
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
         self.sensors = WorldSensors()
+        self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
         self._entropy = Chance("entropy " + str(seed))
         self._calls: list[Call] = []
@@ -105,51 +91,6 @@ class World:
         self._connections = 0
         self._restart = False
         self._wake_at: float | None = None
-
-    # --- the factory, and looks from outside
-
-    def put(self, slot: str, image: bytes) -> None:
-        """Write a slot image from outside, as the factory does."""
-        offset = self.geometry.slot_offset(slot)
-        self.medium.content[offset : offset + len(image)] = image
-
-    def leave_factory(self, version: str = "1.0.0", security_epoch: int = 1) -> None:
-        """Slot A holds this version and is committed; the label is stored."""
-        self.put("a", build(self.geometry, version, security_epoch))
-        record = boot_record.encode(FRESH.replace(generation=1, rollback_index=security_epoch))
-        first = self._record_offsets()[0]
-        self.medium.content[first : first + len(record)] = record
-        self.documents.content["factory/label.json"] = factory.label_body()
-
-    def slot_bytes(self, slot: str) -> bytes:
-        """What a slot holds on the medium."""
-        offset = self.geometry.slot_offset(slot)
-        return bytes(self.medium.content[offset : offset + self.geometry.slot_bytes()])
-
-    def firmware(self, slot: str) -> "Firmware | None":
-        """The slot's firmware if every byte verifies."""
-        return verified(self.geometry, self.slot_bytes(slot))
-
-    def record(self) -> boot_record.BootRecord:
-        """The boot record that counts, as on the medium.
-
-        Raises:
-            Unavailable: both copies are damaged.
-        """
-        first, second = (bytes(self.medium.content[at : at + SECTOR_BYTES]) for at in self._record_offsets())
-        record, _ = boot_record.newer(first, second)
-        if record is None:
-            raise Unavailable("both copies of the boot record are damaged")
-        return record
-
-    def digest(self) -> "dict[str, str]":
-        """Hashes, from outside, of what an attack must not change: both slots, the boot record, every document."""
-        found = {slot: self.medium.digest(self.geometry.slot_offset(slot), self.geometry.slot_bytes()) for slot in "ab"}
-        for index, at in enumerate(self._record_offsets()):
-            found["record " + str(index)] = self.medium.digest(at, SECTOR_BYTES)
-        for name in self.documents.content:
-            found[name] = factory.hexadecimal(sha256(self.documents.content[name]).digest())
-        return found
 
     def copy(self, seed: "int | None" = None) -> "World":
         """A twin of a world without power: same disk, documents and server; nothing is shared but the time's past.
@@ -171,12 +112,9 @@ class World:
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.server.enrolled.update(self.server.enrolled)
+        twin._product = self._product
         twin.clock.skip_boots(self.clock)
         return twin
-
-    def _record_offsets(self) -> "tuple[int, int]":
-        first, second = self.geometry.record_offsets()
-        return first, second
 
     # --- power
 
@@ -193,7 +131,7 @@ class World:
             self.power.restore()
             self.clock.power_on()
             self.clock.advance(BOOT_S)
-            booted = self._boot_loader()
+            booted = self.boot_loader()
             if booted is None:
                 continue
             self.boots.append(booted)
@@ -227,50 +165,10 @@ class World:
         self._restart = False
         self._wake_at = None
 
-    def _boot_loader(self) -> "Booted | None":
-        sectors = self._sectors()
-        slots = {slot: system(self.geometry, self.slot_bytes(slot)) for slot in ("a", "b")}
-
-        def accepts(slot: str, index: int) -> bool:
-            found = slots[slot]
-            return found is not None and found.security_epoch >= index
-
-        try:
-            first, second = sectors.copies()
-        except Unavailable:
-            first = second = b""
-        steps = boot_pass(first, second, accepts)
-        saved: bool | None = None
-        while True:
-            try:
-                step = steps.send(saved)
-            except StopIteration:
-                return None
-            if isinstance(step, Save):
-                saved = self._save(sectors, step)
-                continue
-            firmware = slots[step.slot]
-            if firmware is None:
-                return None
-            sound = self.firmware(step.slot) is not None
-            return Booted(step.slot, firmware, step.on_trial, sound)
-
-    def _save(self, sectors: RecordSectors, step: Save) -> bool:
-        try:
-            sectors.save(step.copy, step.record)
-        except Unavailable:
-            return False
-        return True
-
-    def _sectors(self) -> RecordSectors:
-        first, second = self._record_offsets()
-        windows = [(first, SECTOR_BYTES), (second, SECTOR_BYTES)]
-        return RecordSectors(StrictBlockDevice(self.medium, windows, SECTOR_BYTES), (first, second))
-
     def _start_agent(self, booted: Booted) -> None:
         inactive = "b" if booted.slot == "a" else "a"
         window = (self.geometry.slot_offset(inactive), self.geometry.slot_bytes())
-        control = WorldBootControl(self._sectors(), booted.slot, self._ask_restart)
+        control = WorldBootControl(self.sectors(), booted.slot, self._ask_restart)
         keys = UnsafeKeyStore(self.documents, self._entropy)
         services = CameraServices(self.ask)
         services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
@@ -302,10 +200,11 @@ class World:
             raise Bricked("a system that does not verify was started")
         settings = config.parse(factory.config_body(self.geometry, firmware.version, firmware.security_epoch))
         about = label.parse(self.documents.content["factory/label.json"])
+        if self._product is None:
+            self._product = factory.catalogue(), factory.blocklist()
+        catalogue, words = self._product
         try:
-            self.agent = Agent(
-                self.ports, settings, about, self.image_root, factory.catalogue(), factory.blocklist(), EVIDENCE_PATH
-            )
+            self.agent = Agent(self.ports, settings, about, self.image_root, catalogue, words, EVIDENCE_PATH)
             self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:
             self._drop_agent()
