@@ -1,6 +1,7 @@
 """`camward-server`: the command line."""
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -25,10 +26,14 @@ app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")
 
 
-def main() -> None:
-    """Run the command line. Exit codes: 0 done, 1 refused (one line says why), 2 wrong usage."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line (by default the process's). Exit codes: 0 done, 1 refused (one line), 2 wrong usage.
+
+    Raises:
+        SystemExit: always; it carries the exit code.
+    """
     try:
-        app()
+        app(arguments)
     except ServerError as error:
         sys.stderr.write(f"camward-server: {error}\n")
         sys.exit(error.exit_code)

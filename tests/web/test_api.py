@@ -37,7 +37,7 @@ def test_status_devices_releases_rollouts(reader):
     assert [row["id"] for row in reader.get("/rollouts").json()] == [2, 1]
 
 
-@pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic YTpi", "Bearer "])
+@pytest.mark.parametrize("header", [None, "Bearer nonsense", "Basic YTpi", "Bearer"])
 def test_without_a_valid_token_nothing_is_said(fleet, header):
     with httpx.Client(verify=fleet.context(), base_url=fleet.people_url + "/api/v1") as client:
         for path in json.loads(document())["paths"]:

@@ -104,7 +104,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "assigned_state": ("in progress", "適用中"),
     "paused_because": ("Paused", "一時停止の理由"),
     "why_failures": (
-        "{} cameras failed by phase {} (allowed: {})",
+        "Failed cameras: {} by phase {} (allowed: {})",
         "フェーズ {1} までに {0} 台が失敗しました(許容 {2} 台)",
     ),
     "why_silence": (
