@@ -1,4 +1,4 @@
-"""What holds for every test: property tests are never judged by the clock (machines differ), and are bounded by count."""
+"""What holds for every test: property tests are bounded by count and never judged by the clock."""
 
 from hypothesis import HealthCheck, settings
 

@@ -84,6 +84,26 @@ R, S = decode_dss_signature(SIGNATURE)
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        "0201010201010000",
+        "02020001020101",
+        "020101020200ff00",
+        "0201010202007f",
+        "02810101020101",
+        "0200020101ff",
+        "020101020181",
+        "0201010301ff",
+        "02010102",
+        "020101020401",
+    ],
+)
+def test_encodings_that_are_no_der(body: str) -> None:
+    with pytest.raises(SignatureError):
+        p256.signature_from_der(bytes([0x30, len(body) // 2]) + bytes.fromhex(body))
+
+
+@pytest.mark.parametrize(
     ("r", "s"),
     [
         (0, S),

@@ -266,6 +266,15 @@ def test_other_catalogues_are_refused(edit: str) -> None:
         compliance.parse_catalogue(json.dump(source))
 
 
+def test_long_reasons_are_wrapped() -> None:
+    name = "word " * 40
+    facts = changed("login_negative", "tried/0/service", name.strip())
+    facts["login_negative"]["tried"][0]["anonymous"] = "in"
+    text = compliance.table(compliance.assess(CATALOGUE, facts, DEVICE, NOW), CATALOGUE)
+    assert text.count("word") >= 40
+    assert all(len(line) <= 118 for line in text.splitlines())
+
+
 def test_a_row_without_a_check_cannot_be_judged() -> None:
     with pytest.raises(ValueError, match="no check"):
         judge(DOCUMENTS[0], GOOD)

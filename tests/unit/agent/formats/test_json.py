@@ -191,6 +191,13 @@ def test_dump_depth() -> None:
         b"'a'",
         b"{a:1}",
         b"// x\n1",
+        b'"\\"',
+        b'"a\\n',
+        b'"\\ud800"',
+        b'"\\ud800\\u00e9"',
+        b'"\\ud800x"',
+        b'"\\u00g0"',
+        b'"\\',
     ],
 )
 def test_refused(body: bytes) -> None:
@@ -199,7 +206,8 @@ def test_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"1e400", b"-1e400", b"1e-400", b"1.", b".5", b"1e", b"1e+", b"1." + b"0" * 30, b"1e99999"]
+    "body",
+    [b"1e400", b"0.12345678901e-0000000000001", b"-1e400", b"1e-400", b"1.", b".5", b"1e", b"1e+", b"1." + b"0" * 30, b"1e99999", b"9999999999e300"],
 )
 def test_refused_floats(body: bytes) -> None:
     with pytest.raises(FormatError):

@@ -222,6 +222,43 @@ def test_any_content_under_a_good_checksum(content: bytes) -> None:
         boot_record.decode(sector)
 
 
+GOOD_RECORD = boot_record.BootRecord(7, "a", "b", 3, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"gen=0x7", b"gen=7"),
+        (b"gen=0x7", b"gen=0x"),
+        (b"gen=0x7", b"gen=0x123456789"),
+        (b"gen=0x7", b"gen=0xg"),
+        (b"gen=0x7", b"gen=\xff"),
+        (b"left=3", b"left=33"),
+        (b"left=3", b"left=a"),
+        (b"act=a", b"act=c"),
+        (b"try=b", b"try="),
+        (b"act=a\0", b"act=a\0act=a\0"),
+        (b"act=a\0", b"act=a\0bootcmd=x\0"),
+        (b"act=a\0", b""),
+    ],
+)
+def test_values_under_a_good_checksum(old: bytes, new: bytes) -> None:
+    data = boot_record.encode(GOOD_RECORD)[4:]
+    assert old in data
+    data = data.replace(old, new).ljust(508, b"\0")[:508]
+    with pytest.raises(FormatError):
+        boot_record.decode(binascii.crc32(data).to_bytes(4, "little") + data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"active": "c"}, {"trial": ""}, {"left": 10}, {"tries": -1}, {"generation": 2**32}, {"rollback_index": -1}],
+)
+def test_records_that_cannot_be_written(change: dict[str, Any]) -> None:
+    with pytest.raises(FormatError):
+        boot_record.encode(GOOD_RECORD.replace(**change))
+
+
 @given(RECORDS, RECORDS)
 def test_the_newer_copy_counts_and_the_other_is_written(
     one: boot_record.BootRecord, two: boot_record.BootRecord

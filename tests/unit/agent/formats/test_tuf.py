@@ -218,7 +218,9 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-ODD = st.sampled_from([None, True, 0, -1, 2**53 - 1, "", "x", "..", [], {}, [[]], {"": None}, ["a", "a"], "0" * 64])
+ODD: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, 0, -1, 2**53 - 1, "", "x", "..", [], {}, [[]], {"": None}, ["a", "a"], "0" * 64]
+)
 
 
 @settings(max_examples=400)

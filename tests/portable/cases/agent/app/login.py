@@ -1,0 +1,22 @@
+from firmware_sim.world.people import PASSWORD, USER
+from tests.portable.story import Stage
+
+camera = Stage()
+camera.ask("state")
+camera.ask("login", user="admin", password="admin")
+camera.ask("policy", user=USER, password="camward")
+camera.ask("claim", code="WRONG", user=USER, password=PASSWORD)
+camera.claim()
+camera.ask("state", service="rtsp")
+camera.ask("login", user=USER, password=PASSWORD)
+camera.ask("login", user=USER, password="nothing like it")
+camera.ask("login", user="nobody", password=PASSWORD)
+camera.ask("nonce", service="onvif")
+camera.ask("users", grant=camera.grant)
+camera.ask("users", grant="forged")
+camera.ask("set_user", grant=camera.grant, user="sora", role="viewer", password="asa no kawa wa 9 shizuka")
+camera.ask("login", user="sora", password="asa no kawa wa 9 shizuka")
+camera.ask("change_password", user=USER, old=PASSWORD, new="yoru no kawa wa 3 hayai")
+camera.ask("login", user=USER, password=PASSWORD)
+camera.ask("login", user=USER, password="yoru no kawa wa 3 hayai")
+print(camera.world.ask("web", {"v": 1, "op": "shell", "source": "x"}).get("code"))

@@ -1,0 +1,10 @@
+from tests.portable.story import ready
+
+camera = ready()
+camera.release("1.1.0")
+camera.assign("1.1.0")
+for path in sorted(camera.world.server.files):
+    if path.endswith(".tree"):
+        camera.world.server.files[path] = bytes(len(camera.world.server.files[path]))
+camera.world.run_for(1800)
+camera.tell()
