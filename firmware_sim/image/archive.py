@@ -55,14 +55,18 @@ def unpack_tree(source: Path, tree: Path) -> None:
             archive.extract(member, tree, set_attrs=True, filter="fully_trusted")
 
 
-def cpio(tree: Path) -> bytes:
+def cpio(tree: Path, last: str = "") -> bytes:
     """A folder as a `newc` cpio archive, as the kernel reads it: sorted, root's, no times, numbered in order.
+
+    Args:
+        tree: the folder.
+        last: the file that comes last, since it differs most often: what is before it compresses to the same bytes.
 
     Raises:
         ImageError: the folder holds something other than files, folders and links.
     """
     out = io.BytesIO()
-    paths = sorted(tree.rglob("*"))
+    paths = sorted(tree.rglob("*"), key=lambda path: (path == tree / last, path))
     for number, path in enumerate(paths, start=1):
         info = path.lstat()
         if path.is_symlink():

@@ -21,7 +21,7 @@ from firmware_sim.image.relock import mark_replacement, relock_model, replaces_c
 from firmware_sim.image.run import run_tool, storage_error
 from firmware_sim.image.slot import Ingredients, make_slot
 from firmware_sim.image.store import Store, default_store, key_of, read_json, sha256_file, stage, tree_digest
-from firmware_sim.image.tools import host_tools, relock_tools, tools_lock_name
+from firmware_sim.image.tools import TOOLS, host_tools, relock_tools, tools_lock_name
 
 Note = Callable[[str], None]
 
@@ -124,7 +124,7 @@ def build(
     root = _read_image_root(image_root)
     folder, key_name = out or store.images, KEY_NAMES[boot_key - 1]
     try:
-        if relock_into is not None and replaces_committed(relock_into, chosen.name):
+        if relock_into is not None and all(replaces_committed(relock_into, group) for group in (chosen.name, TOOLS)):
             note(f"WARNING: using the locks in {relock_into}; this image is NOT made of the committed lock")
             return _build(store, chosen, release, root, key_name, folder, relock_into, note)
         return _build(store, chosen, release, root, key_name, folder, LOCK_FOLDER, note)
@@ -135,7 +135,8 @@ def build(
         note(f"WARNING: locking anew into {relock_into}; this image is NOT made of the committed lock")
         relock_model(store, chosen, note, relock_into)
         relock_tools(store, note, relock_into)
-        mark_replacement(relock_into, chosen.name)
+        for group in (chosen.name, TOOLS):
+            mark_replacement(relock_into, group)
         return _build(store, chosen, release, root, key_name, folder, relock_into, note)
     except OSError as error:
         raise storage_error(error, f"building {model} {version}") from error

@@ -121,10 +121,11 @@ def relock_command(as_json: JsonOption = False) -> None:
 
 
 @app.command("micropython")
-def micropython_command(as_json: JsonOption = False) -> None:
+def micropython_command(relock_if_gone: RelockOption = False, as_json: JsonOption = False) -> None:
     """Fetch Debian 13's MicroPython if need be, and print the path of a program that runs it."""
+    store = default_store()
     with _progress(as_json=True) as note:
-        path = micropython_path(note=note)
+        path = micropython_path(store, note, store.lock if relock_if_gone else None)
     if as_json:
         _show({"micropython": str(path)}, as_json)
     else:

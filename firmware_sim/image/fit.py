@@ -85,7 +85,7 @@ def make_initramfs(early_tar: Path, layout: Layout, root: RootImage, work: Path)
         "DATA_SECTORS": layout.data_bytes // SECTOR_BYTES,
     }
     (tree / "boot.conf").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return compress(cpio(tree))
+    return compress(cpio(tree, last="boot.conf"))
 
 
 # The root node's rollback-index is under the signature of the configuration, and the boot script compares it.

@@ -157,25 +157,22 @@ def relock_model(store: Store, model: Model, note: Note, folder: Path = LOCK_FOL
     relock_wheels(store, model, folder)
 
 
-def mark_replacement(folder: Path, model: str) -> None:
-    """Note which committed locks the ones in `folder` stand in for.
+def mark_replacement(folder: Path, group: str) -> None:
+    """Note which committed locks of a group (a model's name, or `tools`) the ones in `folder` stand in for.
 
     Raises:
         ImageError: it cannot be written.
     """
-    write_atomic(folder / f"{model}-replaces.json", (json.dumps(_committed(model)) + "\n").encode())
+    write_atomic(folder / f"{group}-replaces.json", (json.dumps(_committed(group)) + "\n").encode())
 
 
-def replaces_committed(folder: Path, model: str) -> bool:
+def replaces_committed(folder: Path, group: str) -> bool:
     """Whether `folder` holds locks that stand in for today's committed ones (a newer commit ends that)."""
     try:
-        return bool(json.loads((folder / f"{model}-replaces.json").read_text()) == _committed(model))
+        return bool(json.loads((folder / f"{group}-replaces.json").read_text()) == _committed(group))
     except (OSError, ValueError):
         return False
 
 
-def _committed(model: str) -> dict[str, str]:
-    return {
-        path.name: sha256_file(path)
-        for path in sorted(LOCK_FOLDER.glob(f"{model}*")) + sorted(LOCK_FOLDER.glob("tools-*"))
-    }
+def _committed(group: str) -> dict[str, str]:
+    return {path.name: sha256_file(path) for path in sorted(LOCK_FOLDER.glob(f"{group}*"))}

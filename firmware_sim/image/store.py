@@ -25,6 +25,8 @@ READ_BYTES = 1 << 20  # per read: keeps memory flat, large enough that the call 
 
 MANIFEST = "stage.json"
 
+KEEP_STAGES = 8  # results of one name kept, the latest used: enough for a bisection, and bounds what `build/` grows to
+
 
 @dataclass(frozen=True)
 class Store:
@@ -119,13 +121,22 @@ def scratch(store: Store) -> Iterator[Path]:
     place: Path | None = None
     try:
         store.cache.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix="tmp-", dir=store.cache))
+        _remove_orphans(store.cache)
+        place = Path(tempfile.mkdtemp(prefix=f"tmp-{os.getpid()}-", dir=store.cache))
         yield place
     except OSError as error:
         raise storage_error(error, "building") from error
     finally:
         if place is not None:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _remove_orphans(cache: Path) -> None:
+    """Remove temporary folders whose process was killed."""
+    for path in cache.glob("tmp-*"):
+        owner = path.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
@@ -164,10 +175,10 @@ def stage(store: Store, place: Path, make: Callable[[Path], None], note: Callabl
     Raises:
         ImageError: `make` raised it, or the disk is full.
     """
-    if intact(place):
+    if _use(place):
         return place
-    with locked(store.cache / (place.name + ".lock")):
-        if intact(place):
+    with locked(store.cache / f"{_stem(place)}.lock"):
+        if _use(place):
             return place
         if place.exists():
             note(f"{place.name} is damaged; making it again")
@@ -180,7 +191,33 @@ def stage(store: Store, place: Path, make: Callable[[Path], None], note: Callabl
             shutil.rmtree(place, ignore_errors=True)
             place.parent.mkdir(parents=True, exist_ok=True)
             new.rename(place)
+        _forget_oldest(place)
     return place
+
+
+def _stem(place: Path) -> str:
+    """Name of a stage without its content key."""
+    return place.name.rpartition("-")[0] or place.name
+
+
+def _use(place: Path) -> bool:
+    """Whether the stage is there and whole; notes that it was used."""
+    if not intact(place):
+        return False
+    with contextlib.suppress(OSError):
+        os.utime(place / MANIFEST)
+    return True
+
+
+def _forget_oldest(place: Path) -> None:
+    """Remove the stages of the same name that were not used for longest."""
+    same = [
+        path
+        for path in place.parent.glob(f"{_stem(place)}-*")
+        if _stem(path) == _stem(place) and (path / MANIFEST).is_file()
+    ]
+    for path in sorted(same, key=lambda path: (path / MANIFEST).stat().st_mtime, reverse=True)[KEEP_STAGES:]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def intact(place: Path) -> bool:

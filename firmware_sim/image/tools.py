@@ -8,13 +8,14 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from firmware_sim.image.errors import ImageError
+from firmware_sim.image.errors import ImageError, PackageGone
 from firmware_sim.image.fetch import fetch_packages
 from firmware_sim.image.locks import LOCK_FOLDER, PackageLock, read_lock
-from firmware_sim.image.relock import relock_packages
+from firmware_sim.image.relock import mark_replacement, relock_packages, replaces_committed
 from firmware_sim.image.run import run_tool
 from firmware_sim.image.store import REPOSITORY, Store, default_store, key_of, stage, write_atomic
 
+TOOLS = "tools"  # the group's name
 TOOLS_SUITE = "trixie"
 TOOL_NAMES = ("python3.13-minimal", "libpython3.13-stdlib", "micropython")
 TOOL_EXCLUDE = (
@@ -52,7 +53,7 @@ def host_architecture() -> str:
 
 def tools_lock_name() -> str:
     """Name of the lock of this machine's host tools."""
-    return f"tools-{host_architecture()}"
+    return f"{TOOLS}-{host_architecture()}"
 
 
 def relock_tools(store: Store, note: Note, folder: Path = LOCK_FOLDER) -> None:
@@ -104,15 +105,31 @@ def python_command(tools: Path) -> list[str]:
     return tool_command(tools, "python3.13")
 
 
-def micropython(store: Store | None = None, note: Note = _quiet) -> Path:
+def micropython(store: Store | None = None, note: Note = _quiet, relock_into: Path | None = None) -> Path:
     """Path of a wrapper that runs Debian 13's MicroPython, fetched and extracted when needed.
+
+    Args:
+        store: build tree instead of the checkout's.
+        note: told what is being done.
+        relock_into: as for `build`; locks that an earlier build made in the store's own folder are used anyway.
 
     Raises:
         ImageError: as `fetch_packages`.
     """
     store = store or default_store()
     wrapper = store.root / "micropython" / "micropython"
-    tools = host_tools(store, read_lock(tools_lock_name()), note)
+    own = relock_into or store.lock
+    try:
+        tools = host_tools(
+            store, read_lock(tools_lock_name(), own if replaces_committed(own, TOOLS) else LOCK_FOLDER), note
+        )
+    except PackageGone as gone:
+        if relock_into is None:
+            raise
+        note(f"WARNING: {gone.message}; locking the host tools anew into {relock_into}")
+        relock_tools(store, note, relock_into)
+        mark_replacement(relock_into, TOOLS)
+        tools = host_tools(store, read_lock(tools_lock_name(), relock_into), note)
     line = "exec " + " ".join(f"'{part}'" for part in tool_command(tools, "micropython")) + ' "$@"\n'
     text = "#!/bin/sh\n# Runs Debian 13's MicroPython through its own C library.\n" + line
     if not wrapper.is_file() or wrapper.read_text() != text:

@@ -1,6 +1,8 @@
 """Results are whole, verified, or not there."""
 
 import errno
+import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.run import run_tool, storage_error
-from firmware_sim.image.store import Store, intact, key_of, scratch, stage, write_atomic
+from firmware_sim.image.store import KEEP_STAGES, Store, intact, key_of, scratch, stage, write_atomic
 
 
 def quiet(_: str) -> None:
@@ -124,3 +126,27 @@ def test_a_failing_tool_is_quoted():
 def test_a_folder_that_may_not_be_written_is_named():
     error = storage_error(PermissionError(errno.EACCES, "Permission denied", "/x"), "building")
     assert "check the owner" in str(error)
+
+
+def test_a_killed_builds_temporary_folder_is_removed_by_the_next(tmp_path: Path):
+    store = Store(tmp_path)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, mine = store.cache / f"tmp-{ended.pid}-x", store.cache / f"tmp-{os.getpid()}-x"
+    left.mkdir(parents=True)
+    mine.mkdir()
+    with scratch(store):
+        assert not left.exists()
+        assert mine.exists()
+
+
+def test_only_the_latest_results_of_a_name_are_kept(tmp_path: Path):
+    store = Store(tmp_path / "build")
+    for number in range(KEEP_STAGES + 2):
+        place = stage(store, tmp_path / f"kawa-1.0.0-{number}", fill, quiet)
+        os.utime(place / "stage.json", (number, number))
+    stage(store, tmp_path / "kawa-1.0.1-0", fill, quiet)
+    kept = sorted(path.name for path in tmp_path.glob("kawa-1.0.0-*"))
+    assert len(kept) == KEEP_STAGES
+    assert f"kawa-1.0.0-{KEEP_STAGES + 1}" in kept
+    assert (tmp_path / "kawa-1.0.1-0").is_dir()
