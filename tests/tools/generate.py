@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # document -> "module:function" returning its whole text
 GENERATED = {
     "docs/generated/update-states.md": "agent.core.update:diagram",
-    "docs/generated/compliance.md": "agent.core.compliance_doc:document",
+    "docs/generated/compliance.md": "tests.tools.compliance_doc:document",
     "docs/generated/openapi.json": "update_server.api.schema:document",
 }
 
