@@ -6,7 +6,7 @@ from tuf.api.metadata import TargetFile
 from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
 from update_server.errors import Conflict
-from update_server.fleet import devices
+from update_server.fleet import devices, history
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.pki.authority import Authority
@@ -57,6 +57,11 @@ class Services:
                 return
         with self.database.write() as session:
             self.rollouts.tick(session, now)
+
+    def prune(self, now: int) -> None:
+        """Drop telemetry messages that nobody needs any more; reports, alarms and evidence stay."""
+        with self.database.write() as session:
+            history.prune(session, now)
 
     def director_timestamp(self, device_id: str, now: int) -> bytes:
         """The camera's director timestamp, signed again when it got old.

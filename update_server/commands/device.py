@@ -1,4 +1,4 @@
-"""`device token|list|show|assign`."""
+"""`device token|list|show|assign|group|remove`."""
 
 import json
 from typing import Annotated
@@ -89,6 +89,30 @@ def assign(
         services.assign(session, device, release, now)
         devices.audit(session, shared.operator_name(), "device assign", f"{device.id} {version}", now)
         typer.echo(f"{device.serial} ({device.id}) is assigned {version}.")
+
+
+@app.command("remove")
+def remove(which: Which, folder: Dir = shared.HERE) -> None:
+    """Forget a camera: its certificate opens nothing any more, its history is deleted."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        device = devices.find(session, which)
+        devices.audit(session, shared.operator_name(), "device remove", f"{device.id} {device.serial}", shared.now())
+        devices.remove(session, device)
+        typer.echo(f"{device.serial} ({device.id}) is removed.")
+
+
+@app.command("group")
+def group(
+    which: Which,
+    name: Annotated[str, typer.Argument(help="The group's name; 'all' is everybody's.")],
+    folder: Dir = shared.HERE,
+) -> None:
+    """Put a camera into a group, for rollouts to a part of the fleet."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        device = devices.find(session, which)
+        devices.set_group(device, name)
+        devices.audit(session, shared.operator_name(), "device group", f"{device.id} {name}", shared.now())
+        typer.echo(f"{device.serial} ({device.id}) is in group {name}.")
 
 
 def _print_evidence(proof: EvidenceView | None) -> None:

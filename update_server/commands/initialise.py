@@ -110,6 +110,7 @@ def _fill(root: Path, offline: Path, home: Path, settings: Settings, passphrase:
     write_atomic(root / SETTINGS_FILE, as_toml(settings).encode())
     database = Database(f"sqlite:///{root / 'server.db'}")
     migrate(database)
+    (root / "server.db").chmod(SECRET)  # password hashes; SQLite gives its log the same mode
     with database.write() as session:
         people.add_person(session, ADMINISTRATOR, password, people.ADMINISTRATOR, now)
     database.close()

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from update_server.errors import Misconfigured
 
 BUSY_TIMEOUT_S = 30  # longer than any write transaction of ours; a command waits for the server rather than failing
+POOL = 25  # twice this is more than the web server's 40 worker threads
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -28,7 +29,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         is_sqlite = url.startswith("sqlite")
-        self.engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {})
+        self.engine = create_engine(
+            url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {}
+        )
         if is_sqlite:
             _prepare_sqlite(self.engine)
         self._writing = self.engine.execution_options(camward_write=True)

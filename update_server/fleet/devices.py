@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import func, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from update_server.db.models import Audit, Device, Refusal
+from update_server.db.models import Audit, Device, Message, Refusal
 from update_server.errors import BadInput, Conflict, Forbidden, NotFound
 
 MAX_IDENTITY_BYTES = 8192
@@ -124,6 +124,27 @@ def _evidence_key(pem: object) -> str:
         raise BadInput("evidence_public_key is not ECDSA P-256.")
     encoding = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return key.public_bytes(*encoding).decode("ascii")
+
+
+def set_group(device: Device, name: str) -> None:
+    """Put a camera into the group `name`.
+
+    Raises:
+        BadInput: that is no group's name.
+    """
+    if not 0 < len(name) <= MAX_TEXT_CHARS or not name.isprintable() or name != name.strip():
+        raise BadInput(f"{name!r} is no group's name.", f"Use 1 to {MAX_TEXT_CHARS} characters.")
+    device.group_name = name
+
+
+def remove(session: Session, device: Device) -> None:
+    """Forget a camera and what it reported. Its certificate opens nothing any more.
+
+    Its director metadata stays, so that versions go on counting if the same camera enrols again.
+    """
+    session.execute(delete(Message).where(Message.device_id == device.id))
+    session.execute(delete(Refusal).where(Refusal.device_id == device.id))
+    session.delete(device)
 
 
 def refuse(session: Session, device_id: str, code: str, detail: str, now: int) -> None:

@@ -4,14 +4,21 @@ import functools
 from dataclasses import dataclass
 from importlib import resources
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from agent.core import compliance
 from agent.formats import evidence as evidence_format
-from update_server.db.models import Evidence, Refusal, UpdateEvent
+from update_server.db.models import Evidence, Message, Refusal, UpdateEvent
 
 SHOWN = 50
+KEPT_TELEMETRY_S = 14 * 86_400  # longer than any outbox that would still deliver a message twice
+
+
+def prune(session: Session, now: int) -> None:
+    """Delete telemetry messages older than KEPT_TELEMETRY_S (the newest values stay with the camera)."""
+    old = (Message.type == "telemetry", Message.received_at < now - KEPT_TELEMETRY_S)
+    session.execute(delete(Message).where(*old))
 
 
 def updates(session: Session, device_id: str) -> list[UpdateEvent]:

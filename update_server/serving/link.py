@@ -66,6 +66,10 @@ class Link:
         self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=properties)
         self._client.loop_start()
 
+    def died(self) -> bool:
+        """Whether the worker has ended by itself, which only a bug of ours can cause (its traceback is printed)."""
+        return self._worker.ident is not None and not self._worker.is_alive() and not self._stop.is_set()
+
     def stop(self) -> None:
         """Finish the batch in hand, then disconnect; what is not acknowledged is delivered again next time."""
         self._stop.set()

@@ -23,6 +23,8 @@ LOG = logging.getLogger("camward.server")
 READY = "camward-server: ready"
 BROKER_START_S = 20
 RESIGN_EVERY_S = 60
+PRUNE_EVERY_S = 3600
+WATCH_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,13 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         stack.callback(link.stop)
         if with_broker and not link.connected.wait(BROKER_START_S):
             raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
-        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), broker, say))
+        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, say))
 
 
 async def _main(
     services: Services,
     pairs: list[tuple[Listener, socket.socket]],
+    link: Link,
     broker: BrokerChild | None,
     say: Callable[[str], None],
 ) -> None:
@@ -80,7 +83,7 @@ async def _main(
         loop.add_signal_handler(number, stopping.set)
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
     ticker = asyncio.create_task(_tick(services, stopping))
-    watcher = asyncio.create_task(_watch(broker, stopping))
+    watcher = asyncio.create_task(_watch(link, broker, stopping))
     while not all(server.started for server, _ in pairs):
         await asyncio.sleep(0.01)
     say(READY)
@@ -91,25 +94,37 @@ async def _main(
 
 
 async def _tick(services: Services, stopping: asyncio.Event) -> None:
-    """Advance rollouts, and keep online-signed image metadata fresh."""
-    resigned = time.monotonic()
+    """Advance rollouts, keep online-signed image metadata fresh, drop old telemetry."""
+    resigned = pruned = time.monotonic()
     while not stopping.is_set():
         try:
             await asyncio.to_thread(services.tick, int(time.time()))
             if time.monotonic() - resigned > RESIGN_EVERY_S:
                 resigned = time.monotonic()
                 await asyncio.to_thread(services.image.resign, int(time.time()))
+            if time.monotonic() - pruned > PRUNE_EVERY_S:
+                pruned = time.monotonic()
+                await asyncio.to_thread(services.prune, int(time.time()))
         except ServerError as error:
             LOG.error("%s", error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), services.settings.rollouts.tick_s)
 
 
-async def _watch(broker: BrokerChild | None, stopping: asyncio.Event) -> None:
-    """End the server when its broker child ends: half a server is no server."""
-    while broker is not None and not stopping.is_set():
-        if broker.ended():
-            LOG.error("mosquitto has ended; stopping. See broker/mosquitto.log.")
+async def _watch(link: Link, broker: BrokerChild | None, stopping: asyncio.Event) -> None:
+    """End the server when its broker child or its ingest ends: half a server is no server.
+
+    Raises:
+        Misconfigured: one of them has ended; the supervisor starts the server again.
+    """
+    while not stopping.is_set():
+        problem = ""
+        if broker is not None and broker.ended():
+            problem = "mosquitto has ended; see broker/mosquitto.log."
+        elif link.died():
+            problem = "The ingest has ended; its traceback is above."
+        if problem:
             stopping.set()
+            raise Misconfigured(problem, "The server has stopped.")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), 1)
+            await asyncio.wait_for(stopping.wait(), WATCH_S)

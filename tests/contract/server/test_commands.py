@@ -157,6 +157,15 @@ def test_the_broker_ends_with_the_server(tmp_path, number):
     harness.wait_for(lambda: not alive(broker), "the broker's end")
 
 
+def test_the_server_ends_when_its_broker_does(tmp_path):
+    server = harness.make_server(tmp_path / "s")
+    harness.start(server)
+    (broker,) = children(server.process.pid)
+    os.kill(broker, signal.SIGKILL)
+    assert server.process.wait(30) == 1
+    server.process.stdout.close()
+
+
 def test_a_broker_that_does_not_start_is_quoted(tmp_path):
     server = harness.make_server(tmp_path / "s")
     (server.folder / "broker/mosquitto.conf").write_text("nonsense true\n")

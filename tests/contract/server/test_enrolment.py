@@ -118,6 +118,15 @@ def test_the_evidence_key_is_never_replaced_silently(camera):
         assert client.put("/device/v1/identity", content=b"[" * 5000).status_code == 400
 
 
+def test_a_removed_camera_is_locked_out_and_may_enrol_again(camera, server):
+    server.run("device", "remove", camera.serial)
+    with camera.client() as client:
+        for path in ("/device/v1/ownership", f"/tuf/director/{camera.id}/timestamp.json"):
+            assert client.get(path).status_code == 403
+        assert client.post("/.well-known/est/simplereenroll", content=camera.csr()).status_code == 403
+    camera.enrol()
+
+
 def test_the_peer_certificate_reaches_the_application_as_pinned(camera, server):
     """Pins PeerProtocol to uvicorn's internals: the application sees exactly the certificate TLS verified."""
     import uvicorn

@@ -20,10 +20,7 @@ def ended(server, number, state):
 def test_a_good_release_is_committed_and_a_bad_one_pauses(server, release, bad_release, new_camera):
     # A group of its own, so that the cameras of other tests stay out of it.
     camera = new_camera().enrol()
-    with server.services.database.write() as session:
-        from update_server.fleet import devices
-
-        devices.find(session, camera.id).group_name = "bridge"
+    server.run("device", "group", camera.id, "bridge")
     link = Link(camera)
     up = link.topic + "up/"
 
