@@ -4,6 +4,7 @@ A category that runs nothing, skips anything or fails makes the whole run fail. 
 some. Emulated categories read images that `make images` has built before, since nothing in here can reach a mirror.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -83,6 +84,7 @@ def main(names: list[str]) -> int:
             print(f"unknown category {name!r}; there are: {', '.join(known)}", file=sys.stderr)
             return 2
     _enter_closed_network()
+    begun = time.monotonic()
     RESULTS.mkdir(parents=True, exist_ok=True)
     counts, lines, bad = [], [], False
     for name in names or list(CATEGORIES):
@@ -98,6 +100,8 @@ def main(names: list[str]) -> int:
             f"{time.monotonic() - started:6.0f} s  {verdict}"
         )
     print("\n".join(["", *lines]))
+    summary = {"seconds": round(time.monotonic() - begun, 1), "whole": not bad and not names}
+    (RESULTS / "summary.json").write_text(json.dumps(summary) + "\n", encoding="utf-8")
     failed = sum(c.failed + c.skipped + (c.passed == 0) for c in counts)
     print(f"{sum(c.passed for c in counts)} passed, {failed} failed")
     return 1 if bad else 0
