@@ -17,22 +17,28 @@ from firmware_sim.image.tools import micropython
 from tests.portable import fixtures
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = ROOT / "tests" / "portable" / "cases"
+CASES = Path("tests") / "portable" / "cases"
 ONE = ROOT / "tests" / "portable" / "one.py"
 PORTABLE = ("agent/formats", "agent/core", "agent/app", "firmware_sim/world")
 DEADLINE_S = 300
 
 
-def modules() -> list[str]:
+def modules(root: Path) -> list[str]:
     """Every portable module as a path below the root; a package file with nothing but a docstring is none."""
     found = []
     for folder in PORTABLE:
-        for file in sorted((ROOT / folder).rglob("*.py")):
+        for file in sorted((root / folder).rglob("*.py")):
             body = ast.parse(file.read_text()).body
             only_docstring = all(isinstance(part, ast.Expr) for part in body)
             if not (file.name == "__init__.py" and only_docstring):
-                found.append(str(file.relative_to(ROOT)))
+                found.append(str(file.relative_to(root)))
     return found
+
+
+def orphans(root: Path, known: list[str]) -> dict[str, str]:
+    """Cases whose module is gone."""
+    cases = [str(case.relative_to(root / CASES)) for case in sorted((root / CASES).rglob("*.py"))]
+    return {case: "a case without a module" for case in cases if case not in known}
 
 
 def functions(module: Path) -> set[str]:
@@ -48,17 +54,17 @@ def functions(module: Path) -> set[str]:
     return names
 
 
-def run_case(module: str, prepared: Path, scratch: Path, interpreter: str) -> str:
+def run_case(module: str, root: Path, prepared: Path, scratch: Path, interpreter: str) -> str:
     """Run one module's case on both interpreters; an empty text is success, anything else says what is wrong."""
-    case = CASES / module
+    case = root / CASES / module
     if not case.is_file():
-        return f"no case: write {case.relative_to(ROOT)}"
+        return f"no case: write {CASES / module}"
     calls = scratch / "calls"
     calls.write_text("")
-    common = [str(ONE), str(ROOT), str(case), str(prepared)]
+    common = [str(ONE), str(root), str(case), str(prepared)]
     outputs = []
     for command in (
-        [sys.executable, "-B", "-W", "error", *common, str(ROOT / module), str(calls)],
+        [sys.executable, "-B", "-W", "error", *common, str(root / module), str(calls)],
         [interpreter, "-X", "heapsize=16m", *common],
     ):
         try:
@@ -81,7 +87,7 @@ def run_case(module: str, prepared: Path, scratch: Path, interpreter: str) -> st
     if outputs[0] != outputs[1]:
         ours, theirs = outputs[0].splitlines(), outputs[1].splitlines()
         return "\n".join(list(difflib.unified_diff(ours, theirs, "CPython", "MicroPython", lineterm="", n=1))[:40])
-    defined = functions(ROOT / module)
+    defined = functions(root / module)
     called = set(calls.read_text().splitlines()) & defined
     if defined and not called:
         return "the case calls no function of its module"
@@ -91,17 +97,16 @@ def run_case(module: str, prepared: Path, scratch: Path, interpreter: str) -> st
 def main(wanted: list[str]) -> int:
     """Run the wanted modules (default: all); 0 if every one is well."""
     interpreter = str(micropython())
-    known = modules()
-    orphans = [] if wanted else [str(case.relative_to(CASES)) for case in sorted(CASES.rglob("*.py"))]
+    known = modules(ROOT)
     passed = failed = 0
     with tempfile.TemporaryDirectory(prefix="camward-portable-") as folder:
         prepared, scratch = Path(folder) / "fixtures", Path(folder) / "scratch"
         scratch.mkdir()
         fixtures.prepare(prepared)
-        problems = {orphan: "a case without a module" for orphan in orphans if orphan not in known}
+        problems = {} if wanted else orphans(ROOT, known)
         for module in known:
             if not wanted or module in wanted:
-                problems[module] = run_case(module, prepared, scratch, interpreter)
+                problems[module] = run_case(module, ROOT, prepared, scratch, interpreter)
     for module, problem in problems.items():
         passed, failed = (passed, failed + 1) if problem else (passed + 1, failed)
         print(f"{'FAIL' if problem else 'ok  '} {module}" + (f": {problem}" if problem else ""))

@@ -3,10 +3,14 @@ from agent.core.trust import Release
 from agent.formats import json
 from agent.formats.errors import FormatError
 
-values = []
-for name in Release.FIELDS:
-    values.append(("a", "b") if name == "hardware" else 4096 if name.endswith(("bytes", "count", "epoch")) else name)
-release = Release(*values)
+
+def value(name):
+    if name == "hardware":
+        return ("a", "b")
+    return 4096 if name.endswith(("bytes", "count", "epoch")) else name
+
+
+release = Release(*[value(name) for name in Release.FIELDS])
 state = update_state.FRESH.replace(slot="b", release=update_state.saved(release), failed=("1.1.0",), cause="x")
 body = update_state.encode(state)
 print(body)
