@@ -1,5 +1,6 @@
 """The operator of the fleet: works the update server by its command line, as a person or a script would."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -26,7 +27,8 @@ READY = "camward-server: ready"
 HOST_FOR_CAMERAS = "10.0.2.2"
 """What QEMU's user networking calls the host."""
 PEOPLE_PORT, BROKER_PORT = 8444, 8883
-_PASSWORD = re.compile(r"user: (\S+)\s+password: (\S+)")
+_PASSWORD = re.compile(r"[Uu]ser:? (\S+).*?password: (\S+)")
+SCHEMA = Path(__file__).resolve().parents[2] / "update_server" / "db" / "migrations" / "versions"
 
 
 class Operator:
@@ -59,12 +61,16 @@ class Operator:
         return self.server / "pki" / "ingest.pem", self.server / "pki" / "ingest.key.pem"
 
     def make(self) -> None:
-        """Make the server, unless it was made before.
+        """Make the server, unless it was made before; its keys and roots live as long as the checkout.
+
+        The database is made anew whenever its schema has changed.
 
         Raises:
-            StepFailed: `camward-server init` refused.
+            StepFailed: `camward-server` refused.
         """
         if (self.home / "administrator.json").is_file() and self.image_root.is_file():
+            if self._known().get("schema") != _schema():
+                self._remake_database()
             return
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
@@ -73,16 +79,30 @@ class Operator:
             "--host", HOST_FOR_CAMERAS, "--host", "127.0.0.1", "--host", "localhost",
             "--check-interval", "5s", "--telemetry-interval", "5s",
         )  # fmt: skip
-        found = _PASSWORD.search(said)
-        if found is None:
-            raise StepFailed("camward-server init named no administrator")
         shutil.copytree(self.server, self.home / "pristine")
-        write_json(self.home / "administrator.json", {"user": found[1], "password": found[2]}, mode=0o600)
+        self._remember(said)
 
     def administrator(self) -> tuple[str, str]:
         """Return who may log in to the dashboard, and their password."""
-        known = json.loads((self.home / "administrator.json").read_text())
+        known = self._known()
         return known["user"], known["password"]
+
+    def _known(self) -> dict[str, str]:
+        return dict(json.loads((self.home / "administrator.json").read_text()))
+
+    def _remember(self, said: str) -> None:
+        found = _PASSWORD.search(said)
+        if found is None:
+            raise StepFailed("camward-server named no administrator")
+        known = {"user": found[1], "password": found[2], "schema": _schema()}
+        write_json(self.home / "administrator.json", known, mode=0o600)
+
+    def _remake_database(self) -> None:
+        pristine = self.home / "pristine"
+        for path in pristine.glob("server.db*"):
+            path.unlink()
+        self._command("migrate", "--dir", str(pristine))
+        self._remember(self._command("user", "add", "admin", "--role", "administrator", "--dir", str(pristine)))
 
     def begin_anew(self) -> None:
         """Put the server back to where `init` left it.
@@ -229,8 +249,19 @@ class Operator:
             raise StepFailed(f"camward-server {words[0]} did not end in {COMMAND_S:.0f} s") from error
         if done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
-            raise StepFailed(f"camward-server {' '.join(words[:2])}: {said[-1]}")
+            with self.log.open("a") as log:
+                log.write(f"camward-server {' '.join(words)}\n{done.stderr}\n")
+            errors = [line for line in said if "Error" in line]
+            raise StepFailed(f"camward-server {' '.join(words[:2])}: {(errors or said)[-1]}")
         return done.stdout
+
+
+def _schema() -> str:
+    """A hash of the server's migrations: a database made by others is no database of this program."""
+    digest = hashlib.sha256()
+    for path in sorted(SCHEMA.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _program() -> Sequence[str]:

@@ -58,19 +58,26 @@ def updates(stage: Stage) -> str:
 
 
 def tampered(stage: Stage) -> str:
-    """Offer 1.2.0 with one bit flipped, first in its block tree and then in the image itself."""
+    """Offer 1.2.0 with one bit flipped, first in its block tree and then in the image itself.
+
+    In the second case the camera may have brought genuine blocks into the inactive slot before it meets the bad one;
+    the slot is then not armed, and the bad block is not in it.
+    """
     image = stage.images["product-1.2.0"]
     before = look(stage)
     with stage.thief.spoiled(_sha256(image.tree), image.tree.name, 0):
         first = _refused(stage, "1.2.0")
     after = look(stage)
-    require(after == before, "something was written for an image whose block tree was tampered with")
+    _require_untouched(before, after, "an image whose block tree was tampered with")
     fresh = _fresh_block(image, stage.images["product-1.1.0"])
-    with stage.thief.spoiled(_sha256(image.slot), image.slot.name, fresh * 4096 + 7):
+    with stage.thief.spoiled(_sha256(image.slot), image.slot.name, fresh * 4096 + 7) as spoiled:
+        bad = spoiled.read_bytes()[fresh * 4096 : fresh * 4096 + 4096]
         second = _refused(stage, "1.2.0")
     last = look(stage)
     require(last.records == before.records, "the boot record was written for a tampered image")
     require(last.slots["b"] == before.slots["b"], "the active slot was written")
+    place = image.layout.slot("a") + fresh * 4096
+    require(stage.camera.read_disk(place, 4096) != bad, "the tampered block was written")
     for code in (first, second):
         require(code == "arbitrary_software", f"the tampered image was refused as {code!r}")
     return "refused as arbitrary_software: tampered block tree, nothing written; tampered block, never armed"
@@ -83,7 +90,7 @@ def older(stage: Stage) -> str:
     stage.thief.order(stage.device_id, stage.images["product-1.0.0"].slot.name)
     code = _next_refusal(stage, known)
     require(code == "rollback", f"the older release was refused as {code!r}, not as rollback")
-    require(look(stage) == before, "something was written for an older release")
+    _require_untouched(before, look(stage), "an older release")
     return "1.0.0, genuine and ordered with stolen online keys, is refused as rollback; nothing written"
 
 
@@ -122,6 +129,17 @@ def look(stage: Stage) -> Disk:
         for letter in "ab"
     }
     return Disk(records, slots)
+
+
+def _require_untouched(before: Disk, after: Disk, what: str) -> None:
+    """Nothing that an update touches was written.
+
+    Raises:
+        StepFailed: naming what was.
+    """
+    written = [f"slot {letter}" for letter in "ab" if before.slots[letter] != after.slots[letter]]
+    written += ["the boot record"] if before.records != after.records else []
+    require(not written, f"{' and '.join(written)} changed for {what}")
 
 
 def _record(records: bytes) -> BootRecord:

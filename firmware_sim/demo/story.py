@@ -35,8 +35,8 @@ STORY: tuple[Step[Stage], ...] = (
     Step("A client without a certificate is refused by the broker", steps_fleet.stranger),
     Step("An eavesdropper on the wire reads nothing", steps_fleet.unseen),
     Step("1.1.0 is rolled out, and survives a power cut in mid-install", steps_update.updates),
-    Step("A tampered image is refused", steps_update.tampered),
     Step("An older release is refused", steps_update.older),
+    Step("A tampered image is refused", steps_update.tampered),
     Step("1.2.0 fails its health checks and is rolled back", steps_update.rolls_back),
     Step("The evidence for JC-STAR ★1 is in", steps_fleet.evidence),
 )
