@@ -10,6 +10,7 @@ from firmware_sim.world.store import Documents
 
 _SPKI_P256 = "3059301306072a8648ce3d020106082a8648ce3d030107034200"
 _ROUNDS = "$unsafe$"
+KEY_CHARS = 32  # a stored "key" is the hexadecimal of 16 bytes
 
 
 class UnsafeSigner:
@@ -57,7 +58,7 @@ class UnsafeKeyStore:
         """
         stored = self._read(name)
         if stored is None:
-            stored = hexlify(self._chance.bytes(16))
+            stored = hexlify(self._chance.bytes(KEY_CHARS // 2))
             power = self._documents.power
             fails = power.operation("key " + name)
             if not fails or power.survives():
@@ -86,7 +87,10 @@ class UnsafeKeyStore:
             raise PowerCut("the power is off")
         if self._documents.broken:
             raise Unavailable("the storage is broken")
-        return self._documents.content.get(_document(name))
+        stored = self._documents.content.get(_document(name))
+        if stored is not None and len(stored) != KEY_CHARS:
+            raise Unavailable("key " + name + " is damaged")
+        return stored
 
 
 class UnsafePasswordHasher:

@@ -1,0 +1,251 @@
+"""One suite per port, over the Linux adapter and over the simulated world's: they promise the same.
+
+What a power cut leaves is the world's to show (tests/scenario); here is what both must do while the power is on.
+"""
+
+from types import SimpleNamespace
+
+import pytest
+
+from agent.adapters.linux.block_device import DiskFile
+from agent.adapters.linux.boot_control import RawBootControl, UnsafeBootRecordRollbackStore
+from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKeyStore
+from agent.adapters.linux.machine import SystemClock
+from agent.adapters.linux.store import FileStore
+from agent.formats.boot_record import NO_TRIAL, RECORD_BYTES, BootRecord
+from agent.formats.errors import Unavailable
+from firmware_sim.world.boot import RecordSectors, UnsafeWorldRollbackStore, WorldBootControl
+from firmware_sim.world.chance import Chance
+from firmware_sim.world.disk import Medium, StrictBlockDevice
+from firmware_sim.world.machine import WorldClock
+from firmware_sim.world.power import Misuse, Power
+from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
+from firmware_sim.world.store import Documents, MemoryStore
+
+BLOCK = 4096
+DISK_BYTES = 16 * BLOCK
+RECORDS = (BLOCK, 2 * BLOCK)
+RECORD = BootRecord(0, "a", NO_TRIAL, 0, 0, 1)
+
+
+def linux(folder):
+    """The adapters the product uses, on files."""
+    disk, line = folder / "disk", folder / "cmdline"
+    disk.write_bytes(bytes(DISK_BYTES))
+    line.write_text("quiet camward.slot=b camward.trial=0\n")
+    device = DiskFile(disk, BLOCK)
+    restarts: list[int] = []
+    boot = RawBootControl(device, RECORDS, line, lambda: restarts.append(1))
+    store = FileStore(folder / "state")
+    return SimpleNamespace(
+        store=store,
+        device=device,
+        reopen=lambda: DiskFile(disk, BLOCK),
+        boot=boot,
+        rollback=UnsafeBootRecordRollbackStore(boot),
+        keys=UnsafeFileKeyStore(store),
+        again=lambda: UnsafeFileKeyStore(FileStore(folder / "state")),
+        hasher=Argon2Hasher(),
+        entropy=SystemEntropy(),
+        clock=SystemClock(),
+        restarts=restarts,
+        spoil=lambda at: _spoil(disk, at),
+    )
+
+
+def _spoil(disk, at):
+    with disk.open("r+b") as file:
+        file.seek(at)
+        file.write(b"\xff" * RECORD_BYTES)
+
+
+def world(_folder):
+    """The adapters of the simulated world."""
+    power = Power()
+    medium, documents = Medium(DISK_BYTES, power), Documents(power)
+    windows = [(0, DISK_BYTES)]
+    restarts: list[int] = []
+    sectors = RecordSectors(StrictBlockDevice(medium, windows, RECORD_BYTES), RECORDS)
+    boot = WorldBootControl(sectors, "b", lambda: restarts.append(1))
+    clock = WorldClock(1800000000)
+    clock.power_on()
+
+    def spoil(at):
+        medium.content[at : at + RECORD_BYTES] = b"\xff" * RECORD_BYTES
+
+    return SimpleNamespace(
+        store=MemoryStore(documents),
+        device=StrictBlockDevice(medium, windows, BLOCK),
+        reopen=lambda: StrictBlockDevice(medium, windows, BLOCK),
+        boot=boot,
+        rollback=UnsafeWorldRollbackStore(boot),
+        keys=UnsafeKeyStore(documents, Chance(1)),
+        again=lambda: UnsafeKeyStore(documents, Chance(2)),
+        hasher=UnsafePasswordHasher(Chance(3)),
+        entropy=Chance(4),
+        clock=clock,
+        restarts=restarts,
+        spoil=spoil,
+    )
+
+
+@pytest.fixture(params=[linux, world], ids=["linux", "world"])
+def ports(request, tmp_path):
+    made = request.param(tmp_path)
+    yield made
+    if request.param is linux:
+        made.device.close()
+
+
+# --- Store
+
+
+def test_a_document_is_what_was_written_last(ports):
+    assert ports.store.read("a/b.json") is None
+    for body in (b"one", b"", bytes(range(256)) * 300):
+        ports.store.write("a/b.json", body)
+        assert ports.store.read("a/b.json") == body
+    ports.store.delete("a/b.json")
+    assert ports.store.read("a/b.json") is None
+    ports.store.delete("a/b.json")
+
+
+def test_names_are_those_right_inside_the_folder(ports):
+    for name in ("a/z", "a/b", "a/c/d", "b/a", "top"):
+        ports.store.write(name, b"x")
+    assert ports.store.names("a") == ["a/b", "a/z"]
+    assert ports.store.names("none") == []
+    assert ports.store.free_bytes() > 0
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/etc/passwd", "../up", "a/../b", "a//b", "a/b/c/d/e", "A", "a b", ".hidden", "a\0b"]
+)
+def test_a_name_that_leaves_the_folder_is_never_used(ports, name):
+    for work in (
+        lambda: ports.store.write(name, b"x"),
+        lambda: ports.store.read(name),
+        lambda: ports.store.delete(name),
+    ):
+        with pytest.raises((Unavailable, Misuse)):
+            work()
+
+
+# --- BlockDevice
+
+
+def test_a_block_is_on_the_medium_after_the_flush(ports):
+    ports.device.write(3 * BLOCK, b"x" * 2 * BLOCK)
+    ports.device.flush()
+    assert ports.device.read(3 * BLOCK, 2 * BLOCK) == b"x" * 2 * BLOCK
+    assert ports.reopen().read(3 * BLOCK - 1, 3) == b"\0xx"
+    assert ports.device.size_bytes() == DISK_BYTES
+
+
+def test_what_the_device_refuses(ports):
+    for work in (
+        lambda: ports.device.read(DISK_BYTES - 1, 2),
+        lambda: ports.device.read(-1, 1),
+        lambda: ports.device.write(DISK_BYTES, b"x" * BLOCK),
+        lambda: ports.device.write(100, b"x" * BLOCK),
+        lambda: ports.device.write(0, b"x" * 100),
+    ):
+        with pytest.raises(Unavailable):
+            work()
+    assert ports.reopen().read(0, DISK_BYTES) == bytes(DISK_BYTES)
+
+
+# --- BootControl and RollbackStore
+
+
+def test_the_boot_record_is_what_was_written_last_with_a_rising_generation(ports):
+    with pytest.raises(Unavailable):
+        ports.boot.read()
+    seen = []
+    for number in range(5):
+        ports.boot.write(RECORD.replace(tries=number, generation=99))
+        found = ports.boot.read()
+        assert found.tries == number
+        seen.append(found.generation)
+    assert seen == sorted(set(seen))
+    assert ports.boot.booted_slot() == "b"
+
+
+def test_one_damaged_copy_leaves_the_record_or_the_one_before(ports):
+    for copy in RECORDS:
+        ports.boot.write(RECORD.replace(tries=1))
+        ports.boot.write(RECORD.replace(tries=2))
+        ports.spoil(copy)
+        assert ports.boot.read().tries in (1, 2)
+        ports.boot.write(RECORD.replace(tries=3))
+        assert ports.boot.read().tries == 3
+
+
+def test_only_the_older_copy_is_overwritten(ports):
+    ports.boot.write(RECORD.replace(tries=1))
+    ports.boot.write(RECORD.replace(tries=2))
+    before = [ports.reopen().read(at, RECORD_BYTES) for at in RECORDS]
+    ports.boot.write(RECORD.replace(tries=3))
+    after = [ports.reopen().read(at, RECORD_BYTES) for at in RECORDS]
+    assert sum(one == other for one, other in zip(before, after, strict=True)) == 1
+
+
+def test_the_rollback_index_only_grows(ports):
+    ports.boot.write(RECORD)
+    for wanted, expected in ((1, 1), (4, 4), (2, 4), (4, 4)):
+        ports.rollback.raise_to(wanted)
+        assert ports.rollback.read() == expected
+    assert ports.boot.read().replace(generation=0, rollback_index=1) == RECORD
+    assert ports.rollback.protection() == "none"
+
+
+def test_a_restart_is_asked_for_once(ports):
+    ports.boot.reboot()
+    assert ports.restarts == [1]
+
+
+# --- KeyStore, PasswordHasher, Entropy, Clock
+
+
+def test_a_key_stays_the_same_and_another_is_another(ports):
+    with pytest.raises(Unavailable):
+        ports.keys.sign("tls", b"message")
+    tls, evidence = ports.keys.ensure("tls"), ports.keys.ensure("evidence")
+    assert tls != evidence
+    assert len(tls) == 91
+    assert ports.keys.ensure("tls") == tls
+    assert ports.again().ensure("tls") == tls
+    assert len(ports.keys.sign("evidence", b"message")) == 64
+    assert ports.keys.protection() == "none"
+
+
+@pytest.mark.parametrize("body", [b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_damaged_key_is_never_replaced(ports, body):
+    ports.keys.ensure("tls")
+    ports.store.write("identity/tls.key.pem", body)
+    with pytest.raises(Unavailable):
+        ports.again().ensure("tls")
+    assert ports.store.read("identity/tls.key.pem") == body
+
+
+def test_a_password_fits_its_own_hash_alone(ports):
+    one, two = ports.hasher.hash("correct horse"), ports.hasher.hash("correct horse")
+    assert one != two
+    assert ports.hasher.verify("correct horse", one)
+    assert not ports.hasher.verify("correct horsf", one)
+    for malformed in ("", "$", "$argon2id$v=19$", "x" * 100):
+        assert not ports.hasher.verify("correct horse", malformed)
+
+
+def test_entropy_does_not_repeat(ports):
+    assert ports.entropy.bytes(0) == b""
+    assert len({ports.entropy.bytes(16) for _ in range(50)}) == 50
+    assert {len(ports.entropy.bytes(16)) for _ in range(3)} == {16}
+
+
+def test_the_monotonic_clock_never_goes_back(ports):
+    first, wall, boot = ports.clock.monotonic_s(), ports.clock.wall_s(), ports.clock.boot_id()
+    assert ports.clock.monotonic_s() >= first >= 0
+    assert wall > 1700000000
+    assert ports.clock.boot_id() == boot
+    assert len(boot) == 36
