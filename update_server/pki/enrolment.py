@@ -60,16 +60,21 @@ class Enrolment:
     def enrol(self, session: Session, authorization: str, body: bytes, now: int) -> bytes:
         """Answer a simpleenroll: redeem the token, certify the key. Returns base64 PKCS#7.
 
+        Until it expires, a token serves the one key that redeemed it; so a lost reply costs nothing.
+
         Raises:
-            Unauthenticated: the token is missing, unknown, used, expired, or for another serial number.
+            Unauthenticated: the token is missing, unknown, expired, or for another key or serial number.
             BadInput: the request is malformed (the token stays usable).
         """
         name, secret = est.parse_basic(authorization)
         row = session.get(EnrolmentToken, name, with_for_update=True)
         known = row.secret_hash if row else _hash("")
-        if not hmac.compare_digest(known, _hash(secret)) or row is None or row.expires_at <= now or row.used_at:
+        if not hmac.compare_digest(known, _hash(secret)) or row is None or row.expires_at <= now:
             raise Unauthenticated(DENIED, REMEDY)
         request = est.parse_request(body)
+        # A camera whose reply was lost (power cut, network) asks again with the same key; nobody else may.
+        if row.used_at is not None and row.device_id != device_id(request.key):
+            raise Unauthenticated(DENIED, REMEDY)
         if row.serial is not None and row.serial != request.serial:
             raise Unauthenticated("The enrolment token is for another serial number.", REMEDY)
         certificate = self._certify(session, request, now)

@@ -33,13 +33,19 @@ def test_the_ownership_record_is_the_one_named_in_the_token(camera, server):
     assert json.loads(value["director_root"])["signed"]["_type"] == "root"
 
 
-def test_a_token_works_once(new_camera):
-    camera = new_camera()
+def test_a_token_serves_one_key_and_a_lost_reply_may_be_asked_for_again(new_camera):
+    camera, thief = new_camera(), new_camera()
     token = camera.token()
     assert camera.simpleenroll(token).status_code == 200
-    again = camera.simpleenroll(token)
-    assert again.status_code == 401
-    assert "used or expired" in again.json()["what"]
+    stolen = thief.simpleenroll(token)
+    assert stolen.status_code == 401
+    assert "used or expired" in stolen.json()["what"]
+    assert camera.simpleenroll(token).status_code == 200
+
+
+def test_an_expired_token_is_refused(new_camera):
+    camera = new_camera()
+    assert camera.simpleenroll(camera.token(valid_s=0)).status_code == 401
 
 
 def test_a_wrong_secret_is_refused_and_does_not_use_the_token_up(new_camera):
