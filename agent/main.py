@@ -253,7 +253,7 @@ def _compose(
         scratch=FileStore(options.run, 0o640, config.login_gid),
         device=device,
         boot=boot,
-        rollback=boot_control.UnsafeBootRecordRollbackStore(boot),
+        rollback=boot_control.UnsafeFileRollbackStore(boot, store),
         keys=key_store,
         entropy=keys.SystemEntropy(),
         hasher=keys.Argon2Hasher(),

@@ -98,6 +98,8 @@ class Agent:
         for name in IDENTITY_KEYS[1:]:
             ports.keys.ensure(name)
         ports.web_certificate.ensure(desk.label.serial)
+        # A boot record that was lost comes back without the index: the other copy brings it back.
+        ports.rollback.raise_to(ports.rollback.read())
         self._reporting.start(self._facts)
         self._login.start()
         self._updating.committed_hook = self._committed

@@ -63,7 +63,7 @@ class Updating:
             "roll_back": self._roll_back,
             "settle_record": self._settle_record,
             "remember_failure": self._remember_failure,
-            "report_started": lambda: self._report("started"),
+            "report_started": self._report_started,
             "report_installed": lambda: self._report("installed"),
             "report_committed": self._report_committed,
             "report_rolled_back": self._report_rolled_back,
@@ -279,6 +279,11 @@ class Updating:
         self._last_result = event + (" " + code if code else "")
         origin, slot = self.state.origin, self.state.slot
         self._reporting.report_update(event, origin, self._version(), code, detail, slot)
+
+    def _report_started(self) -> None:
+        """Not again for a version whose refusal has been reported: its next attempts are no news either."""
+        if " " + self._version() + " " not in self.state.refused:
+            self._report("started")
 
     def _report_committed(self) -> None:
         if self.committed_hook is not None:

@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.core import slots
 from agent.formats import boot_record
 from agent.formats.boot_record import BootRecord
 from agent.formats.errors import Unavailable
 from agent.ports.boot import BootControl
-from agent.ports.storage import BlockDevice
+from agent.ports.storage import BlockDevice, Store
 
 COMMAND_LINE = Path("/proc/cmdline")
 _SLOT = re.compile(r"(?:^|\s)camward\.slot=([ab])(?:\s|$)")
+ROLLBACK_COPY = "trust/rollback_index"
 _RB_AUTOBOOT = 0x01234567  # reboot(2): restart at once, with the default command
 
 
@@ -94,36 +96,44 @@ BLOCK_BYTES = 4096
 """Both copies lie at multiples of it, each alone in its block."""
 
 
-class UnsafeBootRecordRollbackStore:
-    """`agent.ports.boot.RollbackStore` inside the boot record.
+class UnsafeFileRollbackStore:
+    """`agent.ports.boot.RollbackStore` in the boot record, which the boot script enforces, and a copy in the store.
 
-    Unsafe: who can write the disk can lower it again. The boot script enforces it against software that is merely old.
+    The copy outlives damage to both boot records. Unsafe: who can write the disk can lower both. What is stopped is old
+    software, not an attacker with the disk in hand.
     """
 
-    def __init__(self, boot: BootControl) -> None:
+    def __init__(self, boot: BootControl, store: Store) -> None:
         self._boot = boot
+        self._store = store
 
     def read(self) -> int:
-        """See `RollbackStore.read`.
+        """See `RollbackStore.read`: the higher of both.
 
         Raises:
-            Unavailable: the boot record cannot be read.
+            Unavailable: the boot record or the store cannot be read.
         """
-        return self._boot.read().rollback_index
+        return max(self._boot.read().rollback_index, self._copy())
 
     def raise_to(self, epoch: int) -> None:
-        """See `RollbackStore.raise_to`; durable when it returns.
+        """See `RollbackStore.raise_to`: both places, the copy first; durable when it returns.
 
         Raises:
             Unavailable: the medium fails.
         """
+        if epoch > self._copy():
+            self._store.write(ROLLBACK_COPY, str(epoch).encode())
         record = self._boot.read()
         if epoch > record.rollback_index:
-            self._boot.write(record.replace(rollback_index=epoch))
+            self._boot.write(slots.raise_index(record, epoch))
 
     def protection(self) -> str:
         """See `RollbackStore.protection`."""
         return "none"
+
+    def _copy(self) -> int:
+        body = self._store.read(ROLLBACK_COPY) or b""
+        return int(body) if body.isdigit() and len(body) <= 10 else 0  # damaged: the boot record still counts
 
 
 def restart_machine() -> None:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent.adapters.linux.block_device import DiskFile
-from agent.adapters.linux.boot_control import RawBootControl, UnsafeBootRecordRollbackStore
+from agent.adapters.linux.boot_control import RawBootControl, UnsafeFileRollbackStore
 from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKeyStore
 from agent.adapters.linux.machine import SystemClock
 from agent.adapters.linux.store import FileStore
@@ -42,7 +42,7 @@ def linux(folder):
         device=device,
         reopen=lambda: DiskFile(disk, BLOCK),
         boot=boot,
-        rollback=UnsafeBootRecordRollbackStore(boot),
+        rollback=UnsafeFileRollbackStore(boot, store),
         keys=UnsafeFileKeyStore(store),
         again=lambda: UnsafeFileKeyStore(FileStore(folder / "state")),
         hasher=Argon2Hasher(),

@@ -1,0 +1,156 @@
+"""The local sockets, over real Unix sockets: who may talk, and what happens to those who misbehave."""
+
+import os
+import selectors
+import socket
+import stat
+import threading
+
+import pytest
+
+from agent.adapters.linux.sockets import MAX_CONNECTIONS, LineServer
+from agent.formats.errors import Unavailable
+
+LIMIT = 64
+WAIT_S = 10
+
+
+class Loop:
+    """A selector turned by hand, with one server that answers every line by its length."""
+
+    def __init__(self, path, users):
+        self.selector = selectors.DefaultSelector()
+        self.lines = []
+        self.path = path
+        self.server = LineServer(path, "web", 0o660, os.getgid(), users, LIMIT, self.selector, self.take)
+
+    def take(self, connection, service, line):
+        self.lines.append((service, line))
+        self.server.send(connection, str(len(line)).encode() + b"\n")
+
+    def turn(self):
+        for key, _ in self.selector.select(0.05):
+            key.data()
+
+    def until(self, condition):
+        deadline = threading.Event()
+        timer = threading.Timer(WAIT_S, deadline.set)
+        timer.start()
+        while not condition():
+            assert not deadline.is_set()
+            self.turn()
+        timer.cancel()
+
+    def connect(self):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(WAIT_S)
+        client.connect(str(self.path))
+        return client
+
+
+@pytest.fixture
+def loop(tmp_path):
+    made = Loop(tmp_path / "login" / "web.sock", frozenset({os.geteuid()}))
+    yield made
+    made.server.close()
+    made.selector.close()
+
+
+def received(loop, client):
+    """What comes until the line feed or the end; the loop turns meanwhile."""
+    found = []
+
+    def read():
+        data = b""
+        while not data.endswith(b"\n"):
+            try:
+                piece = client.recv(100)
+            except ConnectionResetError:
+                break
+            if not piece:
+                break
+            data += piece
+        found.append(data)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    loop.until(lambda: bool(found))
+    thread.join()
+    return found[0]
+
+
+def test_the_socket_is_for_its_group_alone(loop):
+    assert stat.S_IMODE(loop.path.stat().st_mode) == 0o660
+
+
+def test_several_requests_on_one_connection_are_answered_in_order(loop):
+    with loop.connect() as client:
+        client.sendall(b"one\nthree\n")
+        assert received(loop, client) in (b"3\n", b"3\n5\n")
+        loop.until(lambda: len(loop.lines) == 2)
+    assert loop.lines == [("web", b"one"), ("web", b"three")]
+
+
+def test_a_line_in_pieces_is_one_line(loop):
+    with loop.connect() as client:
+        client.sendall(b"on")
+        loop.turn()
+        loop.turn()
+        client.sendall(b"e\n")
+        assert received(loop, client) == b"3\n"
+
+
+@pytest.mark.parametrize("data", [b"x" * LIMIT, b"x" * LIMIT + b"\n", b"x" * 10 * LIMIT])
+def test_a_line_that_is_too_long_ends_the_connection(loop, data):
+    with loop.connect() as client:
+        client.sendall(data)
+        assert received(loop, client) == b""
+    assert loop.lines == []
+
+
+def test_another_user_is_shown_the_door(tmp_path):
+    loop = Loop(tmp_path / "web.sock", frozenset({os.geteuid() + 1}))
+    with loop.connect() as client:
+        assert received(loop, client) == b""
+    assert loop.lines == []
+    loop.server.close()
+    loop.selector.close()
+
+
+def test_too_many_connections_are_refused_and_the_others_go_on(loop):
+    clients = [loop.connect() for _ in range(MAX_CONNECTIONS)]
+    for _ in range(MAX_CONNECTIONS):
+        loop.turn()
+    with loop.connect() as surplus:
+        assert received(loop, surplus) == b""
+    clients[0].sendall(b"ok\n")
+    assert received(loop, clients[0]) == b"2\n"
+    for client in clients:
+        client.close()
+
+
+def test_a_client_that_goes_away_hurts_nobody(loop):
+    with loop.connect() as client:
+        client.sendall(b"ok\n")
+    loop.until(lambda: len(loop.lines) == 1)
+    with loop.connect() as client:
+        client.sendall(b"still\n")
+        assert received(loop, client) == b"5\n"
+
+
+def test_a_socket_left_over_is_replaced(tmp_path):
+    path = tmp_path / "web.sock"
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(path))
+    loop = Loop(path, frozenset({os.geteuid()}))
+    with loop.connect() as client:
+        client.sendall(b"hello\n")
+        assert received(loop, client) == b"5\n"
+    loop.server.close()
+    loop.selector.close()
+
+
+def test_a_path_that_cannot_be_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match="socket"):
+        Loop(tmp_path / "file" / "web.sock", frozenset())
