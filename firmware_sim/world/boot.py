@@ -8,11 +8,13 @@ from agent.formats.boot_record import COUNT_MAX, NO_TRIAL, RECORD_BYTES, BootRec
 from agent.formats.errors import Unavailable
 from agent.formats.value import Value
 from firmware_sim.world.disk import StrictBlockDevice
+from firmware_sim.world.store import MemoryStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+ROLLBACK_COPY = "trust/rollback_index"
 FRESH = BootRecord(0, "a", NO_TRIAL, 0, 0, 0)
 """What the boot script takes where both copies are damaged."""
 
@@ -158,25 +160,31 @@ class WorldBootControl:
 
 
 class UnsafeWorldRollbackStore:
-    """Implements the port RollbackStore in the boot record, which anybody with the disk in hand can rewrite."""
+    """Implements the port RollbackStore: in the boot record, and in a copy that outlives damage to both records.
 
-    def __init__(self, control: WorldBootControl) -> None:
+    Anybody with the disk in hand can rewrite either.
+    """
+
+    def __init__(self, control: WorldBootControl, store: MemoryStore) -> None:
         self._control = control
+        self._store = store
 
     def read(self) -> int:
-        """The index.
+        """The index: the higher of both.
 
         Raises:
-            Unavailable: the boot record cannot be read.
+            Unavailable: the boot record or the store cannot be read.
         """
-        return self._control.read().rollback_index
+        return max(self._control.read().rollback_index, self._copy())
 
     def raise_to(self, epoch: int) -> None:
-        """Raise it; durable.
+        """Raise it in both places, the copy first; durable.
 
         Raises:
             Unavailable: the medium fails.
         """
+        if epoch > self._copy():
+            self._store.write(ROLLBACK_COPY, str(epoch).encode())
         record = self._control.read()
         if epoch > record.rollback_index:
             self._control.write(record.replace(rollback_index=epoch))
@@ -184,3 +192,6 @@ class UnsafeWorldRollbackStore:
     def protection(self) -> str:
         """Nothing protects it."""
         return "none"
+
+    def _copy(self) -> int:
+        return int(self._store.read(ROLLBACK_COPY) or b"0")

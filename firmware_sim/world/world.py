@@ -177,12 +177,13 @@ class World(Hardware):
         self.watchdog = WorldWatchdog()
         self.scratch = Documents(Power())
         self.hasher = UnsafePasswordHasher(self._entropy)
+        store = MemoryStore(self.documents)
         self.ports = Ports(
-            store=MemoryStore(self.documents),
+            store=store,
             scratch=MemoryStore(self.scratch),
             device=self.make_device(self.medium, [window], self.geometry.erase_bytes),
             boot=control,
-            rollback=UnsafeWorldRollbackStore(control),
+            rollback=UnsafeWorldRollbackStore(control, store),
             keys=keys,
             entropy=self._entropy,
             hasher=self.hasher,

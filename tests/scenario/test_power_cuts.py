@@ -204,6 +204,9 @@ def test_control_a_naive_installer_is_caught(stage, slot, arm_before_flush, caug
 def test_both_copies_of_the_boot_record_damaged(stage):
     """Slot A starts as on a new camera, and the agent writes the record again."""
     world = stage.world()
+    world.power_on()
+    world.run_for(60)
+    world.power_cut()
     for at in stage.geometry.record_offsets():
         world.medium.content[at : at + SECTOR_BYTES] = b"\xff" * SECTOR_BYTES
     with pytest.raises(Unavailable):
@@ -212,6 +215,7 @@ def test_both_copies_of_the_boot_record_damaged(stage):
     world.run_for(600)
     assert world.boots[-1].slot == FRESH.active
     assert world.record().tries == 0, "the agent did not write the record again"
+    assert world.record().rollback_index == 1, "the rollback index was not restored"
 
 
 def test_a_damaged_committed_slot_gives_way_and_is_repaired_by_the_next_update(stage):

@@ -1,5 +1,6 @@
 """An update, from the director's order to the committed slot."""
 
+from agent.formats import boot_record
 from firmware_sim.world.firmware import DEAD_SERVICES, HANGS
 from tests.scenario.looks import events, fetched_blocks, inactive, phase, reports, running, settled
 
@@ -134,3 +135,28 @@ def test_a_server_that_is_gone_stops_nothing(stage):
     update(world, "1.1.0")
     assert settled(world, "1.1.0"), "a server that is away is no fault of the new system"
     assert inactive(world) == "a"
+
+
+def test_the_rollback_index_rises_with_the_update_after_the_one_that_raised_the_epoch(stage):
+    """The old slot stays bootable until the next update starts; then the older epoch is refused by the boot loader."""
+    stage.release("6.0.0", epoch=2)
+    stage.release("6.0.1", epoch=2)
+    world = stage.world("6.0.0")
+    update(world, "6.0.0")
+    assert world.record().rollback_index == 1
+    stage.assign(world, "6.0.1")
+    update(world, "6.0.1")
+    assert world.record().rollback_index == 2
+    assert world.firmware("a").version == "6.0.1"
+
+
+def test_a_lower_epoch_does_not_boot_even_when_the_record_asks_for_it(stage):
+    stage.release("6.1.0", epoch=2)
+    world = stage.world("6.1.0")
+    update(world, "6.1.0")
+    world.power_cut()
+    asked = boot_record.encode(world.record().replace(active="a", rollback_index=2))
+    for at in stage.geometry.record_offsets():
+        world.medium.content[at : at + len(asked)] = asked
+    world.power_on()
+    assert running(world) == "6.1.0"

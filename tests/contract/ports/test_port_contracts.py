@@ -73,12 +73,13 @@ def world(_folder):
     def spoil(at):
         medium.content[at : at + RECORD_BYTES] = b"\xff" * RECORD_BYTES
 
+    store = MemoryStore(documents)
     return SimpleNamespace(
-        store=MemoryStore(documents),
+        store=store,
         device=StrictBlockDevice(medium, windows, BLOCK),
         reopen=lambda: StrictBlockDevice(medium, windows, BLOCK),
         boot=boot,
-        rollback=UnsafeWorldRollbackStore(boot),
+        rollback=UnsafeWorldRollbackStore(boot, store),
         keys=UnsafeKeyStore(documents, Chance(1)),
         again=lambda: UnsafeKeyStore(documents, Chance(2)),
         hasher=UnsafePasswordHasher(Chance(3)),
@@ -197,6 +198,17 @@ def test_the_rollback_index_only_grows(ports):
         assert ports.rollback.read() == expected
     assert ports.boot.read().replace(generation=0, rollback_index=1) == RECORD
     assert ports.rollback.protection() == "none"
+
+
+def test_the_rollback_index_outlives_both_records(ports):
+    ports.boot.write(RECORD)
+    ports.rollback.raise_to(3)
+    for copy in RECORDS:
+        ports.spoil(copy)
+    ports.boot.write(RECORD.replace(rollback_index=0))
+    assert ports.rollback.read() == 3
+    ports.rollback.raise_to(3)
+    assert ports.boot.read().rollback_index == 3
 
 
 def test_a_restart_is_asked_for_once(ports):

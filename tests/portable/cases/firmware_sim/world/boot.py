@@ -11,6 +11,7 @@ from firmware_sim.world.boot import (
 )
 from firmware_sim.world.disk import Medium, StrictBlockDevice
 from firmware_sim.world.power import Power
+from firmware_sim.world.store import Documents, MemoryStore
 
 DAMAGED = bytes(512)
 
@@ -52,7 +53,8 @@ medium = Medium(16384, Power())
 sectors = RecordSectors(StrictBlockDevice(medium, [(4096, 512), (8192, 512)], 512), (4096, 8192))
 restarts = []
 control = WorldBootControl(sectors, "a", lambda: restarts.append(1))
-rollback = UnsafeWorldRollbackStore(control)
+documents = Documents(medium.power)
+rollback = UnsafeWorldRollbackStore(control, MemoryStore(documents))
 try:
     control.read()
 except Unavailable as error:
@@ -63,3 +65,7 @@ for epoch in (3, 2, 4, 4):
     print(rollback.read(), control.read().generation, sectors.load()[1])
 control.reboot()
 print(restarts, control.booted_slot(), rollback.protection(), len(sectors.copies()))
+control.write(FRESH)
+print(rollback.read(), control.read().rollback_index, documents.content)
+rollback.raise_to(rollback.read())
+print(rollback.read(), control.read().rollback_index)
