@@ -166,8 +166,7 @@ class Agent:
 
     def _committed(self, origin: str, version: str) -> None:
         self._desk.say("camward-agent: healthy")
-        fact = {"from": origin, "to": version, "committed": True, "boots_since": 0, "user_steps": 0}
-        self._evidence.happened("update_history", fact)
+        self._evidence.updated(origin, version)
 
     def _facts(self) -> "dict[str, Any]":
         return {

@@ -2,7 +2,7 @@
 
 from agent.app.accounts import CLAIMED, Account
 from agent.app.digest import secret
-from agent.app.proving import IN, REFUSED
+from agent.app.proving import IN, REFUSED, SILENT
 from agent.core import password as policy
 from agent.formats.errors import Rejected, Unavailable
 
@@ -19,13 +19,25 @@ if TYPE_CHECKING:
 
     Done = Callable[[CamwardError | None], None]
 
+MAX_TOLD = 3  # findings that a refusal quotes
 VENDOR_WORDS = ("camward", "camera", "kamera")
 
 
+def _told(finding: "Finding") -> str:
+    return "%s at %s (%s): %s" % (finding.who, finding.service, finding.way, finding.found)
+
+
 class NotProved(Unavailable):
-    """The live services did not behave as the new credentials demand; everything was put back."""
+    """The live services did not behave as the new credentials demand; everything was put back.
+
+    `contradicted`: what they did otherwise; empty if they only gave no answer.
+    """
 
     code = "not_proved"
+
+    def __init__(self, told: "tuple[str, ...]", contradicted: "tuple[str, ...]") -> None:
+        super().__init__("; ".join(told[:MAX_TOLD]))
+        self.contradicted = contradicted[:MAX_TOLD]
 
 
 class Busy(Unavailable):
@@ -130,8 +142,8 @@ class Credentials:
         def proved(findings: "tuple[Finding, ...]") -> None:
             wrong = [one for one in findings if one.found != one.expected]
             if wrong:
-                told = ["%s at %s (%s): %s" % (one.who, one.service, one.way, one.found) for one in wrong]
-                self._abort(NotProved("; ".join(told[:3])), ended)
+                contradicted = tuple(_told(one) for one in wrong if one.found != SILENT)
+                self._abort(NotProved(tuple(_told(one) for one in wrong), contradicted), ended)
                 return
             try:
                 self._accounts.commit()

@@ -86,6 +86,28 @@ class Evidence:
         self._history[probe] = fact
         self._save()
 
+    def password_changed(self, services: "tuple[str, ...]", contradicted: "tuple[str, ...]") -> None:
+        """A change of a password was proven on the live services, or they contradicted it and it was taken back."""
+        at = self._desk.ports.clock.wall_s()
+        fact = {"exercised": True, "at": at, "services": list(services), "contradicted": list(contradicted)}
+        self.happened("password_change", fact)
+        self.soon()
+
+    def asked_for_update(self) -> None:
+        """Somebody told the camera to look for an update: a step of the user's in the next one."""
+        self.happened("update_asked", {"times": self._asked() + 1})
+
+    def updated(self, origin: str, version: str) -> None:
+        """An update was committed."""
+        fact = {"from": origin, "to": version, "committed": True, "boots_since": 0, "user_steps": self._asked()}
+        self._history["update_asked"] = {"times": 0}
+        self.happened("update_history", fact)
+
+    def _asked(self) -> int:
+        asked = self._history.get("update_asked")
+        times = asked.get("times") if isinstance(asked, dict) else 0
+        return times if isinstance(times, int) else 0
+
     def collect(self, done: "Callable[[str], None]") -> None:
         """Collect now; `done` gets the table for a terminal, or one line saying what went wrong."""
         self._waiting.append(done)
@@ -122,8 +144,6 @@ class Evidence:
         config, label = self._desk.config, self._desk.label
         facts["claim_state"] = {"state": self._accounts.state}
         facts["default_password"] = {
-            # The label's code opens nothing but the claim, so it is no password.
-            "factory_password": False,
             "min_chars": self._credentials.min_chars(),
             "blocklist": bool(self._credentials.violations("user", "camera-admin-12345")),
             "changed_at": max((user.set_at for user in users.values()), default=0),

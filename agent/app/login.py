@@ -7,6 +7,7 @@ state, lockout (which counts the try), comparison. Nothing is said about an acco
 from hashlib import sha256
 
 from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
+from agent.app.credentials import NotProved
 from agent.app.digest import ALGORITHMS, REALM, Nonces, response, same, secret
 from agent.app.grants import Grants
 from agent.formats import label as labels
@@ -266,6 +267,8 @@ class Login:
 
         def done(error: "CamwardError | None") -> None:
             if error is not None:
+                if isinstance(error, NotProved) and error.contradicted:
+                    self._office.credentials_contradicted(error.contradicted)
                 asked.no("busy", {"detail": str(error)[:300]})
                 return
             self._grants.revoke(user)

@@ -85,10 +85,11 @@ class Office:
 
     def credentials_changed(self) -> None:
         """A password was set and proved on the live services."""
-        services = [service.name for service in self._desk.config.services]
-        at = self._desk.ports.clock.wall_s()
-        self._evidence.happened("password_change", {"exercised": True, "at": at, "services": services})
-        self._evidence.soon()
+        self._evidence.password_changed(tuple(service.name for service in self._desk.config.services), ())
+
+    def credentials_contradicted(self, findings: "tuple[str, ...]") -> None:
+        """The live services did not follow a change; it was taken back."""
+        self._evidence.password_changed((), findings)
 
     def line(self, connection: int, body: bytes) -> None:
         """Answer one line of the admin socket: `{"v":1,"op":...}`."""
@@ -111,6 +112,7 @@ class Office:
         if self._enrolling.phase != "enrolled":
             self._refuse(connection, "this camera is not enrolled: there is no server to ask")
             return
+        self._evidence.asked_for_update()
         self._updating.check_now()
         self._answer(connection, {"task": "started"})
 

@@ -8,12 +8,15 @@ services are those of `services` in agent.json; listeners on the loopback interf
 | `listeners` | `{"found": [{"proto": "tcp", "port": 443}]}`, every socket that the network can reach |
 | `login_negative` | `{"tried": [{"service", "port", "anonymous": R, "default": R}]}`, R is `in`, `refused` or
 `silent` | | `claim_state` | `{"state": "unclaimed" or "claimed" or "locked"}` |
-| `default_password` | `{"factory_password": false, "min_chars": 15, "blocklist": true, "changed_at": 0 or Unix
-seconds}` | | `password_change` | `{"exercised": true, "at": Unix seconds, "services": ["web"]}`: a value was set and
-proven on the live services | | `lockout_selftest` | `{"tried": [{"service", "blocked": true, "after": 5}]}`: wrong
+| `default_password` | `{"min_chars": 15, "blocklist": true, "changed_at": 0 or Unix seconds}` |
+| `system_accounts` | `{"checked": 2, "usable": ["root"]}`: accounts of the operating system that a password opens |
+| `password_change` | `{"exercised": true, "at": Unix seconds, "services": ["web"], "contradicted": []}`: a value was
+set and proven on the live services; `contradicted` says where the services behaved otherwise, and then it was taken
+back | | `lockout_selftest` | `{"tried": [{"service", "blocked": true, "after": 5}]}`: wrong
 tries until the agent said wait | | `update_refusals` | `{"tried": [{"attack": A, "refused": true, "code"}]}`, A is
 `bit_flip`, `wrong_key`, `truncated`, `older` | | `update_history` | `{"from", "to", "committed": true, "boots_since":
-1, "user_steps": 0}`: the last update that was committed | | `identity_shown` | `{"model", "version", "local": true,
+1, "user_steps": 0}`: the last update that was committed | | `identity` | `{"model", "version", "serial"}` of the
+running system | | `identity_shown` | `{"model", "version", "local": true,
 "server": true}`: who is shown what the camera is | | `storage_permissions` | `{"checked": 9, "wrong": ["path:
 why"]}`: modes and owners of the declared assets | | `mounts` | `{"root_read_only": true, "data_options": ["nosuid",
 "nodev", "noexec"]}` | | `verity` | `{"active": true}`: the root is a dm-verity device |
@@ -98,9 +101,12 @@ def access_control(facts: "Facts") -> "Verdict":
 
 def default_password(facts: "Facts") -> "Verdict":
     """S1.1-02: there is no factory password, the first one is forced and long enough, and defaults are refused."""
+    usable = fields.array(facts["system_accounts"], "usable")
+    if usable:
+        return FAIL, "a factory password opens the account " + fields.as_text(usable[0], "usable")
+    if not fields.integer(facts["system_accounts"], "checked"):
+        return INCONCLUSIVE, "no account was looked at"
     fact = facts["default_password"]
-    if fields.boolean(fact, "factory_password"):
-        return FAIL, "a factory password exists"
     if fields.integer(fact, "min_chars") < MIN_FIRST_CHARS or not fields.boolean(fact, "blocklist"):
         return FAIL, "the first password may be short or well known"
     found = _entries(facts, "default")
@@ -113,6 +119,9 @@ def default_password(facts: "Facts") -> "Verdict":
 def changeable(facts: "Facts") -> "Verdict":
     """S1.1-03: a change was made and proven on the live services."""
     fact = facts["password_change"]
+    contradicted = fields.array(fact, "contradicted")
+    if contradicted:
+        return FAIL, "the services did not follow the last change: " + fields.as_text(contradicted[0], "contradicted")
     if not fields.boolean(fact, "exercised"):
         return INCONCLUSIVE, "no change has been made yet"
     proven = fields.array(fact, "services")
@@ -139,11 +148,14 @@ def brute_force(facts: "Facts") -> "Verdict":
 
 
 def updateable(facts: "Facts") -> "Verdict":
-    """S1.1-06: an update was committed, and its version is still there after another boot."""
+    """S1.1-06: an update was committed, and its version is what runs after another boot."""
     fact = facts["update_history"]
     if not fields.boolean(fact, "committed"):
         return INCONCLUSIVE, "no update has been committed yet"
     way = fields.text(fact, "from") + " to " + fields.text(fact, "to")
+    running = fields.text(facts["identity"], "version")
+    if running != fields.text(fact, "to"):
+        return FAIL, "updated from " + way + ", but " + running + " runs"
     if fields.integer(fact, "boots_since") < 1:
         return INCONCLUSIVE, "updated from " + way + "; not restarted since"
     return PASS, "updated from " + way + ", and the new version runs after a restart"
@@ -257,11 +269,11 @@ def deletion(facts: "Facts") -> "Verdict":
 
 CHECKS = (
     Row("S1.1-01", ("listeners", "login_negative"), access_control, ""),
-    Row("S1.1-02", ("default_password", "claim_state", "login_negative"), default_password, ""),
+    Row("S1.1-02", ("default_password", "system_accounts", "claim_state", "login_negative"), default_password, ""),
     Row("S1.1-03", ("password_change",), changeable, ""),
     Row("S1.1-04", ("lockout_selftest", "login_negative"), brute_force, ""),
     Row("S1.1-05", (), None, "disclosure_policy"),
-    Row("S1.1-06", ("update_history",), updateable, ""),
+    Row("S1.1-06", ("update_history", "identity"), updateable, ""),
     Row("S1.1-07", ("update_history",), easy_update, "user_manual"),
     Row("S1.1-08", ("update_refusals",), update_integrity, ""),
     Row("S1.1-09", (), None, "update_priority_policy"),

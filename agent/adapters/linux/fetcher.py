@@ -66,11 +66,13 @@ class HttpsFetcher:
             raise Unavailable(f"the server answered {status} for {path}")
 
     def connections(self) -> list[dict[str, object]]:
-        """The kept connection, for evidence: peer, TLS version, and that the peer was verified (it always is)."""
+        """The kept connection, for evidence: peer, TLS version, and whether a peer's certificate was verified."""
         connection = self._connection
         if connection is None or not isinstance(connection.sock, ssl.SSLSocket):
             return []
-        return [{"peer": connection.host, "version": connection.sock.version() or "", "verified": True}]
+        # Without verification OpenSSL hands the certificate over as an empty dictionary.
+        verified = bool(connection.sock.getpeercert())
+        return [{"peer": connection.host, "version": connection.sock.version() or "", "verified": verified}]
 
     def _exchange(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str], max_bytes: int

@@ -12,6 +12,7 @@ from agent.adapters.linux.tls import loopback_context
 from agent.formats.errors import Unavailable
 
 PROC = Path("/proc")
+PASSWD, SHADOW = Path("/etc/passwd"), Path("/etc/shadow")
 _LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
 _UNCONNECTED = "07"  # a UDP socket that takes from anybody
 HANDSHAKE_S = 5.0
@@ -64,6 +65,7 @@ class LinuxSensors:
             ("mounts", self._mounts),
             ("verity", _verity),
             ("storage_permissions", self._permissions),
+            ("system_accounts", _system_accounts),
             (
                 "tls_listeners",
                 lambda: {"tried": [self._handshake(item) for item in listeners() if item["proto"] == "tcp"]},
@@ -171,6 +173,18 @@ def _verity() -> dict[str, Any]:
     """
     found = target(Path("/").stat().st_dev)
     return {"active": found is not None and found[0] == "verity" and found[1].startswith("V")}
+
+
+def _system_accounts() -> dict[str, Any]:
+    """The accounts of the operating system, and those that a password opens, an empty one included (shadow(5)).
+
+    Raises:
+        OSError: the files are not there.
+        IndexError: a line is malformed.
+    """
+    rows = [line.split(":") for file in (PASSWD, SHADOW) for line in file.read_text().splitlines() if line]
+    usable = {row[0] for row in rows if row[1] != "x" and not row[1].startswith(("*", "!"))}
+    return {"checked": len({row[0] for row in rows}), "usable": sorted(usable)}
 
 
 def _mem_available_bytes() -> int | None:

@@ -5,13 +5,15 @@ FACTS = {
     "listeners": {"found": [{"proto": "tcp", "port": 443}, {"proto": "udp", "port": 68}]},
     "login_negative": {"tried": TRIED},
     "claim_state": {"state": "claimed"},
-    "default_password": {"factory_password": False, "min_chars": 15, "blocklist": True, "changed_at": 5},
-    "password_change": {"exercised": True, "at": 5, "services": ["web"]},
+    "system_accounts": {"checked": 2, "usable": []},
+    "default_password": {"min_chars": 15, "blocklist": True, "changed_at": 5},
+    "password_change": {"exercised": True, "at": 5, "services": ["web"], "contradicted": []},
     "lockout_selftest": {"tried": [{"service": "web", "blocked": True, "after": 5}]},
     "update_refusals": {
         "tried": [{"attack": a, "refused": True, "code": "x"} for a in ("bit_flip", "wrong_key", "truncated", "older")]
     },
     "update_history": {"from": "1.0.0", "to": "1.1.0", "committed": True, "boots_since": 1, "user_steps": 0},
+    "identity": {"model": "kawa-1", "version": "1.1.0", "serial": "KW1-000001"},
     "identity_shown": {"model": "kawa-1", "version": "1.1.0", "local": True, "server": True},
     "storage_permissions": {"checked": 9, "wrong": []},
     "mounts": {"root_read_only": True, "data_options": ["nosuid", "nodev", "noexec"]},
