@@ -142,8 +142,9 @@ def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str) -> N
     content = work / "data"
     factory = content / "camward/factory"
     factory.mkdir(parents=True)
-    for folder in (content, content / "camward", factory):
+    for folder in (content, content / "camward"):
         folder.chmod(0o711)
+    factory.chmod(0o700)
     (factory / "label.json").write_text(json.dumps(label) + "\n")
     (factory / "label.json").chmod(0o600)
     make_data(work / "data.ext4", built.layout, content)
