@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/../.."
 mkdir -p build
+exec 9>build/setup.lock
+flock 9  # two at once would clear each other's environment
 
 missing=""
 for package in $(grep -v '^#' lock/host-packages.txt); do
@@ -33,7 +35,8 @@ python="${PYTHON:-python3}"
 stamp=$( { "$python" -V; cat lock/dev.txt pyproject.toml; } | sha256sum | cut -d' ' -f1)
 if [ "$(cat .venv/camward-stamp 2>/dev/null)" != "$stamp" ]; then
     echo "setup: making .venv from lock/dev.txt"
-    "$python" -m venv --clear .venv
+    rm -rf .venv
+    "$python" -m venv .venv
     log=build/setup-pip.log
     if ! { .venv/bin/pip install --require-hashes -r lock/dev.txt && .venv/bin/pip install --no-deps --no-build-isolation -e .; } >"$log" 2>&1; then
         grep -E 'ERROR|error:' "$log" | tail -n 3 >&2
