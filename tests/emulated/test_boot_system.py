@@ -1,4 +1,4 @@
-"""The system that agent/boot makes of a verified slot: mounts, kernel settings, supervision, watchdog, quiet console."""
+"""What agent/boot makes of a verified slot: mounts, kernel settings, supervision, watchdog, a quiet console."""
 
 from collections.abc import Iterator
 from pathlib import Path
