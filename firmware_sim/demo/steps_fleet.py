@@ -100,26 +100,32 @@ def unseen(stage: Stage) -> str:
 
 
 def evidence(stage: Stage) -> str:
-    """Fetch the newest evidence from the server and keep it."""
+    """Wait for the evidence that the camera collects after its last boot, and keep it."""
     device = stage.operator.wait_for(
         lambda: stage.operator.device(stage.device_id),
-        lambda seen: seen.get("evidence") is not None,
+        _has_fresh_evidence,
         Deadline(TELEMETRY_S),
         "evidence",
     )
     report: dict[str, Any] = device["evidence"]["report"]
     findings = findings_of(report)
     require(len(findings) >= 16, f"the evidence has {len(findings)} findings, not the 16 criteria")
-    loose = [one["criterion"] for one in findings if one["verdict"] == "PASS" and not one.get("probe")]
+    loose = [one["criterion"] for one in findings if one["verdict"] == "PASS" and not one.get("probes")]
     require(not loose, f"{loose} PASS without a probe")
-    failed = [one["criterion"] for one in findings if one["verdict"] == "FAIL"]
-    require(not failed, f"criteria {failed} FAIL")
+    failed = [f"{one['criterion']} ({one['reason']})" for one in findings if one["verdict"] == "FAIL"]
+    require(not failed, f"criteria FAIL: {', '.join(failed)}")
     path = Path(stage.folder / "evidence.json")
     path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     stage.figures["findings"] = findings
     counts = {verdict: sum(1 for one in findings if one["verdict"] == verdict) for verdict in _VERDICTS}
     shown = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return f"JC-STAR ★1: {shown}; signed by the camera, kept in {path.name}"
+
+
+def _has_fresh_evidence(device: dict[str, Any]) -> bool:
+    """Say whether the evidence is younger than the last update event."""
+    report = device.get("evidence")
+    return report is not None and report["at"] >= max(event["at"] for event in device["updates"])
 
 
 _VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "N/A")

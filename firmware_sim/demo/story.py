@@ -120,10 +120,12 @@ def _figures(stage: Stage) -> list[tuple[str, str]]:
 
 def _evidence_table(findings: list[dict[str, object]]) -> Table:
     table = Table(title="Evidence, JC-STAR ★1")
-    for column in ("criterion", "verdict", "probe", "reason"):
+    for column in ("criterion", "verdict", "probes", "reason"):
         table.add_column(column)
     for one in findings:
-        table.add_row(*(str(one.get(name) or "") for name in ("criterion", "verdict", "probe", "reason")))
+        probes = one.get("probes")
+        shown = ", ".join(map(str, probes)) if isinstance(probes, list) else ""
+        table.add_row(str(one["criterion"]), str(one["verdict"]), shown, str(one["reason"]))
     return table
 
 
