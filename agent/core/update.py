@@ -160,7 +160,7 @@ def diagram() -> str:
     lines = [
         "# Update states",
         "",
-        "Generated from `agent/core/update.py` (`make docs`); do not edit.",
+        "Generated from `agent/core/update.py` (`make generate`); do not edit.",
         "",
         "Each edge is labelled `event / actions`. The phase it leads to is saved before the actions run.",
         "",
