@@ -82,6 +82,7 @@ class Agent:
         self._office.login_hook = self._login.line
         self._guard = guard
         self._last_command = -COMMAND_EVERY_S
+        self._settled = False
 
     def start(self, now: float) -> "tuple[tuple[Any, ...], float | None]":
         """First step of this run: load, and go on where the last run ended.
@@ -147,6 +148,9 @@ class Agent:
     def _seen_healthy(self, healthy: bool, detail: str) -> None:
         """An ordinary boot has come up; or not yet, then the boot record keeps counting boots, and we keep looking."""
         desk = self._desk
+        if not self._settled:
+            self._settled = True
+            self._evidence.settled()
         if not healthy:
             desk.say("camward-agent: not healthy: " + detail)
             self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
@@ -166,6 +170,7 @@ class Agent:
 
     def _committed(self, origin: str, version: str) -> None:
         self._desk.say("camward-agent: healthy")
+        self._evidence.settled()
         self._evidence.updated(origin, version)
 
     def _facts(self) -> "dict[str, Any]":

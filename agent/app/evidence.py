@@ -30,7 +30,7 @@ REPORT = "evidence.json"
 HISTORY = "evidence/history.json"
 MAX_HISTORY_BYTES = 64 * 1024
 DAILY_S = 86400.0
-SETTLE_S = 5.0  # after a boot or a claim: let the services come to rest
+SETTLE_S = 5.0  # several changes at once lead to one collection
 LOCKOUT_TRIES = 8  # the wait begins with the sixth try; two more for a service that counts otherwise
 _TIMER = "evidence"
 
@@ -57,19 +57,24 @@ class Evidence:
         self._time = time
         self._catalogue = catalogue
         self._reporting: "Reporting | None" = None
+        self._settled = False
         self._running = False
         self._waiting: "list[Callable[[str], None]]" = []
         self._history = self._load()
         self.table = ""
 
     def start(self) -> None:
-        """First collection of this boot, and one a day; counts this boot for the last committed update."""
+        """Count this boot for the last committed update; `settled` begins with collecting."""
         boot = {"id": self._desk.ports.clock.boot_id()}
         if self._history.get("boot") != boot:
             update = self._history.get("update_history")
             if isinstance(update, dict) and isinstance(update.get("boots_since"), int):
                 update["boots_since"] += 1
             self.happened("boot", boot)
+
+    def settled(self) -> None:
+        """The services have had their time to start: collect now, and once a day."""
+        self._settled = True
         self.soon()
 
     def enrolled(self, reporting: "Reporting") -> None:
@@ -79,7 +84,8 @@ class Evidence:
 
     def soon(self) -> None:
         """Collect again shortly: something has changed."""
-        self._desk.at(_TIMER, self._desk.now + SETTLE_S, self._collect_daily)
+        if self._settled:
+            self._desk.at(_TIMER, self._desk.now + SETTLE_S, self._collect_daily)
 
     def happened(self, probe: str, fact: "dict[str, Any]") -> None:
         """Keep a fact that only the moment itself could show; a full disk loses it, and nothing else."""

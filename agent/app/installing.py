@@ -276,6 +276,11 @@ class Installing:
 
     def _fail(self, error: "CamwardError | None") -> None:
         self._stop()
+        if self._unsaved:
+            try:
+                self._save()  # what was verified and written stays, and is known to
+            except Unavailable:
+                pass  # found again by hashing
         self._ended("refused" if isinstance(error, Rejected) else "unavailable", error)
 
     def _stop(self) -> None:
