@@ -270,24 +270,32 @@ def _compose(
 
 def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Agent":
     from agent import core
-    from agent.app.agent import Agent
+    from agent.app import agent
     from agent.app.credentials import WordList
     from agent.core import compliance
     from agent.formats import label
 
-    body = ports.store.read("factory/label.json")
-    if body is None:
-        raise Unavailable(f"{options.state}/factory/label.json is missing: this camera was never provisioned")
-    data = Path(core.__file__).parent
+    problems = []
+    if (options.run / "data-damaged").exists() or (options.state / "DAMAGED").exists():
+        problems.append(agent.DATA_DAMAGED)
+    try:
+        about = label.parse(ports.store.read("factory/label.json") or b"")
+    except FormatError:
+        about = label.unknown(config.model, config.hardware)
+        problems.append(agent.LABEL_MISSING)
     try:
         image_root = Path(config.image_root).read_bytes()
+    except OSError:
+        image_root = b""
+        problems.append(agent.IMAGE_ROOT_MISSING)
+    data = Path(core.__file__).parent
+    try:
         catalogue = compliance.parse_catalogue((data / "star1.json").read_bytes())
         words = parse_object((data / "blocklist.json").read_bytes(), 1024 * 1024)["words"]
     except OSError as error:
         raise Unavailable(f"{error.filename}: {error.strerror}") from error
-    return Agent(
-        ports, config, label.parse(body), image_root, catalogue, WordList(words), str(options.run / "evidence.json")
-    )
+    path = str(options.run / "evidence.json")
+    return agent.Agent(ports, config, about, image_root, catalogue, WordList(words), path, tuple(problems))
 
 
 def _watchdog(path: Path) -> "Watchdog":

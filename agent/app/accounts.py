@@ -78,6 +78,10 @@ class Accounts:
         except FormatError:
             self.state, self.users = LOCKED, {}
 
+    def lock(self) -> None:
+        """Let nobody in, whatever the stores say; until the next start."""
+        self.state, self.users = LOCKED, {}
+
     def begin(self, users: "dict[str, Account]") -> None:
         """Write these users into every store, to be proved; `commit` or `abort` must follow.
 

@@ -20,7 +20,7 @@ from agent.app.proving import Proving
 from agent.app.reporting import Reporting
 from agent.app.trusted_time import TrustedTime
 from agent.app.updating import Updating
-from agent.core import slots
+from agent.core import slots, update
 from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from agent.formats.label import Label
     from agent.formats.ownership import Ownership
 
+DATA_DAMAGED = "data_damaged"
+LABEL_MISSING = "label_missing"
+IMAGE_ROOT_MISSING = "image_root_missing"
+LOCKING = (DATA_DAMAGED, LABEL_MISSING)
+"""Problems in whose presence nobody can be told from a stranger: locked, never unclaimed."""
 IDENTITY_KEYS = ("tls", "evidence")
 ID_CHARS = 26
 EVIDENCE_PATH = "/run/camward/evidence.json"
@@ -57,14 +62,18 @@ class Agent:
         catalogue: "Catalogue",
         blocklist: "Blocklist",
         evidence_path: str = EVIDENCE_PATH,
+        problems: "tuple[str, ...]" = (),
     ) -> None:
         """Put the parts together; nothing is read or written before `start`, but for the counters and the time floor.
+
+        `problems`: what this camera lacks (DATA_DAMAGED, LABEL_MISSING, IMAGE_ROOT_MISSING). It runs all the same, says
+        so, and is locked where it must be; without the image root every release is refused.
 
         Raises:
             FormatError: layout or password policy of the configuration are malformed.
             Unavailable: the store fails.
         """
-        self._desk = desk = Desk(ports, config, label)
+        self._desk = desk = Desk(ports, config, label, problems)
         time = TrustedTime(desk)
         self._accounts = Accounts(ports.store)
         proving = Proving(desk)
@@ -93,8 +102,12 @@ class Agent:
         desk = self._desk
         desk.now = now
         ports = desk.ports
+        if self._desk.problems:
+            desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before the first key is made: a camera without credentials *and* without identity is new.
         self._accounts.load(first_boot=ports.store.read("identity/tls.key.pem") is None)
+        if any(problem in LOCKING for problem in desk.problems):
+            self._accounts.lock()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY_KEYS[0]))
         for name in IDENTITY_KEYS[1:]:
             ports.keys.ensure(name)
@@ -158,10 +171,10 @@ class Agent:
         desk.say("camward-agent: healthy")
         try:
             record, booted = desk.ports.boot.read(), desk.ports.boot.booted_slot()
-            if record.active == booted:
-                settled = slots.seen_healthy(record)
+            if self._updating.state.phase in update.BOOT_PHASES:
+                settled = slots.seen_healthy(record)  # a trial is being prepared or undone: leave it alone
             else:
-                # The committed slot gave way to this one: this one is the one to keep.
+                # Also where the committed slot gave way to this one: this one is the one to keep.
                 settled = slots.commit(record, booted)
             if settled != record:
                 desk.ports.boot.write(settled)
@@ -178,6 +191,7 @@ class Agent:
             "version": self._desk.config.version,
             "slot": self._desk.ports.boot.booted_slot(),
             "phase": self._updating.state.phase,
+            "problems": ", ".join(self._desk.problems) or None,
         }
 
 

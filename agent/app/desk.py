@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 class Desk:
     """Shared by the parts of one agent; not thread-safe, because a step is all there is at a time."""
 
-    def __init__(self, ports: "Ports", config: "Config", label: "Label") -> None:
+    def __init__(self, ports: "Ports", config: "Config", label: "Label", problems: "tuple[str, ...]" = ()) -> None:
         self.ports = ports
         self.config = config
         self.label = label
+        self.problems = problems
         self.device_id = ""
         self.now = 0.0
         self._effects: "list[Any]" = []

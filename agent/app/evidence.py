@@ -158,6 +158,7 @@ class Evidence:
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations
+        facts["problems"] = {"found": list(self._desk.problems)}
 
     def _login_negative(self, found: "tuple[Finding, ...]") -> "list[dict[str, Any]]":
         rows = []
@@ -211,7 +212,9 @@ class Evidence:
             self._own_facts(facts)
             report = compliance.assess(self._catalogue, facts, device, self._time.now_s())
             body = evidence.body(report)
-            self._desk.ports.scratch.write(REPORT, dump(body))
+            shown = dict(body)
+            shown["titles"] = {one.id: {"en": one.title_en, "ja": one.title_ja} for one in self._catalogue.criteria}
+            self._desk.ports.scratch.write(REPORT, dump(shown))
             self.table = compliance.table(report, self._catalogue)
             if self._reporting is not None:
                 self._reporting.queue("evidence", body)

@@ -72,6 +72,7 @@ class Office:
             "server": self._enrolling.server_url,
             "link": "up" if not self._reporting.link_problem else self._reporting.link_problem[:200],
             "outbox": self._reporting.count(),
+            "problems": list(self._desk.problems),
             "waiting_logins": self._guard.held(),
         }
 

@@ -18,7 +18,7 @@ class State(Value):
     """What survives a reboot; see the fields of `update/state.json`."""
 
     FIELDS = (
-        "phase", "slot", "release", "origin", "damaged", "failed", "failures", "refused", "cause",
+        "phase", "slot", "release", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
     )  # fmt: skip
     phase: str
     slot: str  # the slot being written or tried; empty in idle
@@ -29,9 +29,10 @@ class State(Value):
     failures: int  # checks or installations in a row that led to nothing
     refused: str  # last refusal that was reported, so that it is reported once
     cause: str  # why the trial failed, as far as the trial itself could tell
+    told: "tuple[str, ...]"  # "EVENT VERSION" of what is reported once per release, however often it is tried
 
 
-FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "")
+FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "", ())
 
 
 def encode(state: State) -> bytes:
@@ -60,6 +61,7 @@ def decode(body: bytes) -> State:
         failures=fields.integer(source, "failures"),
         refused=fields.text(source, "refused", 4096),
         cause=fields.text(source, "cause", 4096),
+        told=tuple(fields.as_text(item, "told") for item in (fields.array(source, "told") if "told" in source else ())),
     )
 
 

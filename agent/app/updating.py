@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.formats.errors import CamwardError
 
 STATE = "update/state.json"
+MAX_TOLD = 16  # two for each of the last eight releases
 RETRY_FIRST_S = 5.0  # a dropped connection is usually back at once
 RETRY_LEAST_S = 1.0
 RETRY_MAX_S = 600.0
@@ -63,8 +64,8 @@ class Updating:
             "roll_back": self._roll_back,
             "settle_record": self._settle_record,
             "remember_failure": self._remember_failure,
-            "report_started": self._report_started,
-            "report_installed": lambda: self._report("installed"),
+            "report_started": lambda: self._report_once("started"),
+            "report_installed": lambda: self._report_once("installed"),
             "report_committed": self._report_committed,
             "report_rolled_back": self._report_rolled_back,
             "report_refused": self._report_refused,
@@ -280,10 +281,12 @@ class Updating:
         origin, slot = self.state.origin, self.state.slot
         self._reporting.report_update(event, origin, self._version(), code, detail, slot)
 
-    def _report_started(self) -> None:
-        """Not again for a version whose refusal has been reported: its next attempts are no news either."""
-        if " " + self._version() + " " not in self.state.refused:
-            self._report("started")
+    def _report_once(self, event: str) -> None:
+        """Once per release: further attempts at it are no news. Noted before it is queued, so never twice."""
+        told = event + " " + self._version()
+        if told not in self.state.told:
+            self._save(told=(self.state.told + (told,))[-MAX_TOLD:])
+            self._report(event)
 
     def _report_committed(self) -> None:
         if self.committed_hook is not None:

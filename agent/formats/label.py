@@ -37,6 +37,11 @@ def parse(body: bytes) -> Label:
     )
 
 
+def unknown(model: str, hardware: str) -> Label:
+    """Stands in for a record that is lost or damaged: no code is its claim code (nothing hashes to an empty text)."""
+    return Label(serial="unknown", model=model, hardware=hardware, mac="", claim_salt=b"", claim_sha256=b"")
+
+
 def normal_code(typed: str) -> bytes:
     """The claim code as hashed: upper case, without the dashes and spaces that people type."""
     return "".join(c for c in typed.upper() if c not in "- ").encode()

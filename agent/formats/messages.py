@@ -42,6 +42,7 @@ class Telemetry(Value):
         "listeners_count",
         "cpu_percent",
         "temperature_c",
+        "problems",
     )
     version: str
     slot: str
@@ -54,6 +55,7 @@ class Telemetry(Value):
     listeners_count: "int | None"
     cpu_percent: "float | None"
     temperature_c: "float | None"
+    problems: "str | None"  # what the camera lacks, separated by commas
 
 
 class Report(Value):
@@ -103,6 +105,7 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
         "phase": fields.text(body, "phase", 32),
         "cpu_percent": fields.number(body, "cpu_percent", 0, 100 * 64) if "cpu_percent" in body else None,
         "temperature_c": fields.number(body, "temperature_c", -100, 300) if "temperature_c" in body else None,
+        "problems": fields.text(body, "problems", 200) if "problems" in body else None,
     }
     for name in _COUNTS:
         found[name] = fields.integer(body, name) if name in body else None

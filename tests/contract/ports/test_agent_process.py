@@ -73,6 +73,21 @@ def test_credentials_survive_a_kill_and_a_damaged_store_means_locked(board):
     assert board.ask("web", "claim", code=CODE, user="admin", password=PASSWORD)["code"] == "locked"
 
 
+def test_a_camera_without_its_label_or_roots_runs_locked_and_says_so(board):
+    claim(board)
+    board.kill()
+    (board.state / "factory" / "label.json").unlink()
+    (board.folder / "image_root.json").unlink()
+    (board.run / "data-damaged").write_text("")
+    board.console.clear()
+    board.power_on()
+    assert board.status()["problems"] == ["data_damaged", "label_missing", "image_root_missing"]
+    assert board.ask("web", "state")["state"] == "locked"
+    for code in (CODE, "", "0"):
+        assert board.ask("web", "claim", code=code, user="admin", password=PASSWORD)["code"] == "locked"
+    assert board.ask("web", "login", user="admin", password=PASSWORD)["code"] == "locked"
+
+
 def test_a_release_is_installed_tried_committed_and_reported(board, server, tmp_path):
     enrol(board, server, claim(board))
     slot, _ = harness.add_release(server, tmp_path / "build", "1.1.0")
