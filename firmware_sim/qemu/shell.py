@@ -7,6 +7,8 @@ from firmware_sim.qemu.console import Console
 from firmware_sim.qemu.deadline import Deadline
 from firmware_sim.qemu.errors import MachineError
 
+PROMPT = "# "
+"""The end of a root shell's prompt."""
 _MARK_BYTES = 6
 """Random bytes of the end marker: nothing a command prints looks like it."""
 
@@ -42,6 +44,8 @@ class Shell:
         self._console.wait_for(begin, deadline)
         text = self._console.wait_for(end, deadline)
         status = self._console.wait_for(">", deadline)
+        # What is typed while the shell prepares its prompt can be lost.
+        self._console.wait_for(PROMPT, deadline)
         number = re.match(r"\d+", status)
         if number is None:
             raise MachineError("shell", f"the guest's shell answered with {status!r}")
