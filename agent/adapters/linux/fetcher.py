@@ -105,7 +105,9 @@ class HttpsFetcher:
         connection.request(method, path, body, headers)
         response = connection.getresponse()
         found = _read(response, max_bytes, deadline)
-        if response.will_close or not response.isclosed():  # not closed: there was more than we take
+        whole = response.length == 0 or response.isclosed()
+        response.close()  # otherwise the connection takes no further request
+        if response.will_close or not whole:
             self._close()
         return response.status, found
 

@@ -1,0 +1,191 @@
+"""The Linux Fetcher against a TLS server that behaves and one that does not."""
+
+import http.server
+import ssl
+import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent.adapters.linux.fetcher import HttpsFetcher, split_server
+from agent.formats.errors import FormatError, Unavailable
+
+BODY = bytes(range(256)) * 40
+
+
+def certificate(folder, name, address):
+    """A self-signed certificate and its key, as files; the certificate's PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject).issuer_name(subject).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = made.public_bytes(serialization.Encoding.PEM)
+    (folder / f"{name}.pem").write_bytes(pem)
+    (folder / f"{name}.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return pem.decode()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers.get("Range")))
+        if self.path == "/moved":
+            self.answer(302, b"", Location=f"https://127.0.0.1:{self.server.server_port}/whole")
+        elif self.path == "/absent":
+            self.answer(404, b"no")
+        elif self.path == "/broken":
+            self.answer(500, b"oh")
+        elif self.path == "/cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"x" * 100)
+            self.close_connection = True
+        elif self.path == "/whole" and "Range" in self.headers:
+            first, last = self.headers["Range"].removeprefix("bytes=").split("-")
+            self.answer(206, BODY[int(first) : int(last) + 1])
+        else:  # /unranged answers a range with everything
+            self.answer(200, BODY)
+
+    def do_PUT(self):
+        self.server.asked.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.answer(204 if self.path == "/ok" else 409, b"")
+
+    def answer(self, status, body, **headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    ca = certificate(tmp_path, "server", "127.0.0.1")
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.daemon_threads = True
+    made.handle_error = lambda *_: None  # clients that refuse us are what some tests are about
+    made.asked, made.ca = [], ca
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    made.socket = context.wrap_socket(made.socket, server_side=True)
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def fetcher(server, tmp_path):
+    certificate(tmp_path, "device", "127.0.0.1")
+    made = HttpsFetcher(tmp_path / "device.pem", tmp_path / "device.key")
+    made.open(f"https://127.0.0.1:{server.server_port}", server.ca)
+    yield made
+    made._close()
+
+
+def test_a_body_comes_whole_or_one_byte_beyond_the_limit(fetcher):
+    assert fetcher.get("/whole", len(BODY)) == BODY
+    assert fetcher.get("/whole", 100) == BODY[:101]
+    assert fetcher.get("/whole", len(BODY)) == BODY
+
+
+def test_one_connection_serves_many_requests(fetcher, server):
+    fetcher.get("/whole", len(BODY))
+    kept = fetcher._connection.sock
+    for _ in range(3):
+        fetcher.get("/absent", 100)
+        fetcher.get("/whole", len(BODY))
+        fetcher.put("/ok", b"{}")
+    assert fetcher._connection.sock is kept
+
+
+def test_a_range_is_what_was_asked_for(fetcher, server):
+    assert fetcher.get("/whole", 4096, 1000, 50) == BODY[1000:1050]
+    assert server.asked == [("/whole", "bytes=1000-1049")]
+
+
+def test_a_server_that_ignores_the_range_is_no_use(fetcher):
+    with pytest.raises(Unavailable):
+        fetcher.get("/unranged", 4096, 1000, 50)
+
+
+def test_what_is_not_there_is_none(fetcher):
+    assert fetcher.get("/absent", 100) is None
+
+
+@pytest.mark.parametrize("path", ["/broken", "/moved", "/cut"])
+def test_errors_redirects_and_cut_bodies_are_unavailable_and_the_next_request_works(fetcher, server, path):
+    with pytest.raises(Unavailable):
+        fetcher.get(path, 4096)
+    assert ("/whole", None) not in server.asked
+    assert fetcher.get("/whole", len(BODY)) == BODY
+
+
+def test_a_document_is_put_or_not_accepted(fetcher, server):
+    fetcher.put("/ok", b"{}")
+    with pytest.raises(Unavailable):
+        fetcher.put("/not", b"{}")
+    assert server.asked[0] == ("/ok", b"{}")
+
+
+def test_a_server_of_another_ca_hears_no_request(fetcher, server, tmp_path):
+    fetcher.open(f"https://127.0.0.1:{server.server_port}", certificate(tmp_path, "other", "127.0.0.1"))
+    with pytest.raises(Unavailable, match="operator"):
+        fetcher.get("/whole", 100)
+    assert server.asked == []
+
+
+def test_a_server_of_another_name_hears_no_request(fetcher, server):
+    fetcher.open(f"https://127.0.0.2:{server.server_port}", server.ca)
+    with pytest.raises(Unavailable):
+        fetcher.get("/whole", 100)
+    assert server.asked == []
+
+
+def test_nothing_is_asked_before_a_server_is_known(tmp_path):
+    with pytest.raises(Unavailable):
+        HttpsFetcher(tmp_path / "x", tmp_path / "y").get("/", 1)
+
+
+def test_the_evidence_names_the_verified_connection(fetcher):
+    assert fetcher.connections() == []
+    fetcher.get("/whole", len(BODY))
+    (found,) = fetcher.connections()
+    assert found["verified"]
+    assert found["version"] in ("TLSv1.2", "TLSv1.3")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://a", "https://", "https://a/b", "https://u:p@a", "https://a?x", "https://a:x", "ftp://a", "https://[::"],
+)
+def test_only_plain_https_addresses_are_servers(url):
+    with pytest.raises(FormatError):
+        split_server(url)
+
+
+def test_an_address_has_a_port():
+    assert split_server("https://a.example") == ("a.example", 8443)
+    assert split_server("https://a.example:9/") == ("a.example", 9)
