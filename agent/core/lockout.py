@@ -5,8 +5,9 @@ waits up to 30 seconds, whoever asks, so that many sources gain nothing; it is n
 anyone lock the owner out. A source that has recently logged in to an account is not held up by other people's
 failures there.
 
-Tables are bounded; what is forgotten first is what has failed least. State survives restarts through `encode` and
-`parse`.
+Tables are bounded. Of the sources, the one that has failed least is forgotten first. An account is forgotten only when
+its time has come: while the table is full, all accounts without a place share one entry, so that trying many names
+hides no try at the one that is meant. State survives restarts through `encode` and `parse`.
 """
 
 from agent.formats import fields
@@ -23,7 +24,8 @@ MAX_ACCOUNT_WAIT_S = 30
 FORGET_S = 3600  # without a failure for this long, counting starts again
 KNOWN_S = 7 * 86400  # how long a successful login vouches for its source
 MAX_SOURCES = 256  # 256 and 64 entries keep the state below MAX_STATE_BYTES
-MAX_ACCOUNTS = 64
+MAX_ACCOUNTS = 64  # twice as many as a camera has users; the last place is that of OTHERS
+OTHERS = "(others)"  # the shared entry; no user can have this name
 MAX_KNOWN = 64
 MAX_KEY_CHARS = 64
 MAX_STATE_BYTES = 64 * 1024
@@ -39,7 +41,7 @@ class Entry(Value):
 
 
 class Lockout:
-    """The counters. `now` is in seconds of any clock that does not jump far; a step back only lengthens a wait."""
+    """The counters. `now` is in seconds of a clock that outsiders cannot move: a jump ahead would end every wait."""
 
     def __init__(self) -> None:
         self._sources: "dict[str, Entry]" = {}
@@ -51,13 +53,16 @@ class Lockout:
         place, account = source_key(source), _key(user)
         wait = _wait(self._sources.get(place), now, MAX_SOURCE_WAIT_S)
         if not self._knows(place, account, now):
-            wait = max(wait, _wait(self._accounts.get(account), now, MAX_ACCOUNT_WAIT_S))
+            wait = max(wait, _wait(self._accounts.get(self._seat(account, now)), now, MAX_ACCOUNT_WAIT_S))
         return wait
 
     def failed(self, source: str, user: str, now: int) -> None:
         """Count a wrong try. Tries made while `check` says wait are to be refused unseen, and not counted."""
-        _count(self._sources, source_key(source), now, MAX_SOURCES)
-        _count(self._accounts, _key(user), now, MAX_ACCOUNTS)
+        place = source_key(source)
+        if place not in self._sources and len(self._sources) >= MAX_SOURCES:
+            del self._sources[min(self._sources, key=lambda name: _weight(self._sources[name], name))]
+        _count(self._sources, place, now)
+        _count(self._accounts, self._seat(_key(user), now), now)
 
     def succeeded(self, source: str, user: str, now: int) -> None:
         """Forget the failures of this source and this account, and remember that they belong together."""
@@ -75,6 +80,11 @@ class Lockout:
         sources = sum(1 for entry in self._sources.values() if _wait(entry, now, MAX_SOURCE_WAIT_S))
         return sources + sum(1 for entry in self._accounts.values() if _wait(entry, now, MAX_ACCOUNT_WAIT_S))
 
+    def latest(self) -> int:
+        """The newest time in the counters: a clock that goes on from here forgets nothing too early."""
+        times = [entry.last_at for table in (self._sources, self._accounts) for entry in table.values()]
+        return max(times + list(self._known.values()), default=0)
+
     def encode(self) -> bytes:
         """The stored form, for `parse`."""
         return dump(
@@ -85,6 +95,15 @@ class Lockout:
                 "known": [[pair, self._known[pair]] for pair in sorted(self._known)],
             }
         )
+
+    def _seat(self, account: str, now: int) -> str:
+        """Under which name an account is counted: its own, or OTHERS while the table is full."""
+        table = self._accounts
+        if account in table or len(table) < MAX_ACCOUNTS - 1:
+            return account
+        for name in [name for name in table if now - table[name].last_at >= FORGET_S]:
+            del table[name]
+        return account if len(table) < MAX_ACCOUNTS - 1 else OTHERS
 
     def _knows(self, place: str, account: str, now: int) -> bool:
         since = self._known.get(account + " " + place)
@@ -140,13 +159,15 @@ def _wait(entry: "Entry | None", now: int, most_s: int) -> int:
     return max(0, min(most_s, 1 << doublings) - elapsed)
 
 
-def _count(table: "dict[str, Entry]", key: str, now: int, most: int) -> None:
+def _count(table: "dict[str, Entry]", key: str, now: int) -> None:
     entry = table.get(key)
-    if entry is None and len(table) >= most:
-        # Flooding the table with fresh names must not push out the one under attack.
-        del table[min(table, key=lambda name: (table[name].failures, table[name].last_at, name))]
     fresh = entry is None or now - entry.last_at >= FORGET_S
     table[key] = Entry(1 if fresh or entry is None else min(entry.failures + 1, _MAX_FAILURES), now)
+
+
+def _weight(entry: Entry, name: str) -> "tuple[int, int, str]":
+    """The order in which sources are forgotten: flooding with fresh ones must not push out the one that has failed."""
+    return entry.failures, entry.last_at, name
 
 
 def _rows(table: "dict[str, Entry]") -> "list[list[Any]]":

@@ -102,6 +102,50 @@ def test_flooding_the_tables_does_not_free_the_attacked_account() -> None:
     assert len(state.encode()) < lockout.MAX_STATE_BYTES
 
 
+def test_names_tried_in_between_hide_no_try_at_the_account_that_is_meant() -> None:
+    """A fresh address for every try, and fresh names to push the account out of its bounded table."""
+    state, now, tries, address = Lockout(), 0, 0, 0
+
+    def try_now(user: str) -> bool:
+        nonlocal address
+        address += 1
+        source = f"10.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+        if state.check(source, user, now):
+            return False
+        state.failed(source, user, now)
+        return True
+
+    for number in range(2 * lockout.MAX_ACCOUNTS):  # the table is full before the account's first failure
+        try_now(f"known{number % lockout.MAX_ACCOUNTS}")
+    while now < 3600:
+        tries += try_now("owner")
+        for number in range(3):
+            try_now(f"fresh{now}.{number}")
+        now += 1
+    assert tries < 3600 / lockout.MAX_ACCOUNT_WAIT_S + 20
+    assert len(state.encode()) < lockout.MAX_STATE_BYTES
+
+
+def test_accounts_have_places_again_when_failures_are_forgotten() -> None:
+    state = Lockout()
+    for number in range(4 * lockout.MAX_ACCOUNTS):
+        state.failed(f"10.0.0.{number}", f"u{number}", 0)
+    assert state.check("192.0.2.1", "owner", 0) > 0
+    assert state.check("192.0.2.1", "owner", lockout.FORGET_S) == 0
+    now = fail(state, 12, now=lockout.FORGET_S)
+    assert state.check("203.0.113.1", "owner", now) > 0
+    assert state.check("203.0.113.1", "somebody", now) == 0
+
+
+def test_latest_is_the_newest_time_of_all_tables() -> None:
+    state = Lockout()
+    assert state.latest() == 0
+    state.failed("192.0.2.1", "owner", 5)
+    assert state.latest() == 5
+    state.succeeded("192.0.2.1", "owner", 9)
+    assert lockout.parse(state.encode()).latest() == 9
+
+
 def test_case_of_the_user_name_does_not_multiply_tries() -> None:
     state = Lockout()
     for name in ("owner", "Owner", "OWNER", "oWner", "owneR"):

@@ -39,3 +39,9 @@ for body in (
         print(lockout.parse(body))
     except FormatError as error:
         print(error)
+
+many = lockout.Lockout()
+for number in range(2 * lockout.MAX_ACCOUNTS):
+    many.failed("10.0.0." + str(number), "u" + str(number), 7)
+print("others", many.check("192.0.2.1", "owner", 7), many.check("192.0.2.1", "owner", 7 + lockout.FORGET_S))
+print("latest", many.latest(), lockout.Lockout().latest())
