@@ -18,8 +18,8 @@ TELEMETRY_S = 120.0
 BROKER_S = 20.0
 RELEASES = ("1.0.0", "1.1.0", "1.2.0")
 MQTT_CONNACK = b"\x20"
-MQTT_CONNECT = b"\x10\x19\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x0cstranger-one"
-"""CONNECT, MQTT 5, clean start, client id `stranger-one` (MQTT 5.0, 3.1)."""
+MQTT_CONNECT = b"\x10\x1e\x00\x04MQTT\x05\x00\x00\x3c\x05\x11\x00\x27\x8d\x00\x00\x0cstranger-one"
+"""CONNECT, MQTT 5, client id `stranger-one`, which leaves a session as it finds it (MQTT 5.0, 3.1)."""
 
 
 def enrols(stage: Stage) -> str:

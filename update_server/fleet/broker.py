@@ -46,6 +46,8 @@ def config(folder: Path, pki: Path, port: int, listen: str) -> str:
         f"ciphers {TLS12_CIPHERS}",
         "require_certificate true",
         "use_identity_as_username true",
+        # Or one camera could connect under the client id of the ingest (or of another camera), and end its session.
+        "use_username_as_clientid true",
         f"max_packet_size {MAX_PACKET_BYTES}",
         "max_inflight_messages 100",
         "max_queued_messages 100000",

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 WAIT_S = 30
 
@@ -23,13 +25,12 @@ WAIT_S = 30
 class Link:
     """A camera's MQTT connection, synchronous for tests."""
 
-    def __init__(self, camera, context=None, will=True):
+    def __init__(self, camera, client_id=None):
         self.events = queue.Queue()
         self.topic = f"camward/1/{camera.id}/"
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, camera.id, protocol=mqtt.MQTTv5)
-        self.client.tls_set_context(context or camera.context())
-        if will:
-            self.client.will_set(self.topic + "state", b'{"v":1,"online":false}', 1, retain=True)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id or camera.id, protocol=mqtt.MQTTv5)
+        self.client.tls_set_context(camera.context())
+        self.client.will_set(self.topic + "state", b'{"v":1,"online":false}', 1, retain=True)
         self.client.on_connect = lambda c, d, f, reason, p: self.events.put(("connect", reason))
         self.client.on_publish = lambda c, d, mid, reason, p: self.events.put(("publish", reason))
         self.client.on_subscribe = lambda c, d, mid, reasons, p: self.events.put(("subscribe", reasons[0]))
@@ -156,12 +157,31 @@ def test_a_camera_cannot_write_or_read_foreign_topics(camera, link, new_camera):
 
 
 def ingest_client(server):
-    """A second client with the ingest's certificate (another client id, so that the real one stays)."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, "test-down", protocol=mqtt.MQTTv5)
+    """A second client with the ingest's certificate: it borrows the session, and the server soon takes it back."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, "test-down", protocol=mqtt.MQTTv5, manual_ack=True)
     client.tls_set_context(server.context(server.folder / "pki/ingest.pem", server.folder / "pki/ingest.key.pem"))
-    client.connect("127.0.0.1", server.mqtt_port)
+    keep = Properties(PacketTypes.CONNECT)
+    keep.SessionExpiryInterval = 3600
+    client.connect("127.0.0.1", server.mqtt_port, clean_start=False, properties=keep)
     client.loop_start()
     return client
+
+
+@pytest.mark.parametrize("whose", ["another camera's", "the ingest's"])
+def test_a_camera_under_a_foreign_client_id_ends_nobodys_session(camera, link, new_camera, whose):
+    thief = new_camera().enrol()
+    client_id = camera.id if whose == "another camera's" else "camward-ingest"
+    file = camera.server.folder / "broker/mosquitto.log"
+    before = len(file.read_text())
+    foreign = Link(thief, client_id)
+    again = Link(thief, client_id)
+    # An ended session would show as a second "connect" here.
+    assert not link.publish(f"{link.topic}up/telemetry", camera.envelope("telemetry", telemetry())).is_failure
+    log = file.read_text()[before:]
+    assert f"Client {client_id} already connected" not in log
+    assert f"Client {thief.id} already connected" in log
+    foreign.close()
+    again.close()
 
 
 def test_a_forged_name_in_the_certificate_request_gives_no_rights(camera, link):
