@@ -164,7 +164,7 @@ def _find(row: "Row", facts: "dict[str, Any]") -> Finding:
 def _declared(row: "Row", facts: "dict[str, Any]") -> str:
     """The declaration that answers a criterion, or an empty text."""
     declarations = facts.get("declaration")
-    if not isinstance(declarations, dict):
+    if not row.declaration or not isinstance(declarations, dict):
         return ""
     found = declarations.get(row.declaration)
     return found[:256] if isinstance(found, str) else ""

@@ -3,29 +3,49 @@
 Shapes of the facts, by probe. A probe that could not run is absent from the facts; it never guesses. Names of
 services are those of `services` in agent.json; listeners on the loopback interface are not listed.
 
-| probe | fact |
-|---|---|
-| `listeners` | `{"found": [{"proto": "tcp", "port": 443}]}`, every socket that the network can reach |
-| `login_negative` | `{"tried": [{"service", "port", "anonymous": R, "default": R}]}`, R is `in`, `refused` or
-`silent` | | `claim_state` | `{"state": "unclaimed" or "claimed" or "locked"}` |
-| `default_password` | `{"min_chars": 15, "blocklist": true, "changed_at": 0 or Unix seconds}` |
-| `system_accounts` | `{"checked": 2, "usable": ["root"]}`: accounts of the operating system that a password opens |
-| `password_change` | `{"exercised": true, "at": Unix seconds, "services": ["web"], "contradicted": []}`: a value was
-set and proven on the live services; `contradicted` says where the services behaved otherwise, and then it was taken
-back | | `lockout_selftest` | `{"tried": [{"service", "blocked": true, "after": 5}]}`: wrong
-tries until the agent said wait | | `update_refusals` | `{"tried": [{"attack": A, "refused": true, "code"}]}`, A is
-`bit_flip`, `wrong_key`, `truncated`, `older` | | `update_history` | `{"from", "to", "committed": true, "boots_since":
-1, "user_steps": 0}`: the last update that was committed | | `identity` | `{"model", "version", "serial"}` of the
-running system | | `identity_shown` | `{"model", "version", "local": true,
-"server": true}`: who is shown what the camera is | | `storage_permissions` | `{"checked": 9, "wrong": ["path:
-why"]}`: modes and owners of the declared assets | | `mounts` | `{"root_read_only": true, "data_options": ["nosuid",
-"nodev", "noexec"]}` | | `verity` | `{"active": true}`: the root is a dm-verity device |
-| `tls_listeners` | `{"tried": [{"service", "port", "tls": true, "version": "TLSv1.3"}]}` |
-| `tls_connections` | `{"open": [{"peer", "version", "verified": true}]}`: the agent's own connections |
-| `power_loss` | `{"unclean": 1, "settings_kept": true, "version_kept": true}`: digests over an unclean shutdown |
-| `erase` | `{"done": true, "remaining": [], "version_kept": true}` |
-| `declaration` | the manufacturer's declarations: `listeners` (as above), `disclosure_policy`,
-`update_priority_policy`, `user_manual`, `user_information` (https addresses), `support_ends` |
+R is `in`, `refused` or `silent`; A is `bit_flip`, `wrong_key`, `truncated` or `older`; T is Unix seconds.
+
+listeners
+    `{"found": [{"proto": "tcp", "port": 443}]}`: every socket that the network can reach
+login_negative
+    `{"tried": [{"service", "port", "anonymous": R, "default": R}]}`
+claim_state
+    `{"state": "unclaimed" or "claimed" or "locked"}`
+default_password
+    `{"min_chars": 15, "blocklist": true, "changed_at": 0 or T}`: the shortest password that may be set, and whether a
+    well-known one is refused, both tried
+system_accounts
+    `{"checked": 2, "usable": ["root"]}`: accounts of the operating system that a password opens
+password_change
+    `{"exercised": true, "at": T, "services": ["web"], "contradicted": []}`: a value was set and proven on the live
+    services; `contradicted` says where they behaved otherwise, and then it was taken back
+lockout_selftest
+    `{"tried": [{"service", "blocked": true, "after": 5}]}`: wrong tries until the agent said wait
+update_refusals
+    `{"tried": [{"attack": A, "refused": true, "code"}]}`
+update_history
+    `{"from", "to", "committed": true, "boots_since": 1, "user_steps": 0}`: the last update that was committed
+identity
+    `{"model", "version", "serial"}` of the running system
+identity_shown
+    `{"model", "version", "local": true, "server": true}`: who is shown what the camera is
+storage_permissions
+    `{"checked": 9, "wrong": ["path: why"]}`: modes and owners of the declared assets
+mounts
+    `{"root_read_only": true, "data_options": ["nosuid", "nodev", "noexec"]}`
+verity
+    `{"active": true}`: the root is a dm-verity device
+tls_listeners
+    `{"tried": [{"service", "port", "tls": true, "version": "TLSv1.3"}]}`
+tls_connections
+    `{"open": [{"peer", "version", "verified": true}]}`: the agent's own connections
+power_loss
+    `{"unclean": 1, "settings_kept": true, "version_kept": true}`: digests over an unclean shutdown
+erase
+    `{"done": true, "remaining": [], "version_kept": true}`
+declaration
+    the manufacturer's declarations: `listeners` (as above), `disclosure_policy`, `update_priority_policy`,
+    `user_manual`, `user_information` (https addresses), `support_ends`
 """
 
 from agent.formats import fields
@@ -168,9 +188,8 @@ def easy_update(facts: "Facts") -> "Verdict":
         return INCONCLUSIVE, "no update has been committed yet"
     steps = fields.integer(fact, "user_steps")
     if steps:
-        return INCONCLUSIVE, "the last update took " + str(
-            steps
-        ) + " steps of the user's; whether that is simple is for a person"
+        taken = "the last update took " + str(steps) + " steps of the user's"
+        return INCONCLUSIVE, taken + "; whether that is simple is for a person"
     return PASS, "the last update needed no step of the user's"
 
 

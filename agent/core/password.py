@@ -151,35 +151,32 @@ def _violation(code: str, number: int = 0) -> Violation:
 def _is_common(folded: str, blocklist: Blocklist) -> bool:
     """Listed, or up to three listed words with too little of one's own between and around them.
 
-    `best[w]` holds, for each prefix of the password, the fewest hard characters left when at most `w` listed words are
-    taken out of it.
+    Round by round one word more is taken out; `before` holds, for each prefix of the password, the fewest hard
+    characters left.
     """
     if blocklist.contains(folded):
         return True
     size = len(folded)
     hard = [at == 0 or not _is_easy(folded[at - 1], folded[at]) for at in range(size)]
-    words = [
-        (start, end)
-        for end in range(MIN_WORD_CHARS, size + 1)
-        for start in range(max(0, end - MAX_WORD_CHARS), end - MIN_WORD_CHARS + 1)
-        if blocklist.contains(folded[start:end])
-    ]
-    before = _fewest(size, hard, (), [])
+    words: "list[list[int]]" = [[] for _ in range(size + 1)]
+    for end in range(MIN_WORD_CHARS, size + 1):
+        for start in range(max(0, end - MAX_WORD_CHARS), end - MIN_WORD_CHARS + 1):
+            if blocklist.contains(folded[start:end]):
+                words[end].append(start)
+    before = _fewest(hard, [[] for _ in words], [0] * (size + 1))
     for _ in range(MAX_LISTED_WORDS):
-        before = _fewest(size, hard, words, before)
-    return bool(words) and before[size] < MIN_OWN_CHARS
+        before = _fewest(hard, words, before)
+    return any(words) and before[size] < MIN_OWN_CHARS
 
 
-def _fewest(
-    size: int, hard: "list[bool]", words: "list[tuple[int, int]] | tuple[()]", before: "list[int]"
-) -> "list[int]":
-    """One word more than `before`: the fewest hard characters left of each prefix."""
-    found = [0] * (size + 1)
-    for end in range(1, size + 1):
-        found[end] = found[end - 1] + (1 if hard[end - 1] else 0)
-        for start, stop in words:
-            if stop == end:
-                found[end] = min(found[end], before[start])
+def _fewest(hard: "list[bool]", words: "list[list[int]]", before: "list[int]") -> "list[int]":
+    """One word more than `before`: the fewest hard characters left of each prefix. `words[end]`: where words begin."""
+    found = [0]
+    for end in range(1, len(words)):
+        left = found[end - 1] + (1 if hard[end - 1] else 0)
+        for start in words[end]:
+            left = min(left, before[start])
+        found.append(left)
     return found
 
 
@@ -205,10 +202,9 @@ def _plain(text: str) -> str:
 
 
 def _unit(text: str) -> str:
-    """
+    """The shortest unit of at most LONGEST_UNIT characters whose repetition (the last may be cut) is the text.
 
-    He shortest unit of at most LONGEST_UNIT characters whose repetition (the last may be cut) is the text, else the
-    text.
+    Where there is none, the text itself.
     """
     for length in range(1, min(LONGEST_UNIT, len(text) // 2) + 1):
         if all(text[at] == text[at - length] for at in range(length, len(text))):

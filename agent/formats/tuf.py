@@ -1,8 +1,7 @@
 """TUF metadata: bytes to values, nothing verified yet (that is `agent.core.trust`).
 
 The format is the TUF specification's JSON (1.0, section 4) as python-tuf writes it. Members we do not know are kept
-where it
-matters: the signature is checked over the canonical form of everything under `signed`.
+where it matters: the signature is checked over the canonical form of everything under `signed`.
 Only ECDSA P-256 keys are understood; other keys are kept as unsupported, ignored and never counted.
 """
 

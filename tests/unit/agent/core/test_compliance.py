@@ -176,6 +176,12 @@ def test_documents_are_declared_or_inconclusive(row: compliance_checks.Row, decl
     assert verdicts(facts)[row.criterion] == "INCONCLUSIVE"
 
 
+def test_a_declaration_without_a_name_stands_in_for_no_measurement() -> None:
+    facts = changed("declaration", "", "https://example.com/everything")
+    del facts["erase"]
+    assert verdicts(facts)["S1.1-15"] == "INCONCLUSIVE"
+
+
 @pytest.mark.parametrize("facts", [{}, {"declaration": GOOD["declaration"]}])
 def test_an_empty_report_is_an_error(facts: dict[str, Any]) -> None:
     with pytest.raises(FormatError):
