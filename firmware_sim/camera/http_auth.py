@@ -110,8 +110,9 @@ class Gate:
     def check(self, head: Head, source: str) -> Reply | None:
         """Ask about the credentials of a request.
 
-            Returns: The login service's reply; None when the request carries none that can be asked about, so a
-            challenge is due.
+        Returns:
+            The login service's reply; None when the request carries none that can be asked about, so a challenge is
+            due.
 
         Raises:
             LoginUnavailable: no answer: refuse.
