@@ -149,9 +149,12 @@ class Agent:
         self._guard.save()
 
     def _command(self) -> None:
-        if self._desk.now - self._last_command >= COMMAND_EVERY_S:
-            self._last_command = self._desk.now
-            self._updating.check_now()
+        due = self._last_command + COMMAND_EVERY_S
+        if self._desk.now < due:
+            self._desk.at("command", due, self._command)
+            return
+        self._last_command = self._desk.now
+        self._updating.check_now()
 
     def _enrolled(self, record: "Ownership") -> None:
         self._reporting.enrolled(record)

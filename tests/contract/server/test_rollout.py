@@ -24,7 +24,14 @@ def test_a_good_release_is_committed_and_a_bad_one_pauses(server, release, bad_r
     link = Link(camera)
     up = link.topic + "up/"
 
+    link.client.subscribe(link.topic + "down/#", 1)
+    assert not link.expect("subscribe").is_failure
+
     good = server.json("rollout", "create", "1.1.0", "--phases", "100%", "--group", "bridge")
+    nudge = link.expect("message")  # told to look, instead of waiting for its next check
+    assert (nudge.topic, nudge.payload) == (link.topic + "down/command", b'{"type":"check","v":1}')
+    link.client.unsubscribe(link.topic + "down/#")
+
     assert (good["state"], len(good["devices"])) == ("running", 1)
     with camera.client() as client:
         outcome, stored, _ = device_check(camera, client)
