@@ -7,6 +7,8 @@ import hashlib
 import json
 import socket
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +17,13 @@ from typing import Any
 from firmware_sim.demo.person import Person, Place
 from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.provision import Device
+from firmware_sim.image.store import default_store
 from firmware_sim.netns import FRONT_ADDRESS, PERSON_ADDRESS
 from firmware_sim.qemu.deadline import Deadline
 from firmware_sim.qemu.machine import Machine
-from firmware_sim.qemu.snapshots import TAG
+from firmware_sim.qemu.provisioned import hardware_of
+from firmware_sim.qemu.snapshots import TAG, Snapshots
+from tests.emulated.conftest import FRONT, WATCHDOG_S, until_ready
 
 BOOT_S = 240.0
 ANSWER_S = 240.0
@@ -84,6 +89,7 @@ class LabCamera:
     def restart(self, program: str) -> None:
         """End `agent` or `camera`; init starts it again."""
         module = {"agent": "agent.main run", "camera": "firmware_sim.camera"}[program]
+        self.machine.console.skip()
         self.shell(PROCESS.format(module))
         self.machine.console.wait_for(f"camward-{program}: ready", Deadline(BOOT_S), unless=("Kernel panic",))
 
@@ -115,6 +121,25 @@ def claim(machine: Machine, device: Device, folder: Path) -> None:
             if "password_change" in camera.evidence()["facts"]:
                 return
     raise AssertionError("the claim is not in the evidence")
+
+
+@contextmanager
+def claimed(camera_of: Callable[[str], Device], folder: Path) -> Iterator[LabCamera]:
+    """A claimed lab camera, from a snapshot where there is one."""
+    device = camera_of("lab-1.0.0")
+
+    def reach(machine: Machine) -> None:
+        until_ready(machine)
+        claim(machine, device, folder)
+
+    snapshots = Snapshots(default_store().root / "run" / "snapshots")
+    hardware = hardware_of(device, shell=True)
+    with (
+        snapshots.machine(hardware, "claimed", reach, forwards=FRONT, watchdog_s=WATCHDOG_S) as machine,
+        Person(place_of(machine), PERSON_ADDRESS, folder) as person,
+    ):
+        person.meet(Deadline(BOOT_S))
+        yield LabCamera(machine, device, person)
 
 
 def verdicts(report: dict[str, Any]) -> dict[str, str]:

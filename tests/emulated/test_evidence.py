@@ -1,7 +1,7 @@
 """Evidence from a live camera: every PASS is broken on that camera once and seen to FAIL; no probe, no PASS.
 
-The healthy camera of these tests is claimed and was never updated; the criteria that need an update are broken in
-test_evidence_enrolled.py.
+The healthy camera of these tests is claimed and was never updated nor enrolled; what needs that is broken in
+test_install.py.
 """
 
 import copy
@@ -14,25 +14,10 @@ import pytest
 from agent.core import compliance
 from agent.core.compliance_checks import CHECKS
 from agent.core.trust import Device as Subject
-from firmware_sim.demo.person import Person
 from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.provision import Device
-from firmware_sim.image.store import default_store
-from firmware_sim.netns import PERSON_ADDRESS
 from firmware_sim.qemu.deadline import Deadline
-from firmware_sim.qemu.provisioned import hardware_of
-from firmware_sim.qemu.snapshots import Snapshots
-from tests.emulated.conftest import FRONT, WATCHDOG_S, until_ready
-from tests.emulated.lab_camera import (
-    BOOT_S,
-    PASSWORD,
-    USER,
-    LabCamera,
-    claim,
-    place_of,
-    reasons,
-    verdicts,
-)
+from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed, reasons, verdicts
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = compliance.parse_catalogue((ROOT / "agent/core/star1.json").read_bytes())
@@ -43,21 +28,8 @@ NEW_PASSWORD = "gale-Tanuki-71-brook"
 
 @pytest.fixture(scope="module")
 def lab(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCamera]:
-    device = camera_of("lab-1.0.0")
-    folder = tmp_path_factory.mktemp("lab")
-
-    def reach(machine: Any) -> None:
-        until_ready(machine)
-        claim(machine, device, folder)
-
-    snapshots = Snapshots(default_store().root / "run" / "snapshots")
-    hardware = hardware_of(device, shell=True)
-    with (
-        snapshots.machine(hardware, "claimed", reach, forwards=FRONT, watchdog_s=WATCHDOG_S) as machine,
-        Person(place_of(machine), PERSON_ADDRESS, folder) as person,
-    ):
-        person.meet(Deadline(BOOT_S))
-        yield LabCamera(machine, device, person)
+    with claimed(camera_of, tmp_path_factory.mktemp("lab")) as camera:
+        yield camera
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +43,13 @@ def healthy(lab: LabCamera) -> dict[str, Any]:
 
 
 def lets_strangers_in(lab: LabCamera) -> None:
-    """The camera application shows pictures to whoever asks without a login."""
+    """The camera application answers ONVIF requests that carry no login."""
     _replace_login(
         lab,
         "_check = Gate.check\n"
         "def check(self, head, source):\n"
-        "    return _check(self, head, source) if head.get('authorization') else Reply(ok=True, code='', fields=IN)\n"
+        "    anonymous = self._service == 'onvif' and not head.get('authorization')\n"
+        "    return Reply(ok=True, code='', fields=IN) if anonymous else _check(self, head, source)\n"
         "Gate.check = check\n",
     )
 
@@ -172,7 +145,7 @@ class Breaking(NamedTuple):
 
 
 BREAKINGS = (
-    Breaking(lets_strangers_in, {"S1.1-01": "let an anonymous login in"}),
+    Breaking(lets_strangers_in, {"S1.1-01": "onvif let an anonymous login in"}),
     Breaking(
         has_a_back_door_and_no_lockout,
         {"S1.1-02": "default login in", "S1.1-04": "takes wrong passwords without end"},

@@ -1,0 +1,158 @@
+"""A lab camera that is claimed and enrolled with a real update server, and power cuts while it updates."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agent.formats.boot_record import NO_TRIAL, BootRecord, newer
+from firmware_sim.demo import images
+from firmware_sim.demo.operator import Operator
+from firmware_sim.demo.steps_camera import patiently
+from firmware_sim.image.build import BuiltImage
+from firmware_sim.image.provision import Device
+from firmware_sim.qemu.deadline import Deadline, wait_until
+from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed
+
+UPDATE_S = 420.0
+ENROLLED = "enrolled"
+NEWER = "1.1.0"
+PANIC = ("Kernel panic", "camward-boot: nothing to boot")
+RECORD_BYTES = 512
+
+
+@dataclass
+class Fleet:
+    """The operator's server and the one camera of it."""
+
+    operator: Operator
+    lab: LabCamera
+    built: BuiltImage
+    device_id: str
+
+    def on_server(self) -> dict[str, Any]:
+        """What the server knows of the camera."""
+        return self.operator.device(self.device_id)
+
+    def committed(self) -> int:
+        """How often the server was told that the camera has committed the newer release."""
+        return sum(event["event"] == "committed" and event["to"] == NEWER for event in self.on_server()["updates"])
+
+    def assign(self, version: str) -> None:
+        """Have the director tell the camera to install a release, or `none`."""
+        command = [sys.executable, "-m", "update_server.main", "device", "assign", self.device_id, version]
+        subprocess.run(
+            [*command, "--dir", str(self.operator.server)], check=True, capture_output=True, timeout=UPDATE_S
+        )
+
+    def evidence(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until the newest report on the server is `wanted`."""
+
+        def look() -> dict[str, Any] | None:
+            found = self.on_server()["evidence"]
+            return None if found is None else dict(found["report"])
+
+        report: dict[str, Any] = self.operator.wait_for(
+            look, lambda seen: seen is not None and wanted(seen), Deadline(UPDATE_S), "the evidence on the server"
+        )
+        return report
+
+    def record(self) -> BootRecord:
+        """The boot record that counts, read from outside."""
+        copies = [self.lab.machine.read_disk(offset, RECORD_BYTES) for offset in self.built.layout.boot_record]
+        record, _ = newer(copies[0], copies[1])
+        assert record is not None
+        return record
+
+    def booted(self, deadline: Deadline) -> str:
+        """Wait for a boot after the last thing waited for: a verified slot, its agent, and that it knows which.
+
+        Returns:
+            The slot.
+        """
+        console = self.lab.machine.console
+        found, _ = console.wait_for_any(
+            [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
+        )
+        slot = found.split()[2]
+        left = ["camward-agent: ready", "camward-camera: ready"]
+        while left:
+            left.remove(console.wait_for_any(left, deadline, unless=PANIC)[0])
+        assert self.asked("slot") == slot
+        return slot
+
+    def asked(self, name: str) -> Any:
+        """Log in on the camera's page and look at one member of its status."""
+        person = self.lab.person
+        person.close()
+        person.meet(Deadline(BOOT_S))
+
+        def sign_in() -> bool:
+            return bool(patiently(partial(person.ask, "/api/login", {"user": USER, "password": PASSWORD})).ok)
+
+        wait_until(sign_in, Deadline(BOOT_S), "the owner's login")  # just after a boot the agent is busy
+        return person.ask("/api/device").body[name]
+
+    def cut(self) -> None:
+        """Cut the power and give it again."""
+        machine = self.lab.machine
+        machine.power_cut()
+        machine.console.skip()
+        machine.power_on()
+
+    def complete(self, before: int, deadline: Deadline) -> None:
+        """Wait until the newer release runs, is committed, and the server knows it."""
+        self.operator.wait_for(
+            lambda: (self.on_server(), self.committed()),
+            lambda seen: seen[0]["online"] and seen[0]["version"] == NEWER and seen[1] > before,
+            deadline,
+            f"{NEWER} committed on the server",
+        )
+        record = self.record()
+        assert (record.active, record.trial) == ("b", NO_TRIAL)
+        length = images.load(f"product-{NEWER}").slot.stat().st_size
+        installed = self.lab.machine.read_disk(self.built.layout.slot("b"), length)
+        assert installed == images.load(f"product-{NEWER}").slot.read_bytes()
+
+
+@contextmanager
+def enrolled(camera_of: Callable[[str], Device], folder: Path) -> Iterator[Fleet]:
+    """A server of its own with the newer release published, and a claimed lab camera enrolled with it.
+
+    The camera's state is kept in the machine as the snapshot `enrolled`.
+    """
+    home = folder / "operator"
+    home.mkdir()
+    made = images.operator_home()
+    for name in ("pristine", "server.offline"):
+        shutil.copytree(made / name, home / name)
+    shutil.copy2(made / "administrator.json", home)
+    newest = images.load(f"product-{NEWER}")
+    with Operator(home) as operator, claimed(camera_of, folder) as lab:
+        operator.begin_anew()
+        operator.serve()
+        operator.publish(newest.slot, newest.tree, newest.release_json)
+        set_clock(lab)
+        fleet = Fleet(operator, lab, newest, "")
+        assert fleet.asked("enrolment")["phase"] != "enrolled"
+        answer = lab.person.ask("/api/enrol", {"token": operator.token()})
+        assert answer.ok, answer.text
+        seen = operator.wait_for(operator.devices, _is_online, Deadline(BOOT_S), "the camera in the operator's list")
+        fleet.device_id = str(seen[0]["id"])
+        lab.machine.save(ENROLLED)
+        yield fleet
+
+
+def set_clock(lab: LabCamera) -> None:
+    """After a snapshot the guest's clock stands where it was."""
+    lab.shell(f"date -s @{int(time.time())} >/dev/null")
+
+
+def _is_online(devices: list[dict[str, Any]]) -> bool:
+    return bool(devices) and bool(devices[0]["online"])

@@ -1,0 +1,153 @@
+"""A real update from a real server, with the power cut at chosen moments; and the evidence that follows from it.
+
+One camera's life, told in order: each test goes on where the one before has ended.
+"""
+
+import base64
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from agent.formats import envelope
+from agent.formats.boot_record import NO_TRIAL, encode
+from firmware_sim.image.provision import Device
+from firmware_sim.qemu.deadline import Deadline, wait_until
+from tests.emulated.fleet import NEWER, PANIC, UPDATE_S, Fleet, enrolled
+from tests.emulated.lab_camera import AGENT, BOOT_S, reasons, verdicts
+
+UNVERIFIED_TLS = (
+    "import ssl\n"
+    "from agent.adapters.linux import honest_tls\n"
+    "from agent.adapters.linux.honest_tls import loopback_context\n"
+    "def client_context(*arguments):\n"
+    "    context = honest_tls.client_context(*arguments)\n"
+    "    context.check_hostname = False\n"
+    "    context.verify_mode = ssl.CERT_NONE\n"
+    "    return context\n"
+)
+"""Takes any server's certificate."""
+
+
+@pytest.fixture(scope="module")
+def fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with enrolled(camera_of, tmp_path_factory.mktemp("fleet")) as found:
+        yield found
+
+
+def registered_key(fleet: Fleet) -> ec.EllipticCurvePublicKey:
+    """The evidence key that the server took at enrolment."""
+    with sqlite3.connect(f"file:{fleet.operator.server / 'server.db'}?mode=ro", uri=True) as database:
+        (pem,) = database.execute("SELECT evidence_key FROM device WHERE id = ?", (fleet.device_id,)).fetchone()
+    database.close()
+    key = serialization.load_pem_public_key(pem.encode())
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return key
+
+
+def verify(key: ec.EllipticCurvePublicKey, message: envelope.Envelope) -> None:
+    """Raises InvalidSignature."""
+    r, s = (int.from_bytes(half, "big") for half in (message.signature[:32], message.signature[32:]))
+    key.verify(encode_dss_signature(r, s), envelope.message(message), ec.ECDSA(hashes.SHA256()))
+
+
+def test_the_report_is_signed_by_the_registered_evidence_key_and_an_altered_one_is_not(fleet: Fleet):
+    lab = fleet.lab
+    lab.machine.link(False)  # so that the report stays in the outbox
+    lab.evidence()
+    name = lab.shell("ls /data/camward/outbox | grep evidence | tail -n 1")
+    wire = base64.b64decode(lab.shell(f"base64 /data/camward/outbox/{name}"))
+    lab.machine.link(True)
+    message = envelope.parse(wire)
+    assert message.id == fleet.device_id
+    key = registered_key(fleet)
+    verify(key, message)
+    body = dict(message.body, findings=[dict(one, verdict="FAIL") for one in message.body["findings"]])
+    for altered in (message.replace(body=body), message.replace(at=message.at + 1), message.replace(seq=9999)):
+        with pytest.raises(InvalidSignature):
+            verify(key, altered)
+    with pytest.raises(InvalidSignature):
+        verify(ec.generate_private_key(ec.SECP256R1()).public_key(), message)
+
+
+def test_own_connections_that_verify_nobody_fail(fleet: Fleet):
+    lab = fleet.lab
+
+    def connected() -> dict[str, Any]:
+        seen: list[dict[str, Any]] = []
+
+        def look() -> bool:
+            seen[:] = [lab.evidence()]
+            return bool(seen[0]["facts"]["tls_connections"]["open"])
+
+        wait_until(look, Deadline(BOOT_S), "a connection of the agent's own")
+        return seen[0]
+
+    healthy = connected()
+    assert verdicts(healthy)["S1.1-12"] == "PASS", reasons(healthy)["S1.1-12"]
+    assert all(one["verified"] for one in healthy["facts"]["tls_connections"]["open"])
+    lab.replace("agent/adapters/linux", "tls", UNVERIFIED_TLS)
+    lab.restart("agent")
+    report = connected()
+    assert verdicts(report)["S1.1-12"] == "FAIL"
+    assert "is not verified TLS" in reasons(report)["S1.1-12"]
+
+
+def test_an_update_completes_in_spite_of_power_cuts_in_mid_install_and_on_trial(fleet: Fleet):
+    lab = fleet.lab
+    fleet.cut()  # and what the test before has broken is whole again
+    assert fleet.booted(Deadline(BOOT_S)) == "a"
+    before = verdicts(lab.evidence())
+    assert before["S1.1-06"] == "INCONCLUSIVE"
+    fleet.assign(NEWER)
+    deadline = Deadline(UPDATE_S)
+    phase = "cat /data/camward/update/state.json 2>/dev/null || true"
+    wait_until(lambda: '"installing"' in lab.shell(phase), deadline, "the installation")
+    fleet.cut()
+    record = fleet.record()
+    assert (record.active, record.trial) == ("a", NO_TRIAL)
+    assert fleet.booted(deadline) == "a"
+    lab.machine.console.wait_for("camward-boot: starting slot b", deadline, unless=PANIC)
+    fleet.cut()
+    record = fleet.record()
+    assert (record.active, record.trial) == ("a", "b")
+    assert fleet.booted(deadline) == "b"
+    fleet.complete(0, deadline)
+
+
+def test_the_new_version_is_in_the_evidence_once_it_has_survived_a_restart(fleet: Fleet):
+    fleet.cut()
+    assert fleet.booted(Deadline(BOOT_S)) == "b"
+
+    report = fleet.evidence(lambda seen: verdicts(seen)["S1.1-06"] == "PASS")
+    assert verdicts(report)["S1.1-07"] == "PASS"
+    assert "FAIL" not in verdicts(report).values()
+
+
+def test_a_camera_that_fell_back_to_the_old_version_fails(fleet: Fleet):
+    lab, layout = fleet.lab, fleet.built.layout
+    fleet.assign("none")
+    record = fleet.record().replace(active="a")
+    lab.machine.power_cut()
+    for offset in layout.boot_record:
+        lab.machine.write_disk(offset, encode(record))
+    lab.machine.console.skip()
+    lab.machine.power_on()
+    assert fleet.booted(Deadline(BOOT_S)) == "a"
+    report = lab.evidence()
+    assert verdicts(report)["S1.1-06"] == "FAIL"
+    assert "but 1.0.0 runs" in reasons(report)["S1.1-06"]
+
+
+def test_an_update_that_somebody_asked_for_is_no_update_without_a_step(fleet: Fleet):
+    before = fleet.committed()
+    fleet.lab.shell(f"{AGENT} check")
+    fleet.assign(NEWER)
+    fleet.complete(before, Deadline(UPDATE_S))
+    report = fleet.evidence(lambda seen: seen["facts"]["update_history"]["user_steps"] > 0)
+    assert verdicts(report)["S1.1-07"] == "N/A"  # the manual is declared; whether it is simple is for a person
