@@ -173,6 +173,14 @@ class Operator:
         """
         return dict(self._ask("device", "show", device_id))
 
+    def take_back(self, device_id: str) -> None:
+        """Order a camera to install nothing.
+
+        Raises:
+            StepFailed: the server refused.
+        """
+        self._command("device", "assign", device_id, "none", "--dir", str(self.server))
+
     def roll_out(self, version: str) -> int:
         """Start a rollout and return its number.
 

@@ -7,11 +7,14 @@ from typing import Any
 from agent.formats.boot_record import NO_TRIAL, RECORD_BYTES, BootRecord, newer
 from firmware_sim.demo.stage import AGENT_READY, BOOT_S, CAMERA_READY, HEALTHY, UPDATE_S, Stage
 from firmware_sim.demo.step import StepFailed, require
+from firmware_sim.demo.steps_fleet import sign_in
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.qemu.deadline import Deadline, wait_until
 
 REFUSAL_S = 240.0
-INSTALL_LOOK_S = 1.0
+INSTALL_LOOK_S = 0.3
+"""The camera is held still while we look, and an installation takes some seconds of its own time."""
+PAGE_LOOK_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def older(stage: Stage) -> str:
     code = _next_refusal(stage, known)
     require(code == "rollback", f"the older release was refused as {code!r}, not as rollback")
     _require_untouched(before, look(stage), "an older release")
+    stage.operator.take_back(stage.device_id)
+    _settled(stage)
     return "1.0.0, genuine and ordered with stolen online keys, is refused as rollback; nothing written"
 
 
@@ -192,12 +197,24 @@ def _committed(stage: Stage, version: str, deadline: Deadline) -> dict[str, Any]
     return seen
 
 
+def _settled(stage: Stage) -> None:
+    """Wait until the camera has looked again and found nothing to do, which ends its growing pauses after a refusal."""
+
+    def up_to_date() -> bool:
+        sign_in(stage)
+        update = stage.person.ask("/api/device").body.get("update", {})
+        return bool(update.get("phase") == "idle" and update.get("last_result") == "up to date")
+
+    wait_until(up_to_date, Deadline(REFUSAL_S), "the camera's next look at the server", PAGE_LOOK_S)
+
+
 def _refused(stage: Stage, version: str) -> str:
     """Roll out, wait for the refusal's code, and take the rollout back."""
     known = len(_refusals(stage.operator.device(stage.device_id)))
     number = stage.operator.roll_out(version)
     code = _next_refusal(stage, known)
     stage.operator.abort(number)
+    _settled(stage)
     return code
 
 

@@ -15,9 +15,10 @@ from rich.text import Text
 
 from firmware_sim.demo.step import StageT, Step, StepFailed
 from firmware_sim.files import write_json
+from firmware_sim.image.errors import ImageError
 from firmware_sim.qemu.errors import MachineError
 
-EXPECTED = (StepFailed, MachineError, httpx.HTTPError, OSError)
+EXPECTED = (StepFailed, MachineError, ImageError, httpx.HTTPError, OSError)
 """What a step may fail with; anything else is a bug of ours and ends with its traceback."""
 
 

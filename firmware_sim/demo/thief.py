@@ -61,10 +61,15 @@ class Thief:
         """Order one camera to install `target`, however old it is, signed with the stolen online keys.
 
         Raises:
-            StepFailed: the target was never released, or the camera is unknown to the server.
+            StepFailed: the target was never released, the camera is unknown to the server, or its database is not what
+                the thief knows.
         """
-        now = int(time.time())
-        files = {target: self._released(target)}
+        try:
+            self._order(device_id, {target: self._released(target)}, int(time.time()))
+        except sqlite3.Error as error:
+            raise StepFailed(f"the thief cannot use the server's database: {error}") from error
+
+    def _order(self, device_id: str, files: dict[str, Any], now: int) -> None:
         with closing(sqlite3.connect(self._server / "server.db", timeout=DATABASE_BUSY_S)) as database, database:
             database.execute("BEGIN IMMEDIATE")
             below: tuple[int, bytes] | None = None
