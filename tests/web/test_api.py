@@ -45,6 +45,12 @@ def test_without_a_valid_token_nothing_is_said(fleet, header):
             assert answer.status_code in (401, 405), path
 
 
+def test_a_long_body_is_refused_before_anybody_is_asked_who_they_are(fleet):
+    with httpx.Client(verify=fleet.context(), base_url=fleet.people_url + "/api/v1") as client:
+        assert client.post("/rollouts", content=b" " * 1000).status_code == 401
+        assert client.post("/rollouts", content=b" " * 70_000).status_code == 400
+
+
 def test_a_reading_token_changes_nothing(reader):
     assert reader.post("/rollouts/2/abort").status_code == 403
     assert reader.post("/enrolment-tokens", json={}).status_code == 403

@@ -1,11 +1,12 @@
 """What arrives over MQTT, taken into the database: idempotent, in batches, each batch one transaction.
 
-A message that is malformed, not from the camera its topic names, or wrongly signed is recorded as refused and then
-forgotten; it never stops the ones behind it.
+A message that is malformed, not from the camera its topic names, wrongly signed, or one too many is recorded as refused
+and then forgotten; it never stops the ones behind it.
 """
 
+import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from agent.formats import envelope as envelopes
@@ -20,13 +22,26 @@ from agent.formats import evidence, messages
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
+from update_server.db.session import Database
 from update_server.fleet import devices
 
+LOG = logging.getLogger("camward.ingest")
 TOPIC = re.compile(
     r"camward/1/(?P<id>[a-z2-7]{26})/(?:up/(?P<kind>telemetry|alarm|evidence|report)|(?P<state>state))\Z"
 )
 TROUBLE = ("rolled_back", "refused", "failed")  # events that need a person's attention
 HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, 3.4)
+CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
+MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
+DAY_S = 86_400
+# What one camera may store in a day, by kind: so many messages of so many bytes. Honest cameras stay far below
+# (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk.
+LIMITS = {
+    "telemetry": (20_000, 8192),
+    "alarm": (500, 8192),
+    "report": (500, 8192),
+    "evidence": (100, envelopes.MAX_ENVELOPE_BYTES),
+}
 
 # Told about each verified update report, inside the transaction.
 OnReport = Callable[[Session, Device, UpdateEvent, int], None]
@@ -93,9 +108,12 @@ class Ingest:
             raise Refused("format", str(error)) from None
         if envelope.type != kind or envelope.id != device.id:
             raise Refused("format", "type or id in the envelope are not those of the topic")
+        if envelope.at > MAX_AT:
+            raise Refused("format", "at is beyond the year 9999")
         same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
         if session.scalars(select(Message.id).where(*same)).first() is not None:
             return
+        _limit(session, device, kind, len(payload), now)
         if envelope.signature:
             _verify(device, envelope)
         try:
@@ -111,13 +129,14 @@ class Ingest:
         )  # fmt: skip
 
     @staticmethod
-    def _telemetry(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:
+    def _telemetry(_session: Session, device: Device, envelope: Envelope, now: int) -> None:
         telemetry = messages.parse_telemetry(envelope.body)
         device.online = True
-        if device.telemetry_at is None or envelope.at >= device.telemetry_at:
+        at = min(envelope.at, now)  # a camera's clock that was ahead once must not shut out what follows
+        if device.telemetry_at is None or at >= device.telemetry_at:
             known = telemetry.as_dict()
             device.telemetry = {name: value for name, value in known.items() if value is not None}
-            device.telemetry_at, device.version = envelope.at, telemetry.version
+            device.telemetry_at, device.version = at, telemetry.version
 
     @staticmethod
     def _alarm(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:
@@ -129,19 +148,19 @@ class Ingest:
         report = evidence.parse(envelope.body)
         if report.device != device.id:
             raise Refused("format", "the evidence is about another camera")
-        row = session.get(Evidence, device.id)
+        row, at = session.get(Evidence, device.id), min(report.at, now)  # as with telemetry
         if row is None:
-            row = Evidence(device_id=device.id, at=report.at)
+            row = Evidence(device_id=device.id, at=at)
             session.add(row)
-        if report.at >= row.at:
-            row.at, row.received_at, row.report = report.at, now, envelope.body
+        if at >= row.at:
+            row.at, row.received_at, row.report = at, now, envelope.body
             row.envelope = envelopes.encode(envelope)
 
     def _report(self, session: Session, device: Device, envelope: Envelope, now: int) -> None:
         report = messages.parse_report(envelope.body)
         event = UpdateEvent(
             device_id=device.id, at=envelope.at, received_at=now, event=report.event, from_version=report.source,
-            to_version=report.to, code=report.code, detail=report.detail, slot=report.slot,
+            to_version=report.to, code=report.code[:CODE_CHARS], detail=report.detail, slot=report.slot,
         )  # fmt: skip
         session.add(event)
         if report.event in TROUBLE:
@@ -151,6 +170,46 @@ class Ingest:
             device.attention = ""
         session.flush()
         self._on_report(session, device, event, now)
+
+
+def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], now: int) -> None:
+    """Take a batch in, in one transaction; where a bug of ours ends that, message by message, without the culprit.
+
+    Otherwise the broker would deliver the culprit again and again, and nothing behind it would ever arrive. It is
+    recorded as refused, and the traceback is in the log. What this returns from is committed.
+
+    Raises:
+        OperationalError: the database takes nothing now; the batch may be handed over again.
+    """
+    try:
+        with database.write() as session:
+            ingest.take(session, batch, now)
+    except OperationalError:
+        raise
+    except Exception:
+        if len(batch) > 1:
+            for message in batch:
+                take_batch(database, ingest, [message], now)
+            return
+        LOG.exception("A message on %s cannot be taken in; it is left out.", batch[0].topic)
+        match = TOPIC.match(batch[0].topic)
+        with database.write() as session:
+            devices.refuse(session, match["id"] if match else "", "error", "the server failed on it; see its log", now)
+
+
+def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: int) -> None:
+    """Let no camera store more in a day than LIMITS.
+
+    Raises:
+        Refused: the message is too long, or one too many.
+    """
+    most, max_bytes = LIMITS[kind]
+    if size_bytes > max_bytes:
+        raise Refused("format", f"a {kind} message of more than {max_bytes} bytes")
+    mine = select(Message.received_at).where(Message.device_id == device.id, Message.type == kind)
+    before = session.scalars(mine.order_by(Message.id.desc()).offset(most - 1).limit(1)).first()
+    if before is not None and before > now - DAY_S:
+        raise Refused("flood", f"more than {most} {kind} messages in a day")
 
 
 def _verify(device: Device, envelope: Envelope) -> None:

@@ -7,12 +7,13 @@ pins this to the uvicorn version in use.
 import errno
 import socket
 import ssl
-from asyncio import Transport
+from asyncio import TimerHandle, Transport
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,6 +22,7 @@ from update_server.errors import Conflict, Misconfigured
 from update_server.fleet.broker import TLS12_CIPHERS
 
 MAX_HEADER_BYTES = 16 * 1024
+REQUEST_S = 30  # for headers and body to arrive; the longest body has 64 KiB
 IDLE_S = 75
 GRACE_S = 5
 MAX_CONNECTIONS = 2000
@@ -40,13 +42,42 @@ class _WithPeer:
 
 
 class PeerProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol with the peer certificate in the scope."""
+    """uvicorn's HTTP/1.1 protocol with the peer certificate in the scope, and a deadline for each request to arrive.
+
+    Without the deadline, connections that say nothing, or one byte a minute, would use up MAX_CONNECTIONS.
+    """
+
+    request_s: float = REQUEST_S
+    _deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Take the certificate that TLS verified, once per connection."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
         self.app: Any = _WithPeer(self.app, tls.getpeercert(True) if tls is not None else None)
+        self._set_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; the deadline runs while a request has begun and is not complete."""
+        super().data_received(data)
+        if self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
+            self._set_deadline()
+        else:
+            self._end_deadline()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._end_deadline()
+        super().connection_lost(exc)
+
+    def _set_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.request_s, self.transport.abort)
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
 
 def tls_context(pki: Path, *, client_certificates: bool) -> ssl.SSLContext:

@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
 from update_server.errors import Misconfigured, ServerError
-from update_server.fleet.ingest import Incoming
+from update_server.fleet.ingest import Incoming, take_batch
 from update_server.pki.authority import utc
 from update_server.services import Services
 from update_server.serving.broker import BrokerChild
 from update_server.serving.link import Link
 from update_server.serving.listener import Listener, bind, listener, tls_context
+from update_server.serving.nudge import Nudger
 
 LOG = logging.getLogger("camward.server")
 READY = "camward-server: ready"
@@ -59,8 +61,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
             stack.callback(broker.stop)
 
         def take(batch: list[Incoming]) -> None:
-            with services.database.write() as session:
-                services.ingest.take(session, batch, int(time.time()))
+            take_batch(services.database, services.ingest, batch, int(time.time()))
 
         link = Link(settings.ingest_host, settings.ports.mqtt, pki, take)
         link.start()
@@ -82,8 +83,9 @@ async def _main(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
-    ticker = asyncio.create_task(_tick(services, stopping))
-    watcher = asyncio.create_task(_watch(link, broker, stopping))
+    nudger = Nudger(services.database, link.publish, int(time.time()))
+    ticker = asyncio.create_task(_tick(services, nudger, stopping))
+    watcher = asyncio.create_task(_watch(link, broker, ticker, stopping))
     while not all(server.started for server, _ in pairs):
         await asyncio.sleep(0.01)
     say(READY)
@@ -93,26 +95,29 @@ async def _main(
     await asyncio.gather(*tasks, ticker, watcher)
 
 
-async def _tick(services: Services, stopping: asyncio.Event) -> None:
-    """Advance rollouts, keep online-signed image metadata fresh, drop old telemetry."""
-    resigned = pruned = time.monotonic()
+async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> None:
+    """Advance rollouts, tell cameras, keep online-signed image metadata fresh, drop old telemetry.
+
+    None of these jobs holds up the others.
+    """
+    jobs: tuple[tuple[float, Callable[[int], object]], ...] = (
+        (0, services.tick), (0, nudger.run), (RESIGN_EVERY_S, services.image.resign), (PRUNE_EVERY_S, services.prune),
+    )  # fmt: skip
+    last = [time.monotonic()] * len(jobs)
     while not stopping.is_set():
-        try:
-            await asyncio.to_thread(services.tick, int(time.time()))
-            if time.monotonic() - resigned > RESIGN_EVERY_S:
-                resigned = time.monotonic()
-                await asyncio.to_thread(services.image.resign, int(time.time()))
-            if time.monotonic() - pruned > PRUNE_EVERY_S:
-                pruned = time.monotonic()
-                await asyncio.to_thread(services.prune, int(time.time()))
-        except ServerError as error:
-            LOG.error("%s", error)
+        for number, (every_s, job) in enumerate(jobs):
+            if time.monotonic() - last[number] >= every_s:
+                last[number] = time.monotonic()
+                try:
+                    await asyncio.to_thread(job, int(time.time()))
+                except (ServerError, OperationalError, OSError) as error:  # such as a full disk: tried again later
+                    LOG.error("%s", error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), services.settings.rollouts.tick_s)
 
 
-async def _watch(link: Link, broker: BrokerChild | None, stopping: asyncio.Event) -> None:
-    """End the server when its broker child or its ingest ends: half a server is no server.
+async def _watch(link: Link, broker: BrokerChild | None, ticker: asyncio.Task[None], stopping: asyncio.Event) -> None:
+    """End the server when its broker child, its ingest or its ticker ends: half a server is no server.
 
     Raises:
         Misconfigured: one of them has ended; the supervisor starts the server again.
@@ -123,6 +128,9 @@ async def _watch(link: Link, broker: BrokerChild | None, stopping: asyncio.Event
             problem = "mosquitto has ended; see broker/mosquitto.log."
         elif link.died():
             problem = "The ingest has ended; its traceback is above."
+        elif ticker.done():
+            stopping.set()
+            ticker.result()
         if problem:
             stopping.set()
             raise Misconfigured(problem, "The server has stopped.")

@@ -5,9 +5,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from update_server.body import LimitedBody
 from update_server.services import Services
 from update_server.web.pages import Pages
 
+MAX_API_BODY_BYTES = 64 * 1024  # ours are smaller than 1 KiB
 # No script at all, no style or picture from elsewhere, in no frame; forms go to us alone.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -48,7 +50,7 @@ def people_app(services: Services, api: ASGIApp) -> ASGIApp:
     """The ASGI application of the people port; `api` is the JSON API."""
     pages = Pages(services)
     app = Starlette(
-        routes=[Mount("/api/v1", api), *pages.routes()],
+        routes=[Mount("/api/v1", LimitedBody(api, MAX_API_BODY_BYTES)), *pages.routes()],
         exception_handlers=pages.exception_handlers(),
     )
     return SecurityHeaders(app)

@@ -1,0 +1,162 @@
+"""Ingest on a real database: what one camera can do to the others, to the disk, and to the server itself."""
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
+
+from agent.formats import envelope as envelopes
+from agent.formats import messages
+from agent.formats.envelope import Envelope
+from tests.unit.server.conftest import NOW
+from update_server.db.models import Device, Message
+from update_server.fleet import history, ingest
+from update_server.fleet.ingest import Incoming, Ingest, take_batch
+from update_server.keyfiles import new_key, public_pem
+
+CAMERA = "a" * 26
+DAY_S = 86_400
+
+
+class World:
+    """A database with one camera, and an ingest that hears reports."""
+
+    def __init__(self, database):
+        self.database, self.key, self.seq = database, new_key(), 0
+        self.on_report = lambda *_: None
+        self.ingest = Ingest(self.heard)
+        with database.write() as session:
+            session.add(
+                Device(
+                    id=CAMERA, serial="S1", model="kawa-1", hardware="a", version="1.0.0", ownership_sha256="",
+                    enrolled_at=NOW, evidence_key=public_pem(self.key.public_key()),
+                )
+            )  # fmt: skip
+
+    def heard(self, *report):
+        self.on_report(*report)
+
+    def envelope(self, kind, body, at=NOW):
+        self.seq += 1
+        made = Envelope(type=kind, id=CAMERA, boot="b1", seq=self.seq, at=at, body=body, signature=b"")
+        if kind == "report":
+            der = self.key.sign(envelopes.message(made), ec.ECDSA(hashes.SHA256()))
+            made = made.replace(signature=b"".join(part.to_bytes(32, "big") for part in decode_dss_signature(der)))
+        return Incoming(f"camward/1/{CAMERA}/up/{kind}", envelopes.encode(made))
+
+    def telemetry(self, version, at=NOW, **more):
+        return self.envelope("telemetry", {"version": version, "slot": "a", "phase": "idle", **more}, at)
+
+    def report(self, at=NOW, code=""):
+        return self.envelope(
+            "report", messages.report_body(messages.Report("failed", "1.0.0", "1.1.0", code, "", "b")), at
+        )
+
+    def take(self, *batch, now=NOW):
+        take_batch(self.database, self.ingest, batch, now)
+
+    def device(self):
+        with self.database.read() as session:
+            return session.get_one(Device, CAMERA)
+
+    def stored(self):
+        with self.database.read() as session:
+            return session.scalar(select(func.count()).select_from(Message))
+
+    def refused(self):
+        with self.database.read() as session:
+            return [row.code for row in history.refusals(session, CAMERA)]
+
+    def fill(self, kind, count, received_at):
+        with self.database.write() as session:
+            for number in range(count):
+                session.add(
+                    Message(
+                        device_id=CAMERA, boot="b0", seq=number, type=kind, at=received_at, received_at=received_at,
+                        raw=b"",
+                    )
+                )  # fmt: skip
+
+
+@pytest.fixture
+def world(database):
+    return World(database)
+
+
+def test_a_message_that_our_code_fails_on_is_recorded_and_what_is_behind_it_arrives(world, caplog):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    world.on_report = fail
+    world.take(world.telemetry("1.0.1"), world.report(), world.telemetry("1.0.2"))
+    assert world.device().version == "1.0.2"
+    assert (world.stored(), world.refused()) == (2, ["error"])
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_when_the_database_takes_nothing_the_batch_stays_whole_and_may_come_again(world):
+    def fail(*_):
+        raise OperationalError("INSERT", {}, OSError("disk full"))
+
+    batch = world.telemetry("1.0.1"), world.report()
+    world.on_report = fail
+    with pytest.raises(OperationalError):
+        world.take(*batch)
+    assert (world.stored(), world.refused()) == (0, [])
+    world.on_report = lambda *_: None
+    world.take(*batch)
+    assert world.stored() == 2
+
+
+@pytest.mark.parametrize("kind", ["alarm", "report"])
+def test_a_camera_that_floods_is_cut_off_for_the_day_and_heard_again_later(world, kind):
+    most, _ = ingest.LIMITS[kind]
+
+    def one(at):
+        return world.report(at) if kind == "report" else world.envelope("alarm", {"code": "x"}, at)
+
+    world.fill(kind, most - 1, NOW)
+    world.take(one(NOW))
+    assert (world.stored(), world.refused()) == (most, [])
+    world.take(one(NOW), world.telemetry("1.0.7"))
+    assert (world.stored(), world.refused()) == (most + 1, ["flood"])
+    assert world.device().version == "1.0.7"
+    world.take(one(NOW + DAY_S), now=NOW + DAY_S)
+    assert (world.stored(), world.refused()) == (most + 2, ["flood"])
+
+
+def test_a_message_that_is_delivered_again_is_no_flood(world):
+    world.fill("alarm", ingest.LIMITS["alarm"][0] - 1, NOW)
+    last = world.envelope("alarm", {"code": "x"})
+    for _ in range(3):
+        world.take(last)
+    assert world.refused() == []
+
+
+def test_telemetry_is_short(world):
+    world.take(world.telemetry("1.0.1", padding="x" * 9000))
+    assert (world.stored(), world.refused()) == (0, ["format"])
+
+
+def test_a_time_that_no_calendar_has_is_refused(world):
+    world.take(world.report(at=ingest.MAX_AT + 1))
+    assert (world.stored(), world.refused()) == (0, ["format"])
+    world.take(world.report(at=ingest.MAX_AT))
+    assert world.stored() == 1
+
+
+def test_a_clock_that_ran_ahead_once_does_not_freeze_the_telemetry(world):
+    world.take(world.telemetry("1.0.1", at=NOW + 400 * DAY_S))
+    assert world.device().telemetry_at == NOW
+    world.take(world.telemetry("1.0.2", at=NOW + 60), now=NOW + 60)
+    assert world.device().telemetry["version"] == "1.0.2"
+    world.take(world.telemetry("1.0.1", at=NOW + 30), now=NOW + 90)
+    assert world.device().telemetry["version"] == "1.0.2"
+
+
+def test_a_long_code_fits_its_column(world):
+    world.take(world.report(code="c" * 64))
+    with world.database.read() as session:
+        assert [event.code for event in history.updates(session, CAMERA)] == ["c" * 32]

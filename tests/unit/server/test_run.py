@@ -1,0 +1,64 @@
+"""The jobs of the running server: one in trouble does not stop the others, and one that dies takes the server along."""
+
+import asyncio
+import types
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from update_server.errors import PublishRefused
+from update_server.serving import run
+
+
+class Jobs:
+    """Stands in for services and nudger; counts what was called, and fails as it is told to."""
+
+    def __init__(self, error=None):
+        self.error, self.ticks, self.told = error, 0, 0
+        self.settings = types.SimpleNamespace(rollouts=types.SimpleNamespace(tick_s=0.001))
+        self.image = types.SimpleNamespace(resign=lambda now: None)
+
+    def tick(self, _now):
+        self.ticks += 1
+        if self.error is not None:
+            raise self.error
+
+    def prune(self, _now):
+        pass
+
+    def run(self, _now):
+        self.told += 1
+
+
+async def tick_until(jobs, condition):
+    stopping = asyncio.Event()
+    task = asyncio.create_task(run._tick(jobs, jobs, stopping))
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
+    stopping.set()
+    await task
+
+
+@pytest.mark.parametrize(
+    "error", [PublishRefused("no"), OperationalError("BEGIN", {}, OSError("locked")), OSError(28, "disk full")]
+)
+def test_a_job_in_trouble_is_logged_and_tried_again_and_holds_nothing_up(error, caplog):
+    jobs = Jobs(error)
+    asyncio.run(tick_until(jobs, lambda: jobs.ticks >= 3 and jobs.told >= 3))
+    assert len(caplog.records) >= 3
+
+
+def test_a_job_that_fails_by_a_bug_ends_the_server():
+    jobs, link = Jobs(ZeroDivisionError()), types.SimpleNamespace(died=lambda: False)
+
+    async def serve():
+        stopping = asyncio.Event()
+        ticker = asyncio.create_task(run._tick(jobs, jobs, stopping))
+        with pytest.raises(ZeroDivisionError):
+            async with asyncio.timeout(30):
+                await run._watch(link, None, ticker, stopping)
+        assert stopping.is_set()
+
+    asyncio.run(serve())
+    assert jobs.ticks == 1
