@@ -62,7 +62,6 @@ class Accounts:
         self._store = store
         self.state = LOCKED
         self.users: "dict[str, Account]" = {}
-        self._before: "tuple[str, dict[str, Account]] | None" = None
 
     def load(self, first_boot: bool) -> None:
         """Read the stores; an unfinished transaction is put back first.
@@ -82,6 +81,10 @@ class Accounts:
         """Let nobody in, whatever the stores say; until the next start."""
         self.state, self.users = LOCKED, {}
 
+    def has_room(self, user: str) -> bool:
+        """Whether this user exists or may be added: a store with more than MAX_USERS would not be read again."""
+        return user in self.users or len(self.users) < MAX_USERS
+
     def begin(self, users: "dict[str, Account]") -> None:
         """Write these users into every store, to be proved; `commit` or `abort` must follow.
 
@@ -90,7 +93,6 @@ class Accounts:
         Raises:
             Unavailable: the storage fails; call `abort`.
         """
-        self._before = (self.state, self.users)
         old = {name: _text(self._store.read(name)) for name in (STATE,) + STORES}
         self._store.write(JOURNAL, dump({"v": 1, "old": old}))
         web, digest = _documents(users)
@@ -106,19 +108,19 @@ class Accounts:
             Unavailable: the storage fails; nothing is decided yet: call `abort`.
         """
         self._store.delete(JOURNAL)
-        self._before = None
 
     def abort(self) -> None:
         """Put everything back as it was before `begin`.
 
+        What counts afterwards is what the stores say: a `commit` that failed at the very end may have been done.
+
         Raises:
             Unavailable: the storage fails; the next start puts it back. The camera is locked until then.
+            FormatError: the stores are damaged; the camera is locked.
         """
-        before, self._before = self._before, None
         self.state, self.users = LOCKED, {}
         self._put_back()
-        if before is not None:
-            self.state, self.users = before
+        self.state, self.users = self._read(first_boot=False)
 
     def _put_back(self) -> None:
         body = self._store.read(JOURNAL)
@@ -148,9 +150,8 @@ class Accounts:
             return (UNCLAIMED, {}) if web is None and digest is None else (LOCKED, {})
         if web is None or digest is None:
             return LOCKED, {}
-        if fields.hexadecimal(source, "web", 32) != _hex(web) or fields.hexadecimal(source, "digest", 32) != _hex(
-            digest
-        ):
+        pinned = fields.hexadecimal(source, "web", 32), fields.hexadecimal(source, "digest", 32)
+        if pinned != (_hex(web), _hex(digest)):
             return LOCKED, {}
         return CLAIMED, _users(web, digest)
 

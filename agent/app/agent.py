@@ -40,6 +40,11 @@ IMAGE_ROOT_MISSING = "image_root_missing"
 LOCKING = (DATA_DAMAGED, LABEL_MISSING)
 """Problems in whose presence nobody can be told from a stranger: locked, never unclaimed."""
 IDENTITY_KEYS = ("tls", "evidence")
+MARKS_OF_USE = (
+    "identity/tls.key.pem", "identity/evidence.key.pem", "ownership/record.json", "update/state.json",
+    "credentials/lockout.json", "clock/floor.json", "trust/image/timestamp.json",
+)  # fmt: skip
+"""Documents that only a camera that has run before has; a part of them may be lost with the credentials."""
 ID_CHARS = 26
 EVIDENCE_PATH = "/run/camward/evidence.json"
 COMMAND_EVERY_S = 5.0  # commands come unsigned for now, and all they can do is make the agent look; not more often
@@ -77,7 +82,7 @@ class Agent:
         time = TrustedTime(desk)
         self._accounts = Accounts(ports.store)
         proving = Proving(desk)
-        guard = Guard(desk, proving, time)
+        guard = Guard(desk, proving)
         credentials = Credentials(desk, self._accounts, proving, time, blocklist)
         self._health = Health(desk)
         self._reporting = Reporting(desk, time)
@@ -104,8 +109,8 @@ class Agent:
         ports = desk.ports
         if self._desk.problems:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
-        # Before the first key is made: a camera without credentials *and* without identity is new.
-        self._accounts.load(first_boot=ports.store.read("identity/tls.key.pem") is None)
+        # Before any of them is written: a camera without credentials *and* without all of these is new.
+        self._accounts.load(first_boot=all(ports.store.read(name) is None for name in MARKS_OF_USE))
         if any(problem in LOCKING for problem in desk.problems):
             self._accounts.lock()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY_KEYS[0]))

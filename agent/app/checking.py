@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from agent.app.trusted_time import TrustedTime
     from agent.formats.errors import CamwardError
     from agent.formats.release import Release
+    from agent.ports.storage import Store
 
     Outcome = Callable[[Release | None, CamwardError | None], None]
 
@@ -44,6 +45,7 @@ class Checking:
         try:
             check = Check(device, stored, self._time.now_s(), desk.ports.verify_signature)
         except DamagedRoot as error:
+            self._forget_root("director")
             then(None, error)
             return
         self._next(check, self._round, then)
@@ -73,6 +75,9 @@ class Checking:
                     check.absent()
                 else:
                     check.feed(body)
+            except DamagedRoot as caught:
+                self._forget_root("image")  # the director's was read at the start
+                error = caught
             except (Rejected, Unavailable) as caught:
                 error = caught
         try:
@@ -83,6 +88,13 @@ class Checking:
             then(None, error)
         else:
             self._next(check, number, then)
+
+    def _forget_root(self, repository: str) -> None:
+        """The stored root is damaged: the next check begins with the first one, or updates would end here."""
+        try:
+            self._desk.ports.store.delete("trust/" + repository + "/root.json")
+        except Unavailable:
+            pass  # the next check finds it again
 
     def _keep(self, check: Check) -> None:
         for name, body in check.accepted():
@@ -99,6 +111,18 @@ class Checking:
         if _version(found["root"]) < _version(first_root):
             found["root"] = first_root
         return found
+
+
+def forget_director(store: "Store") -> None:
+    """Another owner: what the former one's director signed counts no more.
+
+    Raises:
+        Unavailable: the storage fails.
+    """
+    for role in ROLES:
+        name = "trust/director/" + role + ".json"
+        if store.read(name) is not None:
+            store.delete(name)
 
 
 def _version(root: "bytes | None") -> int:

@@ -6,6 +6,7 @@
 from binascii import hexlify
 from hashlib import sha256
 
+from agent.app.checking import forget_director
 from agent.core import backoff
 from agent.formats import base64, fields, ownership, token
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -134,7 +135,10 @@ class Enrolling:
         if str(hexlify(sha256(value).digest()), "utf-8") != parsed.ownership_sha256:
             raise WrongOwner("the record is not the one that the token names")
         ownership.parse(value)
-        self._desk.ports.store.write(RECORD, value)
+        store = self._desk.ports.store
+        if store.read(RECORD) != value:
+            forget_director(store)
+            store.write(RECORD, value)
         self._go("introducing", parsed)
 
     def _introduction(self) -> bytes:
@@ -172,7 +176,10 @@ class Enrolling:
         if isinstance(error, Rejected):
             self.problem = str(error)
             self.phase = "none"
-            self._desk.ports.store.delete(STATE)
+            try:
+                self._desk.ports.store.delete(STATE)
+            except Unavailable:
+                pass  # the next start tries once more, and is refused again
         else:
             self._later(error, lambda: self._run(phase, parsed))
 

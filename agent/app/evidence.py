@@ -5,7 +5,7 @@ has seen happen (kept in `evidence/history.json`). A probe that could not run le
 """
 
 from agent.app.accounts import CLAIMED
-from agent.app.proving import IN, REFUSED, SILENT, WAITED, Attempt
+from agent.app.proving import FACTORY_PASSWORDS, IN, REFUSED, SILENT, WAITED, WAYS, Attempt
 from agent.core import compliance
 from agent.core.trust import Device
 from agent.formats import evidence
@@ -150,8 +150,8 @@ class Evidence:
         config, label = self._desk.config, self._desk.label
         facts["claim_state"] = {"state": self._accounts.state}
         facts["default_password"] = {
-            "min_chars": self._credentials.min_chars(),
-            "blocklist": bool(self._credentials.violations("user", "camera-admin-12345")),
+            "min_chars": self._shortest(),
+            "blocklist": all("common" in self._codes(password) for _, password in FACTORY_PASSWORDS),
             "changed_at": max((user.set_at for user in users.values()), default=0),
         }
         facts["key_protection"] = {"keys": self._desk.ports.keys.protection()}
@@ -159,6 +159,16 @@ class Evidence:
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations
         facts["problems"] = {"found": list(self._desk.problems)}
+
+    def _shortest(self) -> int:
+        """The fewest characters that the policy lets pass, found by trying."""
+        length = 1
+        while length <= self._credentials.min_chars() and "too_short" in self._codes("x" * length):
+            length += 1
+        return length
+
+    def _codes(self, password: str) -> "list[str]":
+        return [violation.code for violation in self._credentials.violations("somebody", password)]
 
     def _login_negative(self, found: "tuple[Finding, ...]") -> "list[dict[str, Any]]":
         rows = []
@@ -175,28 +185,28 @@ class Evidence:
         return rows
 
     def _test_lockout(self, done: "Callable[[list[dict[str, Any]]], None]") -> None:
-        """Wrong tries at each service, from an address and for a user that nobody else has, until it says wait.
+        """Wrong tries in each way of each service, from addresses and for users that nobody else has, until a wait.
 
         An unclaimed or locked camera takes no tries at all, so there is nothing to test.
         """
-        rows: "list[dict[str, Any]]" = []
-        services = list(self._desk.config.services) if self._accounts.state == CLAIMED else []
+        services = self._desk.config.services if self._accounts.state == CLAIMED else ()
+        ways = [(service, way) for service in services for way in WAYS[service.kind]]
+        found: "dict[str, list[tuple[str, int]]]" = {service.name: [] for service in services}
 
-        def next_service() -> None:
-            if not services:
-                done(rows)
+        def next_way() -> None:
+            if not ways:
+                done(_blocked(found))
                 return
-            service = services.pop(0)
-            attempt = Attempt(service.name, "digest", "nobody", self._proving.stranger(), "wrong", WAITED)
+            service, way = ways.pop(0)
+            attempt = Attempt(service.name, way, "nobody", self._proving.stranger(), "wrong", WAITED)
             source = self._proving.address()
-            self._proving.until(attempt, source, LOCKOUT_TRIES, lambda count, last: tried(service, count, last))
+            self._proving.until(attempt, source, LOCKOUT_TRIES, lambda count, last: tried(service.name, count, last))
 
-        def tried(service: "Any", count: int, last: str) -> None:
-            if last != SILENT:
-                rows.append({"service": service.name, "blocked": last == WAITED, "after": count})
-            next_service()
+        def tried(name: str, count: int, last: str) -> None:
+            found[name].append((last, count))
+            next_way()
 
-        next_service()
+        next_way()
 
     # The report
 
@@ -243,3 +253,14 @@ def _worst(found: "list[str]") -> str:
     if IN in found:
         return IN
     return SILENT if SILENT in found or not found else REFUSED
+
+
+def _blocked(found: "dict[str, list[tuple[str, int]]]") -> "list[dict[str, Any]]":
+    """A row for each service: blocked if every way in was; none where a way was silent and the others did not fail."""
+    rows = []
+    for name in sorted(found):
+        ended = [last for last, _ in found[name]]
+        open_ways = [last for last in ended if last not in (WAITED, SILENT)]
+        if ended and (open_ways or SILENT not in ended):
+            rows.append({"service": name, "blocked": not open_ways, "after": max(count for _, count in found[name])})
+    return rows

@@ -7,22 +7,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.proving import Proving
-    from agent.app.trusted_time import TrustedTime
 
 DOCUMENT = "credentials/lockout.json"
-SAVE_EVERY_S = (
-    5.0  # flash wear against what a power cut lets an attacker try again: fewer tries than a restart takes time
-)
+SAVE_EVERY_S = 5.0  # flash wear against the tries that a power cut gives back: fewer than a restart takes time for
 _TIMER = "guard"
 
 
 class Guard:
-    """In front of every comparison of a secret. The agent's own proofs are not counted."""
+    """In front of every comparison of a secret. The agent's own proofs are not counted.
 
-    def __init__(self, desk: "Desk", proving: "Proving", time: "TrustedTime") -> None:
+    Waits run on a clock of their own, which goes on from the newest time in the counters while the agent runs: the wall
+    clock is anybody's word (NTP), and one step ahead would forget every failure.
+    """
+
+    def __init__(self, desk: "Desk", proving: "Proving") -> None:
         self._desk = desk
         self._proving = proving
-        self._time = time
         self._dirty = False
         self.refused = 0
         self._lockout = lockout.Lockout()
@@ -32,6 +32,8 @@ class Guard:
                 self._lockout = lockout.parse(body)
             except FormatError:
                 pass  # counting starts again; every wait is short at first
+        self._first_s = self._lockout.latest()
+        self._started: "float | None" = None
 
     def wait_s(self, source: str, user: str) -> int:
         """Seconds to wait before this try; 0: go on, and the try counts as failed until `succeeded`.
@@ -40,7 +42,7 @@ class Guard:
         """
         if self._proving.is_own(source):
             return 0
-        now = self._time.now_s()
+        now = self._now_s()
         wait = self._lockout.check(source, user, now)
         if wait:
             self.refused += 1
@@ -52,12 +54,17 @@ class Guard:
     def succeeded(self, source: str, user: str) -> None:
         """The secret was right."""
         if not self._proving.is_own(source):
-            self._lockout.succeeded(source, user, self._time.now_s())
+            self._lockout.succeeded(source, user, self._now_s())
             self._save_soon()
 
     def held(self) -> int:
         """Sources and accounts that have to wait just now."""
-        return self._lockout.held(self._time.now_s())
+        return self._lockout.held(self._now_s())
+
+    def _now_s(self) -> int:
+        if self._started is None:
+            self._started = self._desk.now
+        return self._first_s + int(self._desk.now - self._started)
 
     def _save_soon(self) -> None:
         if not self._dirty:

@@ -46,8 +46,12 @@ class Asked:
         self.arguments = request.arguments
 
     def yes(self, members: "dict[str, Any]") -> None:
-        """Answer ok."""
-        self._desk.send(self._connection, login.encode_reply(members))
+        """Answer ok; an answer that does not fit a line becomes a refusal."""
+        try:
+            line = login.encode_reply(members)
+        except FormatError as error:
+            line = login.encode_refusal("busy", {"detail": str(error)[:200]})
+        self._desk.send(self._connection, line)
 
     def no(self, code: str, members: "dict[str, Any] | None" = None) -> None:
         """Refuse with a code of the protocol."""
@@ -185,7 +189,7 @@ class Login:
             ha1 = account.ha1_sha256 if algorithm == "SHA-256" else account.ha1_md5
         wanted = response(algorithm, ha1, given["method"], given["uri"], given["nonce"], counted)
         right = same(wanted.encode(), given["response"].lower().encode()) and account is not None
-        if right and fresh is not False:
+        if right and fresh is True:  # not for a stale nonce: anybody may replay what was once overheard
             self._guard.succeeded(asked.source, user)
         if not right or account is None or not fresh:
             # `stale` tells a client that knew the password to come again with a fresh nonce, and nobody else anything.
@@ -260,20 +264,27 @@ class Login:
         if not user_name_ok(user):
             asked.no("bad_request", {"detail": "user names are 1 to 32 of a-z 0-9 . _ -"})
             return
+        if not self._accounts.has_room(user):
+            asked.no("bad_request", {"detail": "this camera has as many users as it can have"})
+            return
         found = self._credentials.violations(user, password)
         if found:
             asked.no("policy", {"violations": [violation.as_dict() for violation in found]})
             return
 
         def done(error: "CamwardError | None") -> None:
+            self._grants.revoke(user)  # also what was given while a change was being proved that did not come about
             if error is not None:
                 if isinstance(error, NotProved) and error.contradicted:
                     self._office.credentials_contradicted(error.contradicted)
                 asked.no("busy", {"detail": str(error)[:300]})
                 return
-            self._grants.revoke(user)
             self._office.credentials_changed()
-            asked.yes({"role": role, "grant": self._grants.give(user, role, asked.service)} if grant else {})
+            if grant:
+                self._guard.succeeded(asked.source, user)  # the owner's address: strangers' failures do not hold it up
+                asked.yes({"role": role, "grant": self._grants.give(user, role, asked.service)})
+            else:
+                asked.yes({})
 
         self._credentials.set_password(user, password, role, old, done)
 
@@ -305,7 +316,11 @@ class Login:
 
     def _granted(self, asked: Asked, administrator: bool = False) -> "Grant | None":
         grant = self._grants.find(asked.arguments.get("grant", ""), asked.service)
-        if grant is None or (administrator and grant.role != "administrator"):
+        account = self._accounts.users.get(grant.user) if grant is not None else None
+        if grant is None or account is None or account.role != grant.role:
+            asked.no("denied")
+            return None
+        if administrator and grant.role != "administrator":
             asked.no("denied")
             return None
         return grant

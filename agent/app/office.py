@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from agent.app.updating import Updating
 
 MAX_LINE_BYTES = 8192
+MAX_SHOWN_CHARS = 120  # of any text that is not ours; all of a status must fit a line of the login socket
 CONSOLE = "console"
 
 
@@ -57,7 +58,7 @@ class Office:
     def status(self) -> "dict[str, Any]":
         """What the camera's page and `camward-agent status` show."""
         label, config = self._desk.label, self._desk.config
-        return {
+        found = {
             "device": self._desk.device_id,
             "serial": label.serial,
             "model": config.model,
@@ -70,11 +71,12 @@ class Office:
             "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
             "operator": self._enrolling.operator,
             "server": self._enrolling.server_url,
-            "link": "up" if not self._reporting.link_problem else self._reporting.link_problem[:200],
+            "link": self._reporting.link_problem or "up",
             "outbox": self._reporting.count(),
             "problems": list(self._desk.problems),
             "waiting_logins": self._guard.held(),
         }
+        return {name: _shown(value) for name, value in found.items()}
 
     def enrol(self, token: str) -> str:
         """Begin an enrolment; returns what is wrong with the token, empty when it has begun."""
@@ -134,3 +136,16 @@ class Office:
 
     def _refuse(self, connection: int, detail: str) -> None:
         self._desk.send(connection, dump({"v": 1, "ok": False, "detail": detail[:1000]}) + b"\n")
+
+
+def _shown(value: "Any") -> "Any":
+    """A value for people: texts cut, and without what steers a terminal; some quote what a server has sent."""
+    if isinstance(value, dict):
+        return {name: _shown(item) for name, item in value.items()}
+    if isinstance(value, str):
+        return "".join(c if _is_plain(c) else "?" for c in value[:MAX_SHOWN_CHARS])
+    return value
+
+
+def _is_plain(character: str) -> bool:
+    return " " <= character <= "~" or (character >= "\u00a0" and not "\ud800" <= character <= "\udfff")

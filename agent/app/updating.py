@@ -3,10 +3,11 @@
 `update/state.json` holds the phase and what the phase is about. It is written before the actions of an edge run.
 """
 
-from agent.app.installing import BadMedium, Installing, Slots
+from agent.app.installing import BadMedium, ImageTooLarge, Installing, Slots
 from agent.app.reading_tree import TREE, ReadingTree
 from agent.app.update_state import FRESH, State, decode, encode, release_of, saved
 from agent.core import backoff, slots, update
+from agent.core.trust import WrongHardware
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -168,12 +169,22 @@ class Updating:
         elif release.version in self.state.failed:
             self._last_result = release.version + " failed before"
             self._go("known_bad")
+        elif (misfit := self._misfit(release)) is not None:
+            self._go("refused", misfit, release=None)
         else:
             target = slots.inactive(self._desk.ports.boot.booted_slot())
             self._go(
                 "assigned", release=saved(release), slot=target, origin=self._desk.config.version,
                 damaged=0, cause="",
             )  # fmt: skip
+
+    def _misfit(self, release: "Release") -> "Rejected | None":
+        """Why this release cannot be written on this camera's disk, before anything of it is fetched."""
+        if release.layout != self._layout.name:
+            return WrongHardware(release.target + " is for the layout " + release.layout)
+        if release.length_bytes > self._layout.slot_a.length:  # both are of one length
+            return ImageTooLarge(release.target)
+        return None
 
     def _raise_index(self) -> None:
         self._desk.ports.rollback.raise_to(self._desk.config.security_epoch)
