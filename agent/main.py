@@ -26,7 +26,6 @@ STATE = Path("/data/camward")
 RUN = Path("/run/camward")
 WATCHDOG = Path("/dev/watchdog")
 FEED_EVERY_S = 5.0  # the kernel's softdog bites after 60 s
-MAX_ROOT_BYTES = 64 * 1024
 
 Effects = tuple[Any, ...]
 
@@ -46,9 +45,6 @@ def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | No
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-# The agent itself
 
 
 def run(options: argparse.Namespace, restart: "Callable[[], None] | None" = None) -> int:
@@ -149,7 +145,8 @@ class Loop:
         from agent.app.events import Result
 
         if not self._workers.submit(BLOCKING[call.port], lambda: perform(call, self._ports)):
-            self._inbox.put(Result(call.id, None, Unavailable("too much is waiting for the " + call.port)))
+            # Not through the inbox: this is the thread that empties it.
+            self._step(Result(call.id, None, Unavailable("too much is waiting for the " + call.port)))
 
     def _reboot(self, reason: str) -> None:
         print(f"camward-agent: restarting ({reason})", flush=True)
@@ -164,8 +161,8 @@ class Loop:
         from agent.adapters.linux.sockets import MAX_LINE_BYTES, LineServer
         from agent.app.events import ADMIN
 
-        root, camera = frozenset({0, os.geteuid()}), frozenset({0, os.geteuid(), self._config.login_gid})
-        group = self._config.login_gid
+        group = self._config.login_gid  # the camera program's own group, and its user id as well
+        root, camera = frozenset({0, os.geteuid()}), frozenset({0, os.geteuid(), group})
         servers = [
             LineServer(
                 options.run / "admin.sock", ADMIN, 0o600, 0, root, MAX_ADMIN_LINE_BYTES, self._selector, self._line
@@ -193,7 +190,12 @@ class Loop:
             "acknowledged": lambda: Acknowledged(event[1]),
             "message": lambda: Message(event[1], event[2]),
         }
-        self._inbox.put(made[event[0]]())
+        if event[0] == "message":
+            self._inbox.offer(
+                made["message"]()
+            )  # a command only makes the agent look; one that gets lost costs nothing
+        else:
+            self._inbox.put(made[event[0]]())
 
     def _bug(self, error: BaseException) -> None:
         self._error = error

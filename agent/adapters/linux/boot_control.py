@@ -13,7 +13,6 @@ from agent.formats.errors import Unavailable
 from agent.ports.boot import BootControl
 from agent.ports.storage import BlockDevice, Store
 
-COMMAND_LINE = Path("/proc/cmdline")
 _SLOT = re.compile(r"(?:^|\s)camward\.slot=([ab])(?:\s|$)")
 ROLLBACK_COPY = "trust/rollback_index"
 _RB_AUTOBOOT = 0x01234567  # reboot(2): restart at once, with the default command
@@ -133,7 +132,8 @@ class UnsafeFileRollbackStore:
 
     def _copy(self) -> int:
         body = self._store.read(ROLLBACK_COPY) or b""
-        return int(body) if body.isdigit() and len(body) <= 10 else 0  # damaged: the boot record still counts
+        found = int(body) if body.isdigit() and len(body) <= 10 else 0
+        return found if found <= boot_record.NUMBER_MAX else 0  # damaged: the boot record still counts
 
 
 def restart_machine() -> None:

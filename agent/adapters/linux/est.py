@@ -1,7 +1,6 @@
 """Enrolment over Secure Transport (RFC 7030), the part a device needs: simpleenroll with a one-time token."""
 
 import base64
-import binascii
 import http.client
 import ssl
 from typing import TYPE_CHECKING
@@ -67,16 +66,17 @@ class EstEnroller:
 
     def _chain(self, body: bytes, device_id: str) -> bytes:
         """The PEM chain, own certificate first, self-signed roots left out (RFC 8446, 4.4.2)."""
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives import serialization
         from cryptography.hazmat.primitives.serialization import pkcs7
 
-        try:
-            found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
-        except (ValueError, binascii.Error) as error:
-            raise EnrolmentRefused("the reply is no PKCS#7 certificate list") from error
         spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         ours = self._keys.private_key(TLS_KEY).public_key().public_bytes(*spki)
-        own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
+        try:
+            found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
+            own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
+        except (ValueError, UnsupportedAlgorithm) as error:  # binascii.Error is a ValueError
+            raise EnrolmentRefused("the reply is no PKCS#7 list of certificates that we know") from error
         if len(own) != 1 or _common_name(own[0]) != device_id:
             raise EnrolmentRefused("the certificate is not for this device")
         others = [item for item in found if item is not own[0] and item.subject != item.issuer]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 60  # an outage is noticed within 90 s, and mobile NAT entries live longer
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
-MAX_PACKET_BYTES = 64 * 1024  # nothing we are sent is larger
+MAX_PACKET_BYTES = 8 * 1024  # nothing we are sent is larger; the broker is told, and what is larger is dropped
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
@@ -161,7 +161,8 @@ class PahoLink:
             self._post(("acknowledged", name))
 
     def _on_message(self, _client: "Client", _data: object, message: "MQTTMessage") -> None:
-        self._post(("message", message.topic, bytes(message.payload)))
+        if len(message.payload) <= MAX_PACKET_BYTES:
+            self._post(("message", message.topic, bytes(message.payload)))
 
     def _delay(self, client: "Client") -> None:
         """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""

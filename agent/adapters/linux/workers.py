@@ -27,6 +27,15 @@ class Inbox:
         self._events.put(event)
         self.wake()
 
+    def offer(self, event: object) -> bool:
+        """`put` for what may be lost: False at once while the queue is full, so that nobody outside can hold us up."""
+        try:
+            self._events.put_nowait(event)
+        except queue.Full:
+            return False
+        self.wake()
+        return True
+
     def wake(self) -> None:
         """Make the poll return; safe in a signal handler."""
         try:
@@ -35,18 +44,20 @@ class Inbox:
             pass  # the pipe is full of wake-ups already
 
     def take(self) -> list[object]:
-        """Everything that waits, in order."""
+        """What waits, in order; at most MAX_EVENTS, however fast more comes."""
         try:
             while os.read(self._reader, 4096):
                 pass
         except BlockingIOError:
             pass
-        found = []
-        while True:
+        found: list[object] = []
+        while len(found) < MAX_EVENTS:
             try:
                 found.append(self._events.get_nowait())
             except queue.Empty:
                 return found
+        self.wake()  # the bytes that announced the rest are read already
+        return found
 
 
 class Workers:
