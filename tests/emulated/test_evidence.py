@@ -43,12 +43,12 @@ def healthy(lab: LabCamera) -> dict[str, Any]:
 
 
 def lets_strangers_in(lab: LabCamera) -> None:
-    """The camera application answers ONVIF requests that carry no login."""
+    """The camera application shows pictures to whoever asks without a login."""
     _replace_login(
         lab,
         "_check = Gate.check\n"
         "def check(self, head, source):\n"
-        "    anonymous = self._service == 'onvif' and not head.get('authorization')\n"
+        "    anonymous = self._service == 'web' and not head.get('authorization')\n"
         "    return Reply(ok=True, code='', fields=IN) if anonymous else _check(self, head, source)\n"
         "Gate.check = check\n",
     )
@@ -145,7 +145,7 @@ class Breaking(NamedTuple):
 
 
 BREAKINGS = (
-    Breaking(lets_strangers_in, {"S1.1-01": "onvif let an anonymous login in"}),
+    Breaking(lets_strangers_in, {"S1.1-01": "web let an anonymous login in"}),
     Breaking(
         has_a_back_door_and_no_lockout,
         {"S1.1-02": "default login in", "S1.1-04": "takes wrong passwords without end"},
