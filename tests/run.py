@@ -1,110 +1,169 @@
-"""Runs the test categories one after the other, inside the closed test network, and counts.
+"""Runs the test categories inside closed test networks, and counts.
 
-A category that runs nothing, skips anything or fails makes the whole run fail. `python -m tests.run unit contract` runs
-some. Emulated categories read images that `make images` has built before, since nothing in here can reach a mirror.
+A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in two lanes beside
+each other, the demo after them; each has a network namespace of its own (loopback alone). `python -m tests.run unit`
+runs some, one after the other, showing what they print. Emulated categories read images that `make images` has built
+before, since nothing in here can reach a mirror.
 """
 
 import json
-import os
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "test-results"
+CLOSED = (sys.executable, "-m", "firmware_sim.netns", "--")
+ONE_S = 1800.0  # no category needs half as long; what hangs is ended, so that the others are still counted
 
 
-class Count(NamedTuple):
+@dataclass(frozen=True)
+class Category:
+    """How a category runs: pytest on a folder, or a program whose last line is `N passed, N failed`."""
+
+    name: str
+    module: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Count:
     """What one category did."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """It ran something, and all of it passed."""
+        return self.passed > 0 and not self.failed and not self.skipped
 
 
-def _pytest(name: str, *arguments: str) -> Count:
-    report = RESULTS / f"{name}.xml"
+LANES = (
+    (Category("emulated"),),
+    (
+        Category("unit"),
+        Category("portable", "tests.portable.run"),
+        Category("scenario"),
+        Category("contract"),
+        Category("web"),
+    ),
+)
+LAST = (Category("demo", "firmware_sim.main", ("demo", "--counts")),)
+EXTRA = (Category("soak"),)
+ALL = tuple(one for lane in (*LANES, LAST) for one in lane)
+
+
+def _pytest(category: Category, output: IO[str] | None) -> Count:
+    report = RESULTS / f"{category.name}.xml"
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *arguments]
-    done = subprocess.run(command, cwd=ROOT, check=False)
-    if not report.is_file():
-        return Count(failed=1)
-    suite = ElementTree.parse(report).getroot().find("testsuite")
+    code = _closed(("pytest", "-q", f"--junitxml={report}", f"tests/{category.name}"), output)
+    suite = ElementTree.parse(report).getroot().find("testsuite") if report.is_file() else None
     if suite is None:
         return Count(failed=1)
     total, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
     failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-    if done.returncode and not failed:
+    if code and not failed:
         failed = 1
     return Count(max(0, total - failed - skipped), failed, skipped)
 
 
-def _counted(*command: str) -> Count:
-    """A program whose last line is `N passed, N failed`."""
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
-    print(done.stdout, end="")
-    words = done.stdout.strip().splitlines()[-1].replace(",", "").split() if done.stdout.strip() else []
-    try:
-        passed, failed = int(words[0]), int(words[2])
-    except (IndexError, ValueError):
+def _program(category: Category, output: IO[str] | None) -> Count:
+    path = RESULTS / f"{category.name}.out"
+    with path.open("w", encoding="utf-8") as file:
+        code = _closed((category.module, *category.arguments), file)
+    text = path.read_text(encoding="utf-8")
+    print(text, end="", file=output or sys.stdout)
+    words = text.strip().splitlines()[-1].replace(",", "").split() if text.strip() else []
+    if len(words) != 4 or (words[1], words[3]) != ("passed", "failed"):
         return Count(failed=1)
-    return Count(passed, failed or (1 if done.returncode else 0))
+    passed, failed = int(words[0]), int(words[2])
+    return Count(passed, failed or (1 if code else 0))
 
 
-CATEGORIES = {
-    "unit": lambda: _pytest("unit", "tests/unit"),
-    "portable": lambda: _counted("tests.portable.run"),
-    "contract": lambda: _pytest("contract", "tests/contract"),
-    "scenario": lambda: _pytest("scenario", "tests/scenario"),
-    "web": lambda: _pytest("web", "tests/web"),
-    "emulated": lambda: _pytest("emulated", "tests/emulated"),
-    "demo": lambda: _counted("firmware_sim.main", "demo", "--counts"),
-}
-EXTRA = {"soak": lambda: _pytest("soak", "tests/soak")}
+def _closed(module: Sequence[str], output: IO[str] | None) -> int:
+    """Run a module in a closed network of its own; its exit status."""
+    command = [*CLOSED, sys.executable, "-m", *module]
+    try:
+        return subprocess.run(command, cwd=ROOT, check=False, stdout=output, stderr=output, timeout=ONE_S).returncode
+    except subprocess.TimeoutExpired:
+        print(f"{module[0]} took more than {ONE_S:.0f} s and was ended", file=output or sys.stdout)
+        return 1
 
 
-def _enter_closed_network() -> None:
-    """Run this program again where nothing has a route out (a network namespace with loopback alone)."""
-    if os.environ.get("CAMWARD_CLOSED") == "1":
-        return
-    from firmware_sim import netns
+def run_one(category: Category, output: IO[str] | None) -> Count:
+    """Run a category; its output goes to `output`, or to the terminal."""
+    begun = time.monotonic()
+    found = _program(category, output) if category.module else _pytest(category, output)
+    return Count(found.passed, found.failed, found.skipped, round(time.monotonic() - begun, 1))
 
-    os.environ["CAMWARD_CLOSED"] = "1"
-    netns.reexec_in_closed_network([sys.executable, "-m", "tests.run", *sys.argv[1:]])
+
+def _lane(categories: Sequence[Category], counts: dict[str, Count], say: threading.Lock) -> None:
+    for category in categories:
+        log = RESULTS / f"{category.name}.log"
+        with log.open("w", encoding="utf-8") as file:
+            count = run_one(category, file)
+        with say:
+            print(f"== {category.name}", flush=True)
+            print(log.read_text(encoding="utf-8"), end="", flush=True)
+            counts[category.name] = count
+
+
+def _all() -> dict[str, Count]:
+    counts: dict[str, Count] = {}
+    say = threading.Lock()
+    lanes = [threading.Thread(target=_lane, args=(lane, counts, say)) for lane in LANES]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    _lane(LAST, counts, say)
+    return counts
+
+
+def _named(names: Sequence[str]) -> dict[str, Count]:
+    known = {one.name: one for one in (*ALL, *EXTRA)}
+    counts = {}
+    for name in names:
+        print(f"== {name}", flush=True)
+        counts[name] = run_one(known[name], None)
+    return counts
 
 
 def main(names: list[str]) -> int:
     """Run the named categories (default: all) and print the counts; 1 if any is not whole."""
-    known = {**CATEGORIES, **EXTRA}
+    known = [one.name for one in (*ALL, *EXTRA)]
     for name in names:
         if name not in known:
             print(f"unknown category {name!r}; there are: {', '.join(known)}", file=sys.stderr)
             return 2
-    _enter_closed_network()
-    begun = time.monotonic()
     RESULTS.mkdir(parents=True, exist_ok=True)
-    counts, lines, bad = [], [], False
-    for name in names or list(CATEGORIES):
-        print(f"== {name}", flush=True)
-        started = time.monotonic()
-        count = known[name]()
-        counts.append(count)
-        whole = count.passed > 0 and not count.failed and not count.skipped
-        bad = bad or not whole
-        verdict = "ok" if whole else "NOT WHOLE"
-        lines.append(
-            f"{name:<10} {count.passed:>5} passed {count.failed:>3} failed {count.skipped:>3} skipped "
-            f"{time.monotonic() - started:6.0f} s  {verdict}"
-        )
-    print("\n".join(["", *lines]))
-    summary = {"seconds": round(time.monotonic() - begun, 1), "whole": not bad and not names}
-    (RESULTS / "summary.json").write_text(json.dumps(summary) + "\n", encoding="utf-8")
-    failed = sum(c.failed + c.skipped + (c.passed == 0) for c in counts)
-    print(f"{sum(c.passed for c in counts)} passed, {failed} failed")
-    return 1 if bad else 0
+    begun = time.monotonic()
+    counts = _named(names) if names else _all()
+    print()
+    for name in names or [one.name for one in ALL]:
+        one = counts.get(name, Count(failed=1))
+        counts[name] = one
+        line = f"{name:<10} {one.passed:>5} passed {one.failed:>3} failed {one.skipped:>3} skipped {one.seconds:6.0f} s"
+        print(line, "" if one.whole else "  NOT WHOLE")
+    whole = all(one.whole for one in counts.values())
+    summary = {
+        "seconds": round(time.monotonic() - begun, 1),
+        "whole": whole and not names,
+        "categories": {name: asdict(one) for name, one in counts.items()},
+    }
+    (RESULTS / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    failed = sum(one.failed + one.skipped + (one.passed == 0 and not one.failed) for one in counts.values())
+    print(f"{sum(one.passed for one in counts.values())} passed, {failed} failed")
+    return 0 if whole else 1
 
 
 if __name__ == "__main__":
