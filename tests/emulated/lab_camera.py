@@ -34,6 +34,8 @@ AGENT = (
     "python3 -s -S -P -m agent.main"
 )
 """`camward-agent` on the camera."""
+PASSING = frozenset({"S1.1-01", "S1.1-02", "S1.1-03", "S1.1-04", "S1.1-11", "S1.1-12", "S1.1-13"})
+"""What a claimed camera that was never updated passes; test_evidence.py breaks each."""
 PYTHON_ROOT = "/usr/lib/camward/python"
 PROCESS = "kill $(ps -o pid,args | grep '[m] {}' | awk '{{print $1}}')"
 HOST = "10.0.2.2"
