@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
+from sqlalchemy.exc import OperationalError
 
 from update_server.commands import device, people, release, rollout, server
 from update_server.errors import ServerError
@@ -35,8 +37,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments)
     except ServerError as error:
-        sys.stderr.write(f"camward-server: {error}\n")
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code)
+    except OSError as error:  # a full disk, a folder that is not ours
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror or error}. Mend that, and run the command again.", ServerError.exit_code)
+    except OperationalError as error:
+        _end(f"The database cannot be used: {error.orig}. Mend that, and run it again.", ServerError.exit_code)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    sys.stderr.write(f"camward-server: {line}\n")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

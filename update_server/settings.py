@@ -17,6 +17,7 @@ from update_server.errors import Misconfigured
 
 SETTINGS_FILE = "server.toml"
 DAY_S = 86_400
+MAX_SILENT_S = 365 * DAY_S  # a camera that is silent for a year is gone
 HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\Z"
 )
@@ -88,7 +89,7 @@ class Tuf(_Section):
 class Rollouts(_Section):
     """Defaults of a new rollout."""
 
-    silent_after_s: Annotated[int, Field(ge=60)] = 2 * DAY_S
+    silent_after_s: Annotated[int, Field(ge=60, le=MAX_SILENT_S)] = 2 * DAY_S
     tick_s: Annotated[float, Field(ge=0.05, le=60)] = 2.0
 
 

@@ -73,6 +73,8 @@ def test_errors_say_what_and_what_to_do(writer):
     assert set(answer.json()) == {"code", "what", "remedy"}
     assert writer.post("/rollouts", json={"version": "1.2.0", "phases": "1"}).status_code == 400
     assert writer.post("/rollouts/99/pause").status_code == 404
+    assert writer.get(f"/rollouts/{10**30}").status_code == 404
+    assert writer.post("/rollouts", json={"version": "1.2.0", "silent_after_s": 10**30}).status_code == 422
 
 
 def test_a_session_cookie_is_no_key_to_the_api(fleet):
@@ -80,3 +82,9 @@ def test_a_session_cookie_is_no_key_to_the_api(fleet):
         client.post("/login", data={"name": "admin", "password": fleet.password})
         assert client.get("/").status_code == 200
         assert client.get("/api/v1/status").status_code == 401
+
+
+def test_a_form_with_very_many_fields_is_refused(fleet):
+    with httpx.Client(verify=fleet.context(), base_url=fleet.people_url) as client:
+        form = {"name": "admin", "password": "x"}
+        assert client.post("/login", data=form | {f"f{n}": "" for n in range(30)}).status_code == 400

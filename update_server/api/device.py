@@ -126,6 +126,7 @@ class DeviceApi:
     def image(self, request: Request) -> Response:
         """A file of the image repository."""
         name = request.path_params["name"]
+        self._require_known(request)
         if name != "timestamp.json" and not NUMBERED.match(name):
             raise NotFound("There is no such metadata.")
         path = self._services.image.folder / name
@@ -139,6 +140,15 @@ class DeviceApi:
         if device_id != request.state.device_id:
             raise Forbidden("This is another camera's director repository.")
         return Response(self._director_file(device_id, name), media_type="application/json")
+
+    def _require_known(self, request: Request) -> None:
+        """Let only enrolled cameras go on: a removed one still has its certificate.
+
+        Raises:
+            Forbidden: it is not enrolled here.
+        """
+        with self._services.database.read() as session:
+            devices.known(session, request.state.device_id)
 
     def _director_file(self, device_id: str, name: str) -> bytes:
         services, now = self._services, int(time.time())
@@ -156,6 +166,7 @@ class DeviceApi:
     def target(self, request: Request) -> Response:
         """A target, with Range (RFC 9110, 14); its name carries its hash, so it never changes."""
         name = request.path_params["name"]
+        self._require_known(request)
         path = self._services.blobs.path(name)
         headers = {"ETag": f'"{name[:64]}"', "Cache-Control": "private, max-age=31536000, immutable"}
         return FileResponse(path, media_type="application/octet-stream", headers=headers)

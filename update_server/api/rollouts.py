@@ -12,6 +12,7 @@ from update_server.api.views import RolloutView
 from update_server.fleet import devices
 from update_server.repository import releases
 from update_server.rollouts import service, store
+from update_server.settings import MAX_SILENT_S
 
 router = APIRouter(prefix="/rollouts", tags=["rollouts"])
 
@@ -24,7 +25,7 @@ class NewRollout(BaseModel):
     phases: str = service.DEFAULT_PHASES
     group: str = "all"
     failure_percent: Annotated[int, Field(ge=0, le=100)] = service.DEFAULT_FAILURE_PERCENT
-    silent_after_s: Annotated[int, Field(ge=60)] | None = None
+    silent_after_s: Annotated[int, Field(ge=60, le=MAX_SILENT_S)] | None = None
 
 
 class Verb(StrEnum):

@@ -66,7 +66,8 @@ def show(
         shared.print_json(view.plain())
         return
     for name, content in view.model_dump(exclude={"updates", "refusals", "evidence"}).items():
-        typer.echo(f"{name:>18}  {json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else content}")
+        text = json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else str(content)
+        typer.echo(f"{name:>18}  {shared.printable(text)}")
     columns = ("at", "event", "from", "to", "slot", "code", "detail")
     table = [
         (shared.local_time(e.at), e.event, e.from_version, e.to_version, e.slot, e.code, e.detail) for e in view.updates
@@ -93,7 +94,7 @@ def assign(
 
 @app.command("remove")
 def remove(which: Which, folder: Dir = shared.HERE) -> None:
-    """Forget a camera: its certificate opens nothing any more, its history is deleted."""
+    """Forget a camera: the server no longer answers it or takes its messages, its history is deleted."""
     with shared.opened(folder) as services, services.database.write() as session:
         device = devices.find(session, which)
         devices.audit(session, shared.operator_name(), "device remove", f"{device.id} {device.serial}", shared.now())

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from update_server import settings
 from update_server.errors import BadInput
@@ -57,9 +59,20 @@ def operator_name() -> str:
     return "console:" + os.environ.get("SUDO_USER", os.environ.get("USER", str(os.getuid())))
 
 
+def printable(text: str) -> str:
+    """`text` with everything replaced that could steer a terminal; cameras choose some of what is shown."""
+    return "".join(c if _harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _harmless(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
 def print_json(value: Any) -> None:
-    """Print JSON for programs."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print JSON for programs; what could steer a terminal is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    plain = (c if _harmless(c) or c == "\n" else json.dumps(c).strip('"') for c in text)
+    typer.echo("".join(plain))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -67,7 +80,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     console = Console(width=None if sys.stdout.isatty() else 160)
     table = Table(*columns, title=title if rows else None, title_justify="left")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
     console.print(table if rows else f"{title}: none.")
 
 

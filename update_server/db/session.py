@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from update_server.errors import Misconfigured
@@ -90,7 +90,7 @@ def check_schema(database: Database) -> None:
         with database.engine.connect() as connection:
             have = MigrationContext.configure(connection).get_current_revision()
             want = ScriptDirectory.from_config(_alembic(connection)).get_current_head()
-    except OperationalError as error:
+    except DatabaseError as error:
         raise Misconfigured(
             f"The database cannot be opened: {error.orig}.", "Check 'database' in server.toml."
         ) from None

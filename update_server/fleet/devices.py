@@ -138,9 +138,10 @@ def set_group(device: Device, name: str) -> None:
 
 
 def remove(session: Session, device: Device) -> None:
-    """Forget a camera and what it reported. Its certificate opens nothing any more.
+    """Forget a camera and what it reported. Its certificate opens nothing of this server any more.
 
-    Its director metadata stays, so that versions go on counting if the same camera enrols again.
+    The broker takes it until it ends, but what the camera says there is refused. The director metadata stays, so that
+    versions go on counting if the same camera enrols again.
     """
     session.execute(delete(Message).where(Message.device_id == device.id))
     session.execute(delete(Refusal).where(Refusal.device_id == device.id))

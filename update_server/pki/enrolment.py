@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from agent.formats import token
 from update_server.db.models import Certificate, Device, EnrolmentToken
-from update_server.errors import BadInput, Forbidden, Unauthenticated
+from update_server.errors import BadInput, Forbidden, TooManyAttempts, Unauthenticated
 from update_server.pki import est
 from update_server.pki.authority import Authority, device_id, utc
 
+DAY_S = 86_400
+DAILY_CERTIFICATES = 20  # for one camera: it needs one in two months, and asks again when a reply is lost
 SECRET_BYTES = 32  # 256 bits: guessing needs no lockout
 DENIED = "The enrolment token is unknown, used or expired."
 REMEDY = "Make a new one with 'camward-server device token'."
@@ -65,6 +68,7 @@ class Enrolment:
         Raises:
             Unauthenticated: the token is missing, unknown, expired, or for another key or serial number.
             BadInput: the request is malformed (the token stays usable).
+            TooManyAttempts: the camera asks again and again.
         """
         name, secret = est.parse_basic(authorization)
         row = session.get(EnrolmentToken, name, with_for_update=True)
@@ -94,6 +98,7 @@ class Enrolment:
         Raises:
             BadInput: the request is malformed, or names another key or serial number than the certificate.
             Forbidden: the camera is not enrolled here.
+            TooManyAttempts: the camera asks again and again.
         """
         request = est.parse_request(body)
         encoding = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -107,6 +112,14 @@ class Enrolment:
         return est.certs_only([self._certify(session, request, now)])
 
     def _certify(self, session: Session, request: est.Request, now: int) -> x509.Certificate:
+        """Issue a certificate and keep it.
+
+        Raises:
+            TooManyAttempts: the camera got DAILY_CERTIFICATES within a day; a hijacked one does not fill the disk.
+        """
+        mine = (Certificate.device_id == device_id(request.key), Certificate.issued_at > now - DAY_S)
+        if (session.scalar(select(func.count()).select_from(Certificate).where(*mine)) or 0) >= DAILY_CERTIFICATES:
+            raise TooManyAttempts("Too many certificates for this camera.", DAY_S)
         made = self.authority.certify_device(request.key, request.serial, self._days, utc(now))
         session.add(
             Certificate(

@@ -7,7 +7,7 @@ import secrets
 import shutil
 from pathlib import Path
 
-from update_server.errors import NotFound
+from update_server.errors import BadInput, NotFound
 from update_server.files import PUBLIC, sync_folder
 
 BLOB_NAME = re.compile(r"[0-9a-f]{64}\.[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
@@ -35,10 +35,11 @@ class Blobs:
         """Copy `source` in durably. Keeps what is already there.
 
         Raises:
+            BadInput: `source` has another hash (now); nothing is left behind.
             OSError: the disk is full or `source` unreadable; nothing is left behind.
         """
         target = self.folder / f"{sha256}.{name}"
-        if target.is_file() and target.stat().st_size == source.stat().st_size:
+        if target.is_file() and sha256_of(target) == sha256:
             return
         scratch = self.folder / f".{secrets.token_hex(8)}"
         try:
@@ -46,6 +47,8 @@ class Blobs:
                 shutil.copyfileobj(reading, writing, CHUNK_BYTES)
                 writing.flush()
                 os.fsync(writing.fileno())
+            if sha256_of(scratch) != sha256:
+                raise BadInput(f"{source} has changed while it was read.", "Leave it alone, and try again.")
             scratch.chmod(PUBLIC)
             scratch.replace(target)
         finally:

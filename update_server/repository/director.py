@@ -80,7 +80,8 @@ class Director:
     def timestamp(self, session: Session, device_id: str, now: int) -> bytes | None:
         """The camera's timestamp if it is fresh, else None: then call `refresh` in a write transaction."""
         newest = self._newest(session, device_id, "timestamp")
-        if newest is None or newest.signed_at + self._timestamp_age_s <= now:
+        # Older than this, or from the future: then our clock was ahead, and has been put right.
+        if newest is None or not newest.signed_at <= now < newest.signed_at + self._timestamp_age_s:
             return None
         return newest.body
 

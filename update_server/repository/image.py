@@ -116,17 +116,20 @@ class ImageRepository:
             write_atomic(self.folder / name, body)
 
     def resign(self, now: int) -> bool:
-        """Sign timestamp (and snapshot) again when less than half of their life is left. True if something was."""
+        """Sign timestamp (and snapshot) again when less than half of their life is left. True if something was.
+
+        Also when more than their whole life is left: then our clock was ahead, and has been put right.
+        """
         with self.lock():
             before = self.current()
             stamp_left = metadata.parse(before.timestamp, Timestamp).expires.timestamp() - now
             snapshot_left = metadata.parse(before.snapshot, Snapshot).expires.timestamp() - now
-            if snapshot_left < self._lifetimes.snapshot_s / 2:
+            if not self._lifetimes.snapshot_s / 2 <= snapshot_left <= self._lifetimes.snapshot_s:
                 after = self._sign_online(
                     before.targets_version, before.targets,
                     before.snapshot_version + 1, before.timestamp_version + 1, now,
                 )  # fmt: skip
-            elif stamp_left < self._lifetimes.timestamp_s / 2:
+            elif not self._lifetimes.timestamp_s / 2 <= stamp_left <= self._lifetimes.timestamp_s:
                 body = self._stamp(before.snapshot_version, before.snapshot, before.timestamp_version + 1, now)
                 after = dataclasses.replace(before, timestamp_version=before.timestamp_version + 1, timestamp=body)
             else:

@@ -17,7 +17,10 @@ from tuf.api.metadata import (
     Targets,
     Timestamp,
 )
+from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
+
+from update_server.errors import Misconfigured
 
 S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
 SPEC = "1.0.31"
@@ -44,8 +47,17 @@ def sign(signed: S, signers: Sequence[Signer]) -> bytes:
 
 
 def parse(body: bytes, kind: type[S]) -> S:
-    """The signed part of metadata that this server wrote itself."""
-    parsed: Metadata[S] = Metadata.from_bytes(body)
+    """The signed part of metadata that this server wrote itself.
+
+    Raises:
+        Misconfigured: it is damaged.
+    """
+    try:
+        parsed: Metadata[S] = Metadata.from_bytes(body)
+    except DeserializationError:
+        raise Misconfigured(
+            f"The {kind.__name__.lower()} metadata is damaged.", "Restore the 'tuf' folder from your backup."
+        ) from None
     if not isinstance(parsed.signed, kind):
         raise TypeError(f"{kind.__name__} expected")
     return parsed.signed

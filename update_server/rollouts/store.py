@@ -8,6 +8,7 @@ from update_server.errors import NotFound
 from update_server.rollouts.plan import Counts
 
 RUNNING, PAUSED, ABORTED, COMPLETE = "running", "paused", "aborted", "complete"
+MAX_NUMBER = 2**63 - 1  # of a row, in any database
 WAITING, ASSIGNED, COMMITTED, FAILED = "waiting", "assigned", "committed", "failed"
 
 
@@ -17,7 +18,7 @@ def find(session: Session, rollout_id: int) -> Rollout:
     Raises:
         NotFound: there is none.
     """
-    row = session.get(Rollout, rollout_id)
+    row = session.get(Rollout, rollout_id) if rollout_id <= MAX_NUMBER else None
     if row is None:
         raise NotFound(f"There is no rollout {rollout_id}.", "See 'camward-server rollout list'.")
     return row

@@ -10,13 +10,17 @@ from starlette.requests import Request
 from update_server.access import passwords, people
 from update_server.access.people import Visitor
 from update_server.body import read_body
-from update_server.errors import Forbidden, Unauthenticated
+from update_server.errors import BadInput, Forbidden, TooManyAttempts, Unauthenticated
 from update_server.services import Services
 
 COOKIE = "__Host-camward"  # the prefix makes browsers insist on Secure, Path=/ and no Domain
 MAX_FORM_BYTES = 8192
+MAX_FIELDS = 20
 # Each verification takes 19 MiB and 50 ms of one core: two at a time leave the rest of the machine alone.
 _HASHING = threading.BoundedSemaphore(2)
+# Those who wait for it hold worker threads, of which cameras need some too.
+_WAITING = threading.BoundedSemaphore(8)
+BUSY_S = 2
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,17 @@ async def read_form(request: Request) -> Form:
 
     Raises:
         Forbidden: another site sent the browser here.
-        BadInput: it is too long.
+        BadInput: it is too long, or has too many fields.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     own = f"https://{request.headers.get('host', '')}"
     if site not in (None, "same-origin", "none") or origin not in (None, own):
         raise Forbidden("This form was sent from another site.")
     body = await read_body(request, MAX_FORM_BYTES)
-    parsed = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    try:
+        parsed = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise BadInput(f"The form has more than {MAX_FIELDS} fields.") from None
     return Form({name: found[0] for name, found in parsed.items()})
 
 
@@ -50,15 +57,20 @@ def log_in(services: Services, form: Form, source: str) -> str:
 
     Raises:
         Unauthenticated: they are wrong.
-        TooManyAttempts: they were wrong too often, for this account or from this address.
+        TooManyAttempts: they were wrong too often, for this account or from this address; or too many log in at once.
     """
     name, now = form["name"][:64], int(time.time())
     subjects = (f"account {name}", f"source {source}")
     with services.database.read() as session:
         people.check_delay(session, subjects, now)
         stored = people.password_hash(session, name)
-    with _HASHING:
-        right = passwords.matches(form["password"], stored)
+    if not _WAITING.acquire(blocking=False):
+        raise TooManyAttempts("Too many people log in at this moment.", BUSY_S)
+    try:
+        with _HASHING:
+            right = passwords.matches(form["password"], stored)
+    finally:
+        _WAITING.release()
     with services.database.write() as session:
         # Again, now that the lock is held: attempts made at the same moment must not all count as the first.
         people.check_delay(session, subjects, now)

@@ -183,6 +183,24 @@ def test_an_older_schema_is_refused_until_it_is_migrated(tmp_path):
     assert "camward-server migrate" in one_line(server.run("status", check=False))
 
 
+def test_what_the_disk_does_not_take_is_said_in_one_line(tmp_path):
+    server = harness.make_server(tmp_path / "s")
+    (server.folder / "targets").rmdir()
+    (server.folder / "targets").write_text("no folder")
+    slot, tree, manifest = harness.write_build(tmp_path / "b", "1.1.0")
+    release = ("release", "add", slot, "--tree", tree, "--manifest", manifest)
+    assert "Not a directory" in one_line(server.run(*release, check=False))
+    (server.folder / "targets").unlink()
+    (server.folder / "targets").mkdir()
+    assert "is published" in server.run(*release).stdout
+
+
+def test_a_damaged_database_is_said_in_one_line(tmp_path):
+    server = harness.make_server(tmp_path / "s")
+    (server.folder / "server.db").write_bytes(b"no database" * 1000)
+    assert "cannot be opened" in one_line(server.run("status", check=False))
+
+
 def test_settings_spell_everything_out(server):
     values = tomllib.loads((server.folder / "server.toml").read_text())
     assert values["ports"] == {"device": server.device_port, "people": server.people_port, "mqtt": server.mqtt_port}

@@ -124,10 +124,18 @@ def test_the_evidence_key_is_never_replaced_silently(camera):
         assert client.put("/device/v1/identity", content=b"[" * 5000).status_code == 400
 
 
+def test_a_camera_gets_only_so_many_certificates_in_a_day(camera, server, new_camera):
+    with camera.client() as client:
+        codes = [client.post("/.well-known/est/simplereenroll", content=camera.csr()).status_code for _ in range(25)]
+    assert codes == [200] * 19 + [429] * 6  # the first was given at enrolment
+    new_camera().enrol()
+
+
 def test_a_removed_camera_is_locked_out_and_may_enrol_again(camera, server):
     server.run("device", "remove", camera.serial)
     with camera.client() as client:
-        for path in ("/device/v1/ownership", f"/tuf/director/{camera.id}/timestamp.json"):
+        director = f"/tuf/director/{camera.id}/timestamp.json"
+        for path in ("/device/v1/ownership", director, "/tuf/image/timestamp.json", "/targets/x"):
             assert client.get(path).status_code == 403
         assert client.post("/.well-known/est/simplereenroll", content=camera.csr()).status_code == 403
     camera.enrol()

@@ -77,6 +77,14 @@ def test_the_timestamp_is_renewed_alone_and_then_the_snapshot_too(parts):
     assert versions(parts.image.current()) == (1, 2, 3)
 
 
+def test_what_was_signed_by_a_clock_that_was_ahead_is_signed_again(parts):
+    assert parts.image.resign(NOW + 100 * 86_400)
+    assert versions(parts.image.current()) == (1, 2, 2)
+    assert parts.image.resign(NOW)
+    assert versions(parts.image.current()) == (1, 3, 3)
+    assert not parts.image.resign(NOW)
+
+
 def test_keys_of_another_role_do_not_sign_targets(parts):
     with pytest.raises(Misconfigured):
         parts.image.sign_targets({}, offline(parts, image.ROOT_PREFIX), NOW)
@@ -125,6 +133,21 @@ def test_refresh_signs_no_more_than_is_old(parts, database):
     with database.write() as session:
         parts.director.refresh(session, NOBODY, {}, NOW + 15_001)
     assert known() == {("targets", 1), ("snapshot", 1), ("targets", 2), ("snapshot", 2)}
+
+
+def test_a_timestamp_from_a_clock_that_was_ahead_is_not_served_on(parts, database):
+    with database.write() as session:
+        ahead = parts.director.refresh(session, NOBODY, {}, NOW + 86_400)
+        assert parts.director.timestamp(session, NOBODY, NOW) is None
+        put_right = json.loads(parts.director.refresh(session, NOBODY, {}, NOW))["signed"]
+    assert put_right["x-camward-issued-at"] == metadata.iso(NOW)
+    assert put_right["version"] == json.loads(ahead)["signed"]["version"] + 1
+
+
+def test_damaged_metadata_is_named(parts):
+    (parts.root / "image/timestamp.json").write_text("{}")
+    with pytest.raises(Misconfigured, match="timestamp metadata is damaged"):
+        parts.image.current()
 
 
 def test_only_numbered_targets_and_snapshots_are_served_by_number(parts, database):

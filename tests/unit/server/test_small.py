@@ -1,6 +1,7 @@
 """Small parts: settings, passwords, sockets, atomic files, texts for people."""
 
 import itertools
+import json
 import socket
 import ssl
 
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from update_server import settings
 from update_server.access import passwords
-from update_server.errors import Conflict, Misconfigured
+from update_server.commands import shared
+from update_server.errors import BadInput, Conflict, Misconfigured
 from update_server.files import write_atomic
 from update_server.pki import authority
+from update_server.repository.blobs import Blobs, sha256_of
 from update_server.serving.listener import bind, tls_context
 from update_server.web import shapes
 from update_server.web.texts import Texts, preferred
@@ -135,3 +138,36 @@ def test_times_are_told_relative_to_now():
 )
 def test_the_language_is_the_chosen_or_the_browsers(cookie, header, language):
     assert preferred(cookie, header) == language
+
+
+HOSTILE = "\x1b]0;owned\x07\x9b31m[/bold][link=http://x]\u202egnp\r\n"
+
+
+def test_what_a_camera_says_neither_steers_the_terminal_nor_is_taken_for_markup(capsys):
+    shared.print_table("Cameras", ("serial", "attention"), [("川 1\u3000号", HOSTILE), (None, 7)])
+    out = capsys.readouterr().out
+    assert "[/bold][link=http://x]" in out
+    assert "川 1\u3000号" in out
+    assert not set(out) & set("\x1b\x07\x9b\u202e\r")
+
+
+def test_json_for_programs_keeps_every_character_and_steers_no_terminal(capsys):
+    shared.print_json({"a": HOSTILE, "b": "川\u3000\U000e0001"})
+    out = capsys.readouterr().out
+    assert json.loads(out) == {"a": HOSTILE, "b": "川\u3000\U000e0001"}
+    assert all(character.isprintable() or character in "\n\u3000" for character in out)
+
+
+def test_a_target_that_changes_while_it_is_read_is_not_kept(tmp_path):
+    (tmp_path / "blobs").mkdir()
+    source, blobs = tmp_path / "k.slot", Blobs(tmp_path / "blobs")
+    source.write_bytes(b"measured")
+    digest = sha256_of(source)
+    source.write_bytes(b"changed.")
+    with pytest.raises(BadInput):
+        blobs.put(source, "k.slot", digest)
+    assert list((tmp_path / "blobs").iterdir()) == []
+    source.write_bytes(b"measured")
+    (tmp_path / "blobs" / f"{digest}.k.slot").write_bytes(b"rotten..")
+    blobs.put(source, "k.slot", digest)
+    assert blobs.path(f"{digest}.k.slot").read_bytes() == b"measured"
