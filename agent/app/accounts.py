@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from agent.formats import fields
 from agent.formats.errors import FormatError
-from agent.formats.json import dump, parse_object
+from agent.formats.json import check_utf8, dump, parse_object
 from agent.formats.value import Value
 
 TYPE_CHECKING = False
@@ -92,6 +92,7 @@ class Accounts:
 
         Raises:
             Unavailable: the storage fails; call `abort`.
+            FormatError: what is stored is damaged; call `abort`, which locks.
         """
         old = {name: _text(self._store.read(name)) for name in (STATE,) + STORES}
         self._store.write(JOURNAL, dump({"v": 1, "old": old}))
@@ -187,7 +188,11 @@ def _users(web: bytes, digest: bytes) -> "dict[str, Account]":
 
 
 def _text(body: "bytes | None") -> "str | None":
-    return None if body is None else str(body, "utf-8")
+    """Raises FormatError when the store rotted under a running agent."""
+    if body is None:
+        return None
+    check_utf8(body)
+    return str(body, "utf-8")
 
 
 def _hex(body: bytes) -> str:

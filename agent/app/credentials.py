@@ -122,7 +122,7 @@ class Credentials:
         try:
             self._accounts.begin(users)
             self._accounts.commit()
-        except Unavailable as error:
+        except (Rejected, Unavailable) as error:
             self._abort(error, found.append)
         return found[0] if found else None
 
@@ -131,7 +131,7 @@ class Credentials:
         users[account.name] = account
         try:
             self._accounts.begin(users)
-        except Unavailable as error:
+        except (Rejected, Unavailable) as error:
             self._abort(error, ended)
             return
         attempts = self._proving.everywhere("the new password", account.name, password, IN)

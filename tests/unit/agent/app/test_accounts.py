@@ -1,8 +1,11 @@
 """The credential stores: what they mean when they are whole, torn, damaged or gone."""
 
+import contextlib
+
 import pytest
 
 from agent.app.accounts import CLAIMED, DIGEST, JOURNAL, LOCKED, STATE, UNCLAIMED, WEB, Account, Accounts, user_name_ok
+from agent.formats.errors import FormatError, Unavailable
 from firmware_sim.world.power import Power
 from firmware_sim.world.store import Documents, MemoryStore
 
@@ -79,6 +82,38 @@ def test_abort_puts_back_what_was(documents):
     accounts.abort()
     assert (accounts.state, accounts.users) == (CLAIMED, {"anna": ANNA})
     assert documents.content == before
+
+
+class LateFailure(MemoryStore):
+    """Deletes, and then cannot say that it is durable."""
+
+    def delete(self, name):
+        super().delete(name)
+        if name == JOURNAL:
+            raise Unavailable("the folder cannot be flushed")
+
+
+def test_a_commit_that_failed_after_it_was_done_is_no_other_than_the_stores_say(documents):
+    claimed(documents)
+    accounts = Accounts(LateFailure(documents))
+    accounts.load(first_boot=False)
+    accounts.begin({"anna": ANNA, "ben": BEN})
+    with pytest.raises(Unavailable):
+        accounts.commit()
+    accounts.abort()
+    after = opened(documents)
+    assert (accounts.state, accounts.users) == (after.state, after.users)
+
+
+@pytest.mark.parametrize("rot", [b"\xff\xfe", b"{}"])
+def test_a_store_that_rots_under_a_running_agent_locks(documents, rot):
+    accounts = claimed(documents)
+    documents.content[WEB] = rot
+    with contextlib.suppress(FormatError):
+        accounts.begin({"anna": ANNA, "ben": BEN})
+    accounts.abort()
+    assert (accounts.state, accounts.users) == (LOCKED, {})
+    assert opened(documents).state == LOCKED
 
 
 def test_a_damaged_journal_means_locked(documents):
