@@ -35,7 +35,7 @@ fix: setup ## format, and mend what the linter can
 generate: setup ## write the generated documents (docs/generated)
 	@$(PY) -m tests.tools.generate
 
-portable: setup ## agent core under MicroPython and CPython: the same output
+portable: images ## agent core under MicroPython and CPython: the same output
 	@$(PY) -m tests.portable.run
 
 bench: images ## measure (B=demo for one); JSON in build/bench
