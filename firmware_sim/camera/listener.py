@@ -31,6 +31,10 @@ MAX_DRAIN_READS = 64
 SWEEP_EVERY_S = 0.5
 """How late a connection past its deadline may be closed."""
 
+OWN_PLACES = 2
+"""Of every listener's places: for programs on the camera itself. Strangers who take all others cannot make the agent
+believe that a service is dead, and a new firmware with it."""
+
 BACKLOG = 16
 """Connections the kernel may hold before they are accepted."""
 
@@ -196,7 +200,7 @@ class Door(NamedTuple):
         sock: bound, not yet listening.
         serve: talks to one client until it is done; runs in the client's thread.
         tls: context when the listener speaks TLS.
-        limit: connections at once; one more is closed unanswered.
+        limit: connections at once, OWN_PLACES among them; one more is closed unanswered.
     """
 
     name: str
@@ -204,6 +208,16 @@ class Door(NamedTuple):
     serve: Callable[[Connection], None]
     tls: ssl.SSLContext | None
     limit: int
+
+
+def has_place(source: str, taken: int, limit: int) -> bool:
+    """Whether one more client from this address may come in where so many places are taken.
+
+    Raises:
+        Nothing: it only counts. Packets with a loopback source never arrive from a network.
+    """
+    own = source.startswith("127.") or source == "::1"
+    return taken < (limit if own else limit - OWN_PLACES)
 
 
 def bind(address: str, port: int) -> socket.socket:
@@ -291,7 +305,8 @@ class Doorkeeper:
         sock.setblocking(True)
         connection = Connection(sock, str(address[0]))
         with self._lock:
-            full = sum(1 for other in self._guests.values() if other is door) >= door.limit
+            taken = sum(1 for other in self._guests.values() if other is door)
+            full = not has_place(connection.source, taken, door.limit)
             if not full:
                 self._guests[connection] = door
         if full:
