@@ -142,10 +142,14 @@ def _keep(console: Console, stage: Stage, doors: dict[str, socket.socket]) -> No
     where = {name: where.get(name, f"https://{target[0]}:{target[1]} (inside)") for name, target in targets}
     if DASHBOARD in where:
         user, password = stage.operator.administrator()
-        console.print(f"Dashboard: {where[DASHBOARD]}   user: {user}   password: {password}", markup=False)
+        console.print(f"Dashboard: {where[DASHBOARD]}", markup=False)
+        console.print(f"           user: {user}   password: {password}", markup=False)
     if CAMERA in where:
-        console.print(f"Camera:    {where[CAMERA]}   user: {stage.user}   password: {stage.password}", markup=False)
+        console.print(f"Camera:    {where[CAMERA]}", markup=False)
+        console.print(f"           user: {stage.user}   password: {stage.password}", markup=False)
     console.print(f"Everything runs on. To stop: Ctrl-C here, or kill {os.getpid()}")
+    # A shell starts background jobs with SIGINT ignored; whoever sends it anyway means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         signal.pause()
     except KeyboardInterrupt:
