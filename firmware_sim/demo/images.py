@@ -12,6 +12,7 @@ from firmware_sim.files import write_json
 from firmware_sim.image.build import BuiltImage, build
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.store import default_store
+from firmware_sim.image.tools import micropython
 from firmware_sim.qemu.errors import MachineError
 
 MODEL = "kawa-1"
@@ -51,7 +52,7 @@ def index_file() -> Path:
 
 
 def build_all() -> None:
-    """Build what is not built yet, and write the set down.
+    """Build what is not built yet, write the set down, and fetch the MicroPython that `make portable` runs.
 
     Raises:
         ImageError: an image cannot be built.
@@ -76,6 +77,7 @@ def build_all() -> None:
         places[wanted.name] = str(image.folder)
         _note(f"{wanted.name}: {image.folder.relative_to(store.root.parent)}")
     write_json(index_file(), places)
+    micropython(store, _note, store.lock)
 
 
 def load(name: str) -> BuiltImage:
