@@ -62,7 +62,7 @@ def initialise(folder: Path, offline: Path, settings: Settings, passphrase: byte
         for path in (folder, offline):
             path.parent.mkdir(parents=True, exist_ok=True)
             scratch.append(Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)))
-        _fill(scratch[0], scratch[1], folder, settings, passphrase, password)
+        _fill(scratch[0], scratch[1], settings, passphrase, password)
         if generated:
             write_atomic(scratch[1] / PASSPHRASE_FILE, passphrase + b"\n", SECRET)
         os.replace(scratch[1], offline)
@@ -80,7 +80,7 @@ def initialise(folder: Path, offline: Path, settings: Settings, passphrase: byte
     return Made(folder, offline, offline / PASSPHRASE_FILE if generated else None, ADMINISTRATOR, password, url)
 
 
-def _fill(root: Path, offline: Path, home: Path, settings: Settings, passphrase: bytes, password: str) -> None:
+def _fill(root: Path, offline: Path, settings: Settings, passphrase: bytes, password: str) -> None:
     now = int(time.time())
     for name in FOLDERS:
         (root / name).mkdir(parents=True)
@@ -106,7 +106,7 @@ def _fill(root: Path, offline: Path, home: Path, settings: Settings, passphrase:
             telemetry_interval_s=settings.devices.telemetry_interval_s,
         )
     )
-    broker.write(root / "broker", home / "broker", home / "pki", settings.ports.mqtt, settings.listen)
+    broker.write(root / "broker", root / "pki", settings.ports.mqtt, settings.listen)
     write_atomic(root / SETTINGS_FILE, as_toml(settings).encode())
     database = Database(f"sqlite:///{root / 'server.db'}")
     migrate(database)

@@ -1,10 +1,19 @@
-"""Mosquitto's configuration, generated: TLS 1.2 or newer, mutual, each camera confined to its own topics."""
+"""Mosquitto's configuration, generated: TLS 1.2 or newer, mutual, each camera confined to its own topics.
+
+Everything mosquitto reads or writes lies in one folder, by relative names, so it is to be started in that folder. Where
+the server runs as root, the folder belongs to mosquitto's own user, which reaches nothing else of the server.
+"""
 
 import getpass
+import os
+import pwd
 from pathlib import Path
 
-from update_server.files import write_atomic
+from update_server.files import PUBLIC, SECRET, write_atomic
 from update_server.pki.authority import INGEST_NAME
+
+USER = "mosquitto"  # Debian's package makes it
+CERTIFICATES = {"ca.pem": PUBLIC, "server.pem": PUBLIC, "server.key.pem": SECRET}
 
 MAX_PACKET_BYTES = 262_144  # the largest message is an evidence report, about 30 KB
 UP_KINDS = ("telemetry", "alarm", "evidence", "report")
@@ -28,19 +37,19 @@ def acl() -> str:
     return "\n".join(lines) + "\n"
 
 
-def config(folder: Path, pki: Path, port: int, listen: str) -> str:
-    """The text of mosquitto.conf; `folder` is the broker's, `pki` where certificates lie (both absolute)."""
+def config(port: int, listen: str, user: str) -> str:
+    """The text of mosquitto.conf; `user` is whom mosquitto becomes should it be started as root."""
     address = "" if listen in {"", "0.0.0.0", "::"} else f" {listen}"
     lines = [
-        "# Made by camward-server; one listener, mutual TLS, nobody anonymous.",
+        "# Made by camward-server, at each start; one listener, mutual TLS, nobody anonymous.",
         "per_listener_settings false",
         "allow_anonymous false",
-        f"acl_file {folder / 'acl'}",
+        "acl_file acl",
         f"listener {port}{address}",
         "protocol mqtt",
-        f"cafile {pki / 'ca.pem'}",
-        f"certfile {pki / 'server.pem'}",
-        f"keyfile {pki / 'server.key.pem'}",
+        "cafile ca.pem",
+        "certfile server.pem",
+        "keyfile server.key.pem",
         "# The floor; TLS 1.3 is used wherever the client can.",
         "tls_version tlsv1.2",
         f"ciphers {TLS12_CIPHERS}",
@@ -53,24 +62,50 @@ def config(folder: Path, pki: Path, port: int, listen: str) -> str:
         "max_queued_messages 100000",
         "persistent_client_expiration 30d",
         "persistence true",
-        f"persistence_location {folder / 'data'}/",
+        "persistence_location data/",
         "autosave_interval 60",
         "log_dest stderr",
         "log_type error",
         "log_type warning",
         "log_type notice",
-        "# The user that owns the key files above.",
-        f"user {getpass.getuser()}",
+        f"user {user}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def write(folder: Path, home: Path, pki: Path, port: int, listen: str) -> None:
-    """Write mosquitto.conf and acl into `folder`; `home` and `pki` are the absolute paths they will have.
+def write(folder: Path, pki: Path, port: int, listen: str) -> pwd.struct_passwd | None:
+    """Write mosquitto.conf, acl and copies of the server's certificate into `folder`, for the user it returns.
+
+    None stands for the user we are: no root, or root of a user namespace that holds nobody else.
 
     Raises:
         OSError: they cannot be written.
     """
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
-    write_atomic(folder / "acl", acl().encode(), 0o600)
-    write_atomic(folder / "mosquitto.conf", config(home, pki, port, listen).encode())
+    account = _account(folder)
+    write_atomic(folder / "acl", acl().encode(), SECRET)
+    write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
+    for name, mode in CERTIFICATES.items():
+        write_atomic(folder / name, (pki / name).read_bytes(), mode)
+    if account is not None:
+        # The names here are its own to choose: no link is followed, and nothing with a second name changes hands.
+        for path in (folder / "acl", folder / "data", *(folder / name for name in CERTIFICATES), *_state(folder)):
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    return account
+
+
+def _account(folder: Path) -> pwd.struct_passwd | None:
+    """Mosquitto's user, to whom `folder` now belongs; None where we cannot give it away."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        account = pwd.getpwnam(USER)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    except (KeyError, OSError):
+        return None
+    return account
+
+
+def _state(folder: Path) -> list[Path]:
+    """What mosquitto has stored."""
+    return [path for path in (folder / "data").iterdir() if path.lstat().st_nlink == 1]

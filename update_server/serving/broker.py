@@ -1,6 +1,8 @@
 """Debian's mosquitto as a child of the server, for small installations: starts with it, dies with it."""
 
 import ctypes
+import os
+import pwd
 import shutil
 import signal
 import socket
@@ -9,6 +11,7 @@ import time
 from pathlib import Path
 
 from update_server.errors import Misconfigured
+from update_server.files import SECRET
 from update_server.serving.listener import bind
 
 START_S = 20
@@ -19,8 +22,8 @@ PR_SET_PDEATHSIG = 1
 class BrokerChild:
     """A running mosquitto. Its messages go to `broker/mosquitto.log`."""
 
-    def __init__(self, folder: Path, listen: str, port: int) -> None:
-        """Start it and wait until it accepts connections.
+    def __init__(self, folder: Path, listen: str, port: int, account: pwd.struct_passwd | None) -> None:
+        """Start it in `folder`, as the user `account` or (None) as ourselves, and wait until it accepts connections.
 
         Raises:
             Misconfigured: it is not installed, or ends at once; its last line is quoted.
@@ -31,11 +34,17 @@ class BrokerChild:
             raise Misconfigured("mosquitto is not installed.", "Run 'apt install mosquitto', or use your own broker.")
         bind(listen, port).close()
         self._log = folder / "mosquitto.log"
-        with self._log.open("ab") as log:
+        # The folder may be mosquitto's: a link that it put there is not followed.
+        log = os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, SECRET)
+        try:
             self._process = subprocess.Popen(
-                [program, "-c", str(folder / "mosquitto.conf")],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509
+                [program, "-c", "mosquitto.conf"],
+                cwd=folder, user=account.pw_uid if account else None, group=account.pw_gid if account else None,
+                extra_groups=[] if account else None, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509
             )  # fmt: skip
+        finally:
+            os.close(log)
         try:
             self._wait(_reachable(listen), port)
         except BaseException:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
 from update_server.errors import Misconfigured, ServerError
+from update_server.fleet import broker as broker_files
 from update_server.fleet.ingest import Incoming, take_batch
 from update_server.pki.authority import utc
 from update_server.services import Services
@@ -48,6 +49,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     pki = settings.path("pki")
     services.authority.renew_own(settings.hosts, utc(now))
     services.image.resign(now)
+    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [
         listener(applications.device, tls_context(pki, client_certificates=True)),
@@ -56,8 +58,9 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     with contextlib.ExitStack() as stack:
         for bound in sockets:
             stack.callback(bound.close)
-        broker = BrokerChild(settings.path("broker"), settings.listen, settings.ports.mqtt) if with_broker else None
-        if broker is not None:
+        broker = None
+        if with_broker:
+            broker = BrokerChild(settings.path("broker"), settings.listen, settings.ports.mqtt, account)
             stack.callback(broker.stop)
 
         def take(batch: list[Incoming]) -> None:

@@ -235,9 +235,10 @@ def test_messages_sent_while_the_server_is_down_arrive_later(tmp_path, tools):
         tools.stop(server)
         with (tmp_path / "broker.log").open("wb") as log:
             broker = subprocess.Popen(
-                ["/usr/sbin/mosquitto", "-c", str(server.folder / "broker/mosquitto.conf")], stdout=log, stderr=log
+                ["/usr/sbin/mosquitto", "-c", "mosquitto.conf"], cwd=server.folder / "broker", stdout=log, stderr=log
             )
-        link = tools.wait_for(lambda: connect(camera), "the broker alone")
+        tools.wait_for(lambda: listens(server.mqtt_port), "the broker alone")
+        link = Link(camera)
         for number in range(20):
             link.publish(f"{link.topic}up/telemetry", camera.envelope("telemetry", telemetry(f"1.0.{number}")))
         link.close()
@@ -252,11 +253,9 @@ def test_messages_sent_while_the_server_is_down_arrive_later(tmp_path, tools):
             broker.wait(WAIT_S)
 
 
-def connect(camera):
-    try:
-        return Link(camera)
-    except OSError:
-        return None
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_self_made_certificate_is_refused(camera, tmp_path):

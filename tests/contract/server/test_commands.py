@@ -59,7 +59,8 @@ def test_secrets_are_for_their_owner_only_and_offline_keys_are_encrypted(tmp_pat
     for path in offline:
         assert b"ENCRYPTED PRIVATE KEY" in path.read_bytes()
     secret = [*offline, *(tmp_path / "s/keys").iterdir(), *(tmp_path / "s/pki").glob("*.key.pem")]
-    assert len(secret) == 11 + 5 + 3
+    secret.append(tmp_path / "s/broker/server.key.pem")
+    assert len(secret) == 11 + 5 + 3 + 1
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
     wrong = tmp_path / "wrong"
@@ -157,6 +158,36 @@ def test_the_broker_ends_with_the_server(tmp_path, number):
     harness.wait_for(lambda: not alive(broker), "the broker's end")
 
 
+def test_the_broker_is_not_root_and_holds_no_key_but_the_servers(tmp_path):
+    server = harness.make_server(tmp_path / "s")
+    harness.start(server)
+    (broker,) = children(server.process.pid)
+    with open(f"/proc/{broker}/status") as file:
+        users = {word for line in file if line.startswith(("Uid:", "Gid:")) for word in line.split()[1:]}
+    harness.stop(server)
+    folder = server.folder / "broker"
+    assert users == {str(folder.stat().st_uid), str(folder.stat().st_gid)}
+    if os.getuid() == 0:
+        assert "0" not in users
+    names = {"acl", "ca.pem", "data", "mosquitto.conf", "mosquitto.log", "server.key.pem", "server.pem"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert (server.folder / "pki/ca.key.pem").stat().st_uid == os.getuid()
+
+
+def test_the_brokers_configuration_follows_the_settings_and_a_planted_link_is_not_followed(tmp_path):
+    server = harness.make_server(tmp_path / "s")
+    (server.folder / "broker/mosquitto.conf").write_text("allow_anonymous true\n")
+    harness.start(server)
+    harness.stop(server)
+    assert "allow_anonymous false" in (server.folder / "broker/mosquitto.conf").read_text()
+    victim, log = tmp_path / "victim", server.folder / "broker/mosquitto.log"
+    victim.write_text("mine")
+    log.unlink()
+    log.symlink_to(victim)
+    one_line(harness.command_line("serve", server.folder, "--with-broker"))
+    assert victim.read_text() == "mine"
+
+
 def test_the_server_ends_when_its_broker_does(tmp_path):
     server = harness.make_server(tmp_path / "s")
     harness.start(server)
@@ -168,7 +199,7 @@ def test_the_server_ends_when_its_broker_does(tmp_path):
 
 def test_a_broker_that_does_not_start_is_quoted(tmp_path):
     server = harness.make_server(tmp_path / "s")
-    (server.folder / "broker/mosquitto.conf").write_text("nonsense true\n")
+    (server.folder / "broker/data/mosquitto.db").write_bytes(b"nonsense" * 100)
     assert "mosquitto does not start" in one_line(harness.command_line("serve", server.folder, "--with-broker"))
 
 
