@@ -77,6 +77,19 @@ def test_errors_say_what_and_what_to_do(writer):
     assert writer.post("/rollouts", json={"version": "1.2.0", "silent_after_s": 10**30}).status_code == 422
 
 
+def test_a_stolen_token_can_be_removed(fleet):
+    token = fleet.run("token", "create", "--name", "stolen").stdout.strip()
+    (row,) = [line for line in fleet.run("token", "list").stdout.splitlines() if "stolen" in line]
+    token_id = row.split("\N{BOX DRAWINGS LIGHT VERTICAL}")[1].strip()
+    assert token not in row
+    with httpx.Client(verify=fleet.context(), base_url=fleet.people_url + "/api/v1") as client:
+        client.headers["Authorization"] = f"Bearer {token}"
+        assert client.get("/status").status_code == 200
+        fleet.run("token", "remove", token_id)
+        assert client.get("/status").status_code == 401
+    assert fleet.run("token", "remove", token_id, check=False).returncode == 1
+
+
 def test_a_session_cookie_is_no_key_to_the_api(fleet):
     with httpx.Client(verify=fleet.context(), base_url=fleet.people_url) as client:
         client.post("/login", data={"name": "admin", "password": fleet.password})

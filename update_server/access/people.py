@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from update_server.access import passwords
@@ -136,6 +136,24 @@ def make_token(session: Session, name: str, *, may_write: bool, valid_s: int | N
         )
     )  # fmt: skip
     return secret
+
+
+def tokens(session: Session) -> list[ApiToken]:
+    """All API tokens, the oldest first."""
+    return list(session.scalars(select(ApiToken).order_by(ApiToken.created_at, ApiToken.id)))
+
+
+def remove_token(session: Session, token_id: str) -> ApiToken:
+    """Make an API token void at once.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    row = session.get(ApiToken, token_id)
+    if row is None:
+        raise NotFound(f"There is no API token {token_id!r}.", "See 'camward-server token list'.")
+    session.delete(row)
+    return row
 
 
 def token_visitor(session: Session, secret: str, now: int) -> Visitor:

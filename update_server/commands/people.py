@@ -1,4 +1,4 @@
-"""`user add|password` and `token create`."""
+"""`user add|password` and `token create|list|remove`."""
 
 from typing import Annotated
 
@@ -51,3 +51,28 @@ def create(
         made = people.make_token(session, name, may_write=write, valid_s=valid_s, now=now)
         devices.audit(session, shared.operator_name(), "token create", name, now)
     typer.echo(made)
+
+
+@token.command("list")
+def list_tokens(folder: Dir = shared.HERE) -> None:
+    """List all API tokens (not their text, which nobody has kept)."""
+    with shared.opened(folder) as services, services.database.read() as session:
+        rows = people.tokens(session)
+    table = [
+        (r.id, r.name, "write" if r.may_write else "read", shared.local_time(r.created_at),
+         shared.local_time(r.expires_at))
+        for r in rows
+    ]  # fmt: skip
+    shared.print_table("API tokens", ("id", "name", "rights", "created", "expires"), table)
+
+
+@token.command("remove")
+def remove(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The token's id; see 'token list'.")],
+    folder: Dir = shared.HERE,
+) -> None:
+    """Make an API token void at once, for example when it was stolen."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        row = people.remove_token(session, token_id)
+        devices.audit(session, shared.operator_name(), "token remove", f"{row.id} {row.name}", shared.now())
+    typer.echo(f"API token {token_id} is removed.")
