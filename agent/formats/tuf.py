@@ -27,7 +27,7 @@ KEY_SCHEME = "ecdsa-sha2-nistp256"
 _PEM_HEAD = "-----BEGIN PUBLIC KEY-----"
 _PEM_TAIL = "-----END PUBLIC KEY-----"
 # SubjectPublicKeyInfo of an uncompressed P-256 point (RFC 5480): everything before the 65 bytes of the point.
-_SPKI_P256 = unhexlify("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+SPKI_P256 = unhexlify("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 _POINT_BYTES = 65
 
 
@@ -225,8 +225,8 @@ def point_from_pem(pem: str) -> bytes:
     if len(lines) < 3 or lines[0] != _PEM_HEAD or lines[-1] != _PEM_TAIL:
         raise FormatError("no PEM public key")
     der = base64.decode("".join(lines[1:-1]))
-    point = der[len(_SPKI_P256) :]
-    if der[: len(_SPKI_P256)] != _SPKI_P256 or len(point) != _POINT_BYTES or point[0] != 4:
+    point = der[len(SPKI_P256) :]
+    if der[: len(SPKI_P256)] != SPKI_P256 or len(point) != _POINT_BYTES or point[0] != 4:
         raise FormatError("no uncompressed P-256 public key")
     return point
 

@@ -1,12 +1,19 @@
-"""Private keys as files, randomness, and password hashing. `cryptography` is imported where it is first needed."""
+"""Private keys as files, randomness, and password hashing. `cryptography` is imported where it is first needed.
+
+Keys have one encoding each here, so they are read and written by their fixed parts: the library's own readers know
+every format there is, and loading them costs the agent 1.5 MB for as long as it runs.
+"""
 
 import os
 import secrets
+from binascii import unhexlify
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.store import FileStore
 from agent.core.trust_errors import SignatureError
-from agent.formats.errors import Unavailable
+from agent.formats import base64
+from agent.formats.errors import FormatError, Unavailable
+from agent.formats.tuf import SPKI_P256, point_from_pem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +25,13 @@ ARGON2_ITERATIONS = 2
 ARGON2_LANES = 1
 HASH_BYTES = 32
 SALT_BYTES = 16
+# PKCS#8 of a P-256 key with its public point (RFC 5958, RFC 5915), as every common library writes it: a fixed head, the
+# private number, a fixed middle, the point.
+_HEAD = unhexlify("308187020100301306072a8648ce3d020106082a8648ce3d030107046d306b0201010420")
+_MIDDLE = unhexlify("a144034200")
+_NUMBER_BYTES = 32
+_PEM = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----")
+_LINE = 64
 
 
 class UnsafeFileKeyStore:
@@ -41,15 +55,11 @@ class UnsafeFileKeyStore:
         Raises:
             Unavailable: the storage fails, or the stored key is damaged.
         """
-        from cryptography.hazmat.primitives import serialization as s
         from cryptography.hazmat.primitives.asymmetric import ec
 
         if self._store.read(_document(name)) is None:
-            fresh = ec.generate_private_key(ec.SECP256R1())
-            pem = fresh.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption())
-            self._store.write(_document(name), pem)
-        public = self.private_key(name).public_key()
-        return public.public_bytes(s.Encoding.DER, s.PublicFormat.SubjectPublicKeyInfo)
+            self._store.write(_document(name), _encode(ec.generate_private_key(ec.SECP256R1())))
+        return SPKI_P256 + _point(self._key(name))
 
     def sign(self, name: str, message: bytes) -> bytes:
         """See `KeyStore.sign`.
@@ -61,33 +71,30 @@ class UnsafeFileKeyStore:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-        r, s = decode_dss_signature(self.private_key(name).sign(message, ec.ECDSA(hashes.SHA256())))
+        r, s = decode_dss_signature(self._key(name).sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     def protection(self) -> str:
         """See `KeyStore.protection`."""
         return "none"
 
-    def private_key(self, name: str) -> "EllipticCurvePrivateKey":
-        """The key itself, for the other Linux adapters (certificate requests); never leaves this package.
+    def pem(self, name: str) -> str:
+        """The key itself, for certificate requests and TLS; never leaves this device.
 
         Raises:
             Unavailable: no such key, it is damaged, or the storage fails.
         """
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        return _encode(self._key(name)).decode()
 
+    def _key(self, name: str) -> "EllipticCurvePrivateKey":
         if name not in self._keys:
             pem = self._store.read(_document(name))
             if pem is None:
                 raise Unavailable(f"there is no key {name}")
             try:
-                key = load_pem_private_key(pem, None)
-            except (ValueError, TypeError) as error:
+                self._keys[name] = _decode(pem)
+            except ValueError as error:
                 raise Unavailable(f"key {name} is damaged") from error
-            if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-                raise Unavailable(f"key {name} is no P-256 key")
-            self._keys[name] = key
         return self._keys[name]
 
 
@@ -136,17 +143,14 @@ def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> N
     Raises:
         SignatureError: it does not verify, or the key is anything else.
     """
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(public_key_pem.encode())
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignatureError("the key does not parse") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SignatureError("the key is no P-256 key")
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point_from_pem(public_key_pem))
+    except (FormatError, ValueError) as error:
+        raise SignatureError("the key is no P-256 key") from error
     try:
         key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
@@ -155,3 +159,33 @@ def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> N
 
 def _document(name: str) -> str:
     return f"identity/{name}.key.pem"
+
+
+def _encode(key: "EllipticCurvePrivateKey") -> bytes:
+    number = key.private_numbers().private_value.to_bytes(_NUMBER_BYTES, "big")
+    text = base64.encode(_HEAD + number + _MIDDLE + _point(key))
+    lines = [text[at : at + _LINE] for at in range(0, len(text), _LINE)]
+    return "\n".join([_PEM[0], *lines, _PEM[1], ""]).encode()
+
+
+def _decode(pem: bytes) -> "EllipticCurvePrivateKey":
+    """The key that `_encode` makes this of.
+
+    Raises:
+        ValueError: any other bytes.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        der = base64.decode("".join(pem.decode("ascii").split("\n")[1:-2]))
+    except FormatError as error:
+        raise ValueError("no base64") from error
+    key = ec.derive_private_key(int.from_bytes(der[len(_HEAD) :][:_NUMBER_BYTES], "big"), ec.SECP256R1())
+    if _encode(key) != pem:
+        raise ValueError("no P-256 key in its one form")
+    return key
+
+
+def _point(key: "EllipticCurvePrivateKey") -> bytes:
+    numbers = key.public_key().public_numbers()
+    return b"\x04" + numbers.x.to_bytes(_NUMBER_BYTES, "big") + numbers.y.to_bytes(_NUMBER_BYTES, "big")

@@ -1,16 +1,12 @@
 """The camera's own certificate: P-256, self-signed, made on the device at its first boot."""
 
-import datetime
 import os
 import ssl
 from hashlib import sha256
 from pathlib import Path
 
+from agent.adapters.linux import certificates
 from agent.formats.errors import Unavailable
-
-VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-VALID_TO = datetime.datetime(2099, 12, 31, tzinfo=datetime.UTC)
-"""The camera may not know the time when it makes the certificate, and only people can renew their trust in it."""
 
 PARENT_MODE = 0o711  # the camera passes through, and sees nothing
 FOLDER_MODE = 0o750
@@ -46,33 +42,12 @@ class SelfSignedCertificate:
         return sha256(der).hexdigest()
 
     def _make(self, serial: str) -> None:
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.x509.oid import NameOID
-
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, serial)])
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(VALID_FROM)
-            .not_valid_after(VALID_TO)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(serial.lower())]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
+        key, certificate = certificates.run("self_signed", serial=serial)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._give(self._folder, FOLDER_MODE)
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
         # The key first: who sees the certificate finds the key.
-        self._put("key.pem", private)
-        self._put("cert.pem", certificate.public_bytes(serialization.Encoding.PEM))
+        self._put("key.pem", key.encode())
+        self._put("cert.pem", certificate.encode())
 
     def _put(self, name: str, data: bytes) -> None:
         unfinished = self._folder / (name + ".new")

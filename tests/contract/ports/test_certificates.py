@@ -1,0 +1,123 @@
+"""X.509 work in a process of its own: what comes back is right, and its libraries never come into the agent."""
+
+import base64
+import datetime
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    pkcs7,
+)
+from cryptography.x509.oid import NameOID
+
+from agent.adapters.linux import certificates
+from agent.adapters.linux.certificates import EnrolmentRefused
+from agent.adapters.linux.keys import UnsafeFileKeyStore
+from agent.adapters.linux.store import FileStore
+from agent.adapters.linux.web_certificate import SelfSignedCertificate
+from agent.formats.errors import Unavailable
+
+FROM = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+TO = datetime.datetime(2036, 1, 1, tzinfo=datetime.UTC)
+CA = ec.generate_private_key(ec.SECP256R1())
+KEY = ec.generate_private_key(ec.SECP256R1())
+STAYS_SMALL = """
+import pathlib, sys
+from agent.adapters.linux import certificates, keys, store
+mine = keys.UnsafeFileKeyStore(store.FileStore(pathlib.Path(sys.argv[1])))
+mine.ensure("tls")
+mine.sign("tls", b"message")
+certificates.run("request", key=mine.pem("tls"), device_id="one", serial="KW1-1")
+print(sorted(set(sys.modules) & {"cryptography.x509", "cryptography.hazmat.primitives.serialization"}))
+"""
+
+
+def pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: str = "Fleet CA") -> x509.Certificate:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(FROM)
+        .not_valid_after(TO)
+        .sign(CA, hashes.SHA256())
+    )
+
+
+def chain(*found: x509.Certificate) -> bytes:
+    """What the job makes of an EST reply with these certificates."""
+    body = base64.encodebytes(pkcs7.serialize_certificates(list(found), Encoding.DER))
+    (made,) = certificates.run("chain", key=pem(KEY), device_id="one", reply=base64.b64encode(body).decode())
+    return made.encode()
+
+
+def test_a_request_names_device_and_serial_and_is_signed_by_the_key():
+    (made,) = certificates.run("request", key=pem(KEY), device_id="one", serial="KW1-1")
+    request = x509.load_der_x509_csr(base64.b64decode(made))
+    assert request.is_signature_valid
+    assert request.public_key() == KEY.public_key()
+    assert request.subject.rfc4514_string() == "2.5.4.5=KW1-1,CN=one"
+    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["urn:camward:device:one"]
+
+
+def test_the_own_certificate_comes_first_and_roots_are_left_out():
+    root, between = certificate("Fleet CA", CA), certificate("Fleet CA 2", CA)
+    found = x509.load_pem_x509_certificates(chain(root, between, certificate("one", KEY)))
+    assert [item.subject.rfc4514_string() for item in found] == ["CN=one", "CN=Fleet CA 2"]
+
+
+def test_what_is_not_for_this_device_is_refused():
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    for wrong in (certificate("two", KEY), certificate("one", stranger)):
+        with pytest.raises(EnrolmentRefused, match="not for this device"):
+            chain(wrong)
+    for body in (b"", b"rubbish", base64.b64encode(b"\x30\x80\x00"), b"\xff" * 100):
+        with pytest.raises(EnrolmentRefused, match="PKCS#7"):
+            certificates.run("chain", key=pem(KEY), device_id="one", reply=base64.b64encode(body).decode())
+
+
+def test_a_process_that_fails_is_no_answer(capfd: pytest.CaptureFixture[str]):
+    with pytest.raises(Unavailable, match="request"):
+        certificates.run("request", key="rubbish", device_id="one", serial="KW1-1")
+    assert "Error" in capfd.readouterr().err
+
+
+def test_the_cameras_own_certificate_is_made_once(tmp_path: Path):
+    web = SelfSignedCertificate(tmp_path / "web", 0)
+    first = web.ensure("KW1-1")
+    assert web.ensure("KW1-1") == first
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(web.path, web.path.with_name("key.pem"))
+    made = x509.load_pem_x509_certificate(web.path.read_bytes())
+    made.verify_directly_issued_by(made)
+    assert made.subject.rfc4514_string() == "CN=KW1-1"
+
+
+def test_keys_are_written_as_the_library_writes_them(tmp_path: Path):
+    keys = UnsafeFileKeyStore(FileStore(tmp_path))
+    spki = keys.ensure("tls")
+    read = load_pem_private_key(keys.path("tls").read_bytes(), None)
+    assert isinstance(read, ec.EllipticCurvePrivateKey)
+    assert pem(read) == keys.pem("tls") == keys.path("tls").read_text()
+    assert read.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == spki
+
+
+def test_the_libraries_for_certificates_stay_out_of_the_agent(tmp_path: Path):
+    command = [sys.executable, "-c", STAYS_SMALL, str(tmp_path)]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"
