@@ -1,8 +1,12 @@
-"""What this machine shows of itself: numbers for telemetry, facts for evidence. What cannot be read is left out."""
+"""What this machine shows of itself: numbers for telemetry, facts for evidence. What cannot be read is left out.
+
+`psutil` is imported when the first is asked for, so that it delays no start.
+"""
 
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,23 +15,15 @@ from agent.adapters.linux.device_mapper import target
 from agent.adapters.linux.tls import loopback_context
 from agent.formats.errors import Unavailable
 
-PROC = Path("/proc")
 PASSWD, SHADOW = Path("/etc/passwd"), Path("/etc/shadow")
-_LISTEN = "0A"  # TCP_LISTEN in /proc/net/tcp
-_UNCONNECTED = "07"  # a UDP socket that takes from anybody
 HANDSHAKE_S = 5.0
-_TABLES = (
-    ("tcp", "tcp", _LISTEN),
-    ("tcp", "tcp6", _LISTEN),
-    ("udp", "udp", _UNCONNECTED),
-    ("udp", "udp6", _UNCONNECTED),
-)
+_LOOPBACK = ("127.", "::ffff:127.")
 
 Connections = Callable[[], list[dict[str, Any]]]
 
 
 class LinuxSensors:
-    """`agent.ports.machine.Sensors` from /proc and /sys."""
+    """`agent.ports.machine.Sensors` by psutil and the kernel's own files."""
 
     def __init__(self, state: Path, services: tuple[Any, ...], certificate: Path, connections: Connections) -> None:
         """`connections()` names the agent's own connections: peer, TLS version, whether the peer was verified."""
@@ -35,23 +31,25 @@ class LinuxSensors:
         self._services = services
         self._certificate = certificate
         self._connections = connections
-        self._busy = (0, 0)
+        self._counting = False
 
     def telemetry(self) -> dict[str, Any]:
         """See `Sensors.telemetry`."""
+        import psutil
+
         found: dict[str, Any] = {}
         for name, measure in (
-            ("uptime_s", lambda: int(float(_words(PROC / "uptime")[0]))),
-            ("rss_bytes", lambda: int(_words(PROC / "self/statm")[1]) * os.sysconf("SC_PAGE_SIZE")),
-            ("mem_available_bytes", _mem_available_bytes),
-            ("disk_free_bytes", lambda: os.statvfs(self._state).f_bavail * os.statvfs(self._state).f_frsize),
+            ("uptime_s", lambda: int(time.clock_gettime(time.CLOCK_BOOTTIME))),
+            ("rss_bytes", lambda: psutil.Process().memory_info().rss),
+            ("mem_available_bytes", lambda: psutil.virtual_memory().available),
+            ("disk_free_bytes", lambda: psutil.disk_usage(str(self._state)).free),
             ("listeners_count", lambda: len(listeners())),
             ("cpu_percent", self._cpu_percent),
             ("temperature_c", _temperature_c),
         ):
             try:
                 value = measure()
-            except (OSError, ValueError, IndexError):
+            except (OSError, ValueError, psutil.Error):
                 continue
             if value is not None:
                 found[name] = value
@@ -59,6 +57,8 @@ class LinuxSensors:
 
     def facts(self) -> dict[str, Any]:
         """See `Sensors.facts`; the shapes are those of agent.core.compliance_checks."""
+        import psutil
+
         found: dict[str, Any] = {}
         probes: tuple[tuple[str, Callable[[], dict[str, Any] | None]], ...] = (
             ("listeners", lambda: {"found": listeners()}),
@@ -75,7 +75,7 @@ class LinuxSensors:
         for name, probe in probes:
             try:
                 fact = probe()
-            except (OSError, ValueError, IndexError, Unavailable):
+            except (OSError, ValueError, IndexError, Unavailable, psutil.Error):
                 continue
             if fact is not None:
                 found[name] = fact
@@ -83,24 +83,18 @@ class LinuxSensors:
 
     def _cpu_percent(self) -> float | None:
         """Since the call before, over all cores."""
-        ticks = [int(word) for word in _words(PROC / "stat")[1:9]]
-        total, idle = sum(ticks), ticks[3] + ticks[4]
-        (total_before, idle_before), self._busy = self._busy, (total, idle)
-        if not total_before or total <= total_before:
-            return None
-        return round(100.0 * (1 - (idle - idle_before) / (total - total_before)), 1)
+        import psutil
+
+        percent, known, self._counting = psutil.cpu_percent(), self._counting, True
+        return percent if known else None
 
     def _mounts(self) -> dict[str, Any] | None:
         """The file systems under `/` and under the state folder."""
-        root, data = None, None
-        best = -1
-        for line in (PROC / "self/mounts").read_text().splitlines():
-            _, where, _, options, *_ = line.split(" ")
-            if where == "/":
-                root = options.split(",")
-            inside = self._state == Path(where) or Path(where) in self._state.parents
-            if inside and len(where) > best:
-                best, data = len(where), options.split(",")
+        import psutil
+
+        options = {Path(item.mountpoint): item.opts.split(",") for item in psutil.disk_partitions(all=True)}
+        root = options.get(Path("/"))
+        data = next((options[folder] for folder in (self._state, *self._state.parents) if folder in options), None)
         if root is None or data is None:
             return None
         return {"root_read_only": "ro" in root, "data_options": sorted(set(data) & {"nosuid", "nodev", "noexec"})}
@@ -141,28 +135,17 @@ def listeners() -> list[dict[str, Any]]:
     """Sockets that the network can reach: TCP listeners and open UDP sockets, the loopback interface left out.
 
     Raises:
-        OSError: /proc is not there.
+        OSError: the kernel does not say.
     """
+    import psutil
+
     found = set()
-    for proto, table, state in _TABLES:
-        path = PROC / "net" / table
-        if not path.exists():
-            continue
-        for line in path.read_text().splitlines()[1:]:
-            words = line.split()
-            address, _, port = words[1].partition(":")
-            if words[3] == state and not _is_loopback(address):
-                found.add((proto, int(port, 16)))
+    for item in psutil.net_connections("inet"):
+        udp = item.type == socket.SOCK_DGRAM
+        reachable = not item.raddr if udp else item.status == psutil.CONN_LISTEN
+        if item.laddr and reachable and item.laddr.ip != "::1" and not item.laddr.ip.startswith(_LOOPBACK):
+            found.add(("udp" if udp else "tcp", item.laddr.port))
     return [{"proto": proto, "port": port} for proto, port in sorted(found)]
-
-
-def _is_loopback(address: str) -> bool:
-    """Addresses in /proc are words in host byte order; all our targets are little-endian."""
-    if len(address) == 8:
-        return address.endswith("7F")
-    return address == "00000000000000000000000001000000" or (
-        address.startswith("0000000000000000FFFF0000") and address.endswith("7F")
-    )
 
 
 def _verity() -> dict[str, Any]:
@@ -187,17 +170,8 @@ def _system_accounts() -> dict[str, Any]:
     return {"checked": len({row[0] for row in rows}), "usable": sorted(usable)}
 
 
-def _mem_available_bytes() -> int | None:
-    for line in (PROC / "meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
 def _temperature_c() -> float | None:
-    zone = Path("/sys/class/thermal/thermal_zone0/temp")
-    return int(zone.read_text()) / 1000 if zone.exists() else None
+    """Of the hottest sensor."""
+    import psutil
 
-
-def _words(path: Path) -> list[str]:
-    return path.read_text().split()
+    return max((item.current for group in psutil.sensors_temperatures().values() for item in group), default=None)
