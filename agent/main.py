@@ -1,7 +1,6 @@
 """`camward-agent`: the agent on CPython. This module names the adapters and owns the one poll loop."""
 
 import argparse
-import getpass
 import selectors
 import signal
 import sys
@@ -69,10 +68,8 @@ class Loop:
         Raises:
             CamwardError: configuration, disk, or state folder cannot be used.
         """
-        from agent.adapters.linux.memory import be_frugal
         from agent.adapters.linux.workers import Inbox, Workers
 
-        be_frugal()
         self._inbox = Inbox()
         self._workers = Workers(self._inbox, self._bug)
         self._selector = selectors.DefaultSelector()
@@ -340,6 +337,8 @@ def _policy(options: argparse.Namespace) -> int:
 
 
 def _new_password() -> str:
+    import getpass
+
     return getpass.getpass("New password / 新しいパスワード: ")
 
 

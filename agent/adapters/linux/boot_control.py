@@ -1,6 +1,5 @@
 """The boot record in the raw sectors before slot A, and the restart."""
 
-import ctypes
 import os
 import re
 from collections.abc import Callable
@@ -142,6 +141,8 @@ def restart_machine() -> None:
     Raises:
         Unavailable: the kernel refuses (no CAP_SYS_BOOT).
     """
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.reboot(_RB_AUTOBOOT):
         raise Unavailable(f"the kernel refuses to restart: {os.strerror(ctypes.get_errno())}")
