@@ -82,7 +82,7 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
     if "module" in fault:
         name, text = fault["module"]
         (ours / "python" / name).write_text(text)
-    compile_python(tools, ours / "python", f"/{CAMWARD}/python", 0)
+    compile_python(tools, ours / "python", f"/{CAMWARD}/python")
     for name in SCRIPTS:
         _install(BOOT_FOLDER / name, ours / name, 0o755)
     for name in PLAIN_FILES:

@@ -158,8 +158,8 @@ class _Base:
         for pattern in WHEEL_PRUNE:
             _remove(site.glob(pattern))
         python = self.model.target.python
-        compile_python(self.tools, site, f"/{CAMWARD}/site", 2)
-        compile_python(self.tools, self.root / f"usr/lib/python{python}", f"/usr/lib/python{python}", 2)
+        compile_python(self.tools, site, f"/{CAMWARD}/site")
+        compile_python(self.tools, self.root / f"usr/lib/python{python}", f"/usr/lib/python{python}")
         (self.root / "usr/bin/python3").unlink(missing_ok=True)
         (self.root / "usr/bin/python3").symlink_to(f"python{python}")
         for applet in ROOT_APPLETS:
@@ -174,14 +174,17 @@ class _Base:
                 path.chmod(0o644)
 
 
-def compile_python(tools: Path, tree: Path, prefix: str, level: int) -> None:
+def compile_python(tools: Path, tree: Path, prefix: str) -> None:
     """Byte-compile a tree in place with the target's Python version, leaving byte code only.
+
+    Without docstrings and columns of expressions, which would stay in the camera's memory; line numbers are kept.
 
     Raises:
         ImageError: a file does not compile; the message names it.
     """
     script = Path(__file__).with_name("compile_python.py")
-    command: list[str | Path] = [*python_command(tools), "-S", "-s", "-P", script, tree, prefix, str(level)]
+    flags = ["-X", "no_debug_ranges", "-S", "-s", "-P"]
+    command: list[str | Path] = [*python_command(tools), *flags, script, tree, prefix]
     run_tool(
         command,
         env={"PYTHONHOME": str(tools / "usr"), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": ""},

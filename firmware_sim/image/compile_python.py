@@ -1,7 +1,7 @@
 """Byte-compile a tree in place, leaving byte code only. Run by the target's Python version on the host, not imported.
 
-Arguments: the tree, the path it will have on the camera, the optimisation level. The order is fixed and the hash seed
-is zero (the caller sets it), so equal sources give equal bytes; the byte code never looks for its source or its time.
+Arguments: the tree, and the path it will have on the camera. The order is fixed and the hash seed is zero (the caller
+sets it), so equal sources give equal bytes; the byte code never looks for its source or its time.
 """
 
 import pathlib
@@ -11,7 +11,7 @@ import sys
 
 def main() -> int:
     """Compile everything; name the first file that does not compile."""
-    tree, prefix, level = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    tree, prefix = pathlib.Path(sys.argv[1]), sys.argv[2]
     for path in sorted(tree.rglob("*.py")):
         shown = prefix + "/" + path.relative_to(tree).as_posix()
         try:
@@ -20,7 +20,7 @@ def main() -> int:
                 cfile=str(path) + "c",
                 dfile=shown,
                 doraise=True,
-                optimize=level,
+                optimize=2,
                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
             )
         except py_compile.PyCompileError as error:
