@@ -83,7 +83,7 @@ total = world.power.count
 final = world.firmware("b")
 print(final, world.firmware("a"))
 
-for index in range(4, total, 9):
+for index in range(4, total - 9, 9):  # another seed may need a few operations less
     world = first.copy(index)
     assign(world, "1.1.0")
     world.power.cut_at(index, TORN)
