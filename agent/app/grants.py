@@ -9,18 +9,20 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
 
 GRANT_LIFE_S = 600.0
-MAX_GRANTS = 64  # the one that ends first gives way
+MAX_SESSIONS = 8  # of one user at one service: browsers and tools; the oldest gives way, never somebody else's
+MAX_PASSING = 64  # of digest requests, each of which brings a new one; together
 GRANT_BYTES = 16
 
 
 class Grant(Value):
-    """Who it is for, where, and until when (monotonic)."""
+    """Who it is for, where, until when (monotonic), and whether a digest request got it, which will not keep it."""
 
-    FIELDS = ("user", "role", "service", "ends_at")
+    FIELDS = ("user", "role", "service", "ends_at", "passing")
     user: str
     role: str
     service: str
     ends_at: float
+    passing: bool
 
 
 class Grants:
@@ -30,12 +32,15 @@ class Grants:
         self._desk = desk
         self._out: "dict[str, Grant]" = {}
 
-    def give(self, user: str, role: str, service: str) -> str:
-        """A fresh one, 128 random bits in hex."""
-        if len(self._out) >= MAX_GRANTS:
-            del self._out[min(self._out, key=lambda text: self._out[text].ends_at)]
+    def give(self, user: str, role: str, service: str, passing: bool = False) -> str:
+        """A fresh one, 128 random bits in hex. A recorder that asks for a picture a second ends nobody's session."""
+        same = [text for text, one in self._out.items() if one.passing is passing and (passing or one.user == user)]
+        if not passing:
+            same = [text for text in same if self._out[text].service == service]
+        if len(same) >= (MAX_PASSING if passing else MAX_SESSIONS):
+            del self._out[min(same, key=lambda text: self._out[text].ends_at)]
         text = str(hexlify(self._desk.ports.entropy.bytes(GRANT_BYTES)), "utf-8")
-        self._out[text] = Grant(user, role, service, self._desk.now + GRANT_LIFE_S)
+        self._out[text] = Grant(user, role, service, self._desk.now + GRANT_LIFE_S, passing)
         return text
 
     def find(self, text: str, service: str) -> "Grant | None":

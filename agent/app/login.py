@@ -145,7 +145,7 @@ class Login:
         def compared(right: bool) -> None:
             account = self._accounts.users.get(user)
             if right and account is not None:
-                self._admit(asked, account)
+                self._admit(asked, account, passing=False)
             else:
                 asked.no("denied")
 
@@ -195,7 +195,7 @@ class Login:
             # `stale` tells a client that knew the password to come again with a fresh nonce, and nobody else anything.
             asked.no("denied", {"stale": True} if right and fresh is None else None)
             return
-        self._admit(asked, account)
+        self._admit(asked, account, passing=True)
 
     def _must_wait(self, asked: Asked, user: str) -> bool:
         wait_s = self._guard.wait_s(asked.source, user)
@@ -203,8 +203,8 @@ class Login:
             asked.no("wait", {"retry_after_s": wait_s})
         return bool(wait_s)
 
-    def _admit(self, asked: Asked, account: "Account") -> None:
-        grant = self._grants.give(account.name, account.role, asked.service)
+    def _admit(self, asked: Asked, account: "Account", passing: bool) -> None:
+        grant = self._grants.give(account.name, account.role, asked.service, passing)
         asked.yes({"role": account.role, "grant": grant})
 
     # Changing who may log in

@@ -99,6 +99,16 @@ def test_a_grant_does_not_outlive_a_demotion(claimed):
     assert not claimed.ask("web", request("users", grant=grant))["ok"]
 
 
+def test_neither_a_recorder_nor_another_user_ends_a_session(claimed):
+    made = {"user": "ben", "role": "viewer", "password": OTHER_PASSWORD}
+    assert claimed.ask("web", request("set_user", grant=claimed.grant, **made))["ok"]
+    for _ in range(100):
+        assert claimed.ports.services.enter({"name": "web", "way": "digest"}, "192.0.2.20", USER, PASSWORD) == "in"
+        assert claimed.ask("web", request("login", user="ben", password=OTHER_PASSWORD))["ok"]
+    assert claimed.ask("web", request("users", grant=claimed.grant))["ok"]
+    assert len(claimed.agent._login._grants._out) < 200
+
+
 def test_no_more_users_than_can_be_read_again(claimed):
     for number in range(MAX_USERS - 1):
         made = {"user": f"viewer{number}", "role": "viewer", "password": OTHER_PASSWORD}

@@ -1,5 +1,5 @@
 from agent.app.desk import Desk
-from agent.app.grants import GRANT_LIFE_S, MAX_GRANTS, Grants
+from agent.app.grants import GRANT_LIFE_S, MAX_PASSING, MAX_SESSIONS, Grants
 from firmware_sim.world.chance import Chance
 
 
@@ -10,7 +10,7 @@ class Ports:
 desk = Desk(Ports(), None, None)
 grants = Grants(desk)
 texts = []
-for number in range(MAX_GRANTS + 3):
+for number in range(3 * MAX_SESSIONS + 3):
     desk.now = float(number)
     texts.append(grants.give("user" + str(number % 3), "viewer", "web"))
 print(texts[-1], grants.find(texts[-1], "web"))
@@ -19,3 +19,6 @@ grants.revoke("user0")
 print([grants.find(text, "web") is not None for text in texts])
 desk.now = GRANT_LIFE_S + 30
 print(sum(1 for text in texts if grants.find(text, "web") is not None))
+kept = grants.give("user1", "viewer", "web")
+passing = [grants.give("user1", "viewer", "web", True) for _ in range(MAX_PASSING + 2)]
+print(grants.find(kept, "web") is not None, sum(1 for text in passing if grants.find(text, "web") is not None))
