@@ -9,10 +9,18 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.wait import WebDriverWait
 
 WIDTH, HEIGHT = 1100, 900
+WAIT_S = 60  # how long a page may take on a busy machine before the test says what it waited for
+
+
+def patience(driver: webdriver.Chrome) -> WebDriverWait[webdriver.Chrome]:
+    """Waits also while the page under it is being replaced."""
+    return WebDriverWait(driver, WAIT_S, ignored_exceptions=[StaleElementReferenceException])
 
 
 def spki_hash(certificate: Path) -> str:

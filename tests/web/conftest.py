@@ -8,13 +8,12 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.contract.server import harness
 from tests.web import seed
+from tests.web.browser import patience
 
 WIDTH, HEIGHT = 1280, 900
-WAIT_S = 30
 
 
 @pytest.fixture(scope="session")
@@ -60,5 +59,5 @@ def logged_in(browser, fleet):
     browser.find_element(By.NAME, "password").send_keys(fleet.password)
     browser.find_element(By.CSS_SELECTOR, "button.main").click()
     # A click does not wait for the page it leads to, and a late answer would replace what the test opens next.
-    WebDriverWait(browser, WAIT_S).until(lambda it: it.current_url == fleet.people_url + "/")
+    patience(browser).until(lambda it: it.current_url == fleet.people_url + "/")
     return browser

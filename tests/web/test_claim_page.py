@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.contract.camera.camera_process import CameraProcess, camera_config, make_certificate, start_camera
 from tests.contract.camera.fake_agent import CODE, SERIAL, FakeAgent
-from tests.web.browser import chromium
+from tests.web.browser import chromium, patience
 
 USER = "keeper"
 PASSWORD = "paper boat under the bridge"
-WAIT_S = 30
 
 
 @pytest.fixture
@@ -58,13 +56,13 @@ def press(driver: Chrome, form: str) -> None:
 
 
 def wait_for_text(driver: Chrome, selector: str, text: str) -> None:
-    WebDriverWait(driver, WAIT_S).until(
+    patience(driver).until(
         lambda found: text in found.find_element(By.CSS_SELECTOR, selector).text, f"{selector} never says {text}"
     )
 
 
 def wait_for(driver: Chrome, selector: str) -> None:
-    WebDriverWait(driver, WAIT_S).until(lambda found: found.find_elements(By.CSS_SELECTOR, selector), selector)
+    patience(driver).until(lambda found: found.find_elements(By.CSS_SELECTOR, selector), selector)
 
 
 def complaints(driver: Chrome) -> list[str]:
@@ -116,7 +114,7 @@ def test_a_person_claims_the_camera_and_watches(driver: Chrome, agent: FakeAgent
     wait_for_text(driver, "[data-fact=serial]", SERIAL)
     picture = driver.find_element(By.ID, "picture")
     first = picture.get_attribute("src")
-    WebDriverWait(driver, WAIT_S).until(lambda _: picture.get_attribute("src") != first, "the picture stands still")
+    patience(driver).until(lambda _: picture.get_attribute("src") != first, "the picture stands still")
     assert driver.execute_script("return arguments[0].naturalWidth", picture) == 320
 
     driver.find_element(By.ID, "sign-out").click()

@@ -3,12 +3,10 @@
 import httpx
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.web import seed
+from tests.web.browser import patience
 from update_server.web.texts import TEXTS
-
-WAIT_S = 30
 
 
 def open_page(browser, fleet, path):
@@ -47,7 +45,7 @@ def test_a_paused_rollout_shows_its_reason_and_an_administrator_resumes_it(logge
     assert len(bars) == 3
     for verb, state in (("resume", "running"), ("pause", "paused")):
         logged_in.find_element(By.CSS_SELECTOR, f"form[action$='/{verb}'] button").click()
-        WebDriverWait(logged_in, WAIT_S).until(
+        patience(logged_in).until(
             lambda browser, state=state: browser.find_element(By.CSS_SELECTOR, ".title .pill").text == state
         )
 
