@@ -194,7 +194,7 @@ def test_qemu_arguments_that_it_does_not_know_are_reported_in_its_words(hardware
 def test_a_marker_that_never_comes_ends_at_the_deadline_with_the_console_quoted(machine: Machine):
     machine.power_on()
     prompt(machine)
-    with pytest.raises(MachineError, match="=> ") as caught:
+    with pytest.raises(MachineError, match="=>") as caught:
         machine.console.wait_for("never printed", Deadline(0.2))
     assert caught.value.code == "deadline"
 
