@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agent import VERSION
 from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES, ask, must
 from agent.formats.errors import CamwardError, FormatError, Unavailable
 from agent.formats.json import parse_object
@@ -365,6 +366,7 @@ def _evidence(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="camward-agent", description="The security agent inside a network camera.")
+    parser.add_argument("--version", action="version", version="%(prog)s " + VERSION)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, function: "Callable[[argparse.Namespace], int]", text: str) -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@
 
 import signal
 import sys
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -20,11 +21,25 @@ STATUS_BAD_CALL = 2
 
 app = typer.Typer(
     name="camward-sim",
-    help="Build a camera firmware, run it on an emulated camera, attack it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print("camward-sim", metadata.version("camward"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Build a camera firmware, run it on an emulated camera, attack it."""
 
 
 @app.command("netns", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

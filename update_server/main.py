@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from importlib import metadata
+from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy.exc import OperationalError
@@ -11,11 +12,27 @@ from update_server.commands import device, people, release, rollout, server
 from update_server.errors import ServerError
 
 app = typer.Typer(
-    help="Signs and publishes camera firmware, rolls it out over a fleet, and receives what cameras report.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo("camward-server " + metadata.version("camward"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Signs and publishes camera firmware, rolls it out over a fleet, and receives what cameras report."""
+
+
 app.command("init")(server.init)
 app.command("serve")(server.serve)
 app.command("status")(server.status)

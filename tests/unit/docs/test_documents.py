@@ -1,12 +1,16 @@
 """The documents say what is there: links lead somewhere, named tests exist, named commands are known."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+import agent
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -34,35 +38,53 @@ def test_the_threat_model_names_tests_that_exist() -> None:
         assert re.search(rf"def {name}\b", source), f"{path} has no {name}"
 
 
-def _console_lines() -> list[str]:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("camward-")]
+def _command_lines() -> list[tuple[str, str]]:
+    """Every `camward-...` line of the documents' shell blocks, with the document's name."""
+    found = []
+    for document, name in zip(DOCUMENTS, NAMES, strict=True):
+        for block in re.findall(r"```sh\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
+            lines = (line.removeprefix(".venv/bin/") for line in block.splitlines())
+            found += [(name, line) for line in lines if line.startswith("camward-")]
+    return found
 
 
-def test_every_command_in_the_readme_has_help() -> None:
-    lines = _console_lines()
-    assert len(lines) >= 8
+def _help(program: str, verbs: tuple[str, ...]) -> str:
     modules = {
         "camward-agent": "agent.main",
         "camward-server": "update_server.main",
         "camward-sim": "firmware_sim.main",
     }
-    seen = set()
-    for line in lines:
+    command = [sys.executable, "-m", modules[program], *verbs, "--help"]
+    wide = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"{program} {' '.join(verbs)}: {done.stderr}"
+    return done.stdout
+
+
+def test_every_command_in_the_documents_exists_with_its_options() -> None:
+    lines = _command_lines()
+    assert {name for name, _ in lines} >= {"README.md", "docs/operator.md", "docs/simulator.md"}
+    known: dict[tuple[str, tuple[str, ...]], str] = {}
+    for name, line in lines:
         program, *words = shlex.split(line, comments=True)
-        verbs = []
+        verbs: tuple[str, ...] = ()
         for word in words:
             if not re.fullmatch(r"[a-z]+", word) or len(verbs) == 2:
                 break
-            verbs.append(word)
-        if (program, *verbs) in seen:
-            continue
-        seen.add((program, *verbs))
-        command = [sys.executable, "-m", modules[program], *verbs, "--help"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert done.returncode == 0, f"{line}: {done.stderr}"
-        assert "usage" in done.stdout.lower()
+            verbs += (word,)
+        text = known.get((program, verbs)) or known.setdefault((program, verbs), _help(program, verbs))
+        assert "usage" in text.lower()
+        for option in (word.partition("=")[0] for word in words if word.startswith("--") and word != "--help"):
+            assert re.search(rf"{option}\b", text), f"{name}: {line}: no {option}"
+
+
+def test_the_programs_say_the_version_of_the_distribution() -> None:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert pyproject["project"]["version"] == agent.VERSION
+    for module in ("agent.main", "update_server.main", "firmware_sim.main"):
+        command = [sys.executable, "-m", module, "--version"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.split()[-1] == agent.VERSION
 
 
 def test_every_make_target_in_the_documents_exists() -> None:
