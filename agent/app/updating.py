@@ -46,6 +46,7 @@ class Updating:
         self._tree: "ReadingTree | None" = None
         self._error: "CamwardError | None" = None
         self._retries = 0
+        self._look_again = False
         self._last_result = ""
         self.state = FRESH
         self.committed_hook: "Callable[[str, str], None] | None" = None
@@ -91,9 +92,11 @@ class Updating:
         self.check_now()
 
     def check_now(self) -> None:
-        """Look into the repositories in the next step, if nothing is going on."""
+        """Look into the repositories in the next step, or as soon as what is going on has ended."""
         if self.state.phase == update.IDLE and self._director_root is not None:
             self._desk.soon(_TIMER, self._due)
+        else:
+            self._look_again = True
 
     def status(self) -> "dict[str, object]":
         """Phase, progress and last result for people."""
@@ -142,14 +145,21 @@ class Updating:
         self._end()
         if self._director_root is not None:
             jitter = 0.9 + 0.2 * self._random()
-            self._desk.at(_TIMER, self._desk.now + self._interval_s * jitter, self._due)
+            self._next_look(self._interval_s * jitter)
 
     def _back_off(self) -> None:
         self._end()
         failures = min(self.state.failures + 1, 16)
         self._save(failures=failures)
         delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._random())
-        self._desk.at(_TIMER, self._desk.now + max(self._interval_s / 2, delay), self._due)
+        self._next_look(max(self._interval_s / 2, delay))
+
+    def _next_look(self, delay_s: float) -> None:
+        """Look after `delay_s`, or at once if somebody asked in the meantime: the order may have changed since."""
+        if self._look_again:
+            self._look_again = False
+            delay_s = 0.0
+        self._desk.at(_TIMER, self._desk.now + delay_s, self._due)
 
     def _ask_repositories(self) -> None:
         if self._director_root is None:
