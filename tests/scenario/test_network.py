@@ -158,3 +158,21 @@ def test_a_wall_clock_in_the_past_or_the_future_is_no_way_in_and_no_way_out(stag
     world.run_until(lambda: "freeze" in [report.code for report in reports(world)])
     world.clock.skew_s = 0
     world.run_until(lambda: settled(world, "1.1.0"))
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_who_asks_for_a_look_while_the_camera_is_busy_gets_it_afterwards(stage, asked):
+    world = stage.world("1.1.0")
+    path = next(path for path in world.server.files if path.endswith("1.1.0.slot"))
+    body = bytearray(world.server.files[path])
+    body[-1] ^= 1
+    world.server.files[path] = bytes(body)
+    world.power_on()
+    world.run_until(lambda: world.server.fetched(path))
+    if asked:
+        world.link.events.append(("message", f"camward/1/{world.device_id}/down/command", b"{}"))
+    world.run_until(lambda: "refused" in events(world))
+    looks = len([one for one in world.server.exchanges if one.path.endswith("/timestamp.json")])
+    world.run_for(10)
+    again = len([one for one in world.server.exchanges if one.path.endswith("/timestamp.json")])
+    assert (again > looks) is asked  # without being asked, a refusal is followed by a pause
