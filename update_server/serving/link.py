@@ -66,10 +66,12 @@ class Link:
         self._client.connect_async(host, port, keepalive=60, clean_start=False, properties=properties)
         self._client.loop_start()
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send at QoS 1; dropped while the broker is away (what goes down is never needed to arrive)."""
-        if self.connected.is_set():
-            self._client.publish(topic, payload, qos=1)
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Send at QoS 1; False while the broker is away."""
+        if not self.connected.is_set():
+            return False
+        self._client.publish(topic, payload, qos=1)
+        return True
 
     def died(self) -> bool:
         """Whether the worker has ended by itself, which only a bug of ours can cause (its traceback is printed)."""

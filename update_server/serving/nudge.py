@@ -16,7 +16,7 @@ OVERLAP_S = 2  # `signed_at` has whole seconds and is set before the commit: loo
 TOPIC = "camward/1/{}/down/command"
 PAYLOAD = b'{"type":"check","v":1}'
 
-Publish = Callable[[str, bytes], None]
+Publish = Callable[[str, bytes], bool]
 
 
 class Nudger:
@@ -38,6 +38,7 @@ class Nudger:
             found = {(device_id, version) for device_id, version in session.execute(query)}
         fresh = sorted({device_id for device_id, _ in found - self._told})
         for device_id in fresh:
-            self._publish(TOPIC.format(device_id), PAYLOAD)
+            if not self._publish(TOPIC.format(device_id), PAYLOAD):
+                return 0  # the broker is away: the next pass begins where this one did
         self._told, self._since = found, now
         return len(fresh)

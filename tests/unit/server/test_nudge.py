@@ -15,7 +15,14 @@ def sign(database, device_id, version, at, role="targets"):
 
 def test_each_new_assignment_is_told_once(database):
     told = []
-    nudger = Nudger(database, lambda topic, payload: told.append(topic), now=100)
+    away = []
+
+    def publish(topic, _payload):
+        if not away:
+            told.append(topic)
+        return not away
+
+    nudger = Nudger(database, publish, now=100)
     sign(database, "old", 1, 50)
     assert nudger.run(101) == 0
     sign(database, "one", 1, 101)
@@ -27,3 +34,9 @@ def test_each_new_assignment_is_told_once(database):
     sign(database, "one", 2, 102)  # committed a second after it was signed
     assert nudger.run(103) == 1
     assert told[2:] == ["camward/1/one/down/command"]
+    sign(database, "three", 1, 200)
+    away.append(True)
+    assert [nudger.run(at) for at in (201, 230)] == [0, 0]
+    away.clear()
+    assert nudger.run(260) == 1  # the broker is back
+    assert told[3:] == ["camward/1/three/down/command"]
