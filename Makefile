@@ -47,7 +47,8 @@ soak: images ## long runs: power cuts in mid-install (CUTS=100)
 relock: ## lock the newest Python packages that pyproject.toml allows
 	@rm -rf build/relock && mkdir -p build && python3 -m venv build/relock && build/relock/bin/pip -q install pip-tools
 	@build/relock/bin/pip-compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --strip-extras --allow-unsafe --all-extras -o lock/dev.txt pyproject.toml
+		--no-emit-find-links --strip-extras --allow-unsafe --extra agent --extra server --extra pkcs11 --extra sim --extra dev \
+		-o lock/dev.txt pyproject.toml
 
 clean: ## remove build outputs (keeps the download cache and the boot keys)
 	@rm -rf build/images build/demo build/bench build/run
