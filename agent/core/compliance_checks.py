@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 ATTACKS = ("bit_flip", "wrong_key", "truncated", "older")
 DATA_OPTIONS = ("nosuid", "nodev", "noexec")
 TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
+MAX_SIMPLE_STEPS = 3  # of the user's, in one update: log in, start, confirm
 MIN_FIRST_CHARS = 8  # the criterion's own length for a password set at first use
 
 
@@ -182,13 +183,15 @@ def updateable(facts: "Facts") -> "Verdict":
 
 
 def easy_update(facts: "Facts") -> "Verdict":
-    """S1.1-07: the last update needed no step of the user's."""
+    """S1.1-07: the last update needed no step of the user's; a few are for a person to judge, many are not simple."""
     fact = facts["update_history"]
     if not fields.boolean(fact, "committed"):
         return INCONCLUSIVE, "no update has been committed yet"
     steps = fields.integer(fact, "user_steps")
+    taken = "the last update took " + str(steps) + " steps of the user's"
+    if steps > MAX_SIMPLE_STEPS:
+        return FAIL, taken
     if steps:
-        taken = "the last update took " + str(steps) + " steps of the user's"
         return INCONCLUSIVE, taken + "; whether that is simple is for a person"
     return PASS, "the last update needed no step of the user's"
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from agent.core.compliance_checks import MAX_SIMPLE_STEPS
 from agent.formats import envelope
 from agent.formats.boot_record import NO_TRIAL, encode
 from firmware_sim.image.provision import Device
@@ -103,8 +104,7 @@ def test_an_update_completes_in_spite_of_power_cuts_in_mid_install_and_on_trial(
     fleet.cut()  # and what the test before has broken is whole again
     assert fleet.booted(Deadline(BOOT_S)) == "a"
     assert verdicts(lab.evidence())["S1.1-06"] == "INCONCLUSIVE"
-    lab.shell(f"{AGENT} check")  # a step of somebody's
-    fleet.assign(NEWER)
+    fleet.assign(NEWER)  # nobody touches the camera
     deadline = Deadline(UPDATE_S)
     phase = "cat /data/camward/update/state.json 2>/dev/null || true"
     wait_until(lambda: '"installing"' in lab.shell(phase), deadline, "the installation")
@@ -126,11 +126,9 @@ def test_the_new_version_is_in_the_evidence_once_it_has_survived_a_restart(fleet
 
     report = fleet.evidence(lambda seen: verdicts(seen)["S1.1-06"] == "PASS")
     passing = {criterion for criterion, verdict in verdicts(report).items() if verdict == "PASS"}
-    assert passing == PASSING | {"S1.1-06"}  # 06 is broken by the next test
+    assert passing == PASSING | {"S1.1-06", "S1.1-07"}  # the next two tests break these
     assert "FAIL" not in verdicts(report).values()
-    # Somebody had to ask for this update, so it does not pass as one without a step (in the demo nobody asks: PASS).
-    assert report["facts"]["update_history"]["user_steps"] == 1
-    assert verdicts(report)["S1.1-07"] == "N/A"
+    assert report["facts"]["update_history"]["user_steps"] == 0
 
 
 def test_a_camera_that_fell_back_to_the_old_version_fails(fleet: Fleet):
@@ -146,3 +144,17 @@ def test_a_camera_that_fell_back_to_the_old_version_fails(fleet: Fleet):
     report = lab.evidence()
     assert verdicts(report)["S1.1-06"] == "FAIL"
     assert "but 1.0.0 runs" in reasons(report)["S1.1-06"]
+
+
+def test_an_update_that_somebody_had_to_ask_for_again_and_again_is_not_easy(fleet: Fleet):
+    lab, before = fleet.lab, fleet.committed()
+    for _ in range(MAX_SIMPLE_STEPS + 1):
+        lab.shell(f"{AGENT} check")
+    deadline = Deadline(UPDATE_S)
+    fleet.assign(NEWER)
+    assert fleet.booted(deadline) == "b"
+    fleet.complete(before, deadline)
+    report = lab.evidence()
+    assert report["facts"]["update_history"]["user_steps"] == MAX_SIMPLE_STEPS + 1
+    assert verdicts(report)["S1.1-07"] == "FAIL"
+    assert "took 4 steps of the user's" in reasons(report)["S1.1-07"]

@@ -128,6 +128,7 @@ def test_a_malformed_fact_never_passes(row: compliance_checks.Row, probe: str, o
         ("S1.1-06", "update_history", "boots_since", 0, "INCONCLUSIVE"),
         ("S1.1-06", "identity", "version", "1.0.0", "FAIL"),
         ("S1.1-07", "update_history", "user_steps", 3, "N/A"),
+        ("S1.1-07", "update_history", "user_steps", 4, "FAIL"),
         ("S1.1-07", "update_history", "committed", False, "N/A"),
         ("S1.1-08", "update_refusals", "tried/0/refused", False, "FAIL"),
         ("S1.1-08", "update_refusals", "tried/0/attack", "older", "INCONCLUSIVE"),
