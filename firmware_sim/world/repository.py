@@ -161,9 +161,9 @@ class Repository:
         return body
 
     def publish_timestamp(self) -> bytes:
-        """A new timestamp of the present snapshot."""
+        """A new timestamp of the present snapshot, which it names by version alone, as the real server does."""
         self.versions["timestamp"] += 1
-        rest = {"meta": {"snapshot.json": self.meta("snapshot")}}
+        rest = {"meta": {"snapshot.json": {"version": self.versions["snapshot"]}}}
         body = self.sign("timestamp", self.signed("timestamp", self.versions["timestamp"], rest))
         self.files["timestamp.json"] = body
         return body

@@ -122,11 +122,11 @@ def time_past_the_root(scene):
 def files_never_published_together(scene):
     scene.order(release(scene))
     director = scene.thief.director
-    path = f"{director.versions['snapshot']}.snapshot.json"
+    path = f"{director.versions['targets']}.targets.json"
     other = director.copy()
     while other.files[path] == director.files[path] or len(other.files[path]) > len(director.files[path]):
-        other.versions["snapshot"] -= 1
-        other.publish_snapshot()  # the length of a signature differs by a byte or two from one to the next
+        other.versions["targets"] -= 1
+        other.publish_targets()  # the length of a signature differs by a byte or two from one to the next
     scene.world.server.files[scene.director(path)] = other.files[path]
 
 
@@ -210,7 +210,7 @@ ATTACKS = [
     Attack(withheld_timestamp, "freeze", set()),
     Attack(far_future_version, "fast_forward", set()),
     Attack(time_past_the_root, "fast_forward", set()),
-    Attack(files_never_published_together, "mix_and_match", {"trust/director/timestamp.json"}),
+    Attack(files_never_published_together, "mix_and_match", DIRECTOR - {"trust/director/targets.json"}),
     Attack(endless_timestamp, "endless_data", set()),
     Attack(another_hash_than_the_manufacturers, "wrong_target", DIRECTOR | IMAGE),
     Attack(another_tree_than_the_manufacturers, "wrong_target", DIRECTOR | IMAGE),

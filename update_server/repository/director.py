@@ -74,7 +74,7 @@ class Director:
         targets = metadata.sign(role, [self._signers["targets"]])
         pinned = metadata.snapshot(versions[0], targets, versions[1], expires_at)
         snapshot = metadata.sign(pinned, [self._signers["snapshot"]])
-        stamp = self._sign_stamp(device_id, versions[1], snapshot, versions[2], now)
+        stamp = self._sign_stamp(device_id, versions[1], versions[2], now)
         return Published(versions[0], targets, versions[1], snapshot, versions[2], stamp)
 
     def timestamp(self, session: Session, device_id: str, now: int) -> bytes | None:
@@ -93,7 +93,7 @@ class Director:
         snapshot = self._newest(session, device_id, "snapshot")
         if snapshot is None or snapshot.expires_at - now < self._lifetimes.snapshot_s / 2:
             return self.assign(session, device_id, files, now).timestamp
-        return self._stamp(session, device_id, snapshot.version, snapshot.body, now)
+        return self._stamp(session, device_id, snapshot.version, now)
 
     def numbered(self, session: Session, device_id: str, role: str, version: int) -> bytes:
         """`VERSION.ROLE.json` of a camera (targets or snapshot).
@@ -106,16 +106,16 @@ class Director:
             raise NotFound(f"There is no {version}.{role}.json.")
         return row.body
 
-    def _stamp(self, session: Session, device_id: str, snapshot_version: int, snapshot: bytes, now: int) -> bytes:
+    def _stamp(self, session: Session, device_id: str, snapshot_version: int, now: int) -> bytes:
         version = self._next(session, device_id, "timestamp")
-        body = self._sign_stamp(device_id, snapshot_version, snapshot, version, now)
+        body = self._sign_stamp(device_id, snapshot_version, version, now)
         self._store(session, device_id, "timestamp", version, body, now, now + self._lifetimes.timestamp_s)
         return body
 
-    def _sign_stamp(self, device_id: str, snapshot_version: int, snapshot: bytes, version: int, now: int) -> bytes:
+    def _sign_stamp(self, device_id: str, snapshot_version: int, version: int, now: int) -> bytes:
         extra = {metadata.ISSUED_AT: metadata.iso(now), metadata.DEVICE: device_id}
         expires_at = now + self._lifetimes.timestamp_s
-        role = metadata.timestamp(snapshot_version, snapshot, version, expires_at, extra)
+        role = metadata.timestamp(snapshot_version, version, expires_at, extra)
         return metadata.sign(role, [self._signers["timestamp"]])
 
     @staticmethod

@@ -130,7 +130,7 @@ class ImageRepository:
                     before.snapshot_version + 1, before.timestamp_version + 1, now,
                 )  # fmt: skip
             elif not self._lifetimes.timestamp_s / 2 <= stamp_left <= self._lifetimes.timestamp_s:
-                body = self._stamp(before.snapshot_version, before.snapshot, before.timestamp_version + 1, now)
+                body = self._stamp(before.snapshot_version, before.timestamp_version + 1, now)
                 after = dataclasses.replace(before, timestamp_version=before.timestamp_version + 1, timestamp=body)
             else:
                 return False
@@ -142,11 +142,11 @@ class ImageRepository:
     ) -> Published:
         role = metadata.snapshot(targets_version, targets, snapshot_version, now + self._lifetimes.snapshot_s)
         body = metadata.sign(role, [self._snapshot_signer])
-        stamp = self._stamp(snapshot_version, body, timestamp_version, now)
+        stamp = self._stamp(snapshot_version, timestamp_version, now)
         return Published(targets_version, targets, snapshot_version, body, timestamp_version, stamp)
 
-    def _stamp(self, snapshot_version: int, snapshot: bytes, version: int, now: int) -> bytes:
-        role = metadata.timestamp(snapshot_version, snapshot, version, now + self._lifetimes.timestamp_s)
+    def _stamp(self, snapshot_version: int, version: int, now: int) -> bytes:
+        role = metadata.timestamp(snapshot_version, version, now + self._lifetimes.timestamp_s)
         return metadata.sign(role, [self._timestamp_signer])
 
     def _require_targets_keys(self, offline: Sequence[Signer]) -> None:
