@@ -216,6 +216,8 @@ def make_release(
             tree_length_bytes=len(tree),
             tree_sha256=_sha256(tree),
             layout="ab-1",
+            requires=(),
+            fixed=(release_format.BOOTLOADER,),
             notes_en="A release of the simulated world.",
             notes_ja="シミュレーションのリリースです。",
         ),

@@ -19,6 +19,8 @@ made = release.Release(
     tree_length_bytes=64,
     tree_sha256="cc" * 32,
     layout="ab-1",
+    requires=(),
+    fixed=(release.BOOTLOADER,),
     notes_en="Fixes.",
     notes_ja="修正。",
 )
@@ -45,6 +47,27 @@ for path in (
         print(path[0], "taken")
     except FormatError as error:
         print(path[0], error)
+slot = custom["camward"]["components"][0]
+boot, ptz = {"name": "bootloader", "fixed": True, "index": 4}, {"name": "ptz", "fixed": True}
+for components in (
+    [dict(slot, index=1, requires={"bootloader": 4}), dict(boot, requires={"slot": 0}), ptz],
+    [dict(slot, requires={"bootloader": 4, "ptz": 0}), dict(boot, requires={"ptz": 0}), ptz],
+    [dict(slot, requires={"bootloader": 5}), boot],
+    [dict(slot, requires={"radio": 0}), boot],
+    [slot, dict(boot, requires={"bootloader": 0})],
+    [slot, boot, boot],
+    [dict(slot, index=2), boot],
+    [slot, dict(boot, index=-1)],
+    [slot, dict(boot, requires=[])],
+    [slot, dict(boot, requires={"../x": 0})],
+):
+    manifest = dict(custom["camward"])
+    manifest["components"] = components
+    try:
+        read = release.parse(Target(made.target, made.length_bytes, made.sha256, {"camward": manifest}))
+        print(read.requires, read.fixed, release.parse(Target("x", 8192, "", release.custom(read))).fixed == read.fixed)
+    except FormatError as error:
+        print(error)
 for target in (Target("x", 4096, "", custom), Target("../x", 8192, "", custom), Target("x", 8192, "", {})):
     try:
         print(release.parse(target).target)
