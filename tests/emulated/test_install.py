@@ -154,7 +154,6 @@ def test_an_update_that_somebody_had_to_ask_for_again_and_again_is_not_easy(flee
     fleet.assign(NEWER)
     assert fleet.booted(deadline) == "b"
     fleet.complete(before, deadline)
-    report = lab.evidence()
+    report = fleet.evidence(lambda seen: verdicts(seen)["S1.1-07"] == "FAIL")  # this release has no shell to ask
     assert report["facts"]["update_history"]["user_steps"] == MAX_SIMPLE_STEPS + 1
-    assert verdicts(report)["S1.1-07"] == "FAIL"
     assert "took 4 steps of the user's" in reasons(report)["S1.1-07"]
