@@ -25,8 +25,10 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from agent.core.clock import Time
 from agent.core.trust import Check, Device, Request, SignatureError
 from agent.formats import block_tree, release
+from agent.formats.tuf import Key
 
 NOW = 1_800_000_000
 """The tests' present: 2027-01-15."""
@@ -39,13 +41,13 @@ def moment(at: int) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
-def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> None:
+def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
     """What the Linux adapter does: verify by `cryptography`."""
-    key = load_pem_public_key(public_key_pem.encode())
-    if not isinstance(key, ec.EllipticCurvePublicKey):
+    public = load_pem_public_key(key.public.encode())
+    if not isinstance(public, ec.EllipticCurvePublicKey):
         raise SignatureError("no EC key")
     try:
-        key.verify(signature, message, ec.ECDSA(SHA256()))
+        public.verify(signature, message, ec.ECDSA(SHA256()))
     except InvalidSignature:
         raise SignatureError("the signature does not verify") from None
 
@@ -152,6 +154,8 @@ def make_release(version: str = "1.1.0", slot: bytes = SLOT, **changes: Any) -> 
         tree_length_bytes=len(leaves),
         tree_sha256=hashlib.sha256(leaves).hexdigest(),
         layout="ab-1",
+        requires=(),
+        fixed=(release.BOOTLOADER,),
         notes_en="Fixes.",
         notes_ja="修正。",
     )
@@ -213,19 +217,20 @@ class World:
         self.assign(made)
         return made
 
-    def check(self, device: Device = DEVICE, now: int | None = None) -> Check:
-        """Start a check with copies of the stored files."""
-        return Check(device, copy.deepcopy(self.stored), self.now if now is None else now, verify_signature)
+    def check(self, device: Device = DEVICE, now: int | None = None, time: Time | None = None) -> Check:
+        """Start a check with copies of the stored files; `now` alone is what the wall clock says."""
+        known = Time(self.now if now is None else now, 0, 0) if time is None else time
+        return Check(device, copy.deepcopy(self.stored), known, verify_signature)
 
     def answer(self, request: Request) -> bytes | None:
         """What the mirror answers; tests override it to attack."""
         return self.repository(request.repository).files.get(request.path)
 
-    def run(self, device: Device = DEVICE, now: int | None = None) -> Check:
+    def run(self, device: Device = DEVICE, now: int | None = None, time: Time | None = None) -> Check:
         """Drive a check to its end, storing what it accepts. Errors come out after storing."""
         self.asked = []
         self.events = []
-        check = self.check(device, now)
+        check = self.check(device, now, time)
         while (request := check.wants()) is not None:
             self.asked.append(f"{request.repository}/{request.path}")
             body = self.answer(request)

@@ -7,16 +7,19 @@ director (the operator's) says what this device shall run. The rules, in order:
 2. The director's timestamp and targets name this device; the timestamp's signed `issued_at` may move `now` forward,
    never back, and never past the expiry of the director's offline-signed root.
 3. The director's targets delegate nothing and name at most one target. None, or the running version: nothing to do.
-4. The assigned release is for this model and hardware revision, not below the rollback index, not older than what runs.
+4. The assigned release is for this model and hardware revision, not below the rollback index, and not older than what
+   runs unless the director's targets say in `x-camward-allow-older` that it may be.
 5. Image root chain, timestamp, snapshot, targets.
 6. The image repository lists the same target with equal length, hash and manifest, and the release's block tree file.
+7. When a new director root takes a key from the timestamp role, the time that the role has proven so far counts no
+   more: a thief of that key may have pushed it forward. The floor falls back to the root's own signed `issued_at`.
 
 An idle check takes one request: if the director's fresh timestamp verifies under the stored root and names the stored,
 unexpired snapshot, which names the stored, unexpired targets, and those assign nothing new, that is the answer.
 Whoever can abuse this by withholding a newer root could withhold it from the long way as well.
 
-The caller must still: give a `now` that is at least the time floor; bound every fetch by `Request.max_bytes` and a
-deadline; store what `accepted` returns before going on, and also after an error; verify every block of the slot
+The caller must still: give the persisted time floor, and lower it when told; bound every fetch by `Request.max_bytes`
+and a deadline; store what `accepted` returns before going on, and also after an error; verify every block of the slot
 against the release's tree.
 """
 
@@ -48,7 +51,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from agent.core.trust_repository import Conversation, Keep, VerifySignature
+    from agent.core.clock import Time
+    from agent.core.trust_repository import Conversation, Keep
+    from agent.core.trust_threshold import VerifySignature
 
     Stored = Mapping[str, Mapping[str, bytes | None]]
 
@@ -77,6 +82,7 @@ __all__ = [
 
 ISSUED_AT = "x-camward-issued-at"
 DEVICE = "x-camward-device"
+ALLOW_OLDER = "x-camward-allow-older"
 
 
 class Device(Value):
@@ -100,23 +106,27 @@ class Check:
         device: what this camera is.
         stored: for "image" and "director" the files by role ("root", "timestamp", "snapshot", "targets"), None or
             empty where there is none. The roots must be there; the rest may be missing, damaged or expired.
-        now: Unix seconds, already not before the time floor.
-        verify_signature: called with PEM public key, DER signature and message; returns, or raises SignatureError.
+        time: what is known of it.
+        verify_signature: called with key, signature and message; returns, or raises SignatureError.
 
     Attributes:
         outcome: after the end, the release to install, or None.
         issued_at: the director's signed time in Unix seconds once it is verified, else 0. It may raise the time floor.
+        floor_reset_to: None, or where the time floor falls back to (rule 7), never below the build time. Store it
+            before what `accepted` returns: the root that causes it is walked only once.
 
     Raises:
         DamagedRoot: the stored director root does not parse or verify. (The image root is looked at when it is needed.)
     """
 
-    def __init__(self, device: Device, stored: "Stored", now: int, verify_signature: "VerifySignature") -> None:
+    def __init__(self, device: Device, stored: "Stored", time: "Time", verify_signature: "VerifySignature") -> None:
         self.outcome: "Release | None" = None
         self.issued_at = 0
+        self.floor_reset_to: "int | None" = None
         self._device = device
         self._stored = stored
-        self._now = now
+        self._time = time
+        self._now = time.now()
         self._verify = verify_signature
         self._accepted: "list[tuple[str, bytes]]" = []
         self._director = self._repository("director")
@@ -180,6 +190,8 @@ class Check:
 
     def _keeper(self, name: str) -> "Keep":
         def keep(role: str, body: bytes) -> None:
+            if name == "director" and role == "root":
+                self._reset_floor()
             self._accepted.append((name + "/" + role, body))
 
         return keep
@@ -210,7 +222,7 @@ class Check:
         try:
             director.check_expiry(director.root.metadata, self._now)
             timestamp = director.take_timestamp(body, self._now)
-            now = self._time(timestamp)
+            now = self._moved(timestamp)
             snapshot = director.current_snapshot(timestamp, now)
             targets = None if snapshot is None else director.current_targets(snapshot, now)
             if targets is None or self._assigned(targets) is not None:
@@ -227,7 +239,8 @@ class Check:
         `first` is its timestamp, fetched already and fetched again if the root moved.
         """
         director = self._director
-        moved = yield from director.refresh_root(self._now)
+        moved = yield from director.walk_root()
+        director.check_expiry(director.root.metadata, self._now)
         if moved:
             timestamp, body = yield from director.refresh_timestamp(self._now)
         else:
@@ -239,7 +252,7 @@ class Check:
         targets = yield from director.refresh_targets(snapshot, self._now)
         return self._assigned(targets)
 
-    def _time(self, timestamp: tuf.Metadata) -> int:
+    def _moved(self, timestamp: tuf.Metadata) -> int:
         """`now`, moved forward by the director's signed time; also refuses a timestamp made for another device."""
         self._for_this_device(timestamp)
         issued_at = utc.parse(fields.text(timestamp.signed, ISSUED_AT))
@@ -251,8 +264,20 @@ class Check:
         return max(self._now, issued_at)
 
     def _trust_time(self, timestamp: tuf.Metadata) -> None:
-        self._now = self._time(timestamp)
+        self._now = self._moved(timestamp)
         self.issued_at = utc.parse(fields.text(timestamp.signed, ISSUED_AT))
+
+    def _reset_floor(self) -> None:
+        """Rule 7: after each new director root of a session in which the timestamp role lost a key."""
+        director = self._director
+        if "timestamp" not in director.rotated:
+            return
+        signed = director.root.metadata.signed
+        issued_at = utc.parse(fields.text(signed, ISSUED_AT)) if ISSUED_AT in signed else 0
+        if issued_at >= director.root.metadata.expires_at:
+            raise FormatError("the director's root was issued after its expiry")
+        self.floor_reset_to = max(self._time.built_at, self.floor_reset_to or 0, issued_at)
+        self._now = max(self._time.wall_at, self.floor_reset_to)
 
     def _for_this_device(self, metadata: tuf.Metadata) -> None:
         if fields.text(metadata.signed, DEVICE) != self._device.id:
@@ -270,6 +295,8 @@ class Check:
         if target is None:
             return None
         wanted = release.parse(target)
+        if not target.sha256:
+            raise FormatError(wanted.target + " has no SHA-256")
         device = self._device
         if wanted.model != device.model:
             raise WrongModel(wanted.target + " is for model " + wanted.model)
@@ -279,9 +306,9 @@ class Check:
             detail = str(wanted.security_epoch) + " is below " + str(device.rollback_index)
             raise EpochRollback(wanted.target + ": security epoch " + detail)
         new, running = release.version_key(wanted.version), release.version_key(device.version)
-        if new < running:
+        if new < running and not (ALLOW_OLDER in targets.signed and fields.boolean(targets.signed, ALLOW_OLDER)):
             raise Rollback(wanted.target + " is older than the running " + device.version)
-        return target if new > running else None
+        return None if new == running else target
 
 
 def _agreed(assigned: tuf.Target, image_targets: tuf.Metadata) -> Release:

@@ -8,8 +8,8 @@ Decisions where the specification leaves room or we are stricter:
 * Equal version, different `signed` content is refused as equivocation, for every role. (Fresh signatures over the same
   content are fine: ECDSA signatures differ each time they are made.)
 * A version more than MAX_VERSION_STEP ahead of the stored one is refused as fast-forward.
-* After a rotation that changes the keys of timestamp or snapshot, both stored files are deleted (5.3.11), so that
-  versions forged with the stolen key bind nobody. Stored targets stay binding while they verify.
+* After a rotation that takes a key from timestamp or snapshot, every stored file but the root is deleted (5.3.11), so
+  that versions forged with the stolen key bind nobody. A key that only joins a role deletes nothing.
 * Stored timestamp, snapshot and targets count only while they are well formed and verify under the current root.
   Otherwise they are as good as absent: damaged or expired stored metadata never blocks fresh metadata.
 * A stored snapshot or targets file that satisfies the new timestamp or snapshot is not fetched again.
@@ -17,6 +17,7 @@ Decisions where the specification leaves room or we are stricter:
 
 from hashlib import sha256
 
+from agent.core import trust_threshold
 from agent.core.trust_errors import (
     ArbitrarySoftware,
     DamagedRoot,
@@ -27,7 +28,6 @@ from agent.core.trust_errors import (
     MixAndMatch,
     RevokedKey,
     Rollback,
-    SignatureError,
     TrustError,
 )
 from agent.formats import tuf
@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import TypeVar
 
+    from agent.core.trust_threshold import VerifySignature
+
     T = TypeVar("T")
-    VerifySignature = Callable[[str, bytes, bytes], None]
     Keep = Callable[[str, bytes], None]
     Conversation = Generator["Request", "bytes | None", T]
 
@@ -62,16 +63,40 @@ class Request(Value):
 
 
 class Repository:
-    """The trusted state of one repository, and the steps that advance it."""
+    """The trusted state of one repository, and the steps that advance it.
 
-    def __init__(self, name: str, stored: "dict[str, bytes | None]", verify: "VerifySignature", keep: "Keep") -> None:
+    Args:
+        name: as the requests and the errors call it.
+        stored: the files by role, None or empty where there is none.
+        verify: called with key, signature and message; returns, or raises SignatureError.
+        keep: called with role and body of whatever was verified; an empty body means that the stored file must go.
+        read_key: which keys are supported.
+
+    Attributes:
+        root: the trusted root.
+        rotated: the roles that lost a key to a new root since this object was made.
+
+    Raises:
+        DamagedRoot: the stored root does not parse or verify.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stored: "dict[str, bytes | None]",
+        verify: "VerifySignature",
+        keep: "Keep",
+        read_key: "tuf.ReadKey" = tuf.read_p256_key,
+    ) -> None:
         self.name = name
         self._verify = verify
         self._keep = keep
+        self._read_key = read_key
         self._retired: "dict[str, set[str]]" = {role: set() for role in tuf.ROLES}
+        self.rotated: "set[str]" = set()
         self._stored = dict(stored)
         try:
-            self.root = tuf.parse_root(stored.get("root") or b"", MAX_ROOT_BYTES)
+            self.root = tuf.parse_root(stored.get("root") or b"", MAX_ROOT_BYTES, read_key)
             self.verify_role(self.root.metadata, self.root)
         except (FormatError, TrustError) as error:
             raise DamagedRoot(name + " root: " + str(error)) from None
@@ -106,30 +131,30 @@ class Repository:
             ArbitrarySoftware: too few.
         """
         role = root.roles[metadata.role]
-        points = set()
-        for signature in metadata.signatures:
-            if signature.keyid not in role.keyids:
-                continue
-            key = root.keys[signature.keyid]
-            if not key.point or key.point in points:
-                continue
-            try:
-                self._verify(key.pem, signature.signature, metadata.message)
-            except SignatureError:
-                continue
-            points.add(key.point)
-            if len(points) >= role.threshold:
-                return
+        found = trust_threshold.count(metadata.message, metadata.signatures, role, root.keys, self._verify)
+        if found >= role.threshold:
+            return
         detail = self.name + " " + metadata.role + " " + str(metadata.version) + ": "
         if any(signature.keyid in self._retired[metadata.role] for signature in metadata.signatures):
             raise RevokedKey(detail + "signed by a key that the root has revoked")
-        raise ArbitrarySoftware(detail + str(len(points)) + " of " + str(role.threshold) + " needed signatures")
+        raise ArbitrarySoftware(detail + str(found) + " of " + str(role.threshold) + " needed signatures")
 
     def refresh_root(self, now: int) -> "Conversation[bool]":
-        """Walk the root chain to its end (5.3). Returns whether anything changed.
+        """Walk the root chain to its end and refuse an expired last root (5.3). Returns whether anything changed.
 
         Raises:
             TrustError: a link of the chain is refused, or the last root has expired.
+            FormatError: a root is malformed.
+        """
+        moved = yield from self.walk_root()
+        self.check_expiry(self.root.metadata, now)
+        return moved
+
+    def walk_root(self) -> "Conversation[bool]":
+        """`refresh_root` without the last step: the caller must look at the last root's expiry.
+
+        Raises:
+            TrustError: a link of the chain is refused.
             FormatError: a root is malformed.
         """
         first = self.root.metadata.version
@@ -141,12 +166,11 @@ class Repository:
             self._rotate(body)
         if self.root.metadata.version != first:
             self._load()
-        self.check_expiry(self.root.metadata, now)
         return self.root.metadata.version != first
 
     def _rotate(self, body: bytes) -> None:
         """One link: signed by the old root's keys and by its own, and exactly one version further (5.3.4, 5.3.5)."""
-        new = tuf.parse_root(body, MAX_ROOT_BYTES)
+        new = tuf.parse_root(body, MAX_ROOT_BYTES, self._read_key)
         old = self.root
         self.verify_role(new.metadata, old)
         self.verify_role(new.metadata, new)
@@ -154,19 +178,19 @@ class Repository:
             raise Rollback(self.name + " root " + str(new.metadata.version) + " after " + str(old.metadata.version))
         if new.metadata.version != old.metadata.version + 1:
             raise FastForward(self.name + " root " + str(new.metadata.version) + " skips versions")
-        changed = False
         for role in tuf.ROLES:
             before, after = old.roles[role], new.roles[role]
             self._retired[role].update(set(before.keyids) - set(after.keyids))
             self._retired[role].difference_update(after.keyids)
-            if role in ("timestamp", "snapshot"):
-                changed = changed or _keys_differ(before, old, after, new)
+        lost = [role for role in tuf.ROLES if not _identities(old, role) <= _identities(new, role)]
         self.root = new
+        self.rotated.update(lost)
         self._accept("root", body)
-        if changed:
+        if "timestamp" in lost or "snapshot" in lost:
             # Fast-forward recovery (5.3.11). Saved after the root: until then the old root's rollback protection holds.
-            self._accept("timestamp", b"")
-            self._accept("snapshot", b"")
+            for role in sorted(self._stored, reverse=True):
+                if role != "root" and self._stored[role]:
+                    self._accept(role, b"")
 
     def _accept(self, role: str, body: bytes) -> None:
         self._stored[role] = body
@@ -218,8 +242,7 @@ class Repository:
         current = self.current_snapshot(timestamp, now)
         if current is not None:
             return current
-        path = str(named.version) + ".snapshot.json"
-        body = yield from self._fetch(path, _limit(named, MAX_SNAPSHOT_BYTES))
+        body = yield from self._fetch(self._path("snapshot", named), _limit(named, MAX_SNAPSHOT_BYTES))
         self._matches(body, named, "snapshot")
         new = tuf.parse(body, "snapshot", MAX_SNAPSHOT_BYTES)
         self.verify_role(new, self.root)
@@ -249,8 +272,7 @@ class Repository:
         current = self.current_targets(snapshot, now)
         if current is not None:
             return current
-        path = str(named.version) + ".targets.json"
-        body = yield from self._fetch(path, _limit(named, MAX_TARGETS_BYTES))
+        body = yield from self._fetch(self._path("targets", named), _limit(named, MAX_TARGETS_BYTES))
         self._matches(body, named, "targets")
         new = tuf.parse(body, "targets", MAX_TARGETS_BYTES)
         self.verify_role(new, self.root)
@@ -279,6 +301,10 @@ class Repository:
         except MixAndMatch:
             return None
         return stored
+
+    def _path(self, role: str, named: "tuf.MetaFile") -> str:
+        """The file name of a role (5.5.1, 5.6.1, 6.2)."""
+        return (str(named.version) + "." if self.root.consistent_snapshot else "") + role + ".json"
 
     def _fetch(self, path: str, max_bytes: int) -> "Conversation[bytes]":
         body = yield Request(self.name, path, max_bytes)
@@ -343,6 +369,6 @@ def _limit(named: "tuf.MetaFile", most: int) -> int:
     return named.length_bytes
 
 
-def _keys_differ(before: "tuf.RoleKeys", old: "tuf.Root", after: "tuf.RoleKeys", new: "tuf.Root") -> bool:
-    """Whether a role's keys changed; by the keys themselves, so that a renamed key is no rotation."""
-    return {old.keys[keyid].point for keyid in before.keyids} != {new.keys[keyid].point for keyid in after.keyids}
+def _identities(root: "tuf.Root", role: str) -> "set[bytes]":
+    """The supported keys of a role; by the keys themselves, so that a renamed key is no rotation."""
+    return {root.keys[keyid].identity for keyid in root.roles[role].keyids if keyid in root.keys} - {b""}

@@ -2,7 +2,9 @@
 
 The format is the TUF specification's JSON (1.0, section 4) as python-tuf writes it. Members we do not know are kept
 where it matters: the signature is checked over the canonical form of everything under `signed`.
-Only ECDSA P-256 keys are understood; other keys are kept as unsupported, ignored and never counted.
+
+Which keys are understood is an argument (`read_key`). The product's is `read_p256_key`: ECDSA P-256 and nothing else.
+Other keys are kept as unsupported, ignored and never counted.
 """
 
 from binascii import unhexlify
@@ -13,12 +15,16 @@ from agent.formats.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    ReadKey = Callable[[str, str, str, str], "Key"]
 
 MAX_VERSION = 2**31 - 1  # one version per second for 68 years
 MAX_SIGNATURES = 32  # each costs a verification, 0.1 s on a small camera
-MAX_SIGNATURE_BYTES = 80  # a DER P-256 signature has at most 72
+MAX_SIGNATURE_BYTES = 1024  # RSA with 8192 bits; a DER P-256 signature has at most 72
 MAX_KEYS = 64
+MAX_PUBLIC_CHARS = 8192  # an RSA key of 16384 bits in PEM has 2,900
 MAX_THRESHOLD = 32
 ROLES = ("root", "targets", "snapshot", "timestamp")
 KEY_TYPE = "ecdsa"
@@ -40,12 +46,17 @@ class Signature(Value):
 
 
 class Key(Value):
-    """A public key. `point` is the uncompressed P-256 point, or empty for a key this agent does not support."""
+    """A public key as one file names it.
 
-    FIELDS = ("keyid", "pem", "point")
+    `public` is the text of `keyval.public`. `identity` is equal for equal keys however they are written, and different
+    for different ones; empty for a key that is not supported. For P-256 it is the uncompressed point (65 bytes).
+    """
+
+    FIELDS = ("keyid", "scheme", "public", "identity")
     keyid: str
-    pem: str
-    point: bytes
+    scheme: str
+    public: str
+    identity: bytes
 
 
 class RoleKeys(Value):
@@ -69,13 +80,29 @@ class MetaFile(Value):
 
 
 class Target(Value):
-    """A target file as targets metadata describes it; `custom` is the parsed custom object ({} if absent)."""
+    """A target file as targets metadata describes it; `custom` is the parsed custom object ({} if absent).
 
-    FIELDS = ("path", "length_bytes", "sha256", "custom")
+    `path` is any text: who makes a file name or a URL of it checks or encodes it first. `hashes` has every announced
+    hash by its algorithm, unchecked but for SHA-256; `sha256` is lower-case hexadecimal, or empty where it is absent:
+    who compares it must refuse that.
+    """
+
+    FIELDS = ("path", "length_bytes", "sha256", "custom", "hashes")
     path: str
     length_bytes: int
     sha256: str
     custom: "dict[str, Any]"
+    hashes: "dict[str, str]"
+
+    def __init__(
+        self,
+        path: str,
+        length_bytes: int,
+        sha256: str,
+        custom: "dict[str, Any]",
+        hashes: "dict[str, str] | None" = None,
+    ) -> None:
+        Value.__init__(self, path, length_bytes, sha256, custom, {"sha256": sha256} if hashes is None else hashes)
 
 
 class Metadata(Value):
@@ -91,12 +118,13 @@ class Metadata(Value):
 
 
 class Root(Value):
-    """What a root file adds: the keys by id, and the four roles."""
+    """What a root file adds: the keys by id, the four roles, and whether file names begin with their version (6.2)."""
 
-    FIELDS = ("metadata", "keys", "roles")
+    FIELDS = ("metadata", "keys", "roles", "consistent_snapshot")
     metadata: Metadata
     keys: "dict[str, Key]"
     roles: "dict[str, RoleKeys]"
+    consistent_snapshot: bool
 
 
 def parse(body: bytes, role: str, max_bytes: int) -> Metadata:
@@ -116,38 +144,72 @@ def parse(body: bytes, role: str, max_bytes: int) -> Metadata:
         role=role,
         version=fields.integer(signed, "version", 1, MAX_VERSION),
         expires_at=utc.parse(fields.text(signed, "expires")),
-        signatures=_signatures(top),
+        signatures=signatures(top),
         message=canonical_json.encode(signed),
         signed=signed,
     )
 
 
-def parse_root(body: bytes, max_bytes: int) -> Root:
+def read_p256_key(keyid: str, keytype: str, scheme: str, public: str) -> Key:
+    """The key, supported if it is an ECDSA P-256 key in PEM; what the product gives as `read_key`."""
+    if keytype != KEY_TYPE or scheme != KEY_SCHEME:
+        return Key(keyid, scheme, public, b"")
+    try:
+        return Key(keyid, scheme, public, point_from_pem(public))
+    except FormatError:
+        return Key(keyid, scheme, public, b"")
+
+
+def parse_root(body: bytes, max_bytes: int, read_key: "ReadKey" = read_p256_key) -> Root:
     """Read a root file.
 
     Raises:
-        FormatError: it is not one, exceeds a limit, names a key it does not carry, has a threshold below 1, or switches
-            consistent snapshots off (our repositories never do).
+        FormatError: it is not one, exceeds a limit, lacks a role, or has a threshold below 1.
     """
     metadata = parse(body, "root", max_bytes)
     signed = metadata.signed
-    if not fields.boolean(signed, "consistent_snapshot"):
-        raise FormatError("consistent_snapshot is off")
-    listed = fields.obj(signed, "keys")
+    listed = fields.obj(signed, "roles")
+    return Root(
+        metadata=metadata,
+        keys=parse_keys(signed, read_key),
+        roles={name: role_keys(fields.obj(listed, name)) for name in ROLES},
+        # Optional, for repositories older than the member (section 4.3).
+        consistent_snapshot="consistent_snapshot" in signed and fields.boolean(signed, "consistent_snapshot"),
+    )
+
+
+def parse_keys(source: "dict[str, Any]", read_key: "ReadKey") -> "dict[str, Key]":
+    """The member `keys` of a root file or of delegations, by key id.
+
+    Raises:
+        FormatError: it is malformed or has too many keys.
+    """
+    listed = fields.obj(source, "keys")
     if len(listed) > MAX_KEYS:
         raise FormatError("more than " + str(MAX_KEYS) + " keys")
-    keys = {keyid: _key(keyid, fields.obj(listed, keyid)) for keyid in listed}
-    roles = {}
-    for name in ROLES:
-        role = fields.obj(fields.obj(signed, "roles"), name)
-        keyids = tuple(fields.as_text(keyid, "a keyid") for keyid in fields.array(role, "keyids", MAX_KEYS))
-        if len(set(keyids)) != len(keyids):
-            raise FormatError("a keyid repeats in role " + name)
-        for keyid in keyids:
-            if keyid not in keys:
-                raise FormatError("role " + name + " names a key that the root does not carry")
-        roles[name] = RoleKeys(keyids, fields.integer(role, "threshold", 1, MAX_THRESHOLD))
-    return Root(metadata, keys, roles)
+    keys = {}
+    for keyid in listed:
+        entry = fields.obj(listed, keyid)
+        # Of a kind of key that we do not know, `keyval` may hold anything.
+        public = fields.obj(entry, "keyval").get("public")
+        if not isinstance(public, str) or len(public) > MAX_PUBLIC_CHARS:
+            public = ""
+        keys[keyid] = read_key(keyid, fields.text(entry, "keytype"), fields.text(entry, "scheme"), public)
+    return keys
+
+
+def role_keys(source: "dict[str, Any]") -> RoleKeys:
+    """Who may sign a role: `keyids` and `threshold` of a root's role or of a delegation.
+
+    A key id without a key is kept; nobody can sign for it.
+
+    Raises:
+        FormatError: malformed, a key id repeats, or the threshold is below 1.
+    """
+    keyids = tuple(fields.as_text(keyid, "a keyid") for keyid in fields.array(source, "keyids", MAX_KEYS))
+    if len(set(keyids)) != len(keyids):
+        raise FormatError("a keyid repeats")
+    return RoleKeys(keyids, fields.integer(source, "threshold", 1, MAX_THRESHOLD))
 
 
 def snapshot_meta(timestamp: Metadata) -> MetaFile:
@@ -189,17 +251,19 @@ def target_file(targets: Metadata, path: str) -> "Target | None":
     """The description of one target, or None if this file does not list it.
 
     Raises:
-        FormatError: the description is malformed or has no SHA-256.
+        FormatError: the description is malformed.
     """
     listed = targets_files(targets)
     if path not in listed:
         return None
     entry = fields.obj(listed, path)
+    announced = fields.obj(entry, "hashes")
     return Target(
-        path=fields.as_name(path, "the target's path"),
+        path=fields.as_text(path, "the target's path"),
         length_bytes=fields.integer(entry, "length"),
-        sha256=fields.hexadecimal(fields.obj(entry, "hashes"), "sha256", 32),
+        sha256=fields.hexadecimal(announced, "sha256", 32) if "sha256" in announced else "",
         custom=fields.obj(entry, "custom") if "custom" in entry else {},
+        hashes={name: fields.text(announced, name) for name in announced},
     )
 
 
@@ -210,6 +274,24 @@ def has_delegations(targets: Metadata) -> bool:
         FormatError: `delegations` is no object.
     """
     return "delegations" in targets.signed and len(fields.obj(targets.signed, "delegations")) > 0
+
+
+def signatures(top: "dict[str, Any]") -> "tuple[Signature, ...]":
+    """The member `signatures` beside `signed`.
+
+    Raises:
+        FormatError: malformed, too many, or a key id signs twice.
+    """
+    found = []
+    seen = set()
+    for item in fields.array(top, "signatures", MAX_SIGNATURES):
+        entry = fields.as_object(item, "a signature")
+        keyid = fields.text(entry, "keyid", 128)
+        if keyid in seen:
+            raise FormatError("a key signs twice")
+        seen.add(keyid)
+        found.append(Signature(keyid, _unhex(fields.text(entry, "sig", 8192))))
+    return tuple(found)
 
 
 def point_from_pem(pem: str) -> bytes:
@@ -231,21 +313,8 @@ def point_from_pem(pem: str) -> bytes:
     return point
 
 
-def _signatures(top: "dict[str, Any]") -> "tuple[Signature, ...]":
-    found = []
-    seen = set()
-    for item in fields.array(top, "signatures", MAX_SIGNATURES):
-        entry = fields.as_object(item, "a signature")
-        keyid = fields.text(entry, "keyid", 128)
-        if keyid in seen:
-            raise FormatError("a key signs twice")
-        seen.add(keyid)
-        found.append(Signature(keyid, _unhex(fields.text(entry, "sig", 8192))))
-    return tuple(found)
-
-
 def _unhex(digits: str) -> bytes:
-    """Signature bytes; empty (never valid) where they are longer than a P-256 signature or no lower-case hexadecimal.
+    """Signature bytes; empty (never valid) where they are longer than any signature or no lower-case hexadecimal.
 
     A signature by a key type that this agent does not support must not stop the others, hence no error.
     """
@@ -254,17 +323,6 @@ def _unhex(digits: str) -> bytes:
     if any(character not in "0123456789abcdef" for character in digits):
         return b""
     return unhexlify(digits)
-
-
-def _key(keyid: str, entry: "dict[str, Any]") -> Key:
-    kind, scheme = fields.text(entry, "keytype"), fields.text(entry, "scheme")
-    pem = fields.text(fields.obj(entry, "keyval"), "public", 8192)
-    if kind != KEY_TYPE or scheme != KEY_SCHEME:
-        return Key(keyid, "", b"")
-    try:
-        return Key(keyid, pem, point_from_pem(pem))
-    except FormatError:
-        return Key(keyid, "", b"")
 
 
 def _meta_file(entry: "dict[str, Any]") -> MetaFile:

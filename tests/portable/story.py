@@ -15,8 +15,8 @@ NOW = utc.parse("2026-11-22T00:00:00Z")
 SMALL = Geometry(slot_blocks=14, root_blocks=12)
 
 
-def verify(pem, signature, message):
-    if not unsafe_signature_fits(pem, signature, message):
+def verify(key, signature, message):
+    if not unsafe_signature_fits(key.public, signature, message):
         raise SignatureError("the signature does not verify")
 
 

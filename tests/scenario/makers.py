@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.core.trust import SignatureError
+from agent.formats.tuf import Key
 
 _ALGORITHM = ec.ECDSA(hashes.SHA256())
 
@@ -25,10 +26,10 @@ class RealSigner:
         return self._key.sign(message, _ALGORITHM)
 
 
-def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> None:
-    key = serialization.load_pem_public_key(public_key_pem.encode())
-    assert isinstance(key, ec.EllipticCurvePublicKey)
+def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
+    public = serialization.load_pem_public_key(key.public.encode())
+    assert isinstance(public, ec.EllipticCurvePublicKey)
     try:
-        key.verify(signature, message, _ALGORITHM)
+        public.verify(signature, message, _ALGORITHM)
     except InvalidSignature:
         raise SignatureError("the signature does not verify") from None

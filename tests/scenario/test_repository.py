@@ -3,6 +3,7 @@
 import pytest
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from agent.core.clock import Time
 from agent.core.trust import Check, Device, Release
 from agent.formats import utc
 from firmware_sim.world.firmware import Geometry, build
@@ -55,7 +56,7 @@ def test_the_agents_own_verifier_finds_the_release(operator):
         "image": {"root": maker.image.files["1.root.json"]},
         "director": {"root": maker.director.files["1.root.json"]},
     }
-    check = Check(Device(maker.device_id, "kawa-1", "a", "1.0.0", 1), stored, NOW, verify_signature)
+    check = Check(Device(maker.device_id, "kawa-1", "a", "1.0.0", 1), stored, Time(NOW, 0, 0), verify_signature)
     converse(check, maker, files)
     assert isinstance(check.outcome, Release)
     assert check.outcome == maker.releases["1.1.0"].release

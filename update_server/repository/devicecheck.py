@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tuf.api.metadata import TargetFile
 
 from agent.core import trust
+from agent.core.clock import Time
 from agent.formats.errors import CamwardError
 from agent.formats.release import Release
+from agent.formats.tuf import Key
 from update_server.db.models import Device
 from update_server.errors import NotFound, PublishRefused
 from update_server.repository.director import Director
@@ -20,17 +22,17 @@ UNKNOWN_VERSION = "0.0.0"  # what a camera that has not yet named its version co
 NOBODY = "a" * 26  # the made-up camera on which releases are tried
 
 
-def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> None:
+def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
     """ECDSA P-256 with SHA-256 over `message`.
 
     Raises:
         SignatureError: it does not verify.
     """
     try:
-        key = serialization.load_pem_public_key(public_key_pem.encode("ascii"))
-        if not isinstance(key, ec.EllipticCurvePublicKey):
+        public = serialization.load_pem_public_key(key.public.encode("ascii"))
+        if not isinstance(public, ec.EllipticCurvePublicKey):
             raise trust.SignatureError("no ECDSA key")
-        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError) as error:
         raise trust.SignatureError(str(error)) from None
 
@@ -94,7 +96,7 @@ class DeviceCheck:
             "director": {"root": self._director.root(1), "timestamp": None, "snapshot": None, "targets": None},
         }
         try:
-            check = trust.Check(who, stored, now, verify_signature)
+            check = trust.Check(who, stored, Time(now, 0, 0), verify_signature)
             while (request := check.wants()) is not None:
                 repository, state = (
                     (self._image, image) if request.repository == "image" else (self._director, director)

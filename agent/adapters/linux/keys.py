@@ -13,12 +13,14 @@ from agent.adapters.linux.store import FileStore
 from agent.core.trust_errors import SignatureError
 from agent.formats import base64
 from agent.formats.errors import FormatError, Unavailable
-from agent.formats.tuf import SPKI_P256, point_from_pem
+from agent.formats.tuf import KEY_SCHEME, SPKI_P256
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+    from agent.formats.tuf import Key
 
 ARGON2_MEMORY_KIB = 19 * 1024  # OWASP's first choice for Argon2id: 19 MiB, t=2, p=1; fits beside the agent in 256 MB
 ARGON2_ITERATIONS = 2
@@ -73,6 +75,27 @@ class UnsafeFileKeyStore:
 
         r, s = decode_dss_signature(self._key(name).sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    def forget(self, name: str) -> None:
+        """See `KeyStore.forget`.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        self._keys.pop(name, None)
+        self._store.delete(_document(name))
+
+    def replace(self, name: str, by: str) -> None:
+        """See `KeyStore.replace`.
+
+        Raises:
+            Unavailable: the storage fails, or the key `by` is damaged.
+        """
+        if self._store.read(_document(by)) is None:
+            return
+        self._store.write(_document(name), self.pem(by).encode())
+        self._keys.pop(name, None)
+        self.forget(by)
 
     def protection(self) -> str:
         """See `KeyStore.protection`."""
@@ -137,22 +160,24 @@ class Argon2Hasher:
         return True
 
 
-def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> None:
-    """Check a signature: ECDSA P-256 with SHA-256, DER encoded; the key as PEM SubjectPublicKeyInfo.
+def verify_signature(key: "Key", signature: bytes, message: bytes) -> None:
+    """Check a DER signature, ECDSA P-256 with SHA-256, by a key that `agent.formats.tuf.read_p256_key` has read.
 
     Raises:
-        SignatureError: it does not verify, or the key is anything else.
+        SignatureError: it does not verify, or it is another kind of key.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
 
+    if key.scheme != KEY_SCHEME:
+        raise SignatureError("the key is no P-256 key")
     try:
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point_from_pem(public_key_pem))
-    except (FormatError, ValueError) as error:
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key.identity)
+    except ValueError as error:
         raise SignatureError("the key is no P-256 key") from error
     try:
-        key.verify(signature, message, ec.ECDSA(hashes.SHA256()))
+        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         raise SignatureError("the signature does not verify") from None
 

@@ -6,11 +6,12 @@ Only verification: everything here is public, so nothing needs to run in constan
 from hashlib import sha256
 
 from agent.core.trust_errors import SignatureError
-from agent.formats.errors import FormatError
-from agent.formats.tuf import point_from_pem
+from agent.formats.tuf import KEY_SCHEME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.formats.tuf import Key
+
     Jacobian = tuple[int, int, int]
     Affine = tuple[int, int]
 
@@ -26,18 +27,16 @@ _INFINITY = (1, 1, 0)
 _BYTES = 32
 
 
-def verify_signature(public_key_pem: str, signature: bytes, message: bytes) -> None:
-    """Verify a DER signature over SHA-256 of the message by a PEM public key (SubjectPublicKeyInfo).
+def verify_signature(key: "Key", signature: bytes, message: bytes) -> None:
+    """Verify a DER signature over SHA-256 of the message by a key that `agent.formats.tuf.read_p256_key` has read.
 
     Raises:
-        SignatureError: it does not verify, or key or signature are malformed.
+        SignatureError: it does not verify, the signature is malformed, or it is another kind of key.
     """
-    try:
-        point = point_from_pem(public_key_pem)
-    except FormatError as error:
-        raise SignatureError(str(error)) from None
+    if key.scheme != KEY_SCHEME:
+        raise SignatureError("the key is no P-256 key")
     r, s = signature_from_der(signature)
-    verify(point, r, s, sha256(message).digest())
+    verify(key.identity, r, s, sha256(message).digest())
 
 
 def verify(point: bytes, r: int, s: int, digest: bytes) -> None:

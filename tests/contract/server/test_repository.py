@@ -12,6 +12,7 @@ from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
 from agent.core import trust
+from agent.core.clock import Time
 from update_server.repository.devicecheck import verify_signature
 
 
@@ -46,7 +47,9 @@ def device_check(camera, client, version="1.0.0", stored=None):
     for repository in stored.values():
         for role in ("timestamp", "snapshot", "targets"):
             repository.setdefault(role, None)
-    check = trust.Check(trust.Device(camera.id, "kawa-1", "a", version, 1), stored, int(time.time()), verify_signature)
+    check = trust.Check(
+        trust.Device(camera.id, "kawa-1", "a", version, 1), stored, Time(int(time.time()), 0, 0), verify_signature
+    )
     requests = 0
     while (wanted := check.wants()) is not None:
         requests += 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.adapters.micropython import p256
 from agent.core.trust_errors import SignatureError
+from agent.formats.tuf import KEY_SCHEME, KEY_TYPE, Key, read_p256_key
 from tests.repositories import verify_signature as by_library
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -19,13 +20,22 @@ MESSAGE = b"the river is rising"
 SIGNATURE = KEY.sign(MESSAGE, ec.ECDSA(SHA256()))
 
 
+def read(pem: str) -> Key:
+    return read_p256_key("an id", KEY_TYPE, KEY_SCHEME, pem)
+
+
 def refused(signature: bytes, message: bytes = MESSAGE, pem: str = PEM) -> None:
     with pytest.raises(SignatureError):
-        p256.verify_signature(pem, signature, message)
+        p256.verify_signature(read(pem), signature, message)
 
 
 def test_a_good_signature() -> None:
-    p256.verify_signature(PEM, SIGNATURE, MESSAGE)
+    p256.verify_signature(read(PEM), SIGNATURE, MESSAGE)
+
+
+def test_a_key_of_another_scheme() -> None:
+    with pytest.raises(SignatureError):
+        p256.verify_signature(read(PEM).replace(scheme="ed25519"), SIGNATURE, MESSAGE)
 
 
 @settings(max_examples=40)
@@ -34,7 +44,7 @@ def test_signatures_by_any_key(scalar: int, message: bytes) -> None:
     key = ec.derive_private_key(scalar, ec.SECP256R1())
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     signature = key.sign(message, ec.ECDSA(SHA256()))
-    p256.verify_signature(pem, signature, message)
+    p256.verify_signature(read(pem), signature, message)
     refused(signature, message + b"x", pem)
     refused(signature, message)
 
@@ -45,7 +55,7 @@ def test_keys_that_meet_the_base_point(scalar: int) -> None:
     key = ec.derive_private_key(scalar, ec.SECP256R1())
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     for count in range(8):
-        p256.verify_signature(pem, key.sign(bytes([count]), ec.ECDSA(SHA256())), bytes([count]))
+        p256.verify_signature(read(pem), key.sign(bytes([count]), ec.ECDSA(SHA256())), bytes([count]))
 
 
 @given(at=st.integers(0, len(SIGNATURE) - 1), bit=st.integers(0, 7))
@@ -126,7 +136,7 @@ def test_numbers_out_of_range_or_wrong(r: int, s: int) -> None:
 
 def test_the_other_s_is_as_valid() -> None:
     """ECDSA itself takes both; nothing of ours depends on signatures being unique."""
-    p256.verify_signature(PEM, encode_dss_signature(R, p256.N - S), MESSAGE)
+    p256.verify_signature(read(PEM), encode_dss_signature(R, p256.N - S), MESSAGE)
 
 
 def test_zero_digest_and_sum_at_infinity() -> None:
@@ -191,6 +201,6 @@ def test_other_kinds_of_keys() -> None:
 
 
 def test_the_library_agrees_on_the_same_vectors() -> None:
-    by_library(PEM, SIGNATURE, MESSAGE)
+    by_library(read(PEM), SIGNATURE, MESSAGE)
     with pytest.raises(SignatureError):
-        by_library(PEM, SIGNATURE, b"")
+        by_library(read(PEM), SIGNATURE, b"")

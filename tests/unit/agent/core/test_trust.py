@@ -7,6 +7,7 @@ import pytest
 from tuf.api.metadata import Delegations
 
 from agent.core import trust
+from agent.core.clock import Time
 from agent.core.trust import Check, Request
 from agent.formats.errors import FormatError, Rejected, Unavailable
 from tests.repositories import (
@@ -340,5 +341,5 @@ def test_all_errors_have_distinct_codes() -> None:
 def test_constructor_needs_no_image_files_for_an_idle_device() -> None:
     world = World()
     stored = {"director": {"root": world.director.files["1.root.json"]}, "image": {}}
-    check = Check(DEVICE, stored, NOW, verify_signature)
+    check = Check(DEVICE, stored, Time(NOW, 0, 0), verify_signature)
     assert check.wants() == Request("director", "timestamp.json", 8192)

@@ -66,7 +66,7 @@ def test_values() -> None:
     root = tuf.parse_root(ROOT, 10**6)
     assert root.roles["root"].threshold == 3
     assert len(root.roles["root"].keyids) == 5
-    assert all(len(key.point) == 65 for key in root.keys.values())
+    assert all(len(key.identity) == 65 for key in root.keys.values())
     targets = tuf.parse(BODIES["targets"], "targets", 10**6)
     target = tuf.target_file(targets, "kawa-1-1.1.0.slot")
     assert target is not None
@@ -100,14 +100,18 @@ def test_values() -> None:
         )
     ]
     + [
-        ("root", "consistent_snapshot", False),
-        ("root", "consistent_snapshot", None),
+        ("root", "consistent_snapshot", 1),
+        ("root", "consistent_snapshot", "true"),
         ("root", "keys", []),
         ("root", "roles/timestamp", None),
         ("root", "roles/timestamp/threshold", 0),
         ("root", "roles/timestamp/threshold", -1),
         ("root", "roles/timestamp/threshold", 33),
-        ("root", "roles/timestamp/keyids", ["unknown"]),
+        ("root", "keys/X", []),
+        ("root", "keys/X", {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256"}),
+        ("root", "keys/X", {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": "x"}),
+        ("root", "keys/X", {"keytype": "ecdsa", "scheme": 1, "keyval": {}}),
+        ("root", "keys/X", {"scheme": "ecdsa-sha2-nistp256", "keyval": {}}),
         ("root", "roles/timestamp/keyids", [1]),
         ("root", "roles/timestamp/keyids", None),
         ("timestamp", "meta", {}),
@@ -120,8 +124,9 @@ def test_values() -> None:
         ("snapshot", "meta", {"targets.json": 1}),
         ("snapshot", "meta", {"targets.json": {"version": 1}} | {str(n): {"version": 1} for n in range(1024)}),
         ("targets", "targets", []),
-        ("targets", "targets", {"../x": {"length": 1, "hashes": {"sha256": "0" * 64}}}),
-        ("targets", "targets", {"x": {"length": 1, "hashes": {"sha512": "0" * 64}}}),
+        ("targets", "targets", {"x" * 1025: {"length": 1, "hashes": {"sha256": "0" * 64}}}),
+        ("targets", "targets", {"x": {"length": 1, "hashes": {"sha512": 0}}}),
+        ("targets", "targets", {"x": {"length": 1, "hashes": []}}),
         ("targets", "targets", {"x": {"hashes": {"sha256": "0" * 64}}}),
         ("targets", "targets", {"x": {"length": 1, "hashes": {"sha256": "A" * 64}}}),
         ("targets", "targets", {"x": {"length": 1, "hashes": {"sha256": "0" * 64}, "custom": []}}),
@@ -131,6 +136,30 @@ def test_values() -> None:
 def test_malformed(role: str, path: str, value: Any) -> None:
     with pytest.raises(FormatError):
         read_all(change(BODIES[role], path, value), role)
+
+
+@pytest.mark.parametrize(("member", "value"), [(None, False), (False, False), (True, True)])
+def test_consistent_snapshot_may_be_off_or_absent(member: bool | None, value: bool) -> None:
+    root = tuf.parse_root(change(ROOT, "consistent_snapshot", member), 10**6)
+    assert root.consistent_snapshot is value
+
+
+def test_a_keyid_without_a_key_is_kept() -> None:
+    root = tuf.parse_root(change(ROOT, "roles/timestamp/keyids", ["unknown"]), 10**6)
+    assert root.roles["timestamp"].keyids == ("unknown",)
+
+
+@pytest.mark.parametrize("keyval", [{}, {"public": 1}, {"public": "x" * 8193}, {"identity": "x", "issuer": "y"}])
+def test_a_key_of_an_unknown_kind_may_hold_anything(keyval: dict[str, Any]) -> None:
+    key = {"keytype": "novel", "scheme": "novel", "keyval": keyval}
+    root = tuf.parse_root(change(ROOT, "keys/X", key), 10**6)
+    assert root.keys["X"] == tuf.Key("X", "novel", "", b"")
+
+
+def test_target_paths_are_free_text_and_hashes_of_other_kinds_are_kept() -> None:
+    entry = {"length": 1, "hashes": {"sha512": "ab", "novel": ""}}
+    targets = tuf.parse(change(BODIES["targets"], "targets", {"../a b/ü": entry}), "targets", 10**6)
+    assert tuf.target_file(targets, "../a b/ü") == tuf.Target("../a b/ü", 1, "", {}, {"sha512": "ab", "novel": ""})
 
 
 def test_a_keyid_twice_in_a_role() -> None:
@@ -150,7 +179,7 @@ def test_too_many_keys_and_signatures() -> None:
         tuf.parse(change(BODIES["timestamp"], "signatures", many), "timestamp", 10**6)
 
 
-@pytest.mark.parametrize("sig", ["", "0", "zz", "AA", "00" * 81])
+@pytest.mark.parametrize("sig", ["", "0", "zz", "AA", "00" * 1025])
 def test_signatures_of_other_shapes_are_empty(sig: str) -> None:
     body = change(BODIES["timestamp"], "signatures/0/sig", sig)
     assert tuf.parse(body, "timestamp", 10**6).signatures[0].signature == b""
@@ -168,10 +197,10 @@ def test_signatures_of_other_shapes_are_empty(sig: str) -> None:
 def test_other_keys_are_unsupported(member: str, value: Any) -> None:
     keyid = tuf.parse_root(ROOT, 10**6).roles["timestamp"].keyids[0]
     root = tuf.parse_root(change(ROOT, f"keys/{keyid}/{member}", value), 10**6)
-    assert root.keys[keyid].point == b""
+    assert root.keys[keyid].identity == b""
 
 
-PEM = next(iter(tuf.parse_root(ROOT, 10**6).keys.values())).pem
+PEM = next(iter(tuf.parse_root(ROOT, 10**6).keys.values())).public
 
 
 @pytest.mark.parametrize(

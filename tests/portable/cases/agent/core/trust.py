@@ -1,6 +1,7 @@
 import sys
 
 from agent.adapters.micropython.p256 import verify_signature
+from agent.core.clock import Time
 from agent.core.trust import Check, Device
 from agent.formats.errors import Rejected, Unavailable
 
@@ -25,7 +26,7 @@ def play(name):
     for repository in ("image", "director"):
         roles = ("root", "timestamp", "snapshot", "targets")
         stored[repository] = {role: read(folder + "/stored/" + repository + "/" + role) for role in roles}
-    check = Check(DEVICE, stored, NOW, verify_signature)
+    check = Check(DEVICE, stored, Time(NOW, 0, 0), verify_signature)
     try:
         while True:
             request = check.wants()

@@ -16,7 +16,8 @@ for name in sorted(root.roles):
     role = root.roles[name]
     print(name, role.threshold, sorted(role.keyids))
 for keyid in sorted(root.keys):
-    print(keyid, root.keys[keyid].point == tuf.point_from_pem(root.keys[keyid].pem), len(root.keys[keyid].point))
+    key = root.keys[keyid]
+    print(keyid, key.scheme, key.identity == tuf.point_from_pem(key.public), len(key.identity))
 timestamp = tuf.parse(read("image/timestamp.json"), "timestamp", 8192)
 snapshot = tuf.parse(read("image/2.snapshot.json"), "snapshot", 8192)
 targets = tuf.parse(read("image/2.targets.json"), "targets", 65536)
@@ -52,6 +53,6 @@ for old, new in (
 ):
     try:
         changed = tuf.parse_root(body.replace(old, new), 65536)
-        print(old, sum(1 for keyid in changed.keys if changed.keys[keyid].point))
+        print(old, sum(1 for keyid in changed.keys if changed.keys[keyid].identity))
     except FormatError as error:
         print(old, error)

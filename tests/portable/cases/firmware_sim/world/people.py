@@ -9,7 +9,7 @@ NOW = 1800000000
 GEOMETRY = Geometry(slot_blocks=6, root_blocks=4)
 
 
-def verify(pem, signature, message):
+def verify(key, signature, message):
     raise ValueError("nothing to verify here")
 
 

@@ -1,3 +1,4 @@
+from agent.core.clock import Time
 from agent.core.trust import Check, Device, SignatureError
 from firmware_sim.world.firmware import Geometry, build
 from firmware_sim.world.repository import describe, keyid, make_release, new_operator
@@ -6,8 +7,8 @@ from firmware_sim.world.secrets import UnsafeSigner, unsafe_signature_fits
 NOW = 1800000000
 
 
-def verify(pem, signature, message):
-    if not unsafe_signature_fits(pem, signature, message):
+def verify(key, signature, message):
+    if not unsafe_signature_fits(key.public, signature, message):
         raise SignatureError("no")
 
 
@@ -16,7 +17,7 @@ def converse(operator, now):
         "image": {"root": operator.image.files["1.root.json"]},
         "director": {"root": operator.director.files["1.root.json"]},
     }
-    check = Check(Device("d" * 26, "kawa-1", "a", "1.0.0", 1), stored, now, verify)
+    check = Check(Device("d" * 26, "kawa-1", "a", "1.0.0", 1), stored, Time(now, 0, 0), verify)
     while True:
         request = check.wants()
         if request is None:

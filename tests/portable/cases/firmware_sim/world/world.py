@@ -14,8 +14,8 @@ NOW = 1800000000
 GEOMETRY = Geometry(slot_blocks=6, root_blocks=4)
 
 
-def verify(pem, signature, message):
-    if not unsafe_signature_fits(pem, signature, message):
+def verify(key, signature, message):
+    if not unsafe_signature_fits(key.public, signature, message):
         raise SignatureError("the signature does not verify")
 
 
