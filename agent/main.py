@@ -36,7 +36,12 @@ def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | No
     Raises:
         SystemExit: argparse refuses the command line.
     """
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if given[:1] == ["tuf"]:
+        from agent import main_tuf
+
+        return main_tuf.main(given[1:])
+    options = _parser().parse_args(given)
     try:
         command: "Callable[[argparse.Namespace], int]" = options.command
         return run(options, restart) if command is run else command(options)
@@ -392,6 +397,7 @@ def _parser() -> argparse.ArgumentParser:
     evidence.add_argument("--json", action="store_true", help="print the report as JSON")
     policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
     policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
+    commands.add_parser("tuf", help="Be a plain TUF client, for conformance suites.")  # read by agent.main_tuf
     return parser
 
 
