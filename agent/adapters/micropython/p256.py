@@ -1,6 +1,7 @@
 """ECDSA P-256 verification with SHA-256 in pure Python (FIPS 186-4, 6.4), for interpreters without a library.
 
-Only verification: everything here is public, so nothing needs to run in constant time. About 10 ms on x86.
+Only verification: everything here is public, so nothing needs to run in constant time. What costs is the interpreter's
+multiplication and remainder of 256-bit numbers, some 3000 of each; the rest keeps their number small.
 """
 
 from hashlib import sha256
@@ -25,6 +26,12 @@ G = (
 )
 _INFINITY = (1, 1, 0)
 _BYTES = 32
+_DIGITS = 257  # a non-adjacent form may be one longer than the number
+_LOW_BITS = 16
+_LOW = (1 << _LOW_BITS) - 1
+_WIDTH = 5  # 8 multiples of the public key, made for each verification
+_WIDTH_G = 6  # 16 multiples of G, made at the first verification and kept: 3 KB on MicroPython
+_multiples_of_g: "list[Affine]" = []
 
 
 def verify_signature(key: "Key", signature: bytes, message: bytes) -> None:
@@ -48,15 +55,11 @@ def verify(point: bytes, r: int, s: int, digest: bytes) -> None:
     public = _public(point)
     if not (0 < r < N and 0 < s < N):
         raise SignatureError("r or s is out of range")
-    inverse = pow(s, N - 2, N)  # MicroPython has no pow(s, -1, N)
-    u1 = int.from_bytes(digest, "big") * inverse % N
-    u2 = r * inverse % N
-    x, _, z = _sum_of_products(u1, u2, public)
-    if z == 0:
-        raise SignatureError("the signature does not verify")
+    inverse = _inverse(s, N)
+    x, _, z = _sum_of_products(int.from_bytes(digest, "big") * inverse % N, r * inverse % N, public)
     # Affine x is x / z^2; compare without the division, for both values of x mod p that are r mod n.
     zz = z * z % P
-    if x != r * zz % P and not (r + N < P and x == (r + N) * zz % P):
+    if z == 0 or (x != r * zz % P and not (r + N < P and x == (r + N) * zz % P)):
         raise SignatureError("the signature does not verify")
 
 
@@ -99,63 +102,118 @@ def _public(point: bytes) -> "Affine":
 
 
 def _sum_of_products(u1: int, u2: int, public: "Affine") -> "Jacobian":
-    """u1*G + u2*public, both scalars at once, two bits at a time (Shamir's trick)."""
-    table = _table(public)
+    """u1*G + u2*public, both scalars at once (interleaved wNAF; Guide to Elliptic Curve Cryptography, 3.51)."""
+    if not _multiples_of_g:
+        _multiples_of_g.extend(_odd_multiples(G, 1 << (_WIDTH_G - 2)))
+    tables = (
+        (_digits(u1, _WIDTH_G), _multiples_of_g),
+        (_digits(u2, _WIDTH), _odd_multiples(public, 1 << (_WIDTH - 2))),
+    )
     total: "Jacobian" = _INFINITY
-    for shift in range(254, -2, -2):
-        total = _double(_double(total))
-        total = _add(total, table[((u1 >> shift) & 3) * 4 + ((u2 >> shift) & 3)])
-    return total
+    doublings = 0
+    for at in range(_DIGITS - 1, -1, -1):
+        doublings += 1
+        for digits, multiples in tables:
+            digit = digits[at]
+            if digit:
+                if doublings:
+                    total = _double(total, doublings)
+                    doublings = 0
+                x, y = multiples[abs(digit) >> 1]
+                total = _add(total, x, y if digit > 0 else P - y)
+    return _double(total, doublings)
 
 
-def _table(public: "Affine") -> "list[Jacobian]":
-    """i*G + j*public at index 4*i + j, for i and j from 0 to 3."""
-    table: "list[Jacobian]" = [_INFINITY]
-    one = (public[0], public[1], 1)
-    for _ in range(3):
-        table.append(_add(table[-1], one))
-    base = (G[0], G[1], 1)
-    for _ in range(12):
-        table.append(_add(table[-4], base))
-    return table
+def _digits(scalar: int, width: int) -> "list[int]":
+    """The scalar's non-adjacent form of this width, lowest first: few digits are not 0, those odd and < 2^(width-1)."""
+    digits = [0] * _DIGITS
+    at = 0
+    while scalar:
+        low = scalar & _LOW  # what follows is small integers, which are cheap
+        if low & 1:
+            digit = low & ((1 << width) - 1)
+            step, carry = width, digit >> (width - 1)
+            digits[at] = digit - (carry << width)
+        else:
+            step, carry = 1, 0
+            while step < _LOW_BITS and not low >> step & 1:
+                step += 1
+        scalar = (scalar >> step) + carry
+        at += step
+    return digits
 
 
-def _double(a: "Jacobian") -> "Jacobian":
-    """2*a for a curve with a = -3 (dbl-2001-b of the Explicit-Formulas Database)."""
-    x, y, z = a
+def _odd_multiples(point: "Affine", count: int) -> "list[Affine]":
+    """1, 3, 5 ... times the point.
+
+    2*point = (x, y, z) is the affine point (x, y) on an isomorphic curve; additions are the same there, and z joins
+    the result's at the end. No exception can occur: the point's order is N.
+    """
+    x, y, z = _double((point[0], point[1], 1), 1)
+    zz = z * z % P
+    found: "list[Jacobian]" = [(point[0] * zz % P, point[1] * zz * z % P, 1)]
+    for _ in range(count - 1):
+        found.append(_add(found[-1], x, y))
+    return _affine([(each[0], each[1], each[2] * z % P) for each in found])
+
+
+def _affine(points: "list[Jacobian]") -> "list[Affine]":
+    """The points with z = 1, by one inversion for all of them (Montgomery's trick)."""
+    products = [1]
+    for _, _, z in points:
+        products.append(products[-1] * z % P)
+    inverse = _inverse(products.pop(), P)
+    found = []
+    for x, y, z in reversed(points):
+        own = inverse * products.pop() % P
+        inverse = inverse * z % P
+        square = own * own % P
+        found.append((x * square % P, y * square % P * own % P))
+    found.reverse()
+    return found
+
+
+def _inverse(number: int, modulus: int) -> int:
+    """1 / number by Euclid's algorithm; the modulus is prime, 0 < number < modulus."""
+    low, high = number, modulus
+    this, last = 1, 0
+    while low != 1:
+        quotient, rest = divmod(high, low)
+        low, high = rest, low
+        this, last = last - quotient * this, this
+    return this % modulus
+
+
+def _double(point: "Jacobian", times: int) -> "Jacobian":
+    """2^times * point for a curve with a = -3 (dbl-2001-b of the Explicit-Formulas Database, rearranged)."""
+    x, y, z = point
     if z == 0:
-        return a
-    delta = z * z % P
-    gamma = y * y % P
-    beta = x * gamma % P
-    alpha = 3 * (x - delta) * (x + delta) % P
-    x3 = (alpha * alpha - 8 * beta) % P
-    z3 = 2 * y * z % P
-    y3 = (alpha * (4 * beta - x3) - 8 * gamma * gamma) % P
-    return x3, y3, z3
+        return point
+    for _ in range(times):
+        delta = z * z % P
+        alpha = 3 * (x - delta) * (x + delta) % P
+        twice = y + y
+        gamma = twice * y % P
+        z = twice * z % P
+        twice = gamma + gamma
+        beta = twice * x % P
+        x = (alpha * alpha - beta - beta) % P
+        y = (alpha * (beta - x) - twice * gamma) % P
+    return x, y, z
 
 
-def _add(a: "Jacobian", b: "Jacobian") -> "Jacobian":
-    """a + b (add-2007-bl, with its exceptions handled)."""
-    x1, y1, z1 = a
-    x2, y2, z2 = b
+def _add(point: "Jacobian", x2: int, y2: int) -> "Jacobian":
+    """point + (x2, y2) (madd of the Explicit-Formulas Database, with its exceptions handled)."""
+    x1, y1, z1 = point
     if z1 == 0:
-        return b
-    if z2 == 0:
-        return a
-    z1z1 = z1 * z1 % P
-    z2z2 = z2 * z2 % P
-    u1 = x1 * z2z2 % P
-    u2 = x2 * z1z1 % P
-    s1 = y1 * z2 * z2z2 % P
-    s2 = y2 * z1 * z1z1 % P
-    if u1 == u2:
-        return _double(a) if s1 == s2 else _INFINITY
-    h = u2 - u1
-    r = s2 - s1
+        return x2, y2, 1
+    zz = z1 * z1 % P
+    h = (x2 * zz - x1) % P
+    r = (zz * z1 % P * y2 - y1) % P
+    if h == 0:
+        return _double(point, 1) if r == 0 else _INFINITY
     hh = h * h % P
     hhh = h * hh % P
-    v = u1 * hh % P
-    x3 = (r * r - hhh - 2 * v) % P
-    y3 = (r * (v - x3) - s1 * hhh) % P
-    return x3, y3, h * z1 * z2 % P
+    v = x1 * hh % P
+    x3 = (r * r - hhh - v - v) % P
+    return x3, (r * (v - x3) - y1 * hhh) % P, z1 * h % P

@@ -169,6 +169,8 @@ def test_x_between_n_and_p_is_found_reduced() -> None:
     p256.verify(point, r, 1, bytes(32))
     with pytest.raises(SignatureError):
         p256.verify(point, r, 1, bytes(31) + b"\x01")
+    with pytest.raises(SignatureError, match="out of range"):
+        p256.verify(point, x, 1, bytes(32))  # x itself: one signature must not have two spellings of r
 
 
 @pytest.mark.parametrize(
