@@ -3,6 +3,8 @@
 from sqlalchemy.orm import Session
 from tuf.api.metadata import TargetFile
 
+from agent.formats import release
+from agent.formats.errors import FormatError
 from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
 from update_server.errors import Conflict
@@ -16,6 +18,7 @@ from update_server.repository.blobs import Blobs
 from update_server.repository.devicecheck import DeviceCheck
 from update_server.repository.director import Director
 from update_server.repository.image import ImageRepository, Lifetimes
+from update_server.repository.receipts import Receipts
 from update_server.rollouts import store as rollout_store
 from update_server.rollouts.service import Rollouts
 from update_server.settings import Settings
@@ -38,6 +41,7 @@ class Services:
         self.ownership = Ownership(settings.path("ownership"))
         self.image = ImageRepository(tuf / "image", keys, lifetimes)
         self.director = Director(tuf / "director", keys, lifetimes, settings.tuf.director_timestamp_age_s)
+        self.receipts = Receipts(self.director)
         self.blobs = Blobs(settings.path("blobs"))
         self.check = DeviceCheck(self.image, self.director)
         self.releases = releases.Releases(self.image, self.blobs, self.check)
@@ -78,11 +82,16 @@ class Services:
             device = devices.known(session, device_id)
             return self.director.refresh(session, device_id, self._assigned(session, device), now)
 
-    def assign(self, session: Session, device: Device, row: Release | None, now: int) -> None:
+    def assign(
+        self, session: Session, device: Device, row: Release | None, now: int, *, allow_older: bool = False
+    ) -> None:
         """Assign a release, or nothing, to a camera; the device's own verifier accepts it, or nothing changes.
 
+        With `allow_older` the director signs that this camera may go back to it, never below the security epoch.
+
         Raises:
-            Conflict: the release is withdrawn, or for another model or hardware revision.
+            Conflict: the release is withdrawn, for another model or hardware revision, or older than what the camera
+                runs and `allow_older` was not given, or of an older security epoch.
             PublishRefused: the device's verifier refuses the result.
         """
         if row is not None:
@@ -94,10 +103,38 @@ class Services:
                     f"{row.model} {row.version} is not for {device.model} {device.hardware}.",
                     "Assign a release for this camera's model and hardware revision.",
                 )
+            self._check_order(session, device, row, allow_older=allow_older)
         with session.begin_nested():  # what the verifier refuses leaves no trace
             device.assigned_version = row.version if row else None
+            device.allow_older = allow_older and row is not None
+            session.flush()
             state = self.director.assign(session, device.id, releases.target_file(row) if row else {}, now)
             self.check.verify_director(device, state, now)
+
+    @staticmethod
+    def _check_order(session: Session, device: Device, row: Release, *, allow_older: bool) -> None:
+        """Say in one line what the camera would refuse as a rollback, as far as the server knows what it runs.
+
+        Raises:
+            Conflict: it would.
+        """
+        try:
+            older = release.version_key(row.version) < release.version_key(device.version)
+        except FormatError:  # it has not named its version yet, or says something odd: its own verifier decides
+            return
+        running = session.get(Release, (device.version, device.model))
+        epoch, wanted = (r.custom["camward"]["security_epoch"] if r else 0 for r in (running, row))
+        if wanted < epoch:
+            raise Conflict(
+                f"{row.model} {row.version} has security epoch {wanted}, the camera runs {device.version} of {epoch}:"
+                " a rollback that it refuses.",
+                "No flag permits that; build the old code as a new release.",
+            )
+        if older and not allow_older:
+            raise Conflict(
+                f"{row.model} {row.version} is older than {device.version}, which the camera runs: a rollback.",
+                "Add --allow-older if that is meant.",
+            )
 
     @staticmethod
     def _assigned(session: Session, device: Device) -> dict[str, TargetFile]:

@@ -15,9 +15,10 @@ router = APIRouter(tags=["devices"])
 
 
 class Assignment(BaseModel):
-    """Which release a camera shall install; null for none."""
+    """Which release a camera shall install; null for none. `allow_older`: it may go back, within the epoch."""
 
     version: str | None
+    allow_older: bool = False
 
 
 class TokenRequest(BaseModel):
@@ -55,8 +56,9 @@ def assign(which: str, wanted: Assignment, services: Opened, who: Writer) -> Dev
     with services.database.write() as session:
         device, now = devices.find(session, which), int(time.time())
         row = releases.find(session, wanted.version, device.model) if wanted.version else None
-        services.assign(session, device, row, now)
-        devices.audit(session, who.name, "device assign", f"{device.id} {wanted.version}", now)
+        services.assign(session, device, row, now, allow_older=wanted.allow_older)
+        older = " --allow-older" if device.allow_older else ""
+        devices.audit(session, who.name, "device assign", f"{device.id} {wanted.version}{older}", now)
         return DeviceView.model_validate(device)
 
 

@@ -61,6 +61,7 @@ class DeviceView(_View):
     hardware: str
     version: str
     assigned_version: str | None
+    allow_older: bool
     group_name: str
     online: bool
     last_seen_at: int | None

@@ -81,15 +81,20 @@ def show(
 def assign(
     which: Which,
     version: Annotated[str, typer.Argument(help="A release's version, or 'none'.")],
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="The camera may go back to it, within its security epoch.")
+    ] = False,
     folder: Dir = shared.HERE,
 ) -> None:
     """Tell the director which release one camera shall install."""
     with shared.opened(folder) as services, services.database.write() as session:
         device, now = devices.find(session, which), shared.now()
         release = None if version == "none" else releases.find(session, version, device.model)
-        services.assign(session, device, release, now)
-        devices.audit(session, shared.operator_name(), "device assign", f"{device.id} {version}", now)
-        typer.echo(f"{device.serial} ({device.id}) is assigned {version}.")
+        services.assign(session, device, release, now, allow_older=allow_older)
+        older = " --allow-older" if device.allow_older else ""
+        devices.audit(session, shared.operator_name(), "device assign", f"{device.id} {version}{older}", now)
+        may = ", and may go back to it" if device.allow_older else ""
+        typer.echo(f"{device.serial} ({device.id}) is assigned {version}{may}.")
 
 
 @app.command("remove")

@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -108,6 +109,7 @@ class Device(Base):
     telemetry_at: Mapped[int | None]
     attention: Mapped[str] = mapped_column(Text, default="")
     assigned_version: Mapped[str | None] = mapped_column(String(64))
+    allow_older: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Certificate(Base):

@@ -41,6 +41,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "model": ("Model", "機種"),
     "version": ("Version", "バージョン"),
     "assigned": ("Assigned", "割り当て"),
+    "allow_older": ("may go back to it", "旧バージョンへの復帰を許可"),
     "state": ("State", "状態"),
     "last_seen": ("Last seen", "最終受信"),
     "never": ("never", "なし"),
