@@ -78,3 +78,10 @@ class PublishRefused(ServerError):
 
     code = "publish_refused"
     status = 409
+
+
+class SigningFailed(ServerError):
+    """A token or key service does not sign now. Nothing was published; it may work later."""
+
+    code = "signing_failed"
+    status = 503

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -46,6 +47,36 @@ def read_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePri
         raise Misconfigured(f"{path} holds no usable private key.", "Restore it from your backup.") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Misconfigured(f"{path} holds no P-256 key.", "Only ECDSA P-256 keys are used.")
+    return key
+
+
+def read_public(path: Path) -> ec.EllipticCurvePublicKey:
+    """Read a P-256 public key (SubjectPublicKeyInfo PEM).
+
+    Raises:
+        BadInput: the file cannot be read, or holds no such key.
+    """
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.", "Name a public key file (FILE.pub).") from None
+    if b"PRIVATE KEY" in body:
+        raise BadInput(f"{path} holds a private key.", "Name the public one; the private one stays where it is.")
+    return parse_public(body, str(path))
+
+
+def parse_public(pem: bytes, where: str) -> ec.EllipticCurvePublicKey:
+    """A P-256 public key from PEM; `where` names its source in an error.
+
+    Raises:
+        BadInput: it is none.
+    """
+    try:
+        key = serialization.load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadInput(f"{where} holds no public key in PEM.", "Name a public key file (FILE.pub).") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise BadInput(f"{where} holds no P-256 key.", "Only ECDSA P-256 keys are used.")
     return key
 
 

@@ -3,38 +3,22 @@
 What a camera would refuse never leaves the server.
 """
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from tuf.api.metadata import TargetFile
 
 from agent.core import trust
 from agent.core.clock import Time
 from agent.formats.errors import CamwardError
 from agent.formats.release import Release
-from agent.formats.tuf import Key
 from update_server.db.models import Device
 from update_server.errors import NotFound, PublishRefused
 from update_server.repository.director import Director
 from update_server.repository.image import ImageRepository, Published
+from update_server.repository.verifier import verify_signature
+
+__all__ = ["NOBODY", "UNKNOWN_VERSION", "DeviceCheck", "verify_signature"]
 
 UNKNOWN_VERSION = "0.0.0"  # what a camera that has not yet named its version counts as
 NOBODY = "a" * 26  # the made-up camera on which releases are tried
-
-
-def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
-    """ECDSA P-256 with SHA-256 over `message`.
-
-    Raises:
-        SignatureError: it does not verify.
-    """
-    try:
-        public = serialization.load_pem_public_key(key.public.encode("ascii"))
-        if not isinstance(public, ec.EllipticCurvePublicKey):
-            raise trust.SignatureError("no ECDSA key")
-        public.verify(signature, message, ec.ECDSA(hashes.SHA256()))
-    except (InvalidSignature, ValueError) as error:
-        raise trust.SignatureError(str(error)) from None
 
 
 class DeviceCheck:

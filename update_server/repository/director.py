@@ -1,22 +1,31 @@
 """The director: per camera, which release it shall install. Root offline (one for the fleet), the other roles online.
 
 Metadata lives in the database as signed bytes, so any server process can answer. It is made when it is first asked for,
-when the assignment changes, and when it gets old; an idle fleet costs nothing.
+when the assignment changes, when it gets old, and when a new root no longer trusts the keys that signed it; an idle
+fleet costs nothing.
 """
 
+import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from securesystemslib.signer import Key
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Root, TargetFile
 
-from update_server.db.models import DirectorMetadata
-from update_server.errors import Misconfigured, NotFound
-from update_server.files import write_atomic
-from update_server.repository import metadata, signers
+from agent.formats import canonical_json, receipt
+from update_server.db.models import Device, DirectorMetadata
+from update_server.errors import NotFound
+from update_server.files import locked
+from update_server.repository import metadata, signers, verifier
 from update_server.repository.image import ROOT_VALID_S, Lifetimes, Published
+from update_server.repository.online import Online
+from update_server.repository.quorum import Quorum
+from update_server.repository.roots import Roots
 
-ROOT_KEYS, ROOT_THRESHOLD = 3, 2
+ROOT = Quorum(2, 3)
 ROOT_PREFIX = "director-root"
 KEPT_VERSIONS = 3  # a camera in the middle of a check still finds the files its timestamp named
 ONLINE_ROLES = ("targets", "snapshot", "timestamp")
@@ -25,13 +34,18 @@ Versions = tuple[int, int, int]  # of targets, snapshot, timestamp
 
 
 class Director:
-    """Signs and serves director metadata. `folder` holds `N.root.json`, `keys` the three online keys."""
+    """Signs and serves director metadata. `folder` holds `N.root.json`, `keys` is the folder of the online keys."""
 
     def __init__(self, folder: Path, keys: Path, lifetimes: Lifetimes, timestamp_age_s: int) -> None:
         self.folder = folder
+        self.roots = Roots(folder, "director")
+        self.online = Online(keys)
         self._lifetimes = lifetimes
         self._timestamp_age_s = timestamp_age_s
-        self._signers = {role: signers.load(f"file:{keys / f'director-{role}.pem'}") for role in ONLINE_ROLES}
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Exclude others who publish a root, also in other processes."""
+        return locked(self.folder.parent / "director.lock")
 
     def root(self, version: int = 1) -> bytes:
         """Root metadata of `version`.
@@ -39,10 +53,7 @@ class Director:
         Raises:
             NotFound: there is no such version (which is how a client learns that it has the newest).
         """
-        try:
-            return (self.folder / f"{version}.root.json").read_bytes()
-        except FileNotFoundError:
-            raise NotFound(f"There is no director root {version}.") from None
+        return self.roots.body(version)
 
     def latest_root(self) -> bytes:
         """The newest root metadata.
@@ -50,16 +61,40 @@ class Director:
         Raises:
             Misconfigured: there is none.
         """
-        versions = [int(file.name.partition(".")[0]) for file in self.folder.glob("*.root.json")]
-        if not versions:
-            raise Misconfigured("The director has no root.", "Restore the 'tuf' folder from your backup.")
-        return self.root(max(versions))
+        return self.roots.body(self.roots.newest().version)
+
+    def publish_root(self, body: bytes, sample: Published, now: int) -> None:
+        """Write the next root durably, after the device's own verifier has accepted it together with `sample`.
+
+        From then on whatever older keys signed is made anew before it is served (`timestamp`).
+
+        Raises:
+            PublishRefused: a camera somewhere on the chain of roots would refuse it. Nothing is written.
+            OSError: it cannot be written.
+        """
+        roots = [*self.roots.chain(), body]
+        verifier.verify("director", roots, sample.files(), now, {})
+        self.roots.publish(len(roots), body)
+
+    def sign_receipt(self, device_id: str, nonce: str, now: int) -> bytes:
+        """A signed statement of the time, for the camera that asked with `nonce`, by the timestamp role.
+
+        Raises:
+            SigningFailed: the key is out of reach.
+        """
+        signed = receipt.signed_part(device_id, nonce, now)
+        message = canonical_json.encode(signed)
+        made = [signer.sign(message) for signer in self.online.for_role(self.roots.newest(), "timestamp")]
+        signatures = [{"keyid": one.keyid, "sig": one.signature} for one in made]
+        return json.dumps({"signed": signed, "signatures": signatures}, separators=(",", ":")).encode()
 
     def assign(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int) -> Published:
         """Sign and store that the camera shall have exactly `files` (none or one)."""
         targets, snapshot, timestamp = (self._next(session, device_id, role) for role in ONLINE_ROLES)
         versions = (targets, snapshot, timestamp)
-        signed = self.compose(device_id, files, versions, now)
+        device = session.get(Device, device_id)
+        allow_older = device is not None and device.allow_older
+        signed = self.compose(device_id, files, versions, now, allow_older=allow_older)
         expires_at = now + self._lifetimes.snapshot_s
         self._store(session, device_id, "targets", versions[0], signed.targets, now, expires_at)
         self._store(session, device_id, "snapshot", versions[1], signed.snapshot, now, expires_at)
@@ -67,14 +102,46 @@ class Director:
         self._store(session, device_id, "timestamp", versions[2], signed.timestamp, now, stamp_expires_at)
         return signed
 
-    def compose(self, device_id: str, files: dict[str, TargetFile], versions: Versions, now: int) -> Published:
-        """Sign a whole set for a camera (versions of targets, snapshot, timestamp). Stores nothing."""
+    def compose(
+        self,
+        device_id: str,
+        files: dict[str, TargetFile],
+        versions: Versions,
+        now: int,
+        *,
+        allow_older: bool = False,
+    ) -> Published:
+        """Sign a whole set for a camera (versions of targets, snapshot, timestamp). Stores nothing.
+
+        With `allow_older` the camera may go back to `files`, within the security epoch.
+        """
+        return self.compose_under(self.roots.newest(), device_id, files, versions, now, allow_older=allow_older)
+
+    def compose_under(
+        self,
+        root: Root,
+        device_id: str,
+        files: dict[str, TargetFile],
+        versions: Versions,
+        now: int,
+        *,
+        allow_older: bool = False,
+    ) -> Published:
+        """As `compose`, with the online keys that `root` names, which may not be published yet.
+
+        Raises:
+            Misconfigured: the server does not have those keys.
+            SigningFailed: a token or service is out of reach.
+        """
         expires_at = now + self._lifetimes.snapshot_s
-        role = metadata.targets(files, versions[0], expires_at, {metadata.DEVICE: device_id})
-        targets = metadata.sign(role, [self._signers["targets"]])
+        extra: dict[str, str | bool] = {metadata.DEVICE: device_id}
+        if allow_older:
+            extra[metadata.ALLOW_OLDER] = True
+        role = metadata.targets(files, versions[0], expires_at, extra)
+        targets = metadata.sign(role, self.online.for_role(root, "targets"))
         pinned = metadata.snapshot(versions[0], targets, versions[1], expires_at)
-        snapshot = metadata.sign(pinned, [self._signers["snapshot"]])
-        stamp = self._sign_stamp(device_id, versions[1], versions[2], now)
+        snapshot = metadata.sign(pinned, self.online.for_role(root, "snapshot"))
+        stamp = self._sign_stamp(root, device_id, versions[1], versions[2], now)
         return Published(versions[0], targets, versions[1], snapshot, versions[2], stamp)
 
     def timestamp(self, session: Session, device_id: str, now: int) -> bytes | None:
@@ -83,15 +150,25 @@ class Director:
         # Older than this, or from the future: then our clock was ahead, and has been put right.
         if newest is None or not newest.signed_at <= now < newest.signed_at + self._timestamp_age_s:
             return None
+        if not self._stands(newest):
+            return None
         return newest.body
 
     def refresh(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int) -> bytes:
-        """A fresh timestamp; snapshot and targets are signed again as well when half of their life is over."""
+        """A fresh timestamp.
+
+        Snapshot and targets are signed again as well when half of their life is over, or when the root has changed
+        their keys.
+        """
         fresh = self.timestamp(session, device_id, now)
         if fresh is not None:
             return fresh
         snapshot = self._newest(session, device_id, "snapshot")
-        if snapshot is None or snapshot.expires_at - now < self._lifetimes.snapshot_s / 2:
+        targets = self._newest(session, device_id, "targets")
+        if (
+            snapshot is None or targets is None or snapshot.expires_at - now < self._lifetimes.snapshot_s / 2
+            or not self._stands(snapshot) or not self._stands(targets)
+        ):  # fmt: skip
             return self.assign(session, device_id, files, now).timestamp
         return self._stamp(session, device_id, snapshot.version, now)
 
@@ -108,15 +185,15 @@ class Director:
 
     def _stamp(self, session: Session, device_id: str, snapshot_version: int, now: int) -> bytes:
         version = self._next(session, device_id, "timestamp")
-        body = self._sign_stamp(device_id, snapshot_version, version, now)
+        body = self._sign_stamp(self.roots.newest(), device_id, snapshot_version, version, now)
         self._store(session, device_id, "timestamp", version, body, now, now + self._lifetimes.timestamp_s)
         return body
 
-    def _sign_stamp(self, device_id: str, snapshot_version: int, version: int, now: int) -> bytes:
+    def _sign_stamp(self, root: Root, device_id: str, snapshot_version: int, version: int, now: int) -> bytes:
         extra = {metadata.ISSUED_AT: metadata.iso(now), metadata.DEVICE: device_id}
         expires_at = now + self._lifetimes.timestamp_s
         role = metadata.timestamp(snapshot_version, version, expires_at, extra)
-        return metadata.sign(role, [self._signers["timestamp"]])
+        return metadata.sign(role, self.online.for_role(root, "timestamp"))
 
     @staticmethod
     def _newest(session: Session, device_id: str, role: str) -> DirectorMetadata | None:
@@ -125,30 +202,48 @@ class Director:
 
     def _next(self, session: Session, device_id: str, role: str) -> int:
         newest = self._newest(session, device_id, role)
-        return newest.version + 1 if newest else 1
+        return metadata.version_after(newest.version if newest else 0)
+
+    def _stands(self, row: DirectorMetadata) -> bool:
+        """Whether it was signed by enough keys that the newest root names for its role."""
+        role = self.roots.newest().roles[row.role]
+        return len(metadata.keyids(row.body) & set(role.keyids)) >= role.threshold
 
     @staticmethod
     def _store(
         session: Session, device_id: str, role: str, version: int, body: bytes, now: int, expires_at: int
     ) -> None:
+        kept = 1 if role == "timestamp" else KEPT_VERSIONS
+        same = (DirectorMetadata.device_id == device_id, DirectorMetadata.role == role)
+        old = (DirectorMetadata.version <= version - kept) | (DirectorMetadata.version >= version)
+        session.execute(delete(DirectorMetadata).where(*same, old))
         session.add(
             DirectorMetadata(
                 device_id=device_id, role=role, version=version, body=body, signed_at=now, expires_at=expires_at
             )
         )
-        kept = 1 if role == "timestamp" else KEPT_VERSIONS
-        same = (DirectorMetadata.device_id == device_id, DirectorMetadata.role == role)
-        session.execute(delete(DirectorMetadata).where(*same, DirectorMetadata.version <= version - kept))
         session.flush()
 
 
-def make(folder: Path, keys: Path, offline: Path, passphrase: bytes, now: int) -> None:
-    """Make the director's keys and its first root in existing folders.
+def first_root(root_keys: Sequence[Key], root: Quorum, online: Online, now: int) -> Root:
+    """The first root, unsigned, with new online keys.
+
+    Raises:
+        OSError: a key cannot be written.
+    """
+    others = {role: ([online.new(f"director-{role}")], 1) for role in ONLINE_ROLES}
+    return metadata.root({"root": (root_keys, root.threshold), **others}, now, now + ROOT_VALID_S)
+
+
+def make(folder: Path, keys: Path, offline: Path, passphrase: bytes, now: int, root: Quorum = ROOT) -> None:
+    """Make the director's keys (the offline ones in `offline`) and its first root in existing folders.
 
     Raises:
         OSError: something cannot be written.
     """
-    roots = [signers.make(offline / f"{ROOT_PREFIX}-{n}.pem", passphrase) for n in range(1, ROOT_KEYS + 1)]
-    online = {role: ([signers.make(keys / f"director-{role}.pem")], 1) for role in ONLINE_ROLES}
-    root = metadata.root({"root": (roots, ROOT_THRESHOLD), **online}, now + ROOT_VALID_S)
-    write_atomic(folder / "1.root.json", metadata.sign(root, roots[:ROOT_THRESHOLD]))
+    root_signers = [signers.make(offline / f"{ROOT_PREFIX}-{n}.pem", passphrase) for n in range(1, root.keys + 1)]
+    roots = Roots(folder, "director")
+    first = first_root([s.public_key for s in root_signers], root, Online(keys), now)
+    body = metadata.sign(first, root_signers[: root.threshold])
+    verifier.verify_roots("director", [body], now)
+    roots.publish(1, body)

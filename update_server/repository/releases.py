@@ -113,7 +113,7 @@ class Releases:
                 self._check.verify_image(state, {slot.path: slot}, new, now)
                 self._blobs.put(candidate.slot, new.target, new.sha256)
                 self._blobs.put(candidate.tree, new.tree_name, new.tree_sha256)
-                self._image.publish(state)
+                self._image.publish(state, now)
         row = Release(
             version=new.version, model=new.model, target=new.target, length_bytes=new.length_bytes, sha256=new.sha256,
             custom=candidate.custom, state=PUBLISHED, added_at=now,
@@ -141,7 +141,7 @@ class Releases:
             files = {name: file for name, file in self._image.targets().items() if name not in (row.target, tree)}
             state = self._image.sign_targets(files, offline, now)
             self._check.verify_withdrawn(state, target_file(row), describe(row), now)
-            self._image.publish(state)
+            self._image.publish(state, now)
         row.state = WITHDRAWN
 
 

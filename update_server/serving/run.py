@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
-from update_server.errors import Misconfigured, ServerError
+from update_server.errors import Misconfigured, PublishRefused, ServerError
 from update_server.fleet import broker as broker_files
 from update_server.fleet.ingest import Incoming, take_batch
 from update_server.pki.authority import utc
@@ -48,7 +48,10 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     settings, now = services.settings, int(time.time())
     pki = settings.path("pki")
     services.authority.renew_own(settings.hosts, utc(now))
-    services.image.resign(now)
+    try:
+        services.image.resign(now)
+    except PublishRefused as error:  # such as an expired list of releases: no reason to stop receiving reports
+        LOG.error("%s", error)
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [

@@ -193,7 +193,7 @@ TREE = {"k.tree": TargetFile(32, {"sha256": "1" * 64}, "k.tree")}
 
 
 def publish(parts, files):
-    parts.image.publish(parts.image.sign_targets(files, offline(parts), NOW))
+    parts.image.publish(parts.image.sign_targets(files, offline(parts), NOW), NOW)
 
 
 def test_what_agrees_is_accepted(parts):
