@@ -10,7 +10,8 @@ director (the operator's) says what this device shall run. The rules, in order:
 4. The assigned release is for this model and hardware revision, not below the rollback index, and not older than what
    runs unless the director's targets say in `x-camward-allow-older` that it may be.
 5. Image root chain, timestamp, snapshot, targets.
-6. The image repository lists the same target with equal length, hash and manifest, and the release's block tree file.
+6. The image repository, or a role to which it delegates, lists the same target with equal length, hash and manifest,
+   and the release's block tree file.
 7. When a new director root takes a key from the timestamp role, the time that the role has proven so far counts no
    more: a thief of that key may have pushed it forward. The floor falls back to the root's own signed `issued_at`.
 
@@ -23,6 +24,7 @@ and a deadline; store what `accepted` returns before going on, and also after an
 against the release's tree.
 """
 
+from agent.core.trust_delegations import find_target
 from agent.core.trust_errors import (
     ArbitrarySoftware,
     DamagedRoot,
@@ -192,7 +194,9 @@ class Check:
         def keep(role: str, body: bytes) -> None:
             if name == "director" and role == "root":
                 self._reset_floor()
-            self._accepted.append((name + "/" + role, body))
+            if role in tuf.ROLES:
+                # Delegated files are fetched when they are needed: their versions are bound by the stored snapshot.
+                self._accepted.append((name + "/" + role, body))
 
         return keep
 
@@ -211,7 +215,12 @@ class Check:
         image.keep_timestamp(timestamp, body)
         snapshot = yield from image.refresh_snapshot(timestamp, self._now)
         targets = yield from image.refresh_targets(snapshot, self._now)
-        self.outcome = _agreed(assigned, targets)
+        known = yield from find_target(image, assigned.path, targets, snapshot, self._now)
+        agreed = _agreed(assigned, known)
+        tree = yield from find_target(image, agreed.tree_name, targets, snapshot, self._now)
+        if tree is None or tree.length_bytes != agreed.tree_length_bytes or tree.sha256 != agreed.tree_sha256:
+            raise WrongTarget(agreed.tree_name + " is not in the image repository as the release names it")
+        self.outcome = agreed
 
     def _idle(self, body: bytes) -> bool:
         """The short way.
@@ -311,22 +320,17 @@ class Check:
         return None if new == running else target
 
 
-def _agreed(assigned: tuf.Target, image_targets: tuf.Metadata) -> Release:
+def _agreed(assigned: tuf.Target, known: "tuf.Target | None") -> Release:
     """The release, if the image repository vouches for exactly what the director assigned (rule 6).
 
     Raises:
         ArbitrarySoftware: the image repository does not know the target.
-        WrongTarget: the two describe it differently, or the block tree file is missing.
+        WrongTarget: the two describe it differently.
     """
-    known = tuf.target_file(image_targets, assigned.path)
     if known is None:
         raise ArbitrarySoftware(assigned.path + " is not in the image repository")
     if known.length_bytes != assigned.length_bytes or known.sha256 != assigned.sha256:
         raise WrongTarget(assigned.path + ": director and image repository differ in length or hash")
     if canonical_json.encode(known.custom) != canonical_json.encode(assigned.custom):
         raise WrongTarget(assigned.path + ": director and image repository differ in the manifest")
-    agreed = release.parse(known)
-    tree = tuf.target_file(image_targets, agreed.tree_name)
-    if tree is None or tree.length_bytes != agreed.tree_length_bytes or tree.sha256 != agreed.tree_sha256:
-        raise WrongTarget(agreed.tree_name + " is not in the image repository as the release names it")
-    return agreed
+    return release.parse(known)

@@ -30,7 +30,7 @@ from agent.core.trust_errors import (
     Rollback,
     TrustError,
 )
-from agent.formats import tuf
+from agent.formats import percent, tuf
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.value import Value
 
@@ -89,9 +89,9 @@ class Repository:
         read_key: "tuf.ReadKey" = tuf.read_p256_key,
     ) -> None:
         self.name = name
+        self.read_key = read_key
         self._verify = verify
         self._keep = keep
-        self._read_key = read_key
         self._retired: "dict[str, set[str]]" = {role: set() for role in tuf.ROLES}
         self.rotated: "set[str]" = set()
         self._stored = dict(stored)
@@ -104,40 +104,50 @@ class Repository:
 
     def _load(self) -> None:
         """Read the stored files that still verify."""
-        self.old_timestamp = self._usable("timestamp", MAX_TIMESTAMP_BYTES)
-        self.old_snapshot = self._usable("snapshot", MAX_SNAPSHOT_BYTES)
-        self.old_targets = self._usable("targets", MAX_TARGETS_BYTES)
+        self.old_timestamp = self._stored_top("timestamp", MAX_TIMESTAMP_BYTES)
+        self.old_snapshot = self._stored_top("snapshot", MAX_SNAPSHOT_BYTES)
+        self.old_targets = self._stored_top("targets", MAX_TARGETS_BYTES)
 
-    def _usable(self, role: str, max_bytes: int) -> "tuf.Metadata | None":
+    def _stored_top(self, role: str, max_bytes: int) -> "tuf.Metadata | None":
+        return self._usable(role, role, max_bytes, self.root.roles[role], self.root.keys)
+
+    def _usable(
+        self, role: str, kind: str, max_bytes: int, allowed: "tuf.RoleKeys", keys: "dict[str, tuf.Key]"
+    ) -> "tuf.Metadata | None":
+        """The stored file of a role, while it is well formed and verifies."""
         body = self._stored.get(role)
         if not body:
             return None
         try:
-            metadata = tuf.parse(body, role, max_bytes)
-            self.verify_role(metadata, self.root)
-            if role == "timestamp":
+            metadata = tuf.parse(body, kind, max_bytes)
+            self._verify_by(metadata, role, allowed, keys)
+            if kind == "timestamp":
                 tuf.snapshot_meta(metadata)
-            elif role == "snapshot":
+            elif kind == "snapshot":
                 tuf.targets_metas(metadata)
         except (FormatError, TrustError):
             return None
         return metadata
 
     def verify_role(self, metadata: "tuf.Metadata", root: "tuf.Root") -> None:
-        """Count valid signatures by distinct keys of the role; distinct by key id and by key.
+        """Check that the threshold of a top role's keys has signed.
 
         Raises:
-            RevokedKey: too few, and a key signed that this session's rotations took from the role.
-            ArbitrarySoftware: too few.
+            RevokedKey: too few have, and a key signed that this session's rotations took from the role.
+            ArbitrarySoftware: too few have.
         """
-        role = root.roles[metadata.role]
-        found = trust_threshold.count(metadata.message, metadata.signatures, role, root.keys, self._verify)
-        if found >= role.threshold:
+        self._verify_by(metadata, metadata.role, root.roles[metadata.role], root.keys)
+
+    def _verify_by(
+        self, metadata: "tuf.Metadata", role: str, allowed: "tuf.RoleKeys", keys: "dict[str, tuf.Key]"
+    ) -> None:
+        found = trust_threshold.count(metadata.message, metadata.signatures, allowed, keys, self._verify)
+        if found >= allowed.threshold:
             return
-        detail = self.name + " " + metadata.role + " " + str(metadata.version) + ": "
-        if any(signature.keyid in self._retired[metadata.role] for signature in metadata.signatures):
+        detail = self.name + " " + role + " " + str(metadata.version) + ": "
+        if any(signature.keyid in self._retired.get(role, ()) for signature in metadata.signatures):
             raise RevokedKey(detail + "signed by a key that the root has revoked")
-        raise ArbitrarySoftware(detail + str(found) + " of " + str(role.threshold) + " needed signatures")
+        raise ArbitrarySoftware(detail + str(found) + " of " + str(allowed.threshold) + " needed signatures")
 
     def refresh_root(self, now: int) -> "Conversation[bool]":
         """Walk the root chain to its end and refuse an expired last root (5.3). Returns whether anything changed.
@@ -170,7 +180,7 @@ class Repository:
 
     def _rotate(self, body: bytes) -> None:
         """One link: signed by the old root's keys and by its own, and exactly one version further (5.3.4, 5.3.5)."""
-        new = tuf.parse_root(body, MAX_ROOT_BYTES, self._read_key)
+        new = tuf.parse_root(body, MAX_ROOT_BYTES, self.read_key)
         old = self.root
         self.verify_role(new.metadata, old)
         self.verify_role(new.metadata, new)
@@ -206,7 +216,7 @@ class Repository:
         new = tuf.parse(body, "timestamp", MAX_TIMESTAMP_BYTES)
         self.verify_role(new, self.root)
         named = tuf.snapshot_meta(new)
-        self._not_older(new, self.old_timestamp)
+        self._not_older(new, "timestamp", self.old_timestamp)
         if self.old_timestamp is not None:
             self._meta_not_older("snapshot.json", named, tuf.snapshot_meta(self.old_timestamp))
         if self.old_snapshot is not None and named.version < self.old_snapshot.version:
@@ -246,8 +256,8 @@ class Repository:
         self._matches(body, named, "snapshot")
         new = tuf.parse(body, "snapshot", MAX_SNAPSHOT_BYTES)
         self.verify_role(new, self.root)
-        self._same_version(new, named)
-        self._not_older(new, self.old_snapshot)
+        self._same_version(new, "snapshot", named)
+        self._not_older(new, "snapshot", self.old_snapshot)
         metas = tuf.targets_metas(new)
         if self.old_snapshot is not None:
             old_metas = tuf.targets_metas(self.old_snapshot)
@@ -269,18 +279,44 @@ class Repository:
             Unavailable: the repository has none.
         """
         named = tuf.targets_metas(snapshot)["targets.json"]
-        current = self.current_targets(snapshot, now)
+        role = self.root.roles["targets"]
+        self.old_targets = yield from self._refresh("targets", role, self.root.keys, named, self.old_targets, now)
+        return self.old_targets
+
+    def refresh_delegated(
+        self, role: str, allowed: "tuf.RoleKeys", keys: "dict[str, tuf.Key]", named: "tuf.MetaFile", now: int
+    ) -> "Conversation[tuf.Metadata]":
+        """Bring a delegated role to what the snapshot names, verified by the keys of the one who delegates (5.6.7).
+
+        Raises:
+            TrustError: it is refused.
+            FormatError: it is malformed.
+            Unavailable: the repository has none.
+        """
+        old = self._usable(role, "targets", MAX_TARGETS_BYTES, allowed, keys)
+        return (yield from self._refresh(role, allowed, keys, named, old, now))
+
+    def _refresh(
+        self,
+        role: str,
+        allowed: "tuf.RoleKeys",
+        keys: "dict[str, tuf.Key]",
+        named: "tuf.MetaFile",
+        old: "tuf.Metadata | None",
+        now: int,
+    ) -> "Conversation[tuf.Metadata]":
+        """A targets file, top-level or delegated: the stored one if it is what the snapshot names, else fetched."""
+        current = self._current(old, role, named, now)
         if current is not None:
             return current
-        body = yield from self._fetch(self._path("targets", named), _limit(named, MAX_TARGETS_BYTES))
-        self._matches(body, named, "targets")
+        body = yield from self._fetch(self._path(role, named), _limit(named, MAX_TARGETS_BYTES))
+        self._matches(body, named, role)
         new = tuf.parse(body, "targets", MAX_TARGETS_BYTES)
-        self.verify_role(new, self.root)
-        self._same_version(new, named)
-        self._not_older(new, self.old_targets)
-        self.check_expiry(new, now)
-        self.old_targets = new
-        self._accept("targets", body)
+        self._verify_by(new, role, allowed, keys)
+        self._same_version(new, role, named)
+        self._not_older(new, role, old)
+        self._check_expiry(new, role, now)
+        self._accept(role, body)
         return new
 
     def current_snapshot(self, timestamp: "tuf.Metadata", now: int) -> "tuf.Metadata | None":
@@ -303,8 +339,8 @@ class Repository:
         return stored
 
     def _path(self, role: str, named: "tuf.MetaFile") -> str:
-        """The file name of a role (5.5.1, 5.6.1, 6.2)."""
-        return (str(named.version) + "." if self.root.consistent_snapshot else "") + role + ".json"
+        """The file name of a role (5.5.1, 5.6.1, 6.2). A delegated role may be called anything, so it is encoded."""
+        return (str(named.version) + "." if self.root.consistent_snapshot else "") + percent.encode(role) + ".json"
 
     def _fetch(self, path: str, max_bytes: int) -> "Conversation[bytes]":
         body = yield Request(self.name, path, max_bytes)
@@ -313,18 +349,21 @@ class Repository:
         return body
 
     def check_expiry(self, metadata: "tuf.Metadata", now: int) -> None:
-        """Refuse expired metadata (5.3.10, 5.4.4, 5.5.6, 5.6.5).
+        """Refuse expired metadata of a top role (5.3.10, 5.4.4, 5.5.6, 5.6.5).
 
         Raises:
             Freeze: it has expired.
         """
-        if metadata.expires_at <= now:
-            raise Freeze(self.name + " " + metadata.role + " " + str(metadata.version) + " has expired")
+        self._check_expiry(metadata, metadata.role, now)
 
-    def _not_older(self, new: "tuf.Metadata", old: "tuf.Metadata | None") -> None:
+    def _check_expiry(self, metadata: "tuf.Metadata", role: str, now: int) -> None:
+        if metadata.expires_at <= now:
+            raise Freeze(self.name + " " + role + " " + str(metadata.version) + " has expired")
+
+    def _not_older(self, new: "tuf.Metadata", role: str, old: "tuf.Metadata | None") -> None:
         if old is None:
             return
-        what = self.name + " " + new.role + " " + str(new.version)
+        what = self.name + " " + role + " " + str(new.version)
         if new.version < old.version:
             raise Rollback(what + " after " + str(old.version))
         if new.version > old.version + MAX_VERSION_STEP:
@@ -336,10 +375,10 @@ class Repository:
         if new.version < old.version:
             raise Rollback(self.name + " " + name[:64] + " " + str(new.version) + " after " + str(old.version))
 
-    def _same_version(self, metadata: "tuf.Metadata", named: "tuf.MetaFile") -> None:
+    def _same_version(self, metadata: "tuf.Metadata", role: str, named: "tuf.MetaFile") -> None:
         if metadata.version != named.version:
             detail = " " + str(metadata.version) + " where " + str(named.version) + " was announced"
-            raise MixAndMatch(self.name + " " + metadata.role + detail)
+            raise MixAndMatch(self.name + " " + role + detail)
 
     def _matches(self, body: bytes, named: "tuf.MetaFile", role: str) -> None:
         """Length and hash as announced, where they were (5.5.2, 5.6.2)."""
