@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agent import VERSION
-from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES, ask, must
+from agent.adapters.linux import admin_commands
+from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES
 from agent.formats.errors import CamwardError, FormatError, Unavailable
 from agent.formats.json import parse_object
 
@@ -227,6 +228,7 @@ def _compose(
 ) -> "Ports":
     from agent.adapters.linux import boot_control, keys
     from agent.adapters.linux.block_device import DiskFile
+    from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
     from agent.adapters.linux.fetcher import HttpsFetcher
     from agent.adapters.linux.link import PahoLink
@@ -235,7 +237,7 @@ def _compose(
     from agent.adapters.linux.services import LoopbackServices
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.web_certificate import SelfSignedCertificate
-    from agent.app.enrolling import CERTIFICATE
+    from agent.app.identity import CERTIFICATE
     from agent.app.ports import Ports
     from agent.core.slots import parse_layout
 
@@ -256,6 +258,7 @@ def _compose(
     return Ports(
         store=store,
         scratch=FileStore(options.run, 0o640, config.login_gid),
+        erasure=FileErasure(options.state, tuple(map(Path, config.user_folders))),
         device=device,
         boot=boot,
         rollback=boot_control.UnsafeFileRollbackStore(boot, store),
@@ -277,12 +280,13 @@ def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Ag
     from agent import core
     from agent.app import agent
     from agent.app.credentials import WordList
+    from agent.app.desk import DATA_DAMAGED
     from agent.core import compliance
     from agent.formats import label
 
     problems = []
     if (options.run / "data-damaged").exists() or (options.state / "DAMAGED").exists():
-        problems.append(agent.DATA_DAMAGED)
+        problems.append(DATA_DAMAGED)
     try:
         about = label.parse(ports.store.read("factory/label.json") or b"")
     except FormatError:
@@ -312,63 +316,6 @@ def _watchdog(path: Path) -> "Watchdog":
     return NoWatchdog()
 
 
-# Asking the running agent
-
-
-def _status(options: argparse.Namespace) -> int:
-    answer = must(ask(options.run, "status"))
-    for name in sorted(answer):
-        if name not in {"v", "ok"}:
-            value = answer[name]
-            text = ", ".join(f"{k} {value[k]}" for k in sorted(value)) if isinstance(value, dict) else value
-            print(f"{name:15}{text}")
-    return 0
-
-
-def _claim(options: argparse.Namespace) -> int:
-    code = input("Code on the label / ラベルのコード: ")
-    user = input("User name / ユーザー名 [admin]: ") or "admin"
-    must(ask(options.run, "claim", code=code, user=user, password=_new_password()))
-    print(f"Claimed. {user} is the administrator.")
-    return 0
-
-
-def _policy(options: argparse.Namespace) -> int:
-    answer = must(ask(options.run, "policy", user=options.user, password=_new_password()))
-    for violation in answer["violations"]:
-        print(f"{violation['code']}: {violation['en']} / {violation['ja']}")
-    if not answer["violations"]:
-        print("This password can be used.")
-    return 1 if answer["violations"] else 0
-
-
-def _new_password() -> str:
-    import getpass
-
-    return getpass.getpass("New password / 新しいパスワード: ")
-
-
-def _enrol(options: argparse.Namespace) -> int:
-    must(ask(options.run, "enrol", token=options.token))
-    print("Enrolment has begun; see camward-agent status.")
-    return 0
-
-
-def _check(options: argparse.Namespace) -> int:
-    must(ask(options.run, "check"))
-    print("Looking for a release; see camward-agent status.")
-    return 0
-
-
-def _evidence(options: argparse.Namespace) -> int:
-    answer = must(ask(options.run, "evidence"))
-    if options.json:
-        sys.stdout.write((options.run / "evidence.json").read_text())
-    else:
-        sys.stdout.write(str(answer["table"]))
-    return 0
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="camward-agent", description="The security agent inside a network camera.")
     parser.add_argument("--version", action="version", version="%(prog)s " + VERSION)
@@ -388,15 +335,7 @@ def _parser() -> argparse.ArgumentParser:
     agent.add_argument("--disk", type=Path, help="a file instead of the layout's device (development)")
     agent.add_argument("--command-line", type=Path, default=Path("/proc/cmdline"), help=argparse.SUPPRESS)
     agent.add_argument("--watchdog", type=Path, default=WATCHDOG, help="watchdog device (default: %(default)s)")
-    command("status", _status, "Show what the agent is doing.")
-    command("claim", _claim, "Claim this camera with the code on its label.")
-    enrol = command("enrol", _enrol, "Enrol with an operator's server.")
-    enrol.add_argument("token", help="the one-time token from the operator")
-    command("check", _check, "Look for a release now.")
-    evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
-    evidence.add_argument("--json", action="store_true", help="print the report as JSON")
-    policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
-    policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
+    admin_commands.add(command)
     commands.add_parser("tuf", help="Be a plain TUF client, for conformance suites.")  # read by agent.main_tuf
     return parser
 

@@ -55,6 +55,11 @@ def user_name_ok(name: str) -> bool:
     return 0 < len(name) <= MAX_USER_CHARS and all(c in _USER for c in name) and name[0] not in ".-"
 
 
+def unclaimed() -> bytes:
+    """`state.json` of a camera that nobody has claimed."""
+    return dump({"v": 1, "state": UNCLAIMED})
+
+
 class Accounts:
     """What the stores hold, in memory, and the transaction on them."""
 
@@ -143,7 +148,7 @@ class Accounts:
         if body is None:
             if not first_boot or web is not None or digest is not None:
                 return LOCKED, {}
-            self._store.write(STATE, dump({"v": 1, "state": UNCLAIMED}))
+            self._store.write(STATE, unclaimed())
             return UNCLAIMED, {}
         source = parse_object(body, MAX_DOCUMENT_BYTES)
         fields.integer(source, "v", 1, 1)

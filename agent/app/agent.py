@@ -3,24 +3,28 @@
 Deterministic: given the same ports, the same events at the same times give the same effects.
 """
 
-from hashlib import sha256
-
+from agent.app import handover
 from agent.app.accounts import Accounts
 from agent.app.checking import Checking
 from agent.app.credentials import Credentials
-from agent.app.desk import Desk
+from agent.app.desk import DATA_DAMAGED, Desk
 from agent.app.enrolling import Enrolling
 from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message, Result
 from agent.app.evidence import Evidence
 from agent.app.guard import Guard
+from agent.app.handover import Handover
 from agent.app.health import Health
+from agent.app.identity import EVIDENCE, IDENTITY, device_id
 from agent.app.login import Login
 from agent.app.office import Office
 from agent.app.proving import Proving
 from agent.app.reporting import Reporting
+from agent.app.transferring import Transferring
 from agent.app.trusted_time import TrustedTime
 from agent.app.updating import Updating
+from agent.app.vouching import Vouching
 from agent.core import slots, update
+from agent.formats import login
 from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
@@ -34,21 +38,17 @@ if TYPE_CHECKING:
     from agent.formats.label import Label
     from agent.formats.ownership import Ownership
 
-DATA_DAMAGED = "data_damaged"
 LABEL_MISSING = "label_missing"
 IMAGE_ROOT_MISSING = "image_root_missing"
 LOCKING = (DATA_DAMAGED, LABEL_MISSING)
 """Problems in whose presence nobody can be told from a stranger: locked, never unclaimed."""
-IDENTITY_KEYS = ("tls", "evidence")
 MARKS_OF_USE = (
     "identity/tls.key.pem", "identity/evidence.key.pem", "ownership/record.json", "update/state.json",
     "credentials/lockout.json", "clock/floor.json", "trust/image/timestamp.json",
 )  # fmt: skip
 """Documents that only a camera that has run before has; a part of them may be lost with the credentials."""
-ID_CHARS = 26
 EVIDENCE_PATH = "/run/camward/evidence.json"
 COMMAND_EVERY_S = 5.0  # commands come unsigned for now, and all they can do is make the agent look; not more often
-_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class Agent:
@@ -69,7 +69,7 @@ class Agent:
         evidence_path: str = EVIDENCE_PATH,
         problems: "tuple[str, ...]" = (),
     ) -> None:
-        """Put the parts together; nothing is read or written before `start`, but for the counters and the time floor.
+        """Put the parts together; nothing is written before `start`, except that a handover that has begun is finished.
 
         `problems`: what this camera lacks (DATA_DAMAGED, LABEL_MISSING, IMAGE_ROOT_MISSING). It runs all the same, says
         so, and is locked where it must be; without the image root every release is refused.
@@ -78,6 +78,7 @@ class Agent:
             FormatError: layout or password policy of the configuration are malformed.
             Unavailable: the store fails.
         """
+        finished = handover.finish(ports, config.version)
         self._desk = desk = Desk(ports, config, label, problems)
         time = TrustedTime(desk)
         self._accounts = Accounts(ports.store)
@@ -87,16 +88,21 @@ class Agent:
         self._health = Health(desk)
         self._reporting = Reporting(desk, time)
         self._updating = Updating(desk, Checking(desk, time, image_root), self._health, self._reporting)
-        self._enrolling = Enrolling(desk, self._enrolled)
+        self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
+        self._handover = Handover(desk, self._updating)
+        self._transferring = Transferring(desk, self._handover)
         self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path)
         self._office = Office(
-            desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard
-        )
+            desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
+            self._handover, self._transferring,
+        )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office)
         self._office.login_hook = self._login.line
         self._guard = guard
         self._last_command = -COMMAND_EVERY_S
         self._settled = False
+        if finished:
+            desk.say("camward-agent: " + finished + " is done")
 
     def start(self, now: float) -> "tuple[tuple[Any, ...], float | None]":
         """First step of this run: load, and go on where the last run ended.
@@ -113,9 +119,8 @@ class Agent:
         self._accounts.load(first_boot=all(ports.store.read(name) is None for name in MARKS_OF_USE))
         if any(problem in LOCKING for problem in desk.problems):
             self._accounts.lock()
-        desk.device_id = device_id(ports.keys.ensure(IDENTITY_KEYS[0]))
-        for name in IDENTITY_KEYS[1:]:
-            ports.keys.ensure(name)
+        desk.device_id = device_id(ports.keys.ensure(IDENTITY))
+        ports.keys.ensure(EVIDENCE)
         ports.web_certificate.ensure(desk.label.serial)
         # A boot record that was lost comes back without the index: the other copy brings it back.
         ports.rollback.raise_to(ports.rollback.read())
@@ -126,6 +131,7 @@ class Agent:
         if not self._updating.on_trial():
             self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
         self._enrolling.start()
+        self._transferring.start()
         self._evidence.start()
         return desk.take()
 
@@ -134,6 +140,8 @@ class Agent:
         self._desk.now = now
         if event is None:
             self._desk.run_due()
+        elif self._handover.begun:
+            self._turn_away(event)
         elif isinstance(event, Result):
             self._desk.settle(event)
         elif isinstance(event, Line):
@@ -152,6 +160,11 @@ class Agent:
     def stop(self) -> None:
         """Write what is kept in memory for a while; for an orderly shutdown."""
         self._guard.save()
+
+    def _turn_away(self, event: "Any") -> None:
+        """The restart is near, and nothing may change before it; whoever asks may ask again afterwards."""
+        if isinstance(event, Line):
+            self._desk.send(event.connection, login.encode_refusal("busy", {"detail": "the camera restarts"}))
 
     def _command(self) -> None:
         due = self._last_command + COMMAND_EVERY_S
@@ -201,9 +214,3 @@ class Agent:
             "phase": self._updating.state.phase,
             "problems": ", ".join(self._desk.problems) or None,
         }
-
-
-def device_id(spki_der: bytes) -> str:
-    """First 26 characters of the lower-case base32 of the SHA-256 of the identity key (SubjectPublicKeyInfo, DER)."""
-    number = int.from_bytes(sha256(spki_der).digest(), "big")
-    return "".join(_BASE32[(number >> (256 - 5 * (index + 1))) & 31] for index in range(ID_CHARS))

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Due = Callable[[], None]
 
 
+DATA_DAMAGED = "data_damaged"
+"""A problem of the desk: the data partition is not the real one."""
+
+
 class Desk:
     """Shared by the parts of one agent; not thread-safe, because a step is all there is at a time."""
 
@@ -67,6 +71,11 @@ class Desk:
     def cancel(self, name: str) -> None:
         """Forget a timer."""
         self._timers.pop(name, None)
+
+    def drop(self) -> None:
+        """Forget every timer and every result that is waited for; what goes out of this step still goes out."""
+        self._pending.clear()
+        self._timers.clear()
 
     def run_due(self) -> None:
         """Run the one timer that has been due the longest, if any."""

@@ -1,32 +1,35 @@
 """Enrolment: a one-time token becomes a certificate, an ownership record, and an introduction; resumable at every step.
 
 `enrol/state.json` holds the phase and the token until the last step is done. Phases: certifying, owning, introducing.
+The token is pasted by a claimed administrator, or comes from the factory's voucher, or from a transfer that has gone on
+to owning (agent.app.handover).
 """
 
 from binascii import hexlify
 from hashlib import sha256
 
+from agent.app import enrolment_state
 from agent.app.checking import forget_director
+from agent.app.enrolment_state import ENROLMENT
+from agent.app.identity import CERTIFICATE, EVIDENCE, IDENTITY
 from agent.core import backoff
-from agent.formats import base64, fields, ownership, token
+from agent.formats import base64, ownership, token
 from agent.formats.errors import FormatError, Rejected, Unavailable
-from agent.formats.json import dump, parse_object
+from agent.formats.json import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.app.desk import Desk
+    from agent.app.vouching import Vouching
     from agent.formats.errors import CamwardError
     from agent.formats.ownership import Ownership
     from agent.formats.token import Token
 
     Enrolled = Callable[[Ownership], None]
 
-STATE = "enrol/state.json"
-CERTIFICATE = "identity/certificate.pem"
 RECORD = "ownership/record.json"
-MAX_STATE_BYTES = 8 * 1024
 RETRY_FIRST_S = 5.0
 RETRY_MAX_S = 600.0
 _TIMER = "enrol"
@@ -41,51 +44,70 @@ class WrongOwner(Rejected):
 class Enrolling:
     """The enrolment part of the agent."""
 
-    def __init__(self, desk: "Desk", enrolled: "Enrolled") -> None:
+    def __init__(self, desk: "Desk", vouching: "Vouching", enrolled: "Enrolled") -> None:
         """`enrolled(record)` is called when the device has an owner: after enrolment, and at each start."""
         self._desk = desk
+        self._vouching = vouching
         self._enrolled = enrolled
         self._attempt = 0
+        self._round = 0
         self.phase = "none"
         self.problem = ""
         self.operator = ""
         self.server_url = ""
 
     def start(self) -> None:
-        """Go on with an enrolment, or serve the owner there is."""
+        """Go on with an enrolment, or serve the owner there is, or begin with the factory's voucher."""
         store = self._desk.ports.store
-        body = store.read(STATE)
-        if body is not None:
-            try:
-                source = parse_object(body, MAX_STATE_BYTES)
-                phase = fields.choice(source, "phase", ("certifying", "owning", "introducing"))
-                self._run(phase, token.parse(fields.text(source, "token", token.MAX_TOKEN_CHARS)))
-            except FormatError as error:
-                self.problem = "the stored enrolment is damaged: " + str(error)
-            return
-        record = store.read(RECORD)
-        if record is not None:
-            try:
+        body, record = store.read(ENROLMENT), store.read(RECORD)
+        try:
+            if body is not None:
+                self._run(*enrolment_state.decode(body))
+            elif record is not None:
                 self._serve(ownership.parse(record))
-            except FormatError as error:
-                self.problem = "the ownership record is damaged: " + str(error)
+            else:
+                self._use_voucher()
+        except FormatError as error:
+            what = "stored enrolment" if body is not None else "ownership record"
+            self.problem = "the " + what + " is damaged: " + str(error)
+
+    def has_operator(self) -> bool:
+        """Whether there is something to leave: an owner, or an enrolment that may still lead to one.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        return self.phase != "none" or self._desk.ports.store.read(RECORD) is not None
 
     def begin(self, text: str) -> str:
-        """Begin with a pasted token; returns what is wrong with it, empty when the enrolment has begun."""
-        if self.phase != "none":
+        """Begin with a pasted token; returns what is wrong with it, empty when the enrolment has begun.
+
+        As long as no server has certified this camera, another token takes the place of the one before.
+        """
+        if self.phase not in ("none", "certifying"):
             return "this camera is enrolled already" if self.phase == "enrolled" else "an enrolment is under way"
         try:
             parsed = token.parse(text)
         except FormatError as error:
             return str(error)
         self.problem = ""
+        self._desk.cancel(_TIMER)
         self._go("certifying", parsed)
         return ""
+
+    def _use_voucher(self) -> None:
+        try:
+            found = self._vouching.token()
+        except (Rejected, Unavailable) as error:
+            self.problem = "the factory's voucher: " + str(error)
+            return
+        if found is not None:
+            self._go("certifying", found)
 
     def _go(self, phase: str, parsed: "Token") -> None:
         """Save the phase, then do its work."""
         try:
-            self._desk.ports.store.write(STATE, dump({"v": 1, "phase": phase, "token": token.encode(parsed)}))
+            self._desk.ports.store.write(ENROLMENT, enrolment_state.encode(phase, parsed))
         except Unavailable as error:
             self._later(error, lambda: self._go(phase, parsed))
             return
@@ -97,7 +119,7 @@ class Enrolling:
         desk = self._desk
         try:
             if phase == "certifying":
-                certify = (parsed, desk.device_id, desk.label.serial)
+                certify = (parsed, desk.device_id, desk.label.serial, IDENTITY)
                 desk.call("enroller", "certify", certify, self._after(parsed, self._certified))
                 return
             desk.ports.fetcher.open(parsed.url, _pem(parsed.ca))
@@ -113,7 +135,12 @@ class Enrolling:
     def _after(
         self, parsed: "Token", then: "Callable[[object, Token], None]"
     ) -> "Callable[[object, CamwardError | None], None]":
+        self._round += 1
+        number = self._round
+
         def ended(value: "object", error: "CamwardError | None") -> None:
+            if number != self._round:
+                return  # of a token that another one has replaced
             try:
                 if error is not None:
                     raise error
@@ -143,7 +170,7 @@ class Enrolling:
 
     def _introduction(self) -> bytes:
         desk = self._desk
-        key = desk.ports.keys.ensure("evidence")
+        key = desk.ports.keys.ensure(EVIDENCE)
         return dump(
             {
                 "v": 1,
@@ -160,7 +187,8 @@ class Enrolling:
         if record is None:
             raise Unavailable("the ownership record is gone")
         found = ownership.parse(record)
-        self._desk.ports.store.delete(STATE)
+        self._vouching.used_up()
+        self._desk.ports.store.delete(ENROLMENT)
         self._serve(found)
 
     def _serve(self, record: "Ownership") -> None:
@@ -177,7 +205,7 @@ class Enrolling:
             self.problem = str(error)
             self.phase = "none"
             try:
-                self._desk.ports.store.delete(STATE)
+                self._desk.ports.store.delete(ENROLMENT)
             except Unavailable:
                 pass  # the next start tries once more, and is refused again
         else:

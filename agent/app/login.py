@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.grants import Grant
     from agent.app.guard import Guard
-    from agent.app.office import Office
+    from agent.app.office import Office, Refusal
     from agent.formats.errors import CamwardError
     from agent.formats.login import Request
 
@@ -87,6 +87,9 @@ class Login:
             "users": self._users,
             "set_user": self._set_user,
             "enrol": self._enrol,
+            "disown": lambda asked: self._confirmed(asked, self._office.disown),
+            "transfer": lambda asked: self._confirmed(asked, lambda: self._office.transfer(asked.arguments["token"])),
+            "erase": lambda asked: self._confirmed(asked, self._office.erase),
             "device": self._device,
             "evidence": self._evidence,
         }
@@ -305,6 +308,26 @@ class Login:
                 asked.no("bad_request", {"detail": problem})
             else:
                 asked.yes({"task": "started"})
+
+    def _confirmed(self, asked: Asked, work: "Callable[[], Refusal | None]") -> None:
+        """What cannot be undone takes an administrator's grant and the password once more: a forgotten tab does not."""
+        grant = self._granted(asked, administrator=True)
+        if grant is None:
+            return
+
+        def compared(right: bool) -> None:
+            if not right:
+                asked.no("denied")
+                return
+            if self._granted(asked, administrator=True) is None:
+                return  # the grant or the role has ended meanwhile
+            refusal = work()
+            if refusal is not None:
+                asked.no(refusal[0], {"detail": refusal[1][:300]})
+            else:
+                asked.yes({"task": "started"})
+
+        self._compare(asked, grant.user, asked.arguments["password"], compared)
 
     def _device(self, asked: Asked) -> None:
         if self._granted(asked) is not None:

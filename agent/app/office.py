@@ -1,5 +1,6 @@
 """What an administrator can ask of the agent beside logging in; the login sockets and the admin socket share it."""
 
+from agent.app import handover
 from agent.formats import fields, login
 from agent.formats.errors import FormatError
 from agent.formats.json import dump, parse_object
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
     from agent.app.enrolling import Enrolling
     from agent.app.evidence import Evidence
     from agent.app.guard import Guard
+    from agent.app.handover import Handover
     from agent.app.health import Health
     from agent.app.reporting import Reporting
+    from agent.app.transferring import Transferring
     from agent.app.updating import Updating
+
+    Refusal = tuple[str, str]
 
 MAX_LINE_BYTES = 8192
 MAX_SHOWN_CHARS = 120  # of any text that is not ours; all of a status must fit a line of the login socket
@@ -24,7 +29,11 @@ CONSOLE = "console"
 
 
 class Office:
-    """Status, enrolment, checks and evidence on request."""
+    """Status, enrolment, checks and evidence on request; leaving an operator, moving to another one, and erasing.
+
+    The last three are asked for by a person at the camera: here (root, over the admin socket), or at agent.app.login
+    (an administrator who has given the password once more). Nothing that comes from a server leads here.
+    """
 
     def __init__(
         self,
@@ -36,6 +45,8 @@ class Office:
         evidence: "Evidence",
         health: "Health",
         guard: "Guard",
+        going: "Handover",
+        transferring: "Transferring",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -45,11 +56,16 @@ class Office:
         self._evidence = evidence
         self._health = health
         self._guard = guard
+        self._handover = going
+        self._transferring = transferring
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
             "check": self._check,
             "evidence": self._report,
+            "disown": lambda connection, _: self._started(connection, self.disown()),
+            "transfer": self._transfer,
+            "erase": lambda connection, _: self._started(connection, self.erase()),
             "claim": self._login_operation,
             "policy": self._login_operation,
         }
@@ -69,6 +85,7 @@ class Office:
             "health": self._health.verdict,
             "update": self._updating.status(),
             "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
+            "transfer": {"under_way": self._transferring.under_way, "problem": self._transferring.problem},
             "operator": self._enrolling.operator,
             "server": self._enrolling.server_url,
             "link": self._reporting.link_problem or "up",
@@ -81,6 +98,30 @@ class Office:
     def enrol(self, token: str) -> str:
         """Begin an enrolment; returns what is wrong with the token, empty when it has begun."""
         return self._enrolling.begin(token)
+
+    def disown(self) -> "Refusal | None":
+        """Leave the operator; a code of the login protocol and a detail when that cannot begin."""
+        if not self._enrolling.has_operator():
+            return "bad_request", "this camera has no operator"
+        return self._begin(handover.DISOWN)
+
+    def transfer(self, token: str) -> "Refusal | None":
+        """Move to the operator of this token, who must have certified the camera before the present one is left."""
+        if self._enrolling.phase != "enrolled":
+            return "bad_request", "this camera has no operator to move from: enrol it"
+        problem = self._handover.obstacle()
+        if problem:
+            return "busy", problem
+        problem = self._transferring.begin(token)
+        return ("bad_request", problem) if problem else None
+
+    def erase(self) -> "Refusal | None":
+        """Erase everything of users and operator; a code of the login protocol and a detail when that cannot begin."""
+        return self._begin(handover.ERASE)
+
+    def _begin(self, kind: str) -> "Refusal | None":
+        problem = self._handover.begin(kind)
+        return ("busy", problem) if problem else None
 
     def evidence_path(self) -> str:
         """Where the last report is, for the camera's page."""
@@ -108,6 +149,15 @@ class Office:
         problem = self.enrol(fields.text(source, "token", 2 * MAX_LINE_BYTES))
         if problem:
             self._refuse(connection, problem)
+        else:
+            self._answer(connection, {"task": "started"})
+
+    def _transfer(self, connection: int, source: "dict[str, Any]") -> None:
+        self._started(connection, self.transfer(fields.text(source, "token", 2 * MAX_LINE_BYTES)))
+
+    def _started(self, connection: int, refusal: "Refusal | None") -> None:
+        if refusal is not None:
+            self._refuse(connection, refusal[1])
         else:
             self._answer(connection, {"task": "started"})
 

@@ -4,24 +4,24 @@ from agent.formats.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from agent.core.trust_threshold import VerifySignature
     from agent.ports.boot import BootControl, RollbackStore
     from agent.ports.machine import Clock, Sensors, Services, WebCertificate
     from agent.ports.network import Enroller, Fetcher, Link
     from agent.ports.secrets import Entropy, KeyStore, PasswordHasher
-    from agent.ports.storage import BlockDevice, Store
+    from agent.ports.storage import BlockDevice, Erasure, Store
 
 
 class Ports(Value):
     """One adapter per port; `verify_signature` is a function (agent.core.trust takes it as an argument)."""
 
     FIELDS = (
-        "store", "scratch", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher", "enroller", "link",
-        "clock", "services", "sensors", "web_certificate", "verify_signature",
+        "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher", "enroller",
+        "link", "clock", "services", "sensors", "web_certificate", "verify_signature",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
+    erasure: "Erasure"
     device: "BlockDevice"
     boot: "BootControl"
     rollback: "RollbackStore"
@@ -35,4 +35,4 @@ class Ports(Value):
     services: "Services"
     sensors: "Sensors"
     web_certificate: "WebCertificate"
-    verify_signature: "Callable[[str, bytes, bytes], None]"
+    verify_signature: "VerifySignature"

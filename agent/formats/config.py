@@ -20,6 +20,7 @@ MAX_DEADLINE_S = 1800  # the trial boot must end while somebody still remembers 
 MIN_INTERVAL_S = 5  # faster checks only load the server
 MAX_INTERVAL_S = 86400  # a camera that asks less than daily is not being looked after
 MAX_EPOCH = 0xFFFF
+MAX_USER_FOLDERS = 16  # pictures, settings, recordings
 
 
 class Service(Value):
@@ -40,7 +41,7 @@ class Config(Value):
 
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
-        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "password", "declarations",
+        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "password", "declarations", "user_folders",
     )  # fmt: skip
     model: str
     hardware: str
@@ -56,6 +57,7 @@ class Config(Value):
     telemetry_interval_s: int
     password: "dict[str, Any]"
     declarations: "dict[str, Any]"
+    user_folders: "tuple[str, ...]"  # absolute paths below /data/ that an erase empties as well
 
 
 def parse(body: bytes) -> Config:
@@ -89,7 +91,23 @@ def parse(body: bytes) -> Config:
         telemetry_interval_s=fields.integer(update, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         password=fields.obj(source, "password"),
         declarations=fields.obj(source, "declarations"),
+        user_folders=tuple(_user_folder(item) for item in _optional(source, "user_folders")),
     )
+
+
+def _optional(source: "dict[str, Any]", name: str) -> "list[Any]":
+    return fields.array(source, name, MAX_USER_FOLDERS) if name in source else []
+
+
+def _user_folder(item: "Any") -> str:
+    """An erase empties it, so it lies on the data partition and is not the agent's own state."""
+    folder = fields.as_text(item, "user_folders")
+    parts = folder.split("/")
+    if parts[:2] != ["", "data"] or len(parts) < 3 or any(part in ("", ".", "..") for part in parts[2:]):
+        raise FormatError("user_folders: " + folder + " is no path below /data")
+    if parts[2] == "camward":
+        raise FormatError("user_folders: /data/camward is the agent's own")
+    return folder
 
 
 def _service(item: "Any") -> Service:

@@ -5,7 +5,7 @@ something uses it.
 
 | module | ports |
 |---|---|
-| storage | Store, BlockDevice |
+| storage | Store, Erasure, BlockDevice |
 | boot | BootControl, RollbackStore |
 | secrets | KeyStore, Entropy, PasswordHasher |
 | network | Fetcher, Enroller, Link |

@@ -46,8 +46,8 @@ class Fetcher(Protocol):
 class Enroller(Protocol):
     """RFC 7030 (EST) with a one-time token. Blocks: runs in the network worker."""
 
-    def certify(self, token: "Token", device_id: str, serial: str) -> bytes:
-        """Have the `tls` key certified.
+    def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
+        """Have the key of that name (agent.ports.secrets.KeyStore) certified.
 
         Returns the certificate and its chain as PEM, checked to hold that key and the device id.
 

@@ -8,7 +8,9 @@ else:
 
 
 class KeyStore(Protocol):
-    """Private keys (ECDSA P-256) that never leave it. Names in use: `tls` (the device's identity) and `evidence`.
+    """Private keys (ECDSA P-256) that never leave it.
+
+    Names in use: `tls` (the device's identity), `evidence`, and `next` (the identity that a transfer is preparing).
 
     Adapters that nothing in hardware protects have names that begin with `Unsafe`.
     """
@@ -28,6 +30,24 @@ class KeyStore(Protocol):
 
         Raises:
             Unavailable: no such key, or the storage fails.
+        """
+        ...
+
+    def forget(self, name: str) -> None:
+        """Destroy the key if it is there; durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def replace(self, name: str, by: str) -> None:
+        """Let the key `by` be the key `name` from now on; nothing happens when there is no key `by`.
+
+        Durable when it returns. Called again after a power cut during the call, it ends what had begun.
+
+        Raises:
+            Unavailable: the storage fails, or the key `by` is damaged.
         """
         ...
 

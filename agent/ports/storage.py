@@ -1,4 +1,4 @@
-"""Where bytes are kept: named documents on the data partition, and the raw disk that holds the slots."""
+"""Where bytes are kept: documents on the data partition, all that lies there, and the raw disk with the slots."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +50,33 @@ class Store(Protocol):
 
     def free_bytes(self) -> int:
         """Room left for documents.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+
+class Erasure(Protocol):
+    """Everything that lies on the data partition, known to this version or not: what an erase looks at.
+
+    An item is a path below the device's state folder (`credentials/web.json`, unfinished writes such as
+    `credentials/web.json.new` included), or an absolute path in a folder that the manufacturer named as the user's.
+    """
+
+    def contents(self) -> "list[str]":
+        """Every item, looked up now; in an order in which they can be removed.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def remove(self, item: str) -> None:
+        """Overwrite and remove the item if it is there; durable when it returns.
+
+        Overwriting reaches what the file system still maps to the file. Older copies that a flash chip keeps out of
+        reach are not for software to clear.
 
         Raises:
             Unavailable: the storage fails.

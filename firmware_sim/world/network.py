@@ -175,11 +175,12 @@ class WorldFetcher:
 class WorldEnroller:
     """Implements the port Enroller: a certificate for whoever knows the token's secret, once per key."""
 
-    def __init__(self, server: Server, public_key: "Callable[[], bytes]") -> None:
+    def __init__(self, server: Server, public_key: "Callable[[str], bytes]") -> None:
+        """`public_key(name)`: the device's key of that name."""
         self._server = server
         self._public_key = public_key
 
-    def certify(self, token: "Token", device_id: str, serial: str) -> bytes:
+    def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """The certificate (text in the shape of PEM, nothing in it is real).
 
         Raises:
@@ -188,10 +189,10 @@ class WorldEnroller:
         """
         if self._server.down:
             raise Unavailable("connection refused")
-        key = self._public_key()
+        public = self._public_key(key)
         if self._server.secrets.get(token.id) != token.secret:
             raise Rejected("the server refuses the token")
-        if self._server.enrolled.setdefault(token.id, key) != key:
+        if self._server.enrolled.setdefault(token.id, public) != public:
             raise Rejected("the token was used")
         return ("-----BEGIN CERTIFICATE-----\n" + device_id + "\n-----END CERTIFICATE-----\n").encode()
 

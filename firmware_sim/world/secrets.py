@@ -6,7 +6,7 @@ from hashlib import sha256
 from agent.formats.errors import Unavailable
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.power import PowerCut
-from firmware_sim.world.store import Documents
+from firmware_sim.world.store import Documents, MemoryStore
 
 _SPKI_P256 = "3059301306072a8648ce3d020106082a8648ce3d030107034200"
 _ROUNDS = "$unsafe$"
@@ -77,6 +77,25 @@ class UnsafeKeyStore:
         if stored is None:
             raise Unavailable("there is no key " + name)
         return 2 * UnsafeSigner(stored.decode()).sign(message)
+
+    def forget(self, name: str) -> None:
+        """Destroy it if it is there.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        MemoryStore(self._documents).delete(_document(name))
+
+    def replace(self, name: str, by: str) -> None:
+        """`by` becomes `name`.
+
+        Raises:
+            Unavailable: the storage is broken, or the key is damaged.
+        """
+        stored = self._read(by)
+        if stored is not None:
+            MemoryStore(self._documents).write(_document(name), stored)
+            self.forget(by)
 
     def protection(self) -> str:
         """Nothing protects these keys."""

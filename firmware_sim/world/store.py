@@ -96,3 +96,33 @@ class MemoryStore:
             raise PowerCut("the power is off")
         if self._documents.broken:
             raise Unavailable("the storage is broken")
+
+
+class MemoryErasure:
+    """Implements the port Erasure over `Documents`.
+
+    `keeps` is a fault: items that will not go, though nothing says so.
+    """
+
+    def __init__(self, documents: Documents, keeps: "tuple[str, ...]" = ()) -> None:
+        self._documents = documents
+        self._store = MemoryStore(documents)
+        self._keeps = keeps
+
+    def contents(self) -> "list[str]":
+        """Every document.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        self._store.free_bytes()
+        return sorted(self._documents.content)
+
+    def remove(self, item: str) -> None:
+        """Remove the document; durable.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        if item not in self._keeps:
+            self._store.delete(item)

@@ -19,7 +19,7 @@ from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchd
 from firmware_sim.world.network import Broker, Server, WorldEnroller, WorldFetcher, WorldLink
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
-from firmware_sim.world.store import Documents, MemoryStore
+from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from agent.app.credentials import WordList
     from agent.core.compliance import Catalogue
+    from agent.core.trust_threshold import VerifySignature
 
 EVIDENCE_PATH = "/run/camward/evidence.json"
 TICK_S = 0.001  # below it, two times are the same: floats
@@ -67,7 +68,7 @@ class World(Hardware):
         self,
         geometry: Geometry,
         image_root: bytes,
-        verify_signature: "Callable[[str, bytes, bytes], None]",
+        verify_signature: "VerifySignature",
         now_s: int,
         seed: int = 0,
     ) -> None:
@@ -82,6 +83,7 @@ class World(Hardware):
         self.agent: Agent | None = None
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
+        self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -181,6 +183,7 @@ class World(Hardware):
         self.ports = Ports(
             store=store,
             scratch=MemoryStore(self.scratch),
+            erasure=MemoryErasure(self.documents, tuple(self.stubborn)),
             device=self.make_device(self.medium, [window], self.geometry.erase_bytes),
             boot=control,
             rollback=UnsafeWorldRollbackStore(control, store),
@@ -188,7 +191,7 @@ class World(Hardware):
             entropy=self._entropy,
             hasher=self.hasher,
             fetcher=WorldFetcher(self.server, self.clock),
-            enroller=WorldEnroller(self.server, lambda: keys.ensure("tls")),
+            enroller=WorldEnroller(self.server, keys.ensure),
             link=self.link,
             clock=self.clock,
             services=services,

@@ -82,7 +82,7 @@ class FileStore:
             finally:
                 os.close(handle)
             unfinished.rename(target)
-            _flush_folder(target.parent)
+            flush_folder(target.parent)
         except OSError as error:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
@@ -98,7 +98,7 @@ class FileStore:
         try:
             target.unlink(missing_ok=True)
             if target.parent.is_dir():
-                _flush_folder(target.parent)
+                flush_folder(target.parent)
         except OSError as error:
             raise Unavailable(f"{name}: {error.strerror}") from error
 
@@ -134,10 +134,15 @@ class FileStore:
             return
         self._make_folder(folder.parent)
         folder.mkdir(mode=0o700)
-        _flush_folder(folder.parent)
+        flush_folder(folder.parent)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Make what was renamed, made or removed in the folder durable.
+
+    Raises:
+        OSError: the storage fails.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -9,6 +9,7 @@ import pytest
 
 from agent.adapters.linux.block_device import DiskFile
 from agent.adapters.linux.boot_control import RawBootControl, UnsafeFileRollbackStore
+from agent.adapters.linux.erasure import FileErasure
 from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKeyStore
 from agent.adapters.linux.machine import SystemClock
 from agent.adapters.linux.store import FileStore
@@ -20,7 +21,7 @@ from firmware_sim.world.disk import Medium, StrictBlockDevice
 from firmware_sim.world.machine import WorldClock
 from firmware_sim.world.power import Misuse, Power
 from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
-from firmware_sim.world.store import Documents, MemoryStore
+from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 
 BLOCK = 4096
 DISK_BYTES = 16 * BLOCK
@@ -39,6 +40,7 @@ def linux(folder):
     store = FileStore(folder / "state")
     return SimpleNamespace(
         store=store,
+        erasure=FileErasure(folder / "state"),
         device=device,
         reopen=lambda: DiskFile(disk, BLOCK),
         boot=boot,
@@ -76,6 +78,7 @@ def world(_folder):
     store = MemoryStore(documents)
     return SimpleNamespace(
         store=store,
+        erasure=MemoryErasure(documents),
         device=StrictBlockDevice(medium, windows, BLOCK),
         reopen=lambda: StrictBlockDevice(medium, windows, BLOCK),
         boot=boot,
@@ -130,6 +133,66 @@ def test_a_name_that_leaves_the_folder_is_never_used(ports, name):
     ):
         with pytest.raises((Unavailable, Misuse)):
             work()
+
+
+# --- Erasure
+
+
+def test_an_erasure_sees_every_document_and_removes_the_one_it_is_told(ports):
+    assert ports.erasure.contents() == []
+    for name in ("a/b.json", "a/c/d", "top"):
+        ports.store.write(name, b"secret")
+    assert sorted(ports.erasure.contents()) == ["a/b.json", "a/c/d", "top"]
+    ports.erasure.remove("a/c/d")
+    ports.erasure.remove("a/c/d")
+    assert sorted(ports.erasure.contents()) == ["a/b.json", "top"]
+    assert ports.store.read("a/c/d") is None
+    assert ports.store.read("top") == b"secret"
+
+
+def test_an_erasure_finds_what_no_document_name_leads_to(tmp_path):
+    """Unfinished writes, links, and what the camera keeps for its user; what a link leads to stays."""
+    state, user, elsewhere = tmp_path / "state", tmp_path / "user", tmp_path / "elsewhere"
+    for folder in (state / "credentials", user / "2026" / "11", elsewhere):
+        folder.mkdir(parents=True)
+    (elsewhere / "kept").write_bytes(b"kept")
+    (state / "credentials" / "web.json.new").write_bytes(b"half a password")
+    (state / "Odd name").write_bytes(b"x")
+    (state / "link").symlink_to(elsewhere)
+    (user / "2026" / "11" / "picture.jpg").write_bytes(bytes(200_000))
+    (user / "file").symlink_to(elsewhere / "kept")
+    erasure = FileErasure(state, (user, tmp_path / "none"))
+    found = erasure.contents()
+    assert sorted(found) == sorted(
+        ["credentials/web.json.new", "Odd name", "link", f"{user}/2026/11/picture.jpg", f"{user}/2026/11",
+         f"{user}/2026", f"{user}/file"]
+    )  # fmt: skip
+    for item in found:
+        erasure.remove(item)
+    assert erasure.contents() == []
+    assert list(user.iterdir()) == []
+    assert (elsewhere / "kept").read_bytes() == b"kept"
+
+
+def test_what_is_removed_is_overwritten_first(tmp_path):
+    """Seen through a second name of the same file."""
+    (tmp_path / "state").mkdir()
+    secret, witness = tmp_path / "state" / "key", tmp_path / "witness"
+    secret.write_bytes(b"private" * 30_000)
+    witness.hardlink_to(secret)
+    FileErasure(tmp_path / "state").remove("key")
+    assert not secret.exists()
+    assert witness.read_bytes() == bytes(7 * 30_000)
+
+
+def test_a_storage_that_fails_is_unavailable(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "folder").mkdir()
+    (tmp_path / "state" / "folder" / "x").write_bytes(b"")
+    erasure = FileErasure(tmp_path / "state")
+    with pytest.raises(Unavailable):
+        erasure.remove("folder")
+    assert FileErasure(tmp_path / "nothing").contents() == []
 
 
 # --- BlockDevice
@@ -229,6 +292,25 @@ def test_a_key_stays_the_same_and_another_is_another(ports):
     assert ports.again().ensure("tls") == tls
     assert len(ports.keys.sign("evidence", b"message")) == 64
     assert ports.keys.protection() == "none"
+
+
+def test_a_forgotten_key_is_gone_and_the_next_one_is_another(ports):
+    first = ports.keys.ensure("tls")
+    ports.keys.sign("tls", b"message")
+    ports.keys.forget("tls")
+    ports.keys.forget("tls")
+    with pytest.raises(Unavailable):
+        ports.keys.sign("tls", b"message")
+    assert ports.keys.ensure("tls") != first
+
+
+def test_a_key_takes_the_place_of_another_once(ports):
+    first, following = ports.keys.ensure("tls"), ports.keys.ensure("next")
+    ports.keys.replace("tls", "next")
+    assert ports.keys.ensure("tls") == ports.again().ensure("tls") == following != first
+    ports.keys.replace("tls", "next")
+    assert ports.keys.ensure("tls") == following
+    assert ports.keys.ensure("next") not in (first, following)
 
 
 @pytest.mark.parametrize("body", [b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])

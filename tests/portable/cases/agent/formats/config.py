@@ -32,6 +32,12 @@ for name, value in (
     ("update", {"check_interval_s": 1, "telemetry_interval_s": 60}),
     ("layout", []),
     ("password", None),
+    ("user_folders", ["/data/camera", "/data/x/y"]),
+    ("user_folders", "/data/x"),
+    ("user_folders", ["/data"]),
+    ("user_folders", ["/etc"]),
+    ("user_folders", ["/data/../etc"]),
+    ("user_folders", ["/data/camward/trust"]),
 ):
     changed = dict(GOOD)
     changed[name] = value

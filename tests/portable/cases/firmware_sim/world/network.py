@@ -40,12 +40,12 @@ print(server.received, server.fetched("/f")[:3], len(server.exchanges))
 
 server.secrets["t"] = "s"
 key = [b"key"]
-enroller = WorldEnroller(server, lambda: key[0])
+enroller = WorldEnroller(server, lambda name: key[0])
 
 
 def enrol(secret):
     token = Token(URL, secret, "t", b"ca", "")
-    return attempt(lambda: enroller.certify(token, "id", "serial"))
+    return attempt(lambda: enroller.certify(token, "id", "serial", "tls"))
 
 
 print(enrol("wrong"), enrol("s"), enrol("s"))

@@ -30,6 +30,15 @@ for outcome in (LOST, KEPT):
     first = keys.ensure("tls")
     print(hexlify(first).decode(), keys.ensure("tls") == first, len(keys.sign("tls", b"x")), keys.protection())
 
+keys = UnsafeKeyStore(Documents(Power()), Chance(3))
+old, following = keys.ensure("tls"), keys.ensure("next")
+keys.replace("tls", "next")
+keys.replace("tls", "next")
+print(keys.ensure("tls") == following, keys.ensure("next") == following)
+keys.forget("tls")
+keys.forget("tls")
+print(keys.ensure("tls") in (old, following))
+
 hasher = UnsafePasswordHasher(Chance(2))
 phc = hasher.hash("secret")
 print(phc, hasher.verify("secret", phc), hasher.verify("Secret", phc), hasher.verify("secret", "?"), hasher.count)

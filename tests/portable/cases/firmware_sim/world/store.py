@@ -1,6 +1,6 @@
 from agent.formats.errors import Unavailable
 from firmware_sim.world.power import OUTCOMES, Misuse, Power, PowerCut
-from firmware_sim.world.store import Documents, MemoryStore
+from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 
 for outcome in OUTCOMES:
     documents = Documents(Power(2))
@@ -46,3 +46,13 @@ for work in (lambda: store.read("x"), lambda: store.names("b"), lambda: store.de
         print("done")
     except Unavailable as error:
         print(str(error))
+
+documents = Documents(Power())
+store = MemoryStore(documents)
+for name in ("b", "a/one", "a/two"):
+    store.write(name, b"1")
+erasure = MemoryErasure(documents, ("b",))
+print(erasure.contents())
+for item in ("a/one", "a/one", "b"):
+    erasure.remove(item)
+print(erasure.contents(), documents.power.trace)

@@ -1,0 +1,131 @@
+"""What `camward-agent COMMAND` does for the commands that ask the running agent: status, claim, enrol, erase, and more."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from agent.adapters.linux.admin_client import ask, must
+from agent.formats.errors import Unavailable
+
+Command = Callable[[argparse.Namespace], int]
+Add = Callable[[str, Command, str], argparse.ArgumentParser]
+
+
+def add(command: Add) -> None:
+    """Add the commands; `command(name, function, help)` makes the parser of one."""
+    command("status", _status, "Show what the agent is doing.")
+    command("claim", _claim, "Claim this camera with the code on its label.")
+    enrol = command("enrol", _enrol, "Enrol with an operator's server.")
+    enrol.add_argument("token", help="the one-time token from the operator")
+    command("check", _check, "Look for a release now.")
+    evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
+    evidence.add_argument("--json", action="store_true", help="print the report as JSON")
+    policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
+    policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
+    _sure(command("disown", _disown, "Leave the operator: users stay, the camera may enrol with another one."))
+    transfer = command("transfer", _transfer, "Move to another operator; the present one stays until that has worked.")
+    transfer.add_argument("token", help="the one-time token from the next operator")
+    _sure(transfer)
+    _sure(command("erase", _erase, "Erase users, operator and everything of theirs: for sale or disposal."))
+
+
+def _sure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _status(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "status"))
+    for name in sorted(answer):
+        if name not in {"v", "ok"}:
+            value = answer[name]
+            text = ", ".join(f"{k} {value[k]}" for k in sorted(value)) if isinstance(value, dict) else value
+            _say(f"{name:15}{text}")
+    return 0
+
+
+def _claim(options: argparse.Namespace) -> int:
+    code = input("Code on the label / ラベルのコード: ")
+    user = input("User name / ユーザー名 [admin]: ") or "admin"
+    must(ask(options.run, "claim", code=code, user=user, password=_new_password()))
+    _say(f"Claimed. {user} is the administrator.")
+    return 0
+
+
+def _policy(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "policy", user=options.user, password=_new_password()))
+    for violation in answer["violations"]:
+        _say(f"{violation['code']}: {violation['en']} / {violation['ja']}")
+    if not answer["violations"]:
+        _say("This password can be used.")
+    return 1 if answer["violations"] else 0
+
+
+def _new_password() -> str:
+    import getpass
+
+    return getpass.getpass("New password / 新しいパスワード: ")
+
+
+def _enrol(options: argparse.Namespace) -> int:
+    must(ask(options.run, "enrol", token=options.token))
+    _say("Enrolment has begun; see camward-agent status.")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    must(ask(options.run, "check"))
+    _say("Looking for a release; see camward-agent status.")
+    return 0
+
+
+def _evidence(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "evidence"))
+    if options.json:
+        sys.stdout.write((options.run / "evidence.json").read_text())
+    else:
+        sys.stdout.write(str(answer["table"]))
+    return 0
+
+
+# Leaving
+
+
+def _disown(options: argparse.Namespace) -> int:
+    _make_sure(options, "The camera leaves its operator and restarts. Users and passwords stay.")
+    must(ask(options.run, "disown"))
+    _say("The camera leaves its operator, and restarts now.")
+    return 0
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    _make_sure(options, "The camera moves to the token's operator. Users and passwords stay.")
+    must(ask(options.run, "transfer", token=options.token))
+    _say(
+        "The transfer has begun; see camward-agent status. The camera restarts when the next operator has certified it."
+    )
+    return 0
+
+
+def _erase(options: argparse.Namespace) -> int:
+    _make_sure(options, "Users, operator and all data of theirs will be gone. Only the label's code claims it again.")
+    must(ask(options.run, "erase"))
+    _say("The camera erases itself, and restarts now.")
+    return 0
+
+
+def _make_sure(options: argparse.Namespace, what: str) -> None:
+    """Have a person type the serial number, unless told not to ask.
+
+    Raises:
+        Unavailable: they typed something else.
+    """
+    if options.yes:
+        return
+    serial = str(must(ask(options.run, "status"))["serial"])
+    _say(what)
+    if input(f"Type {serial} to go on / 続けるには {serial} を入力してください: ").strip() != serial:
+        raise Unavailable("nothing was done")

@@ -1,0 +1,179 @@
+"""Leaving an operator, moving to another one, and erasing: one journal, finished before anything else runs.
+
+`begin` writes `handover/KIND.json` and nothing more; the machine restarts, and `finish` does the work when the agent
+starts, before any other part has read a thing. After a power cut `finish` begins again, so nothing ever sees a state in
+between. The kind is in the document's name: a damaged content ends no erase.
+
+What stays is a list; all else goes, whether this version knows it or not. Always kept: what the factory put in, what
+is known of the manufacturer's image repository, the rollback index, and the time floor. Keys of the device are replaced,
+so the former operator's certificate is for a device that is no more (the device id follows from the key).
+"""
+
+from agent.app import accounts, enrolment_state, identity
+from agent.app.desk import DATA_DAMAGED
+from agent.core import update
+from agent.formats import fields, token
+from agent.formats.errors import FormatError, Unavailable
+from agent.formats.json import dump, parse_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from agent.app.desk import Desk
+    from agent.app.ports import Ports
+    from agent.app.updating import Updating
+
+DISOWN = "disown"
+TRANSFER = "transfer"
+ERASE = "erase"
+KINDS = (ERASE, TRANSFER, DISOWN)  # in this order, should there ever be two journals: the one that leaves least
+MAX_JOURNAL_BYTES = 8 * 1024
+
+VOUCHER = "factory/voucher.json"
+HISTORY = "evidence/history.json"
+USED_UP = (VOUCHER,)  # of what would stay; a factory voucher serves the first owner alone
+ALWAYS = ("factory/", "trust/image/", "trust/rollback_index", "clock/floor.json")
+OF_THE_USERS = ("credentials/", "web/", HISTORY)  # stays when only the operator changes
+KEPT = {
+    ERASE: ALWAYS,
+    DISOWN: ALWAYS + OF_THE_USERS,
+    TRANSFER: ALWAYS + OF_THE_USERS + ("identity/",),  # where the next identity lies; the former one is overwritten
+}
+"""By kind, the items that stay; a name that ends with a slash stands for everything below."""
+
+MAX_TOLD = 16  # items that evidence names
+ANSWER_S = 2.0  # until the restart, so that the answer still reaches the person's browser
+_TIMER = "handover"
+
+
+class Handover:
+    """Begins one, if nothing speaks against it; afterwards the agent does nothing but restart."""
+
+    def __init__(self, desk: "Desk", updating: "Updating") -> None:
+        self._desk = desk
+        self._updating = updating
+        self.begun = ""
+
+    def obstacle(self) -> str:
+        """Why nothing can begin now; empty if it can.
+
+        While the boot loader has a say in what runs next, the update must come to its end first: minutes at most.
+        """
+        if DATA_DAMAGED in self._desk.problems:
+            return "the data partition is damaged: nothing on it can be changed"
+        if self._updating.state.phase in update.BOOT_PHASES:
+            return "a new version is being tried; ask again in a few minutes"
+        return ""
+
+    def begin(self, kind: str, next_token: str = "") -> str:
+        """Write the journal and restart; returns what speaks against it, empty when it has begun.
+
+        Nothing can stop it from then on. `next_token`: of the operator that a transfer goes to, who has certified the
+        key `next`.
+        """
+        obstacle = self.obstacle()
+        if obstacle:
+            return obstacle
+        desk = self._desk
+        about = {"v": 1, "token": next_token, "version": desk.config.version}
+        try:
+            desk.ports.store.write(_journal(kind), dump(about))
+        except Unavailable as error:
+            return str(error)
+        self.begun = kind
+        desk.drop()
+        desk.say("camward-agent: " + kind + " has begun")
+        desk.at(_TIMER, desk.now + ANSWER_S, lambda: desk.reboot(kind))
+        return ""
+
+
+def finish(ports: "Ports", version: str) -> str:
+    """End what `begin` began, if anything; returns its kind, or an empty text. Called before anything else is read.
+
+    Durable when it returns. After an erase the camera is unclaimed, and `evidence/history.json` says what was found to
+    be left.
+
+    Raises:
+        Unavailable: the storage fails, or credentials did not go: whoever starts the agent again goes on with it.
+    """
+    store = ports.store
+    for kind in KINDS:
+        body = store.read(_journal(kind))
+        if body is not None:
+            _FINISH[kind](ports, body, version)
+            for name in KINDS:
+                store.delete(_journal(name))
+            return kind
+    return ""
+
+
+def _journal(kind: str) -> str:
+    return "handover/" + kind + ".json"
+
+
+def _erase(ports: "Ports", body: bytes, version: str) -> None:
+    for key in (identity.IDENTITY, identity.EVIDENCE, identity.NEXT):
+        ports.keys.forget(key)
+    _remove(ports, ERASE)
+    left = _left(ports, ERASE)
+    if any(item.startswith(("credentials/", "identity/")) for item in left):
+        raise Unavailable("an erase cannot remove " + left[0])
+    ports.store.write(accounts.STATE, accounts.unclaimed())
+    fact: "dict[str, Any]" = {"done": True, "remaining": left[:MAX_TOLD]}
+    try:
+        fact["version_kept"] = fields.text(_source(body), "version") == version
+    except FormatError:
+        pass  # the journal rotted; evidence then says that it does not know
+    ports.store.write(HISTORY, dump({"erase": fact}))
+
+
+def _disown(ports: "Ports", _body: bytes, _version: str) -> None:
+    for key in (identity.IDENTITY, identity.EVIDENCE, identity.NEXT):
+        ports.keys.forget(key)
+    _remove(ports, DISOWN)
+
+
+def _transfer(ports: "Ports", body: bytes, version: str) -> None:
+    """The former operator goes; what the next one has certified takes the place, and the enrolment goes on."""
+    try:
+        following = token.parse(fields.text(_source(body), "token", token.MAX_TOKEN_CHARS))
+    except FormatError:
+        _disown(ports, body, version)  # the journal rotted; a new token can be pasted
+        return
+    store = ports.store
+    ports.keys.forget(identity.EVIDENCE)
+    _remove(ports, TRANSFER)
+    certificate = store.read(identity.NEXT_CERTIFICATE)
+    if certificate is not None:
+        store.write(identity.CERTIFICATE, certificate)
+        store.delete(identity.NEXT_CERTIFICATE)
+    ports.keys.replace(identity.IDENTITY, identity.NEXT)
+    store.write(enrolment_state.ENROLMENT, enrolment_state.encode("owning", following))
+
+
+_FINISH = {ERASE: _erase, DISOWN: _disown, TRANSFER: _transfer}
+
+
+def _left(ports: "Ports", kind: str) -> "list[str]":
+    """What lies there now and is not to stay."""
+    return [item for item in ports.erasure.contents() if not _stays(kind, item)]
+
+
+def _stays(kind: str, item: str) -> bool:
+    if item in USED_UP:
+        return False
+    if item in [_journal(name) for name in KINDS]:
+        return True  # until all else is done
+    return any(item == name or (name[-1] == "/" and item.startswith(name)) for name in KEPT[kind])
+
+
+def _remove(ports: "Ports", kind: str) -> None:
+    for item in _left(ports, kind):
+        ports.erasure.remove(item)
+
+
+def _source(body: bytes) -> "dict[str, Any]":
+    source = parse_object(body, MAX_JOURNAL_BYTES)
+    fields.integer(source, "v", 1, 1)
+    return source
