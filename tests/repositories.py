@@ -8,6 +8,7 @@ import copy
 import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,11 +16,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
     Metadata,
     MetaFile,
     Root,
     Signed,
     Snapshot,
+    SuccinctRoles,
     TargetFile,
     Targets,
     Timestamp,
@@ -68,6 +72,7 @@ class Repository:
             for _ in range(count):
                 self.add_key(role)
             self.root.roles[role].threshold = threshold
+        self.delegated: dict[str, Targets] = {}
         self.files: dict[str, bytes] = {}
 
     def add_key(self, role: str) -> Signer:
@@ -89,6 +94,56 @@ class Repository:
             metadata.sign(signer, append=True)
         return metadata.to_bytes()
 
+    def role(self, name: str) -> Targets:
+        """The top-level targets or a delegated role."""
+        return self.targets if name == "targets" else self.delegated[name]
+
+    def delegate(
+        self,
+        parent: str,
+        name: str,
+        paths: list[str] | None = None,
+        *,
+        terminating: bool = False,
+        keys: int = 1,
+        **how: Any,
+    ) -> Targets:
+        """Let a role delegate to another, by default for every path without a slash; all of `keys` must sign.
+
+        A role that is there already gets a second parent and further keys. Publish yourself.
+        """
+        delegator = self.role(parent)
+        if delegator.delegations is None:
+            delegator.delegations = Delegations({}, roles={})
+        if paths is None and "path_hash_prefixes" not in how:
+            paths = ["*"]
+        assert delegator.delegations.roles is not None
+        delegator.delegations.roles[name] = DelegatedRole(name, [], keys, terminating, paths, **how)
+        self._join(delegator, name, keys)
+        return self.delegated[name]
+
+    def delegate_bins(self, parent: str, bit_length: int, prefix: str = "bin") -> None:
+        """Let a role delegate succinctly to bins that one key signs."""
+        delegator = self.role(parent)
+        succinct = SuccinctRoles([], 1, bit_length, prefix)
+        delegator.delegations = Delegations({}, succinct_roles=succinct)
+        signer = CryptoSigner.generate_ecdsa()
+        delegator.add_key(signer.public_key)
+        for name in succinct.get_roles():
+            self.delegated[name] = Targets(expires=self.targets.expires)
+            self.signers[name] = [signer]
+
+    def _join(self, delegator: Targets, name: str, keys: int) -> None:
+        self.delegated.setdefault(name, Targets(expires=self.targets.expires))
+        for _ in range(keys):
+            signer = CryptoSigner.generate_ecdsa()
+            delegator.add_key(signer.public_key, name)
+            self.signers.setdefault(name, []).append(signer)
+
+    def file_name(self, role: str, version: int) -> str:
+        prefix = f"{version}." if self.root.consistent_snapshot else ""
+        return f"{prefix}{quote(role, safe='')}.json"
+
     def publish_root(self, extra: tuple[Signer, ...] = ()) -> None:
         self.files[f"{self.root.version}.root.json"] = self.sign("root", self.root, extra)
 
@@ -98,14 +153,18 @@ class Repository:
 
     def publish(self) -> None:
         """Sign targets, snapshot and timestamp as they are, with lengths and hashes that fit."""
-        body = self.sign("targets", self.targets)
-        self.files[f"{self.targets.version}.targets.json"] = body
-        self.snapshot.meta["targets.json"] = meta_file(self.targets.version, body)
+        for name in (*self.delegated, "targets"):
+            self.publish_targets(name)
         self.publish_snapshot()
+
+    def publish_targets(self, name: str) -> None:
+        body = self.sign(name, self.role(name))
+        self.files[self.file_name(name, self.role(name).version)] = body
+        self.snapshot.meta[f"{name}.json"] = meta_file(self.role(name).version, body)
 
     def publish_snapshot(self) -> None:
         body = self.sign("snapshot", self.snapshot)
-        self.files[f"{self.snapshot.version}.snapshot.json"] = body
+        self.files[self.file_name("snapshot", self.snapshot.version)] = body
         self.timestamp.snapshot_meta = meta_file(self.snapshot.version, body)
         self.publish_timestamp()
 

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.repositories import NOW, World, make_release, moment
+from tests.repositories import NOW, World, make_release, moment, slot_target, tree_target
 
 
 def prepare(folder: Path) -> None:
@@ -90,7 +90,27 @@ def _rotated(world: World) -> None:
     world.offer(make_release())
 
 
+def _delegated(world: World) -> None:
+    image = world.image
+    made = make_release()
+    image.delegate("targets", "one", ["other-*"])
+    image.delegate("targets", "two/..", ["kawa-*"])
+    image.delegate("two/..", "three", [made.target, "*.tree"], keys=2)
+    image.delegate("targets", "never", terminating=True)
+    image.delegated["three"].targets[made.target] = slot_target(made)
+    image.delegated["three"].targets[made.tree_name] = tree_target(made)
+    image.next()
+    world.assign(made)
+
+
+def _withheld(world: World) -> None:
+    _delegated(world)
+    del world.image.files["1.three.json"]
+
+
 _WORLDS = {
+    "delegated": _delegated,
+    "withheld": _withheld,
     "install": _install,
     "idle": _idle,
     "rollback": _rollback,

@@ -49,5 +49,17 @@ def play(name):
             )
 
 
-for name in ("install", "idle", "rollback", "freeze", "arbitrary", "wrong_model", "mixed", "unsigned", "rotated"):
+for name in (
+    "install",
+    "idle",
+    "rollback",
+    "freeze",
+    "arbitrary",
+    "wrong_model",
+    "mixed",
+    "unsigned",
+    "rotated",
+    "delegated",
+    "withheld",
+):
     play(name)
