@@ -249,11 +249,13 @@ def _compose(
         device, layout.boot_record, options.command_line, restart or boot_control.restart_machine
     )
     identity = store.path(CERTIFICATE), key_store.path("tls")
-    fetcher, link = HttpsFetcher(*identity), PahoLink(*identity, linked)
+    clock = SystemClock(config.build_time)
+    fetcher, link = HttpsFetcher(*identity, clock.dates), PahoLink(*identity, linked, clock.dates)
+    clockless = HttpsFetcher(*identity, clock.dates_without_clock)
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
     def connections() -> "list[dict[str, Any]]":
-        return [*fetcher.connections(), *link.connections()]
+        return [*fetcher.connections(), *clockless.connections(), *link.connections()]
 
     return Ports(
         store=store,
@@ -266,9 +268,10 @@ def _compose(
         entropy=keys.SystemEntropy(),
         hasher=keys.Argon2Hasher(),
         fetcher=fetcher,
-        enroller=EstEnroller(key_store),
+        clockless=clockless,
+        enroller=EstEnroller(key_store, clock.dates_without_clock),
         link=link,
-        clock=SystemClock(),
+        clock=clock,
         services=LoopbackServices(web.path),
         sensors=LinuxSensors(options.state, config.services, web.path, connections),
         web_certificate=web,

@@ -1,6 +1,10 @@
-"""One look into the repositories: drives agent.core.trust.Check through the Fetcher, and stores what was accepted."""
+"""One look into the repositories: drives agent.core.trust.Check through the Fetcher, and stores what was accepted.
 
-from agent.core.trust import Check, DamagedRoot, Device
+A look that meets dates in the past or the future asks what time it is (docs/time.md), and looks once more.
+"""
+
+from agent.core.clock import ClockDoubt
+from agent.core.trust import Check, DamagedRoot, Device, Freeze
 from agent.formats import tuf
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
@@ -18,6 +22,18 @@ if TYPE_CHECKING:
 
 ROLES = ("root", "timestamp", "snapshot", "targets")
 MAX_ROOT_BYTES = 64 * 1024
+FETCHER, CLOCKLESS = "fetcher", "clockless"  # the ports, by name
+
+
+class Look:
+    """One look: the conversation, which connections it uses, and whether the clock was put right before it."""
+
+    def __init__(self, number: int, then: "Outcome", corrected: bool) -> None:
+        self.number = number
+        self.then = then
+        self.corrected = corrected
+        self.port = FETCHER
+        self.reset_to: "int | None" = None
 
 
 class Checking:
@@ -28,11 +44,24 @@ class Checking:
         self._desk = desk
         self._time = time
         self._image_root = image_root
+        self._director_root = b""
         self._round = 0
 
     def start(self, director_root: bytes, then: "Outcome") -> None:
-        """Begin. `then` gets the release to install, or None, or the error that ended the check."""
+        """Begin. `then` gets the release to install, or None, or the error that ended the check.
+
+        `director_root` is the ownership record's.
+        """
+        self._director_root = director_root
         self._round += 1
+        self._look(Look(self._round, then, False))
+
+    def put_clock_right(self, director_root: bytes) -> None:
+        """Outside of a check, something met dates that do not fit: find out what time it is."""
+        self._director_root = director_root
+        self._time.put_right(self._stored("director", director_root)["root"] or b"", _whatever)
+
+    def _look(self, look: Look) -> None:
         desk = self._desk
         device = Device(
             id=desk.device_id,
@@ -41,33 +70,40 @@ class Checking:
             version=desk.config.version,
             rollback_index=max(desk.ports.rollback.read(), 0),
         )
-        stored = {"image": self._stored("image", self._image_root), "director": self._stored("director", director_root)}
+        director = self._stored("director", self._director_root)
+        stored = {"image": self._stored("image", self._image_root), "director": director}
         try:
-            check = Check(device, stored, self._time.now_s(), desk.ports.verify_signature)
+            check = Check(device, stored, self._time.known(), desk.ports.verify_signature)
         except DamagedRoot as error:
             self._forget_root("director")
-            then(None, error)
+            look.then(None, error)
             return
-        self._next(check, self._round, then)
+        self._next(check, look)
 
-    def _next(self, check: Check, number: int, then: "Outcome") -> None:
+    def _next(self, check: Check, look: Look) -> None:
         """Ask for the next file, or finish."""
         request = check.wants()
         if request is None:
-            self._time.vouched(check.issued_at)
-            then(check.outcome, None)
+            self._ended(check, look, None)
             return
         repository = "image/" if request.repository == "image" else "director/" + self._desk.device_id + "/"
 
         def arrived(body: "bytes | None", error: "CamwardError | None") -> None:
-            if number == self._round:
-                self._take(check, number, then, body, error)
+            if look.number != self._round:
+                return
+            if isinstance(error, ClockDoubt) and look.port == FETCHER:
+                # Metadata is true by its signatures, whoever brings it: it is how a wrong floor is found out.
+                look.port = CLOCKLESS
+                ask()
+            else:
+                self._take(check, look, body, error)
 
-        self._desk.call("fetcher", "get", ("/tuf/" + repository + request.path, request.max_bytes), arrived)
+        def ask() -> None:
+            self._desk.call(look.port, "get", ("/tuf/" + repository + request.path, request.max_bytes), arrived)
 
-    def _take(
-        self, check: Check, number: int, then: "Outcome", body: "bytes | None", error: "CamwardError | None"
-    ) -> None:
+        ask()
+
+    def _take(self, check: Check, look: Look, body: "bytes | None", error: "CamwardError | None") -> None:
         """Feed one file; what was accepted is stored before anything else happens, even when the check has failed."""
         if error is None:
             try:
@@ -81,13 +117,41 @@ class Checking:
             except (Rejected, Unavailable) as caught:
                 error = caught
         try:
-            self._keep(check)
+            self._keep(check, look)
         except Unavailable as caught:
             error = error or caught
         if error is not None:
-            then(None, error)
+            self._ended(check, look, error)
         else:
-            self._next(check, number, then)
+            self._next(check, look)
+
+    def _ended(self, check: Check, look: Look, error: "CamwardError | None") -> None:
+        """Hand over what came of it; but where the wall clock is in doubt, put it right first and look again."""
+        if look.port == CLOCKLESS and look.reset_to is not None:
+            # It was the floor that was wrong, and it has fallen. No root is walked twice, so this happens once.
+            self._look(Look(look.number, look.then, look.corrected))
+            return
+        doubt = look.port == CLOCKLESS or isinstance(error, (Freeze, ClockDoubt))
+        if error is None:
+            doubt = doubt or self._time.known().doubtful(check.issued_at)
+        if not doubt or look.corrected:
+            look.then(check.outcome if error is None else None, error)
+            return
+
+        def settled(corrected: bool, trouble: "CamwardError | None") -> None:
+            if look.number != self._round:
+                return
+            if corrected:
+                self._look(Look(look.number, look.then, True))
+            elif isinstance(trouble, Rejected):
+                look.then(None, trouble)  # somebody plays with the time: that is the news
+            elif error is None and look.port == CLOCKLESS:
+                # What is to be installed comes over connections whose dates have to fit.
+                look.then(None, trouble or ClockDoubt("the server's certificate does not fit the time"))
+            else:
+                look.then(check.outcome if error is None else None, error)
+
+        self._time.put_right(self._stored("director", self._director_root)["root"] or b"", settled)
 
     def _forget_root(self, repository: str) -> None:
         """The stored root is damaged: the next check begins with the first one, or updates would end here."""
@@ -96,13 +160,18 @@ class Checking:
         except Unavailable:
             pass  # the next check finds it again
 
-    def _keep(self, check: Check) -> None:
+    def _keep(self, check: Check, look: Look) -> None:
+        if check.floor_reset_to is not None and check.floor_reset_to != look.reset_to:
+            # Before the root that takes the old proof back: a power cut in between only has it walked again.
+            self._time.reset(check.floor_reset_to)
+            look.reset_to = check.floor_reset_to
         for name, body in check.accepted():
             document = "trust/" + name + ".json"
             if body:
                 self._desk.ports.store.write(document, body)
             else:
                 self._desk.ports.store.delete(document)
+        self._time.vouched(check.issued_at)
 
     def _stored(self, repository: str, first_root: bytes) -> "dict[str, bytes | None]":
         store = self._desk.ports.store
@@ -123,6 +192,10 @@ def forget_director(store: "Store") -> None:
         name = "trust/director/" + role + ".json"
         if store.read(name) is not None:
             store.delete(name)
+
+
+def _whatever(_corrected: bool, _error: "CamwardError | None") -> None:
+    """Whoever waits for the clock tries again by itself."""
 
 
 def _version(root: "bytes | None") -> int:

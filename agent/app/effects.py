@@ -43,6 +43,7 @@ class Reboot(Value):
 
 BLOCKING = {
     "fetcher": "network",
+    "clockless": "network",
     "enroller": "network",
     "hasher": "hash",
     "services": "probe",

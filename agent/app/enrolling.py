@@ -122,13 +122,14 @@ class Enrolling:
                 certify = (parsed, desk.device_id, desk.label.serial, IDENTITY)
                 desk.call("enroller", "certify", certify, self._after(parsed, self._certified))
                 return
-            desk.ports.fetcher.open(parsed.url, _pem(parsed.ca))
+            # Nothing signed by the director is known yet, so nothing could put a wrong clock right.
+            desk.ports.clockless.open(parsed.url, _pem(parsed.ca))
             if phase == "owning":
                 get = ("/device/v1/ownership", ownership.MAX_RECORD_BYTES)
-                desk.call("fetcher", "get", get, self._after(parsed, self._owned))
+                desk.call("clockless", "get", get, self._after(parsed, self._owned))
             else:
                 put = ("/device/v1/identity", self._introduction())
-                desk.call("fetcher", "put", put, self._after(parsed, self._introduced))
+                desk.call("clockless", "put", put, self._after(parsed, self._introduced))
         except (Rejected, Unavailable) as error:
             self._failed(error, parsed)
 
@@ -192,7 +193,8 @@ class Enrolling:
         self._serve(found)
 
     def _serve(self, record: "Ownership") -> None:
-        self._desk.ports.fetcher.open(record.server_url, record.ca)
+        for fetcher in (self._desk.ports.fetcher, self._desk.ports.clockless):
+            fetcher.open(record.server_url, record.ca)
         self.phase = "enrolled"
         self.operator = record.operator
         self.server_url = record.server_url

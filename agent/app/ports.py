@@ -16,8 +16,8 @@ class Ports(Value):
     """One adapter per port; `verify_signature` is a function (agent.core.trust takes it as an argument)."""
 
     FIELDS = (
-        "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher", "enroller",
-        "link", "clock", "services", "sensors", "web_certificate", "verify_signature",
+        "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
+        "clockless", "enroller", "link", "clock", "services", "sensors", "web_certificate", "verify_signature",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -29,6 +29,7 @@ class Ports(Value):
     entropy: "Entropy"
     hasher: "PasswordHasher"
     fetcher: "Fetcher"
+    clockless: "Fetcher"  # judges certificates by the build time alone: for what has to work before the clock is right
     enroller: "Enroller"
     link: "Link"
     clock: "Clock"

@@ -1,13 +1,27 @@
-"""The time by which expiry is judged: the wall clock, but never before the persisted time floor (agent.core.clock)."""
+"""The time by which expiry is judged, the persisted time floor, and how a wrong wall clock is put right.
 
-from agent.core import clock
-from agent.formats.errors import FormatError, Unavailable
+The rules are `agent.core.clock` and `agent.core.receipt`. `clock/floor.json` holds the floor.
+"""
+
+from binascii import hexlify
+
+from agent.core import clock, receipt
+from agent.core.trust_errors import DamagedRoot
+from agent.core.trust_repository import Repository
+from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.receipt import MAX_RECEIPT_BYTES, NONCE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.app.desk import Desk
+    from agent.formats.errors import CamwardError
+
+    Corrected = Callable[[bool, CamwardError | None], None]
 
 FLOOR = "clock/floor.json"
+RECEIPTS = "/device/v1/time/"
 
 
 class TrustedTime:
@@ -15,25 +29,99 @@ class TrustedTime:
 
     def __init__(self, desk: "Desk") -> None:
         self._desk = desk
-        self._floor_at = desk.config.build_time
+        self._built_at = desk.config.build_time
+        self._floor_at = self._built_at
+        self._asked_at: "float | None" = None
         body = desk.ports.store.read(FLOOR)
         if body is not None:
             try:
-                self._floor_at = clock.parse(body, desk.config.build_time)
+                self._floor_at = clock.parse(body, self._built_at)
             except FormatError:
                 pass  # the build time is still true
         self._saved_at = self._floor_at
+        desk.ports.clock.set_floor_s(self._floor_at)
+
+    def known(self) -> clock.Time:
+        """What is known of the time, for `agent.core.trust`."""
+        return clock.Time(self._desk.ports.clock.wall_s(), self._floor_at, self._built_at)
 
     def now_s(self) -> int:
         """Unix seconds."""
-        return clock.effective_now(self._desk.ports.clock.wall_s(), self._floor_at)
+        return self.known().now()
 
     def vouched(self, at: int) -> None:
         """The director (or another proof) has signed that it is at least `at`."""
-        self._floor_at = clock.raised(self._floor_at, at)
-        if clock.worth_saving(self._saved_at, self._floor_at):
+        if clock.raised(self._floor_at, at) == self._floor_at:
+            return
+        self._floor_at = at
+        self._desk.ports.clock.set_floor_s(at)
+        if clock.worth_saving(self._saved_at, at):
             try:
-                self._desk.ports.store.write(FLOOR, clock.encode(self._floor_at))
-                self._saved_at = self._floor_at
+                self._desk.ports.store.write(FLOOR, clock.encode(at))
+                self._saved_at = at
             except Unavailable:
                 pass  # tried again with the next proof
+
+    def reset(self, at: int) -> None:
+        """A new director root has taken back what its timestamp key had proven: the floor falls to `at`.
+
+        Durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails; the floor stands, and the root must not be stored either.
+        """
+        at = max(self._built_at, at)
+        self._desk.ports.store.write(FLOOR, clock.encode(at))
+        self._floor_at = self._saved_at = at
+        self._desk.ports.clock.set_floor_s(at)
+
+    def put_right(self, director_root: bytes, then: "Corrected") -> None:
+        """Ask the operator's server for a time receipt, and set the wall clock by it; not more often than is bearable.
+
+        Args:
+            director_root: the stored root, whose timestamp role signs receipts.
+            then: called with whether the wall clock was wrong and is right now, and with the error if there was one.
+        """
+        desk = self._desk
+        if self._asked_at is not None and desk.now < self._asked_at + clock.RECEIPT_EVERY_S:
+            then(False, None)
+            return
+        self._asked_at = desk.now
+        try:
+            director = Repository("director", {"root": director_root}, desk.ports.verify_signature, _keep_nothing)
+        except DamagedRoot as error:
+            then(False, error)  # the next check finds it as well, and goes back to the first root
+            return
+        nonce = hexlify(desk.ports.entropy.bytes(NONCE_BYTES)).decode()
+
+        def answered(body: "bytes | None", error: "CamwardError | None") -> None:
+            try:
+                if error is not None:
+                    raise error
+                if body is None:
+                    raise Unavailable("the server gives no time receipts")
+                at = receipt.verify(body, desk.device_id, nonce, director, self._floor_at)
+            except (Rejected, Unavailable) as caught:
+                desk.say("camward-agent: no time receipt: " + str(caught))
+                then(False, caught)
+                return
+            then(self._correct(at), None)
+
+        desk.call("clockless", "get", (RECEIPTS + nonce, MAX_RECEIPT_BYTES), answered)
+
+    def _correct(self, at: int) -> bool:
+        """It is `at`, by proof. Returns whether the wall clock said something else."""
+        wall_at = self._desk.ports.clock.wall_s()
+        self.vouched(at)
+        if not clock.differs(wall_at, at):
+            return False
+        self._desk.say("camward-agent: the clock was wrong by " + str(wall_at - at) + " s; set by a time receipt")
+        try:
+            self._desk.ports.clock.set_wall_s(at)
+        except Unavailable as error:
+            self._desk.say("camward-agent: the system's clock stays wrong: " + str(error))
+        return True
+
+
+def _keep_nothing(_role: str, _body: bytes) -> None:
+    """The root is stored already."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_STATE_BYTES = 64 * 1024
+_LEFT_OUT = ("requires", "fixed")
 
 
 class State(Value):
@@ -66,8 +67,14 @@ def decode(body: bytes) -> State:
 
 
 def saved(release: Release) -> "dict[str, Any]":
-    """The release as `release_of` reads it, from memory or from the stored form alike."""
+    """The release as `release_of` reads it, from memory or from the stored form alike.
+
+    Without the components that it leaves alone: what they require was looked at before anything was saved, and the
+    new version reads here, in its first boot, what the former one has written.
+    """
     known = release.as_dict()
+    for name in _LEFT_OUT:
+        del known[name]
     known["hardware"] = list(release.hardware)
     return known
 
@@ -80,6 +87,8 @@ def release_of(source: "dict[str, Any]") -> Release:
     """
     known = dict(source)
     known["hardware"] = tuple(fields.array(source, "hardware"))
+    for name in _LEFT_OUT:
+        known[name] = ()
     try:
         return Release(**known)
     except TypeError as error:

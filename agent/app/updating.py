@@ -7,6 +7,7 @@ from agent.app.installing import BadMedium, ImageTooLarge, Installing, Slots
 from agent.app.reading_tree import TREE, ReadingTree
 from agent.app.update_state import FRESH, State, decode, encode, release_of, saved
 from agent.core import backoff, slots, update
+from agent.core.clock import ClockDoubt
 from agent.core.trust import WrongHardware
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
@@ -247,6 +248,8 @@ class Updating:
     def _retry_later(self) -> None:
         self._last_result = str(self._error)
         self._retries += 1
+        if isinstance(self._error, ClockDoubt) and self._director_root is not None:
+            self._checking.put_clock_right(self._director_root)  # otherwise nothing would, until this update is done
         delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._random())
         self._desk.at(_TIMER, self._desk.now + max(RETRY_LEAST_S, delay), lambda: self._go("retry"))
 

@@ -11,7 +11,7 @@ class Clock(Protocol):
     """Two clocks. Neither is trusted: agent.core.clock keeps the time floor."""
 
     def wall_s(self) -> int:
-        """Unix seconds as the system believes; may jump either way."""
+        """Unix seconds: as the system believes, which may jump either way; after `set_wall_s`, counted from there."""
         ...
 
     def monotonic_s(self) -> float:
@@ -20,6 +20,23 @@ class Clock(Protocol):
 
     def boot_id(self) -> str:
         """Names this boot; differs after every reboot, equal after a restart of the agent alone."""
+        ...
+
+    def set_wall_s(self, at: int) -> None:
+        """It is `at` now, by proof. The system's clock is set, and whoever sets it again does not move `wall_s`.
+
+        Forgotten when the agent restarts.
+
+        Raises:
+            Unavailable: the system's clock cannot be set; `wall_s` is right all the same.
+        """
+        ...
+
+    def set_floor_s(self, at: int) -> None:
+        """It is `at` at least, by proof (a later call may take that back).
+
+        A system's clock that is behind is set forward where that is permitted. Certificates are judged by this as well.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """The rest of the machine: clock, measurements, watchdog, web certificate, and the camera's services."""
 
 from agent.app import digest
+from agent.core.clock import LEFT_TO_NTP_S
 from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
@@ -14,12 +15,20 @@ FINGERPRINT = "ab" * 32  # of the certificate that this world's services show
 class WorldClock:
     """Implements the port Clock; time passes only when a test lets it.
 
-    `skew_s` is what the camera's wall clock is wrong by; it may be changed at any time, as NTP may.
+    Attributes:
+        now_s: the true time.
+        skew_s: what the system's clock is wrong by; it may be changed at any time, as NTP may, and outlives a boot, as
+            an RTC does.
+        settable: whether the agent is permitted to set the system's clock.
+        floor_s: the time floor, as the agent has last told it.
     """
 
     def __init__(self, now_s: int) -> None:
         self.now_s = float(now_s)
         self.skew_s = 0
+        self.settable = True
+        self.floor_s = 0
+        self._proven: tuple[int, float] | None = None
         self._monotonic_s = 0.0
         self._boots = 0
 
@@ -27,6 +36,8 @@ class WorldClock:
         """A new boot begins: another boot id, and the monotonic clock starts anew."""
         self._boots += 1
         self._monotonic_s = 0.0
+        self._proven = None
+        self.floor_s = 0
 
     def skip_boots(self, other: "WorldClock") -> None:
         """Boot ids of the other clock's boots are not used again."""
@@ -44,8 +55,27 @@ class WorldClock:
             self.now_s += passed
 
     def wall_s(self) -> int:
-        """Unix seconds, wrong by `skew_s`."""
+        """Unix seconds, wrong by `skew_s`; after `set_wall_s`, counted from there."""
+        if self._proven is not None:
+            return self._proven[0] + int(self._monotonic_s - self._proven[1])
         return int(self.now_s) + self.skew_s
+
+    def set_wall_s(self, at: int) -> None:
+        """It is `at` now.
+
+        Raises:
+            Unavailable: `settable` is off.
+        """
+        self._proven = (at, self._monotonic_s)
+        if not self.settable:
+            raise Unavailable("operation not permitted")
+        self.skew_s = at - int(self.now_s)
+
+    def set_floor_s(self, at: int) -> None:
+        """It is `at` at least."""
+        self.floor_s = at
+        if self.settable and int(self.now_s) + self.skew_s < at - LEFT_TO_NTP_S:
+            self.skew_s = at - int(self.now_s)
 
     def monotonic_s(self) -> float:
         """Seconds since the power came on."""

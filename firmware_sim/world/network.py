@@ -1,5 +1,6 @@
 """The operator's side as the camera meets it: a server of files, an enrolment, a broker. Faults are plain values."""
 
+from agent.core.clock import ClockDoubt
 from agent.formats.errors import FormatError, Rejected, Unavailable
 from agent.formats.value import Value
 
@@ -20,6 +21,8 @@ ABSENT = "absent"  # 404
 SHIFTED = "shifted"  # the range that is served begins `at_bytes` bytes too early
 KINDS = (DROP, RESET, FLIP, ENDLESS, STALL, ABSENT, SHIFTED)
 ALWAYS = 1 << 30
+RECEIPTS = "/device/v1/time/"
+DAY_S = 86400
 
 
 class Fault(Value):
@@ -54,6 +57,10 @@ class Server:
         exchanges: every request that was answered, in order.
         received: what was PUT, by path, in order.
         secrets: valid enrolment secrets by token id; the key each was used for is kept in `enrolled`.
+        others: servers of other operators that the camera can reach, by URL.
+        receipts: (nonce, true time) -> a time receipt, or None on a server that gives none.
+        certificate: from how long before the true time to how long after it the server's certificate is valid; a
+            server whose own clock is right renews it in time. The broker has the same one.
     """
 
     def __init__(self, url: str) -> None:
@@ -64,6 +71,9 @@ class Server:
         self.received: dict[str, list[bytes]] = {}
         self.secrets: dict[str, str] = {}
         self.enrolled: dict[str, bytes] = {}
+        self.others: dict[str, Server] = {}
+        self.receipts: Callable[[str, int], bytes] | None = None
+        self.certificate = (365 * DAY_S, 300 * DAY_S)
         self._faults: list[tuple[Fault, list[int]]] = []
 
     def fail(self, fault: Fault) -> None:
@@ -99,6 +109,8 @@ class Server:
             clock.advance(STALL_S)
             raise Unavailable("timed out")
         body = self.files.get(path)
+        if self.receipts is not None and path.startswith(RECEIPTS):
+            body = self.receipts(path[len(RECEIPTS) :], int(clock.now_s))
         if body is None or kind == ABSENT:
             self.exchanges.append(Exchange(path, offset, length, 0))
             return None
@@ -118,6 +130,11 @@ class Server:
             raise Unavailable("the connection was dropped")
         return wanted
 
+    def valid(self, clock: "WorldClock", begun_by: int, valid_at: int) -> bool:
+        """Whether the certificate has begun by the one time, and has not ended at the other."""
+        true_s = int(clock.now_s)
+        return true_s - self.certificate[0] <= begun_by and valid_at <= true_s + self.certificate[1]
+
     def _due(self, path: str, offset: int, length: int) -> "Fault | None":
         for fault, left in self._faults:
             if not left[0] or fault.path not in path:
@@ -130,11 +147,15 @@ class Server:
 
 
 class WorldFetcher:
-    """Implements the port Fetcher on a `Server`; one per boot."""
+    """Implements the port Fetcher on a `Server`; one per boot.
 
-    def __init__(self, server: Server, clock: "WorldClock") -> None:
-        self._server = server
+    `built_at`: judge the server's certificate by this alone (`Ports.clockless`), not by the camera's clock.
+    """
+
+    def __init__(self, server: Server, clock: "WorldClock", built_at: "int | None" = None) -> None:
+        self._server = self._first = server
         self._clock = clock
+        self._built_at = built_at
         self._open = False
 
     def open(self, server_url: str, ca_pem: str) -> None:
@@ -145,13 +166,14 @@ class WorldFetcher:
         """
         if not server_url.startswith("https://") or "BEGIN CERTIFICATE" not in ca_pem:
             raise FormatError("no server URL or no CA")
+        self._server = self._first.others.get(server_url, self._first)
         self._open = server_url == self._server.url
 
     def get(self, path: str, max_bytes: int, offset_bytes: int = 0, length_bytes: int = 0) -> "bytes | None":
         """The body, or the range of it, or None where there is none.
 
         Raises:
-            Unavailable: not opened, down, dropped or stalled.
+            Unavailable: not opened, down, dropped or stalled; ClockDoubt where the server's certificate does not fit.
         """
         self._check()
         return self._server.answer(path, max_bytes, offset_bytes, length_bytes, self._clock)
@@ -170,6 +192,11 @@ class WorldFetcher:
     def _check(self) -> None:
         if not self._open:
             raise Unavailable("no server was opened")
+        begun_by = valid_at = max(self._clock.wall_s(), self._clock.floor_s)
+        if self._built_at is not None:
+            begun_by, valid_at = ALWAYS << 30, self._built_at
+        if not self._server.down and not self._server.valid(self._clock, begun_by, valid_at):
+            raise ClockDoubt("the certificate is not valid yet, or no more")
 
 
 class WorldEnroller:
@@ -187,12 +214,13 @@ class WorldEnroller:
             Rejected: the secret is wrong, or the token was used for another key.
             Unavailable: the server is down.
         """
-        if self._server.down:
+        server = self._server.others.get(token.url, self._server)
+        if server.down:
             raise Unavailable("connection refused")
         public = self._public_key(key)
-        if self._server.secrets.get(token.id) != token.secret:
+        if server.secrets.get(token.id) != token.secret:
             raise Rejected("the server refuses the token")
-        if self._server.enrolled.setdefault(token.id, public) != public:
+        if server.enrolled.setdefault(token.id, public) != public:
             raise Rejected("the token was used")
         return ("-----BEGIN CERTIFICATE-----\n" + device_id + "\n-----END CERTIFICATE-----\n").encode()
 
@@ -204,12 +232,14 @@ class Broker:
         down: no connection is possible.
         refuses: topics (parts of) whose publications are lost without acknowledgement.
         messages: (topic, payload) in the order of arrival.
+        others: brokers of other operators that the camera can reach, by host.
     """
 
     def __init__(self) -> None:
         self.down = False
         self.refuses: set[str] = set()
         self.messages: list[tuple[str, bytes]] = []
+        self.others: dict[str, Broker] = {}
 
     def on(self, topic: str) -> "list[bytes]":
         """Payloads that arrived on topics that end with `topic`."""
@@ -217,10 +247,14 @@ class Broker:
 
 
 class WorldLink:
-    """Implements the port Link on a `Broker`; one per boot. `events` keeps what happens until the world takes it."""
+    """Implements the port Link on a `Broker`; one per boot. `events` keeps what happens until the world takes it.
 
-    def __init__(self, broker: Broker) -> None:
-        self._broker = broker
+    `trusted` says whether the broker's certificate fits the camera's clock; asked when a connection is made.
+    """
+
+    def __init__(self, broker: Broker, trusted: "Callable[[], bool] | None" = None) -> None:
+        self._broker = self._first = broker
+        self._trusted = trusted
         self.events: list[tuple[object, ...]] = []
         self.subscribed: tuple[str, ...] = ()
         self._open = False
@@ -234,6 +268,7 @@ class WorldLink:
         """
         if "BEGIN CERTIFICATE" not in ca_pem:
             raise FormatError("no CA")
+        self._broker = self._first.others.get(host, self._first)
         self._open = True
         self.subscribed = subscribe
         self.poll()
@@ -261,6 +296,8 @@ class WorldLink:
     def poll(self) -> None:
         """Notice whether the broker can be reached."""
         up = self._open and not self._broker.down
+        if up and not self._up:
+            up = self._trusted is None or self._trusted()
         if up and not self._up:
             self.events.append(("up",))
         if self._up and not up:

@@ -8,6 +8,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from agent.formats import block_tree, canonical_json, json, utc
+from agent.formats import receipt as receipt_format
 from agent.formats import release as release_format
 from agent.formats.release import Release
 from agent.formats.value import Value
@@ -263,6 +264,12 @@ class Operator:
             "x-camward-device": self.device_id,
         }
         self.director.extra["targets"] = {"x-camward-device": self.device_id}
+
+    def receipt(self, nonce: str, now_s: int) -> bytes:
+        """The time receipt for the device."""
+        signed = receipt_format.signed_part(self.device_id, nonce, now_s)
+        director = self.director
+        return signed_file(signed, director.signers["timestamp"][: director.thresholds["timestamp"]])
 
     def add(self, published: Published) -> None:
         """Let the manufacturer publish a release."""

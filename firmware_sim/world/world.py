@@ -113,6 +113,7 @@ class World(Hardware):
         twin.documents.content.update(self.documents.content)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
+        twin.server.receipts = self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
         twin._product = self._product
         twin.clock.skip_boots(self.clock)
@@ -175,7 +176,7 @@ class World(Hardware):
         services = CameraServices(self.ask)
         services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
         services.open_doors = self.open_doors
-        self.link = WorldLink(self.broker)
+        self.link = WorldLink(self.broker, self._certificate_fits)
         self.watchdog = WorldWatchdog()
         self.scratch = Documents(Power())
         self.hasher = UnsafePasswordHasher(self._entropy)
@@ -191,6 +192,7 @@ class World(Hardware):
             entropy=self._entropy,
             hasher=self.hasher,
             fetcher=WorldFetcher(self.server, self.clock),
+            clockless=WorldFetcher(self.server, self.clock, factory.BUILD_TIME_S),
             enroller=WorldEnroller(self.server, keys.ensure),
             link=self.link,
             clock=self.clock,
@@ -213,6 +215,10 @@ class World(Hardware):
         except PowerCut:
             self._drop_agent()
             raise
+
+    def _certificate_fits(self) -> bool:
+        known_at = max(self.clock.wall_s(), self.clock.floor_s)
+        return self.server.valid(self.clock, known_at, known_at)
 
     def _ask_restart(self) -> None:
         self._restart = True

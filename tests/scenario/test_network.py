@@ -147,19 +147,6 @@ def test_a_full_data_partition_arms_nothing_and_recovers(stage):
     world.run_until(lambda: settled(world, "1.1.0"))
 
 
-def test_a_wall_clock_in_the_past_or_the_future_is_no_way_in_and_no_way_out(stage):
-    """The past: the signed time counts. The far future: everything looks expired until the clock is right again."""
-    world = stage.world("1.1.0")
-    world.clock.skew_s = -10 * 365 * 86400
-    run(world)
-    world = stage.world("1.1.0")
-    world.clock.skew_s = 5 * 365 * 86400
-    world.power_on()
-    world.run_until(lambda: "freeze" in [report.code for report in reports(world)])
-    world.clock.skew_s = 0
-    world.run_until(lambda: settled(world, "1.1.0"))
-
-
 @pytest.mark.parametrize("asked", [True, False])
 def test_who_asks_for_a_look_while_the_camera_is_busy_gets_it_afterwards(stage, asked):
     world = stage.world("1.1.0")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.http_exchange import LIMITS, PIECE_BYTES, Answer, HttpServer, Limits
 from agent.adapters.linux.tls import client_context
 from agent.formats.errors import FormatError, Unavailable
@@ -20,11 +21,20 @@ class HttpsFetcher:
     """`agent.ports.network.Fetcher` by `http_exchange`. `open` on the main thread, the rest on one worker thread."""
 
     def __init__(
-        self, certificate: Path, key: Path, limits: Limits = LIMITS, clock: Callable[[], float] = time.monotonic
+        self,
+        certificate: Path,
+        key: Path,
+        dates: Callable[[], Dates] = by_the_system,
+        limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Name the files of the device's certificate and key; they are read at each connection (renewal)."""
+        """Name the files of the device's certificate and key; they are read at each connection (renewal).
+
+        `dates` judges the server's certificate. Where it does not fit, requests end with `agent.core.clock.ClockDoubt`.
+        """
         self._certificate = certificate
         self._key = key
+        self._dates = dates
         self._limits = limits
         self._clock = clock
         self._wanted: tuple[str, int, str] | None = None  # host, port, CA
@@ -93,7 +103,7 @@ class HttpsFetcher:
             host, port, ca_pem = wanted
 
             def context() -> ssl.SSLContext:
-                return client_context(ca_pem, self._certificate, self._key)
+                return client_context(ca_pem, self._certificate, self._key, self._dates)
 
             self._server = HttpServer(host, port, context, self._limits, self._clock)
             self._connected_to = wanted

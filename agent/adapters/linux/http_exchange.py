@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent.adapters.linux.dates import DatesRefused
+from agent.core.clock import ClockDoubt
 from agent.formats.errors import Unavailable
 
 PIECE_BYTES = 64 * 1024
@@ -137,6 +139,9 @@ class HttpServer:
                 wire.allow(deadline, 2 * most + FRAMING_BYTES)
                 found = _read(response, most)
                 whole = response.length == 0 or response.isclosed()
+        except DatesRefused as error:
+            self.close()
+            raise ClockDoubt(f"{self.host}: {error}") from error
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise Unavailable(f"the server's certificate does not verify: {error.verify_message}") from error

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.tls import client_context
 from agent.formats.messages import State, encode_state
 
@@ -29,10 +30,17 @@ Event = tuple[str, ...] | tuple[str, str, bytes]
 class PahoLink:
     """`agent.ports.network.Link`. `post` is called on paho's thread with the events that the port names."""
 
-    def __init__(self, certificate: Path, key: Path, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        post: Callable[[Event], None],
+        dates: Callable[[], Dates] = by_the_system,
+    ) -> None:
         self._certificate = certificate
         self._key = key
         self._post = post
+        self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
         self._client: Client | None = None
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
@@ -55,7 +63,7 @@ class PahoLink:
         from paho.mqtt.properties import Properties
 
         self.close()
-        context = client_context(ca_pem, self._certificate, self._key)
+        context = client_context(ca_pem, self._certificate, self._key, self._dates)
         self._subscribe = subscribe
         client = Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
         client.tls_set_context(context)

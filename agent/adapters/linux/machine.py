@@ -4,22 +4,57 @@ import contextlib
 import os
 import time
 from pathlib import Path
+from typing import Protocol
 
+from agent.adapters.linux.dates import ALWAYS, Dates
+from agent.core.clock import LEFT_TO_NTP_S
 from agent.formats.errors import Unavailable
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
+class Timekeeping(Protocol):
+    """The part of the standard library's `time` that a SystemClock needs."""
+
+    CLOCK_REALTIME: int
+
+    def time(self) -> float:
+        """Unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some point."""
+        ...
+
+    def clock_settime(self, clk_id: int, time: float, /) -> None:
+        """Set a clock.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        ...
+
+
 class SystemClock:
-    """`agent.ports.machine.Clock`."""
+    """`agent.ports.machine.Clock`, and by which time certificates are judged. Any thread may read it."""
+
+    def __init__(self, built_at: int = 0, system: Timekeeping = time) -> None:
+        """`built_at`: the build time of this firmware, which its verified root proves."""
+        self._built_at = built_at
+        self._floor_at = built_at
+        self._system = system
+        self._proven: tuple[int, float] | None = None  # wall clock and monotonic clock at one moment
 
     def wall_s(self) -> int:
         """See `Clock.wall_s`."""
-        return int(time.time())
+        proven = self._proven
+        if proven is None:
+            return int(self._system.time())
+        return proven[0] + int(self._system.monotonic() - proven[1])
 
     def monotonic_s(self) -> float:
         """See `Clock.monotonic_s`."""
-        return time.monotonic()
+        return self._system.monotonic()
 
     def boot_id(self) -> str:
         """See `Clock.boot_id`.
@@ -31,6 +66,37 @@ class SystemClock:
             return BOOT_ID.read_text().strip()
         except OSError as error:
             raise Unavailable(f"{BOOT_ID}: {error.strerror}") from error
+
+    def set_wall_s(self, at: int) -> None:
+        """See `Clock.set_wall_s`.
+
+        Raises:
+            Unavailable: the system's clock cannot be set.
+        """
+        self._proven = at, self._system.monotonic()
+        self._set_system(at)
+
+    def set_floor_s(self, at: int) -> None:
+        """See `Clock.set_floor_s`."""
+        self._floor_at = at
+        if self._system.time() < at - LEFT_TO_NTP_S:
+            with contextlib.suppress(Unavailable):  # what matters to us is judged by the floor anyway
+                self._set_system(at)
+
+    def dates(self) -> Dates:
+        """How the certificates of the operator's server and broker are judged: by the best that is known."""
+        now = max(self.wall_s(), self._floor_at)
+        return Dates(now, now)
+
+    def dates_without_clock(self) -> Dates:
+        """How they are judged by what must work before the clock is right, and while a thief has moved the floor."""
+        return Dates(ALWAYS, self._built_at)
+
+    def _set_system(self, at: int) -> None:
+        try:
+            self._system.clock_settime(self._system.CLOCK_REALTIME, at)
+        except OSError as error:
+            raise Unavailable(f"the system's clock: {error.strerror}") from error
 
 
 class DeviceWatchdog:

@@ -1,20 +1,84 @@
-"""TLS contexts of the device, as client."""
+"""TLS contexts of the device, as client.
+
+OpenSSL checks everything about the other side's certificates but their dates: those it would hold against the
+system's clock, which on a camera may say 1970 or 2099 (docs/adr/0009-certificate-dates.md). We check them, after the
+handshake and before a byte of ours is sent, against what is known of the time.
+"""
 
 import ssl
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Never
 
+from agent.adapters.linux.dates import Dates, DatesRefused, by_the_system
+from agent.formats import certificate as certificates
 from agent.formats.errors import FormatError, Unavailable
 
+_NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, for which Python has no name
 
-def client_context(ca_pem: str, certificate: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
+
+class _DatedSocket(ssl.SSLSocket):
+    """Refuses a chain by its dates at the end of the handshake."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        """As `ssl.SSLSocket.do_handshake`.
+
+        Raises:
+            DatesRefused: the dates of a certificate in the verified chain do not fit.
+        """
+        super().do_handshake(block)
+        context = self.context
+        if not isinstance(context, _DatedContext):
+            raise DatesRefused("the connection has lost its context")
+        wanted = context.dates()
+        chain = _verified_chain(self)
+        if not chain:
+            raise DatesRefused("the connection has no verified chain")  # a resumed session, say: we never resume
+        for der in chain:
+            try:
+                found = certificates.validity(der)
+            except FormatError as error:
+                raise DatesRefused(error.detail) from error
+            if found.not_before_at > wanted.begun_by:
+                raise DatesRefused("a certificate is not valid yet")
+            if found.not_after_at < wanted.valid_at:
+                raise DatesRefused("a certificate has expired")
+
+
+class _DatedContext(ssl.SSLContext):
+    """A context that knows by which dates to judge."""
+
+    dates: Callable[[], Dates] = staticmethod(by_the_system)
+    sslsocket_class = _DatedSocket
+
+    def wrap_bio(self, *_arguments: object, **_options: object) -> Never:
+        """Not for memory buffers: those have no handshake of ours, and nobody would look at the dates.
+
+        Raises:
+            ssl.SSLError: always.
+        """
+        raise ssl.SSLError("this context is for sockets")
+
+
+def client_context(
+    ca_pem: str,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    dates: Callable[[], Dates] = by_the_system,
+) -> ssl.SSLContext:
     """TLS 1.2 or later, the server verified by name against `ca_pem` alone, with the device's certificate if given.
+
+    `dates` is asked in each handshake, on whatever thread that runs.
 
     Raises:
         FormatError: the CA does not parse.
         Unavailable: the device's certificate or key cannot be read.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _DatedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+    context.dates = dates
     try:
         context.load_verify_locations(cadata=ca_pem)
     except (ssl.SSLError, ValueError) as error:
@@ -30,14 +94,25 @@ def client_context(ca_pem: str, certificate: Path | None = None, key: Path | Non
 def loopback_context(pinned: Path) -> ssl.SSLContext:
     """For the camera's own services: no name to check on 127.0.0.1, but exactly the certificate in `pinned`.
 
+    Its dates mean nothing: the camera made it, maybe before it knew the time, and only people can renew their trust.
+
     Raises:
         Unavailable: the certificate cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
+    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
     try:
         context.load_verify_locations(pinned)
     except (OSError, ssl.SSLError) as error:
         raise Unavailable(f"the camera's certificate cannot be read: {error}") from error
     return context
+
+
+def _verified_chain(connection: ssl.SSLSocket) -> list[bytes]:
+    """The certificates that OpenSSL has verified, the trusted one included, in DER."""
+    if sys.version_info >= (3, 13):
+        return connection.get_verified_chain()
+    found = connection._sslobj.get_verified_chain() or []  # type: ignore[attr-defined]
+    return [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in found]

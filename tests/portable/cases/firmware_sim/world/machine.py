@@ -11,6 +11,24 @@ print(clock.wall_s(), clock.monotonic_s(), clock.boot_id())
 clock.skew_s = -500
 clock.power_on()
 print(clock.wall_s(), clock.monotonic_s(), clock.boot_id())
+clock.set_floor_s(1030)
+clock.set_floor_s(900)
+print(clock.wall_s(), clock.skew_s, clock.floor_s)
+clock.set_floor_s(5000)
+print(clock.wall_s(), clock.skew_s, clock.floor_s)
+clock.set_wall_s(1100)
+clock.skew_s = 77
+clock.advance(7)
+print(clock.wall_s(), clock.skew_s)
+clock.power_on()
+print(clock.wall_s(), clock.floor_s)
+clock.settable = False
+clock.set_floor_s(9000)
+try:
+    clock.set_wall_s(8000)
+except Unavailable as error:
+    print(error)
+print(clock.wall_s(), clock.skew_s)
 twin = WorldClock(7)
 twin.skip_boots(clock)
 twin.power_on()

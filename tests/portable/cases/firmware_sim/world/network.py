@@ -38,6 +38,18 @@ server.heal()
 fetcher.put("/p", b"1")
 print(server.received, server.fetched("/f")[:3], len(server.exchanges))
 
+server.receipts = lambda nonce, now: (nonce + " " + str(now)).encode()
+print(fetcher.get("/device/v1/time/ab", 100))
+clockless = WorldFetcher(server, clock, 0)
+clockless.open(URL, CA)
+for skew in (0, -364 * 86400, -366 * 86400, 299 * 86400, 301 * 86400):
+    clock.skew_s = skew
+    print(skew, attempt(lambda: fetcher.get("/f", 2)), attempt(lambda: clockless.get("/f", 2)))
+clock.skew_s = 0
+late = WorldFetcher(server, clock, 400 * 86400)
+late.open(URL, CA)
+print(attempt(lambda: late.get("/f", 2)))
+
 server.secrets["t"] = "s"
 key = [b"key"]
 enroller = WorldEnroller(server, lambda name: key[0])
@@ -53,6 +65,16 @@ key[0] = b"other"
 print(enrol("s"))
 server.down = True
 print(enrol("s"))
+
+unsure = WorldLink(Broker(), lambda: fits)
+fits = False
+unsure.open("h", 1, CA, "id", ())
+print(unsure.events)
+fits = True
+unsure.poll()
+fits = False
+unsure.poll()
+print(unsure.events)
 
 broker = Broker()
 link = WorldLink(broker)
