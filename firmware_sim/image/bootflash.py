@@ -1,17 +1,20 @@
 """The two boot flashes and the control device tree: what a factory puts into a camera beside its disk."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from firmware_sim.image.app import BOOT_FOLDER
+from firmware_sim.image.bootkeys import KEY_BITS, public_key
 from firmware_sim.image.errors import ImageError
-from firmware_sim.image.fit import KEY_NAMES, SECTOR_BYTES
+from firmware_sim.image.fit import SECTOR_BYTES
 from firmware_sim.image.model import BOOT_RECORD_BYTES, Layout, Model
 from firmware_sim.image.run import run_tool
 
 FLASH_BYTES = 64 << 20  # of each of the two flashes of QEMU's `virt`
 ENVIRONMENT_BYTES = 0x40000  # CONFIG_ENV_SIZE of Debian's U-Boot for it
 DTB_SPARE_BYTES = 4096  # room for two public keys
+CELL_BITS = 32  # of a device tree
 
 
 def fit_sectors(layout: Layout) -> int:
@@ -112,14 +115,16 @@ def flash_arguments(pflash0: Path, pflash1: Path) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def make_control_dtb(model: Model, flashes: tuple[Path, Path], keys: Path, work: Path) -> Path:
-    """The machine's device tree with both boot keys as required ("any": one of them suffices) and the console locked.
+def make_control_dtb(model: Model, flashes: tuple[Path, Path], certificates: Sequence[Path], work: Path) -> Path:
+    """The machine's device tree with the boot keys as required ("any": one of them suffices) and the console locked.
+
+    It takes their certificates alone: who makes boot flashes needs no private key.
 
     `/config/bootsecure` makes U-Boot run its `boot` command with Ctrl-C off, and hang instead of offering a prompt
     should that ever return; the boot script resets by itself long before.
 
     Raises:
-        ImageError: QEMU, mkimage or dtc is missing or failed.
+        ImageError: QEMU or dtc is missing or failed, or a certificate is none.
         OSError: writing failed.
     """
     dtb = work / "control.dtb"
@@ -128,8 +133,8 @@ def make_control_dtb(model: Model, flashes: tuple[Path, Path], keys: Path, work:
     run_tool([model.target.qemu, *machine, *flash_arguments(*flashes), "-display", "none"])
     run_tool(["dtc", "-q", "-I", "dtb", "-O", "dtb", "-p", str(DTB_SPARE_BYTES), "-o", dtb.with_suffix(".new"), dtb])
     dtb.with_suffix(".new").rename(dtb)
-    for name in KEY_NAMES:
-        _add_key(dtb, keys, name, work)
+    for certificate in certificates:
+        add_key(dtb, certificate)
     run_tool(["fdtput", "-t", "s", dtb, "/signature", "required-mode", "any"])
     run_tool(["fdtput", "-c", dtb, "/config"], accept=(0, 1))
     run_tool(["fdtput", "-t", "i", dtb, "/config", "bootsecure", "1"])
@@ -137,18 +142,31 @@ def make_control_dtb(model: Model, flashes: tuple[Path, Path], keys: Path, work:
     return dtb
 
 
-_KEY_ITS = """/dts-v1/;
-/ {{
-    description = "carries a key into the control device tree";
-    #address-cells = <1>;
-    images {{ k {{ data = [00]; type = "kernel"; arch = "arm64"; os = "linux"; compression = "none"; load = <0>;
-        entry = <0>; hash-1 {{ algo = "sha256"; }}; }}; }};
-    configurations {{ default = "c"; c {{ kernel = "k";
-        signature-1 {{ algo = "sha256,rsa2048"; key-name-hint = "{key}"; sign-images = "kernel"; }}; }}; }};
-}};
-"""
+def add_key(dtb: Path, certificate: Path) -> None:
+    """Add a public key that may sign configurations, as `mkimage -K -r` does (which would need the private one).
+
+    U-Boot's doc/uImage.FIT/signature.txt has the properties; they carry Montgomery's constants ready-made.
+
+    Raises:
+        ImageError: dtc is missing or failed, or this is no certificate of a boot key.
+    """
+    numbers = public_key(certificate).public_numbers()
+    node = f"/signature/key-{certificate.stem}"
+    squared = pow(2, 2 * KEY_BITS, numbers.n)
+    inverse = -pow(numbers.n, -1, 1 << CELL_BITS) % (1 << CELL_BITS)
+    run_tool(["fdtput", "-c", "-p", dtb, node])
+    # The last to be added comes first in the tree: in this order the tree is what mkimage would make.
+    run_tool(["fdtput", "-t", "s", dtb, node, "key-name-hint", certificate.stem])
+    run_tool(["fdtput", "-t", "x", dtb, node, "rsa,num-bits", *_cells(KEY_BITS, 1)])
+    run_tool(["fdtput", "-t", "x", dtb, node, "rsa,n0-inverse", *_cells(inverse, 1)])
+    run_tool(["fdtput", "-t", "x", dtb, node, "rsa,exponent", *_cells(numbers.e, 2)])
+    run_tool(["fdtput", "-t", "x", dtb, node, "rsa,modulus", *_cells(numbers.n, KEY_BITS // CELL_BITS)])
+    run_tool(["fdtput", "-t", "x", dtb, node, "rsa,r-squared", *_cells(squared, KEY_BITS // CELL_BITS)])
+    run_tool(["fdtput", "-t", "s", dtb, node, "algo", f"sha256,rsa{KEY_BITS}"])
+    run_tool(["fdtput", "-t", "s", dtb, node, "required", "conf"])
 
 
-def _add_key(dtb: Path, keys: Path, name: str, work: Path) -> None:
-    (work / f"{name}.its").write_text(_KEY_ITS.format(key=name))
-    run_tool(["mkimage", "-f", f"{name}.its", "-k", keys.resolve(), "-K", dtb.name, "-r", f"{name}.itb"], cwd=work)
+def _cells(number: int, count: int) -> list[str]:
+    """A number as big-endian cells of a device tree, hexadecimal."""
+    mask = (1 << CELL_BITS) - 1
+    return [f"{number >> CELL_BITS * place & mask:x}" for place in reversed(range(count))]

@@ -11,6 +11,7 @@ from typing import Any
 from firmware_sim.image.app import FAULTS, SEVERITIES, Release, app_digest
 from firmware_sim.image.base import make_base
 from firmware_sim.image.bootflash import flash_arguments, machine_arguments, make_control_dtb, make_flashes
+from firmware_sim.image.bootkeys import certificate_of
 from firmware_sim.image.disk import make_factory_disk
 from firmware_sim.image.errors import ImageError, PackageGone
 from firmware_sim.image.fetch import read_wheels
@@ -29,7 +30,9 @@ _VERSION = re.compile(r"(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})\.(0|[1-9]\d{0,4})")
 MAX_EPOCH = 0xFFFF  # agent/formats/config.py
 MAX_IMAGE_ROOT_BYTES = 64 * 1024  # a 3-of-5 root has 3 KB
 
-IMAGE_RECIPE = ("app.py", "archive.py", "bootflash.py", "build.py", "disk.py", "fit.py", "slot.py", "verity.py")
+IMAGE_RECIPE = (
+    "app.py", "archive.py", "bootflash.py", "bootkeys.py", "build.py", "disk.py", "fit.py", "slot.py", "verity.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -254,7 +257,7 @@ def _assemble(model: Model, release: Release, parts: Ingredients, place: Path, n
     note("making the factory disk")
     make_factory_disk(place / "factory.img", model.layout, slot_path, release.security_epoch, work)
     flashes = make_flashes(model, work)
-    dtb = make_control_dtb(model, flashes, parts.keys, work)
+    dtb = make_control_dtb(model, flashes, [certificate_of(parts.keys, name) for name in KEY_NAMES], work)
     for path in (*flashes, dtb):
         path.rename(place / path.name)
     shutil.rmtree(work)

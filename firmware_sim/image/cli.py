@@ -1,31 +1,28 @@
-"""The commands of `camward-sim` that make firmware: build, provision, relock, micropython."""
+"""The commands of `camward-sim` that make firmware: build, provision, sign, keys, relock, micropython."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from firmware_sim.image import cli_keys
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.build import build as build_image
-from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import load_model, model_names
+from firmware_sim.image.output import progress, show
 from firmware_sim.image.provision import provision as provision_device
 from firmware_sim.image.relock import relock_model
 from firmware_sim.image.store import default_store
 from firmware_sim.image.tools import micropython as micropython_path
 from firmware_sim.image.tools import relock_tools
 
-STATUS_FAILED = 1
-
 app = typer.Typer(
     help="Build camera firmware.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+app.add_typer(cli_keys.app, name="keys")
+app.command("sign")(cli_keys.sign_command)
 
 ModelOption = Annotated[str, typer.Option(help="model, a file in firmware_sim/image/models")]
 VersionOption = Annotated[str, typer.Option(help="version of the firmware, X.Y.Z")]
@@ -66,7 +63,7 @@ def build_command(
 ) -> None:
     """Build a slot image and a factory disk, or find them built."""
     store = default_store()
-    with _progress(as_json) as note:
+    with progress(as_json) as note:
         built = build_image(
             model,
             version,
@@ -81,7 +78,7 @@ def build_command(
             relock_into=store.lock if relock_if_gone else None,
             note=note,
         )
-    _show(_described(built), as_json)
+    show(_described(built), as_json)
 
 
 @app.command("provision")
@@ -97,13 +94,13 @@ def provision_command(
 ) -> None:
     """Make one camera: its disk, and its label with the claim code for the person."""
     store = default_store()
-    with _progress(as_json) as note:
+    with progress(as_json) as note:
         relock_into = store.lock if relock_if_gone else None
         built = build_image(
             model, version, variant=variant, image_root=image_root, store=store, relock_into=relock_into, note=note
         )
         device = provision_device(built, serial, folder)
-    _show(
+    show(
         {"serial": device.serial, "folder": str(device.folder), "label": str(device.label_txt), "mac": device.mac},
         as_json,
     )
@@ -113,54 +110,26 @@ def provision_command(
 def relock_command(as_json: JsonOption = False) -> None:
     """Lock today's package versions: rewrites firmware_sim/image/lock, to be reviewed and committed."""
     store = default_store()
-    with _progress(as_json) as note:
+    with progress(as_json) as note:
         for name in model_names():
             relock_model(store, load_model(name), note)
         relock_tools(store, note)
-    _show({"relocked": model_names()}, as_json)
+    show({"relocked": model_names()}, as_json)
 
 
 @app.command("micropython")
 def micropython_command(relock_if_gone: RelockOption = False, as_json: JsonOption = False) -> None:
     """Fetch Debian 13's MicroPython if need be, and print the path of a program that runs it."""
     store = default_store()
-    with _progress(as_json=True) as note:
+    with progress(as_json=True) as note:
         path = micropython_path(store, note, store.lock if relock_if_gone else None)
     if as_json:
-        _show({"micropython": str(path)}, as_json)
+        show({"micropython": str(path)}, as_json)
     else:
         sys.stdout.write(f"{path}\n")
-
-
-@contextmanager
-def _progress(as_json: bool) -> Iterator[Callable[[str], None]]:
-    """Show notes as they come, on standard error; errors become one line and status 1."""
-    console = Console(stderr=True, highlight=False)
-
-    def note(text: str) -> None:
-        if text.startswith("WARNING"):
-            console.print(text, style="bold yellow", markup=False)
-        elif not as_json:
-            console.print(f"  {text}", style="dim", markup=False)
-
-    try:
-        yield note
-    except ImageError as error:
-        sys.stderr.write(f"camward-sim: {error}\n")
-        raise typer.Exit(STATUS_FAILED) from error
 
 
 def _described(built: BuiltImage) -> dict[str, Any]:
     value = {name: str(item) if isinstance(item, Path) else item for name, item in vars(built).items()}
     value["layout"] = asdict(built.layout)
     return value
-
-
-def _show(value: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(value, indent=1) + "\n")
-        return
-    console = Console(highlight=False)
-    for name, item in value.items():
-        if isinstance(item, str | int):
-            console.print(f"{name:>16}  {item}", markup=False, soft_wrap=True)

@@ -4,16 +4,15 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from firmware_sim.image import bootkeys
 from firmware_sim.image.app import BOOT_FOLDER
 from firmware_sim.image.archive import compress, cpio, unpack_tree
 from firmware_sim.image.model import BLOCK_BYTES, Layout, Model
 from firmware_sim.image.run import run_tool
-from firmware_sim.image.store import Store, locked, scratch, sha256_file
+from firmware_sim.image.store import Store, locked, sha256_file
 
 SECTOR_BYTES = 512
 KEY_NAMES = ("boot1", "boot2")
-KEY_BITS = 2048  # what U-Boot 2023.01 of Debian 12 verifies
-KEY_VALID_DAYS = "36500"  # U-Boot reads the key of the certificate only
 
 
 @dataclass(frozen=True)
@@ -25,36 +24,20 @@ class RootImage:
 
 
 def boot_keys(store: Store) -> Path:
-    """Folder with both boot keys (`NAME.key`, `NAME.crt`), made on first use; they stay in this checkout.
+    """Folder with this checkout's own pair of boot keys, made on first use: for development and tests.
+
+    A product's keys lie elsewhere, and `camward-sim sign` signs with them (`bootkeys`).
 
     Raises:
-        ImageError: openssl is missing or the folder cannot be written.
+        ImageError: the folder cannot be written.
     """
     folder = store.keys
     with locked(store.root / "keys.lock"):
         for name in KEY_NAMES:
-            if (folder / f"{name}.crt").is_file() and (folder / f"{name}.key").is_file():
-                continue
-            with scratch(store) as work:
-                key, certificate = work / f"{name}.key", work / f"{name}.crt"
-                make_key(key, certificate)
-                folder.mkdir(parents=True, exist_ok=True)
-                key.chmod(0o600)
-                key.rename(folder / key.name)
-                certificate.rename(folder / certificate.name)
+            key, certificate = bootkeys.key_of(folder, name), bootkeys.certificate_of(folder, name)
+            if not (certificate.is_file() and key.is_file()):
+                bootkeys.make_key(key, certificate)
     return folder
-
-
-def make_key(key: Path, certificate: Path) -> None:
-    """Make one RSA key and the certificate mkimage wants beside it.
-
-    Raises:
-        ImageError: openssl is missing or failed.
-    """
-    # With F4 as its exponent, which is openssl's default and the only one U-Boot's device tree code is tried with.
-    run_tool(["openssl", "req", "-batch", "-new", "-x509", "-newkey", f"rsa:{KEY_BITS}", "-nodes",
-              "-days", KEY_VALID_DAYS,
-              "-subj", "/CN=camward boot key", "-keyout", key, "-out", certificate])  # fmt: skip
 
 
 def key_digests(folder: Path) -> list[str]:
@@ -160,3 +143,26 @@ def make_fit(
     (folder / "fit.its").write_text(its)
     run_tool(["mkimage", "-f", "fit.its", "-k", keys.resolve(), "-r", "fit.itb"], cwd=folder)
     return folder / "fit.itb"
+
+
+def resign_fit(fit: bytes, keys: Path, key_name: str, work: Path) -> bytes:
+    """The FIT with its one configuration signed by another key.
+
+    Args:
+        fit: as `make_fit` made it.
+        keys: folder with the key that signs, as mkimage reads it.
+        key_name: its name.
+        work: temporary folder.
+
+    Raises:
+        ImageError: this is no FIT of ours, or mkimage or dtc is missing or failed.
+        OSError: writing failed.
+    """
+    folder = work / "resign"
+    folder.mkdir()
+    path = folder / "fit.itb"
+    path.write_bytes(fit)
+    node = "/configurations/conf/signature-1"
+    run_tool(["fdtput", "-t", "s", path, node, "key-name-hint", key_name])
+    run_tool(["mkimage", "-F", "-k", keys.resolve(), "-r", "fit.itb"], cwd=folder)
+    return path.read_bytes()

@@ -9,7 +9,7 @@ import pytest
 
 from agent.formats.boot_record import NO_TRIAL, BootRecord
 from firmware_sim.image import BuiltImage
-from firmware_sim.image.fit import make_key
+from firmware_sim.image.bootkeys import make_key
 from firmware_sim.image.store import default_store
 from firmware_sim.image.verity import hash_tree
 from tests.emulated.boot_helpers import UP, Disk, image, ready, record_of, starts, wait
