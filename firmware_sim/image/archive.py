@@ -50,9 +50,16 @@ def unpack_tree(source: Path, tree: Path) -> None:
         OSError: reading or writing failed.
     """
     with tarfile.open(source) as archive:
+        # As an attribute and not as an argument: the Python of Debian 12 (3.11.2) knows no filters and needs none.
+        archive.extraction_filter = _as_written
         for member in archive:
             member.uid, member.gid = os.getuid(), os.getgid()
-            archive.extract(member, tree, set_attrs=True, filter="fully_trusted")
+            archive.extract(member, tree, set_attrs=True)
+
+
+def _as_written(member: tarfile.TarInfo, _folder: str) -> tarfile.TarInfo:
+    """No filter: the archive is ours."""
+    return member
 
 
 def cpio(tree: Path, last: str = "") -> bytes:
