@@ -132,6 +132,13 @@ def test_issued_at_missing_is_malformed(world: World) -> None:
     refused(world, "format")
 
 
+def test_director_target_without_sha256(world: World) -> None:
+    made = world.offer(make_release())
+    world.director.targets.targets[made.target].hashes = {"sha512": "0" * 128}
+    world.director.next()
+    refused(world, "format")
+
+
 @pytest.mark.parametrize("role", ["timestamp", "targets"])
 def test_metadata_for_another_device(world: World, role: str) -> None:
     world.run()
