@@ -102,10 +102,10 @@ def _refreshed(options: argparse.Namespace) -> TufClient:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse a verb that lacks something.
+    """Refuse a verb that lacks something, and names that are no text.
 
     Raises:
-        FormatError: it does.
+        FormatError: so it is.
     """
     for name in _NEEDED[options.verb]:
         if not getattr(options, name):
@@ -113,6 +113,11 @@ def _check(options: argparse.Namespace) -> None:
             raise FormatError(f"{options.verb} needs {what}")
     if options.root is not None and options.verb != "init":
         raise FormatError(f"{options.verb} takes no ROOT")
+    for path in options.target_name or ():
+        try:
+            path.encode()
+        except UnicodeEncodeError as error:
+            raise FormatError("a target's name is no UTF-8") from error
 
 
 def _say(error: CamwardError, more: str = "") -> None:

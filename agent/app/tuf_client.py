@@ -13,9 +13,10 @@ The specification's client workflow (5.1 to 5.7), with `now` fixed at the start:
 Requests are made in the specification's order, and no others.
 """
 
+from agent.core.trust_delegations import find_target
 from agent.core.trust_errors import ArbitrarySoftware, DamagedRoot, EndlessData, Equivocation
 from agent.core.trust_repository import Repository, check_length
-from agent.formats import percent, tuf
+from agent.formats import percent
 from agent.formats.errors import Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from agent.core.trust_repository import Conversation, Request
     from agent.core.trust_threshold import VerifySignature
+    from agent.formats import tuf
     from agent.formats.tuf import ReadKey
 else:
     Protocol = object
@@ -139,8 +141,7 @@ class TufClient:
         if not stored.get("root"):
             raise DamagedRoot("there is no trusted root yet")
         self._repository = Repository(NAME, stored, verify_signature, self._keep, read_key)
-        self._snapshot: "tuf.Metadata | None" = None
-        self._targets: "tuf.Metadata | None" = None
+        self._trusted: "tuple[tuf.Metadata, tuf.Metadata] | None" = None  # top-level targets, snapshot
 
     def refresh(self) -> None:
         """Bring the top-level metadata up to date.
@@ -153,7 +154,7 @@ class TufClient:
         self._drive(self._refresh())
 
     def download(self, path: str, source: Source, targets: TargetStore) -> bool:
-        """Bring one target here, after `refresh` (which is called if it has not been). Returns whether it was fetched.
+        """Bring one target here, after `refresh`. Returns whether it was fetched.
 
         Raises:
             UnknownTarget: nobody who may lists it.
@@ -161,11 +162,10 @@ class TufClient:
             EndlessData: it is larger than the metadata says, or than this client takes.
             TrustError: a delegated role's file is refused.
             FormatError: a file is malformed.
-            Unavailable: a file is missing, the repository does not answer, or the storage fails.
+            Unavailable: `refresh` has not succeeded, a file is missing, the repository does not answer, or the storage
+                fails.
         """
-        if self._targets is None:
-            self.refresh()
-        target = self._find(path)
+        target: "tuf.Target | None" = self._drive(self._find(path))
         if target is None:
             raise UnknownTarget(path)
         if target.length_bytes > MAX_TARGET_BYTES:
@@ -209,8 +209,9 @@ class TufClient:
         self.discarded = None
         yield from repository.refresh_root(self._now)
         timestamp = yield from self._refresh_timestamp()
-        self._snapshot = yield from repository.refresh_snapshot(timestamp, self._now)
-        self._targets = yield from repository.refresh_targets(self._snapshot, self._now)
+        snapshot = yield from repository.refresh_snapshot(timestamp, self._now)
+        targets = yield from repository.refresh_targets(snapshot, self._now)
+        self._trusted = targets, snapshot
 
     def _refresh_timestamp(self) -> "Conversation[tuf.Metadata]":
         repository = self._repository
@@ -228,8 +229,12 @@ class TufClient:
         repository.keep_timestamp(new, body)
         return new
 
-    def _find(self, path: str) -> "tuf.Target | None":
-        return None if self._targets is None else tuf.target_file(self._targets, path)
+    def _find(self, path: str) -> "Conversation[tuf.Target | None]":
+        if self._trusted is None:
+            raise Unavailable("the metadata has not been refreshed")
+        targets, snapshot = self._trusted
+        found = yield from find_target(self._repository, path, targets, snapshot, self._now)
+        return found
 
     def _expected(self, target: "tuf.Target") -> "dict[str, str]":
         """The target's hashes of the kinds that are known."""
