@@ -50,6 +50,7 @@ class Second:
         self.operator.set_time(int(world.clock.now_s))
         self.operator.assign(version)
         self.server.files.update(self.operator.files)
+        self.server.receipts = self.operator.receipt
 
 
 def on(world: World) -> None:
