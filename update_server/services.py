@@ -1,5 +1,6 @@
 """Everything a running server or a command works with, opened from the settings by plain constructor calls."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from tuf.api.metadata import TargetFile
 
@@ -15,6 +16,7 @@ from update_server.pki.authority import Authority
 from update_server.pki.enrolment import Enrolment
 from update_server.repository import releases
 from update_server.repository.blobs import Blobs
+from update_server.repository.custody import Custody
 from update_server.repository.devicecheck import DeviceCheck
 from update_server.repository.director import Director
 from update_server.repository.image import ImageRepository, Lifetimes
@@ -22,6 +24,8 @@ from update_server.repository.receipts import Receipts
 from update_server.rollouts import store as rollout_store
 from update_server.rollouts.service import Rollouts
 from update_server.settings import Settings
+
+REFRESH_BATCH = 200  # cameras in one write transaction: a fraction of a second, in which the server's own writes wait
 
 
 class Services:
@@ -45,6 +49,7 @@ class Services:
         self.blobs = Blobs(settings.path("blobs"))
         self.check = DeviceCheck(self.image, self.director)
         self.releases = releases.Releases(self.image, self.blobs, self.check)
+        self.custody = Custody(self.image, self.director, self.releases)
         self.rollouts = Rollouts(self.assign)
         self.ingest = Ingest(self.rollouts.reported)
         self.database = Database(settings.database_url)
@@ -135,6 +140,27 @@ class Services:
                 f"{row.model} {row.version} is older than {device.version}, which the camera runs: a rollback.",
                 "Add --allow-older if that is meant.",
             )
+
+    def refresh_all(self, now: int) -> int:
+        """Sign anew, for every camera, what the director's newest root no longer trusts. Returns how many there are."""
+        with self.database.read() as session:
+            everyone = list(session.scalars(select(Device.id).order_by(Device.id)))
+        for first in range(0, len(everyone), REFRESH_BATCH):
+            with self.database.write() as session:
+                for device_id in everyone[first : first + REFRESH_BATCH]:
+                    device = session.get(Device, device_id)
+                    if device is not None:
+                        self.director.refresh(session, device_id, self._assigned(session, device), now)
+        return len(everyone)
+
+    def offer_director_root(self) -> None:
+        """Give new cameras the director's newest root: they need not trust keys that are gone.
+
+        Raises:
+            OSError: the ownership record cannot be written.
+        """
+        root = self.director.latest_root().decode("ascii")
+        self.ownership.offer_root(self.settings, self.authority.pem, root)
 
     @staticmethod
     def _assigned(session: Session, device: Device) -> dict[str, TargetFile]:

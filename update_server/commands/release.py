@@ -8,14 +8,18 @@ from securesystemslib.signer import Signer
 from sqlalchemy import select
 
 from update_server.api.views import ReleaseView
-from update_server.commands import shared
+from update_server.commands import keys, shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Release
-from update_server.errors import BadInput
 from update_server.fleet import devices
-from update_server.repository import image, releases, signers
+from update_server.repository import releases, signers
+from update_server.services import Services
 
 app = typer.Typer(help="Releases.", no_args_is_help=True)
+Prepare = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Publish nothing: write a ceremony file, to be signed with keys kept elsewhere."),
+]
 Model = Annotated[str | None, typer.Option(help="Needed when several models have that version.")]
 
 
@@ -26,14 +30,24 @@ def add(
     manifest: Annotated[Path, typer.Option(help="Its manifest, release.json.")],
     offline_keys: shared.OfflineKeys = None,
     passphrase_file: shared.PassphraseFile = None,
+    prepare: Prepare = None,
     folder: Dir = shared.HERE,
 ) -> None:
-    """Verify a build, sign it with two offline keys, and publish it."""
+    """Verify a build, sign it with two offline keys, and publish it. With --prepare, sign it elsewhere."""
     candidate = releases.inspect(slot, tree, manifest)
-    with shared.opened(folder) as services, services.database.write() as session:
+    with shared.opened(folder) as services:
+        if prepare is not None:
+            with services.database.read() as session:
+                draft = services.releases.prepare_add(session, candidate, shared.now())
+            keys.hand_out(services, services.custody.prepared(draft, shared.now()), prepare)
+            return
+        _add(services, candidate, _offline(services, folder, offline_keys, passphrase_file))
+
+
+def _add(services: Services, candidate: releases.Candidate, signing: list[Signer]) -> None:
+    with services.database.write() as session:
         now = shared.now()
-        keys = _offline(folder, offline_keys, passphrase_file)
-        row = services.releases.add(session, candidate, keys, now)
+        row = services.releases.add(session, candidate, signing, now)
         devices.audit(session, shared.operator_name(), "release add", f"{row.model} {row.version}", now)
         typer.echo(f"{row.model} {row.version} is published ({row.target}, {row.length_bytes} bytes).")
 
@@ -44,13 +58,25 @@ def withdraw(
     model: Model = None,
     offline_keys: shared.OfflineKeys = None,
     passphrase_file: shared.PassphraseFile = None,
+    prepare: Prepare = None,
     folder: Dir = shared.HERE,
 ) -> None:
-    """Take a release back: no camera will install it any more."""
-    with shared.opened(folder) as services, services.database.write() as session:
+    """Take a release back: no camera will install it any more. With --prepare, sign that elsewhere."""
+    with shared.opened(folder) as services:
+        if prepare is not None:
+            with services.database.read() as session:
+                row = releases.find(session, version, model)
+                draft = services.releases.prepare_withdraw(session, row, shared.now())
+            keys.hand_out(services, services.custody.prepared(draft, shared.now()), prepare)
+            return
+        _withdraw(services, version, model, _offline(services, folder, offline_keys, passphrase_file))
+
+
+def _withdraw(services: Services, version: str, model: str | None, signing: list[Signer]) -> None:
+    with services.database.write() as session:
         now = shared.now()
         row = releases.find(session, version, model)
-        services.releases.withdraw(session, row, _offline(folder, offline_keys, passphrase_file), now)
+        services.releases.withdraw(session, row, signing, now)
         devices.audit(session, shared.operator_name(), "release withdraw", f"{row.model} {row.version}", now)
         typer.echo(f"{row.model} {row.version} is withdrawn.")
 
@@ -85,16 +111,8 @@ def show(
         shared.print_json(ReleaseView.of(releases.find(session, version, model)).plain())
 
 
-def _offline(folder: Path, given: Path | None, passphrase_file: Path | None) -> list[Signer]:
-    """Two of the offline targets keys; a passphrase that init made up is found beside them."""
+def _offline(services: Services, folder: Path, given: Path | None, passphrase_file: Path | None) -> list[Signer]:
+    """As many of the offline targets keys as the root wants."""
     keys = given or shared.default_offline(folder)
-    made_up = keys / "passphrase"
-    passphrase = shared.passphrase(passphrase_file)
-    if passphrase is None and made_up.is_file():
-        passphrase = shared.passphrase(made_up)
-    if passphrase is None:
-        raise BadInput(
-            "The offline keys need their passphrase.",
-            f"Give --passphrase-file, or set {shared.PASSPHRASE_VARIABLE}.",
-        )
-    return signers.load_folder(keys, image.TARGETS_PREFIX, passphrase, image.TARGETS_THRESHOLD)
+    role = services.image.roots.newest().roles["targets"]
+    return signers.load_matching(keys, role.keyids, shared.folder_passphrase(keys, passphrase_file), role.threshold)

@@ -10,11 +10,17 @@ import typer
 from update_server import settings as settings_module
 from update_server.api.views import StatusView
 from update_server.commands import shared
-from update_server.commands.initialise import initialise
+from update_server.commands.initialise import CEREMONY, KeyPlan, Made, initialise
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.session import Database, migrate
 from update_server.errors import BadInput
+from update_server.repository.ceremony import REPOSITORIES
+from update_server.repository.quorum import Quorum
+from update_server.repository.signers import read_public_key
 
+PublicKeys = Annotated[
+    list[Path] | None, typer.Option(metavar="FILE.pub", help="A public key of that role; repeat it for each.")
+]
 root = typer.Typer(help="The roots of trust.", no_args_is_help=True)
 
 
@@ -30,8 +36,17 @@ def init(
     telemetry_interval: Annotated[str, typer.Option(help="How often cameras send telemetry.")] = "5m",
     offline_keys: shared.OfflineKeys = None,
     passphrase_file: shared.PassphraseFile = None,
+    image_root: Annotated[str, typer.Option(help="How many of the image root keys must sign, of how many.")] = "3/5",
+    image_targets: Annotated[str, typer.Option(help="The same for the list of releases.")] = "2/3",
+    director_root: Annotated[str, typer.Option(help="The same for the director's root.")] = "2/3",
+    image_root_key: PublicKeys = None,
+    image_targets_key: PublicKeys = None,
+    director_root_key: PublicKeys = None,
 ) -> None:
-    """Make a new server: keys, certificates, database, broker configuration, first administrator."""
+    """Make a new server: keys, certificates, database, broker configuration, first administrator.
+
+    With public keys (--image-root-key and the other two), no offline key is made here: its holders sign elsewhere.
+    """
     made = initialise(
         folder,
         offline_keys or shared.default_offline(folder),
@@ -46,13 +61,29 @@ def init(
             },
         ),
         shared.passphrase(passphrase_file),
+        KeyPlan(
+            Quorum.parse(image_root),
+            Quorum.parse(image_targets),
+            Quorum.parse(director_root),
+            [read_public_key(file) for file in image_root_key or ()],
+            [read_public_key(file) for file in image_targets_key or ()],
+            [read_public_key(file) for file in director_root_key or ()],
+        ),
     )
+    _say(made)
+
+
+def _say(made: Made) -> None:
     typer.echo(f"The server is in {made.folder}.")
-    typer.echo(f"The offline keys are in {made.offline}: keep them, encrypted as they are, away from this machine.")
+    if made.offline:
+        typer.echo(f"The offline keys are in {made.offline}: keep them, encrypted as they are, away from this machine.")
     if made.passphrase_file:
         typer.echo(f"Their passphrase was made up and is in {made.passphrase_file}: move it to a different place.")
     typer.echo(f"Dashboard: {made.people_url}  user: {made.administrator}  password: {made.password}  (shown once)")
-    typer.echo(f"Next: camward-server serve {folder} --with-broker")
+    if made.offline is None:
+        files = " ".join(str(made.folder / CEREMONY / f"{name}.json") for name in REPOSITORIES)
+        typer.echo(f"Next: have {files} signed (camward-server keys sign), and import each.")
+    typer.echo(f"{'Next' if made.offline else 'Then'}: camward-server serve {made.folder} --with-broker")
 
 
 def serve(
@@ -70,6 +101,7 @@ def serve(
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     with shared.opened(folder) as services:
+        services.custody.ready()
         api = api_app()
         api.state.services = services
         applications = Applications(DeviceApi(services).app(), people_app(services, api))

@@ -118,6 +118,23 @@ def passphrase(file: Path | None) -> bytes | None:
     return value
 
 
+def folder_passphrase(folder: Path, file: Path | None) -> bytes:
+    """The passphrase of the offline keys in `folder`; one that init made up is found beside them.
+
+    Raises:
+        BadInput: it is not known.
+    """
+    found = passphrase(file)
+    made_up = folder / "passphrase"
+    if found is None and made_up.is_file():
+        found = passphrase(made_up)
+    if found is None:
+        raise BadInput(
+            "The offline keys need their passphrase.", f"Give --passphrase-file, or set {PASSPHRASE_VARIABLE}."
+        )
+    return found
+
+
 def default_offline(folder: Path) -> Path:
     """Where the offline keys are when nobody says otherwise."""
     absolute = folder.absolute()

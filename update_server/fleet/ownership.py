@@ -6,6 +6,7 @@ from pathlib import Path
 from agent.formats import ownership
 from update_server.errors import Misconfigured, NotFound
 from update_server.files import write_atomic
+from update_server.settings import Settings
 
 CURRENT = "current"
 
@@ -41,6 +42,21 @@ class Ownership:
         except OSError:
             raise NotFound("The ownership record of this camera is missing.", "Enrol it again.") from None
 
+    def offer_root(self, settings: Settings, ca: str, director_root: str) -> None:
+        """Make the current record one with this director root. The first one is made from the settings and the CA.
+
+        Raises:
+            FormatError: a camera would not accept it.
+            OSError: it cannot be written.
+        """
+        if not (self._folder / CURRENT).exists():
+            self.publish(first_record(settings, ca, director_root))
+            return
+        before = ownership.parse(self.record(self.current))
+        if before.director_root != director_root:
+            known = {name: getattr(before, name) for name in before.FIELDS}
+            self.publish(ownership.Ownership(**{**known, "director_root": director_root}))
+
     def publish(self, record: ownership.Ownership) -> str:
         """Write a record, make it the current one and return its SHA-256.
 
@@ -54,3 +70,19 @@ class Ownership:
         write_atomic(self._folder / f"{name}.json", body)
         write_atomic(self._folder / CURRENT, name.encode())
         return name
+
+
+def first_record(settings: Settings, ca: str, director_root: str) -> ownership.Ownership:
+    """The record of a new server."""
+    return ownership.Ownership(
+        operator=settings.operator,
+        server_url=settings.device_url,
+        broker_host=settings.hosts[0],
+        broker_port=settings.ports.mqtt,
+        ca=ca,
+        director_root=director_root,
+        command_keys=(),
+        sealing_key=None,
+        check_interval_s=settings.devices.check_interval_s,
+        telemetry_interval_s=settings.devices.telemetry_interval_s,
+    )

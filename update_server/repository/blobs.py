@@ -31,6 +31,15 @@ class Blobs:
             raise NotFound(f"There is no target {name[:200]!r}.")
         return path
 
+    def has(self, name: str, sha256: str) -> bool:
+        """Whether the blob is here, whole.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        path = self.folder / f"{sha256}.{name}"
+        return path.is_file() and sha256_of(path) == sha256
+
     def put(self, source: Path, name: str, sha256: str) -> None:
         """Copy `source` in durably. Keeps what is already there.
 

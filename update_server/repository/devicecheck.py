@@ -7,12 +7,14 @@ from tuf.api.metadata import TargetFile
 
 from agent.core import trust
 from agent.core.clock import Time
+from agent.core.trust_repository import MAX_ROOT_ROTATIONS
 from agent.formats.errors import CamwardError
 from agent.formats.release import Release
 from update_server.db.models import Device
 from update_server.errors import NotFound, PublishRefused
 from update_server.repository.director import Director
 from update_server.repository.image import ImageRepository, Published
+from update_server.repository.roots import Roots
 from update_server.repository.verifier import verify_signature
 
 __all__ = ["NOBODY", "UNKNOWN_VERSION", "DeviceCheck", "verify_signature"]
@@ -28,24 +30,30 @@ class DeviceCheck:
         self._image = image
         self._director = director
 
-    def verify_image(self, state: Published, files: dict[str, TargetFile], release: Release, now: int) -> None:
+    def verify_image(
+        self, state: Published, files: dict[str, TargetFile], release: Release, now: int, new_root: bytes | None = None
+    ) -> None:
         """Make sure a factory-new camera that is assigned `release` would install it from `state`.
+
+        `new_root` is published together with `state`, where there is one.
 
         Raises:
             PublishRefused: it would not.
         """
-        outcome = self._try(state, files, release, now)
+        outcome = self._try(state, files, release, now, new_root)
         if outcome != release:
             raise PublishRefused(f"The device's verifier does not come to install {release.target}.")
 
-    def verify_withdrawn(self, state: Published, files: dict[str, TargetFile], release: Release, now: int) -> None:
+    def verify_withdrawn(
+        self, state: Published, files: dict[str, TargetFile], release: Release, now: int, new_root: bytes | None = None
+    ) -> None:
         """Make sure a factory-new camera that is still assigned `release` would refuse it, for just this reason.
 
         Raises:
             PublishRefused: it would install it, or refuse the whole state.
         """
         try:
-            self._try(state, files, release, now)
+            self._try(state, files, release, now, new_root)
         except PublishRefused as error:
             if isinstance(error.__cause__, trust.ArbitrarySoftware):
                 return
@@ -59,25 +67,43 @@ class DeviceCheck:
             PublishRefused: it does not; the reason is the device's.
         """
         who = trust.Device(device.id, device.model, device.hardware, device.version or UNKNOWN_VERSION, 0)
-        self._run(who, self._image.current(), state, now, known=False)
+        self._run(who, self._image.current(), state, now, {}, known=False)
 
-    def _try(self, state: Published, files: dict[str, TargetFile], release: Release, now: int) -> Release | None:
+    def _try(
+        self, state: Published, files: dict[str, TargetFile], release: Release, now: int, new_root: bytes | None
+    ) -> Release | None:
         who = trust.Device(NOBODY, release.model, release.hardware[0], UNKNOWN_VERSION, release.security_epoch)
-        return self._run(who, state, self._director.compose(NOBODY, files, (1, 1, 1), now), now, known=True)
+        pending = {f"{self._image.roots.version() + 1}.root.json": new_root} if new_root else {}
+        return self._run(who, state, self._director.compose(NOBODY, files, (1, 1, 1), now), now, pending, known=True)
 
     def _run(
-        self, who: trust.Device, image: Published, director: Published, now: int, *, known: bool
+        self,
+        who: trust.Device,
+        image: Published,
+        director: Published,
+        now: int,
+        pending: dict[str, bytes],
+        *,
+        known: bool,
     ) -> Release | None:
-        """One full verification; with `known` the camera has already seen what is published now (so: no rollback)."""
-        before = self._image.current() if known else None
+        """One full verification; with `known` the camera has already seen what is published now (so: no rollback).
+
+        `pending` are image roots that are not published yet, by file name.
+        """
+        before = self._image.published() if known else None
         stored = {
             "image": {
-                "root": self._image.root(1),
+                "root": _start(self._image.roots, next(iter(pending.values()), None)),
                 "timestamp": before.timestamp if before else None,
                 "snapshot": before.snapshot if before else None,
                 "targets": before.targets if before else None,
             },
-            "director": {"root": self._director.root(1), "timestamp": None, "snapshot": None, "targets": None},
+            "director": {
+                "root": _start(self._director.roots, None),
+                "timestamp": None,
+                "snapshot": None,
+                "targets": None,
+            },
         }
         try:
             check = trust.Check(who, stored, Time(now, 0, 0), verify_signature)
@@ -85,7 +111,8 @@ class DeviceCheck:
                 repository, state = (
                     (self._image, image) if request.repository == "image" else (self._director, director)
                 )
-                body = _lookup(repository, state, request.path)
+                body = pending.get(request.path) if repository is self._image else None
+                body = body or _lookup(repository, state, request.path)
                 if body is None:
                     check.absent()
                 else:
@@ -93,6 +120,14 @@ class DeviceCheck:
         except CamwardError as error:
             raise PublishRefused(f"The device's verifier refuses this ({error}).", "Nothing was published.") from error
         return check.outcome
+
+
+def _start(roots: Roots, pending: bytes | None) -> bytes:
+    """The oldest root from which one check gets to the newest: a camera further back needs several checks."""
+    version = roots.version()
+    if version == 0 and pending is not None:
+        return pending
+    return roots.body(max(1, version + 2 - MAX_ROOT_ROTATIONS))
 
 
 def _lookup(repository: ImageRepository | Director, state: Published, path: str) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import Any
 from securesystemslib.signer import Signer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import TargetFile, Targets
 
 from agent.formats import json, release, tuf
 from agent.formats.block_tree import BLOCK_BYTES, root_of
@@ -22,7 +22,7 @@ from update_server.db.models import Device, Release
 from update_server.errors import BadInput, Conflict, NotFound
 from update_server.repository.blobs import Blobs
 from update_server.repository.devicecheck import DeviceCheck
-from update_server.repository.image import ImageRepository
+from update_server.repository.image import ImageRepository, Published
 
 MAX_MANIFEST_BYTES = 64 * 1024
 PUBLISHED, WITHDRAWN = "published", "withdrawn"
@@ -97,29 +97,31 @@ class Releases:
             PublishRefused: the device's verifier refuses the result. Nothing is published.
         """
         new = candidate.release
-        slot = TargetFile(new.length_bytes, {"sha256": new.sha256}, new.target, {"custom": candidate.custom})
-        tree = TargetFile(new.tree_length_bytes, {"sha256": new.tree_sha256}, new.tree_name)
-        row = session.get(Release, (new.version, new.model))
-        if row is not None:
-            raise Conflict(f"{new.model} {new.version} has already been added ({row.state}).", "Build a new version.")
+        self._require_new(session, new)
         with self._image.lock():
-            files = self._image.targets()
-            for file in (slot, tree):
-                if file.path in files and files[file.path] != file:
-                    raise Conflict(f"A target {file.path} exists with other content.", "Build a new version.")
-            if slot.path not in files:
-                files |= {slot.path: slot, tree.path: tree}
+            before = self._image.targets()
+            files = with_release(before, candidate)
+            if files != before:
                 state = self._image.sign_targets(files, offline, now)
-                self._check.verify_image(state, {slot.path: slot}, new, now)
-                self._blobs.put(candidate.slot, new.target, new.sha256)
-                self._blobs.put(candidate.tree, new.tree_name, new.tree_sha256)
+                self._check.verify_image(state, {new.target: files[new.target]}, new, now)
+                self._store(candidate)
                 self._image.publish(state, now)
-        row = Release(
-            version=new.version, model=new.model, target=new.target, length_bytes=new.length_bytes, sha256=new.sha256,
-            custom=candidate.custom, state=PUBLISHED, added_at=now,
-        )  # fmt: skip
+        row = _row(files[new.target], now)
         session.add(row)
         return row
+
+    def prepare_add(self, session: Session, candidate: Candidate, now: int) -> Targets:
+        """The next list of releases with `candidate` in it, to be signed elsewhere; its files are stored already.
+
+        Raises:
+            Conflict: as `add`.
+            OSError: the files cannot be stored.
+        """
+        self._require_new(session, candidate.release)
+        with self._image.lock():
+            files = with_release(self._image.targets() if self._image.published() else {}, candidate)
+            self._store(candidate)
+            return self._image.draft_targets(files, now)
 
     def withdraw(self, session: Session, row: Release, offline: Sequence[Signer], now: int) -> None:
         """Take a release out of the image repository, so that no camera accepts it any more.
@@ -128,21 +130,121 @@ class Releases:
             Conflict: it is withdrawn already, or still assigned to a camera.
             PublishRefused: the device's verifier refuses the result. Nothing is changed.
         """
-        if row.state != PUBLISHED:
-            raise Conflict(f"{row.model} {row.version} is already withdrawn.")
-        same = (Device.assigned_version == row.version, Device.model == row.model)
-        if session.scalars(select(Device.id).where(*same)).first():
-            raise Conflict(
-                f"{row.model} {row.version} is assigned to cameras.",
-                "Abort its rollout, or assign them another release.",
-            )
-        tree = row.custom["camward"]["components"][0]["tree"]["name"]
+        require_withdrawable(session, row)
         with self._image.lock():
-            files = {name: file for name, file in self._image.targets().items() if name not in (row.target, tree)}
-            state = self._image.sign_targets(files, offline, now)
+            state = self._image.sign_targets(without_release(self._image.targets(), row), offline, now)
             self._check.verify_withdrawn(state, target_file(row), describe(row), now)
             self._image.publish(state, now)
         row.state = WITHDRAWN
+
+    def prepare_withdraw(self, session: Session, row: Release, now: int) -> Targets:
+        """The next list of releases without `row`, to be signed elsewhere.
+
+        Raises:
+            Conflict: as `withdraw`.
+        """
+        require_withdrawable(session, row)
+        with self._image.lock():
+            return self._image.draft_targets(without_release(self._image.targets(), row), now)
+
+    def check_list(
+        self, session: Session, state: Published, files: dict[str, TargetFile], now: int, new_root: bytes | None
+    ) -> None:
+        """Make sure that `state`, whose targets are `files`, may be published.
+
+        Raises:
+            Conflict: a release goes that is still assigned to a camera, or the files of a new one are not here.
+            PublishRefused: a camera would refuse a release that comes, or take one that goes.
+        """
+        rows = {row.target: row for row in session.scalars(select(Release).where(Release.state == PUBLISHED))}
+        for path, row in rows.items():
+            if path not in files:
+                require_withdrawable(session, row)
+                self._check.verify_withdrawn(state, target_file(row), describe(row), now, new_root)
+        for path, file in files.items():
+            if not is_release(file) or path in rows:
+                continue
+            new = release.parse(_target(file))
+            for name, sha256 in ((path, new.sha256), (new.tree_name, new.tree_sha256)):
+                if not self._blobs.has(name, sha256):
+                    raise Conflict(f"The file {name} is not on this server.", "Run 'release add --prepare' here again.")
+            self._check.verify_image(state, {path: file}, new, now, new_root)
+
+    def reconcile(self, session: Session, now: int) -> None:
+        """Make the database say what the published list of releases says; repeating it changes nothing."""
+        files = self._image.targets()
+        rows = {row.target: row for row in session.scalars(select(Release))}
+        for path, row in rows.items():
+            row.state = PUBLISHED if path in files else WITHDRAWN
+        for path, file in files.items():
+            if is_release(file) and path not in rows:
+                session.add(_row(file, now))
+
+    def _store(self, candidate: Candidate) -> None:
+        new = candidate.release
+        self._blobs.put(candidate.slot, new.target, new.sha256)
+        self._blobs.put(candidate.tree, new.tree_name, new.tree_sha256)
+
+    @staticmethod
+    def _require_new(session: Session, new: release.Release) -> None:
+        row = session.get(Release, (new.version, new.model))
+        if row is not None:
+            raise Conflict(f"{new.model} {new.version} has already been added ({row.state}).", "Build a new version.")
+
+
+def with_release(files: dict[str, TargetFile], candidate: Candidate) -> dict[str, TargetFile]:
+    """`files` and the candidate's two; the same when they are there already.
+
+    Raises:
+        Conflict: one of them is there with other content.
+    """
+    new = candidate.release
+    slot = TargetFile(new.length_bytes, {"sha256": new.sha256}, new.target, {"custom": candidate.custom})
+    tree = TargetFile(new.tree_length_bytes, {"sha256": new.tree_sha256}, new.tree_name)
+    for file in (slot, tree):
+        if file.path in files and files[file.path] != file:
+            raise Conflict(f"A target {file.path} exists with other content.", "Build a new version.")
+    return files | {slot.path: slot, tree.path: tree}
+
+
+def without_release(files: dict[str, TargetFile], row: Release) -> dict[str, TargetFile]:
+    """`files` without the release's two."""
+    tree = describe(row).tree_name
+    return {name: file for name, file in files.items() if name not in (row.target, tree)}
+
+
+def require_withdrawable(session: Session, row: Release) -> None:
+    """Let only a release go on that is published and assigned to nobody.
+
+    Raises:
+        Conflict: it is withdrawn already, or still assigned to a camera.
+    """
+    if row.state != PUBLISHED:
+        raise Conflict(f"{row.model} {row.version} is already withdrawn.")
+    same = (Device.assigned_version == row.version, Device.model == row.model)
+    if session.scalars(select(Device.id).where(*same)).first():
+        raise Conflict(
+            f"{row.model} {row.version} is assigned to cameras.", "Abort its rollout, or assign them another release."
+        )
+
+
+def is_release(file: TargetFile) -> bool:
+    """Whether a target is a release's slot (the other targets are block trees)."""
+    custom = file.unrecognized_fields.get("custom")
+    return isinstance(custom, dict) and "camward" in custom
+
+
+def _target(file: TargetFile) -> tuf.Target:
+    custom = dict(file.unrecognized_fields["custom"])
+    return tuf.Target(path=file.path, length_bytes=file.length, sha256=file.hashes["sha256"], custom=custom)
+
+
+def _row(file: TargetFile, now: int) -> Release:
+    new, custom = release.parse(_target(file)), dict(file.unrecognized_fields["custom"])
+    return Release(
+        version=new.version, model=new.model, target=new.target, length_bytes=new.length_bytes, sha256=new.sha256,
+        custom=custom, state=PUBLISHED, added_at=now,
+    )  # fmt: skip
 
 
 def find(session: Session, version: str, model: str | None = None) -> Release:

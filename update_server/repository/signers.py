@@ -196,6 +196,11 @@ def public_key(key: ec.EllipticCurvePublicKey, name: str = "") -> SSlibKey:
     return made
 
 
+def public_key_with_name(key: Key, name: str) -> SSlibKey:
+    """The same key under another name."""
+    return normal(key, name, name)
+
+
 def read_public_key(path: Path) -> SSlibKey:
     """The key in a public key file; it is named after the file.
 
@@ -235,20 +240,26 @@ def load_folder(folder: Path, prefix: str, passphrase: bytes, count: int) -> lis
 
 
 def load_matching(folder: Path, keyids: Collection[str], passphrase: bytes, count: int) -> list[Signer]:
-    """`count` offline signers from the key files `*.pem` in `folder`: the first whose key ids are among `keyids`.
+    """`count` offline signers from the key files `*.pem` in `folder` whose key ids are among `keyids`.
 
     Raises:
         Misconfigured: fewer are there than are needed.
         BadInput: the passphrase is wrong.
     """
-    found: list[Signer] = []
-    for file in sorted(folder.glob("*.pem")):
-        signer = load(f"{ENCRYPTED}:{file}", passphrase)
-        if signer.public_key.keyid in keyids:
-            found.append(signer)
-        if len(found) == count:
-            return found
-    raise _too_few(folder, len(found), count)
+    found = load_all(folder, keyids, passphrase)
+    if len(found) < count:
+        raise _too_few(folder, len(found), count)
+    return found[:count]
+
+
+def load_all(folder: Path, keyids: Collection[str], passphrase: bytes) -> list[Signer]:
+    """Every signer from the encrypted key files `*.pem` in `folder` whose key id is among `keyids`.
+
+    Raises:
+        BadInput: the passphrase is wrong.
+    """
+    every = (load(f"{ENCRYPTED}:{file}", passphrase) for file in sorted(folder.glob("*.pem")))
+    return [signer for signer in every if signer.public_key.keyid in keyids]
 
 
 def _too_few(folder: Path, have: int, need: int, which: str = "") -> Misconfigured:

@@ -38,24 +38,25 @@ def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
         raise trust.SignatureError(str(error)) from None
 
 
-def verify_roots(name: str, roots: Sequence[bytes], now: int) -> None:
+def verify_roots(name: str, roots: Sequence[bytes], now: int | None) -> None:
     """Make sure that a camera at any of `roots` (version 1 first) comes to trust the last one.
+
+    Without `now`, the last one may have expired: that is what a new one is signed for.
 
     Raises:
         PublishRefused: it does not, or the last one has expired.
     """
-    verify(name, roots, None, now, {})
+    for root in roots:
+        _walk(name, {**dict.fromkeys(ROLES), "root": root}, roots, None, now)
 
 
-def verify(
-    name: str, roots: Sequence[bytes], files: Mapping[str, bytes] | None, now: int, seen: Mapping[str, bytes]
-) -> None:
+def verify(name: str, roots: Sequence[bytes], files: Mapping[str, bytes], now: int, seen: Mapping[str, bytes]) -> None:
     """Make sure that a camera at any of `roots` comes to trust `files`.
 
     Args:
         name: "image" or "director".
         roots: the whole chain, version 1 first.
-        files: what is (to be) published, by name; None to look at the roots alone.
+        files: what is (to be) published, by name.
         now: Unix seconds.
         seen: what cameras that stand at the root before the last, or at the last, have stored by role: for them it must
             be no rollback. Files that they no longer trust are no hindrance.
@@ -70,7 +71,11 @@ def verify(
 
 
 def _walk(
-    name: str, stored: dict[str, bytes | None], roots: Sequence[bytes], files: Mapping[str, bytes] | None, now: int
+    name: str,
+    stored: dict[str, bytes | None],
+    roots: Sequence[bytes],
+    files: Mapping[str, bytes] | None,
+    now: int | None,
 ) -> None:
     served = {f"{number}.root.json": body for number, body in enumerate(roots, 1)} | dict(files or {})
 
@@ -84,10 +89,11 @@ def _walk(
             before = repository.root.metadata.version
             repository = Repository(name, stored, verify_signature, keep)
             _converse(repository.walk_root(), served)
-        repository.check_expiry(repository.root.metadata, now)
+        if now is not None:
+            repository.check_expiry(repository.root.metadata, now)
         if before != len(roots):
             raise PublishRefused(f"The {name} roots are not numbered one by one.", "Nothing was published.")
-        if files is not None:
+        if files is not None and now is not None:
             _converse(_refresh(repository, now), served)
     except CamwardError as error:
         raise PublishRefused(f"The device's verifier refuses this ({error}).", "Nothing was published.") from error
