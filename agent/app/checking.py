@@ -131,11 +131,14 @@ class Checking:
             # It was the floor that was wrong, and it has fallen. No root is walked twice, so this happens once.
             self._look(Look(look.number, look.then, look.corrected))
             return
+        outcome = check.outcome if error is None else None
         doubt = look.port == CLOCKLESS or isinstance(error, (Freeze, ClockDoubt))
         if error is None:
             doubt = doubt or self._time.known().doubtful(check.issued_at)
-        if not doubt or look.corrected:
-            look.then(check.outcome if error is None else None, error)
+        # Nothing is installed on the word of a clock: it may have been set back so that old metadata looks fresh.
+        unproven = outcome is not None and not self._time.certain()
+        if look.corrected or not (doubt or unproven):
+            look.then(outcome, error)
             return
 
         def settled(corrected: bool, trouble: "CamwardError | None") -> None:
@@ -145,11 +148,10 @@ class Checking:
                 self._look(Look(look.number, look.then, True))
             elif isinstance(trouble, Rejected):
                 look.then(None, trouble)  # somebody plays with the time: that is the news
-            elif error is None and look.port == CLOCKLESS:
-                # What is to be installed comes over connections whose dates have to fit.
-                look.then(None, trouble or ClockDoubt("the server's certificate does not fit the time"))
+            elif outcome is not None and (look.port == CLOCKLESS or not self._time.certain()):
+                look.then(None, trouble or ClockDoubt("what is to be installed has to wait for a time receipt"))
             else:
-                look.then(check.outcome if error is None else None, error)
+                look.then(outcome, error)
 
         self._time.put_right(self._stored("director", self._director_root)["root"] or b"", settled)
 

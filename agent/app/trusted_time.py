@@ -32,6 +32,7 @@ class TrustedTime:
         self._built_at = desk.config.build_time
         self._floor_at = self._built_at
         self._asked_at: "float | None" = None
+        self._receipt_at: "float | None" = None
         body = desk.ports.store.read(FLOOR)
         if body is not None:
             try:
@@ -48,6 +49,10 @@ class TrustedTime:
     def now_s(self) -> int:
         """Unix seconds."""
         return self.known().now()
+
+    def certain(self) -> bool:
+        """Whether a receipt has said in this boot, and not long ago, what time it is; the clock has counted since."""
+        return self._receipt_at is not None and self._desk.now < self._receipt_at + clock.PROOF_LASTS_S
 
     def vouched(self, at: int) -> None:
         """The director (or another proof) has signed that it is at least `at`."""
@@ -111,15 +116,17 @@ class TrustedTime:
 
     def _correct(self, at: int) -> bool:
         """It is `at`, by proof. Returns whether the wall clock said something else."""
-        wall_at = self._desk.ports.clock.wall_s()
+        desk = self._desk
+        wall_at = desk.ports.clock.wall_s()
+        self._receipt_at = desk.now
         self.vouched(at)
+        try:
+            desk.ports.clock.set_wall_s(at)
+        except Unavailable as error:
+            desk.say("camward-agent: the system's clock stays wrong: " + str(error))
         if not clock.differs(wall_at, at):
             return False
-        self._desk.say("camward-agent: the clock was wrong by " + str(wall_at - at) + " s; set by a time receipt")
-        try:
-            self._desk.ports.clock.set_wall_s(at)
-        except Unavailable as error:
-            self._desk.say("camward-agent: the system's clock stays wrong: " + str(error))
+        desk.say("camward-agent: the clock was wrong by " + str(wall_at - at) + " s; set by a time receipt")
         return True
 
 

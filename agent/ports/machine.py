@@ -23,9 +23,10 @@ class Clock(Protocol):
         ...
 
     def set_wall_s(self, at: int) -> None:
-        """It is `at` now, by proof. The system's clock is set, and whoever sets it again does not move `wall_s`.
+        """It is `at` now, by proof: `wall_s` counts from here, and whoever sets the system's clock does not move it.
 
-        Forgotten when the agent restarts.
+        The system's clock is set as well if it is wrong by more than NTP is left to settle. Forgotten when the agent
+        restarts.
 
         Raises:
             Unavailable: the system's clock cannot be set; `wall_s` is right all the same.

@@ -1,7 +1,7 @@
 """The rest of the machine: clock, measurements, watchdog, web certificate, and the camera's services."""
 
 from agent.app import digest
-from agent.core.clock import LEFT_TO_NTP_S
+from agent.core.clock import LEFT_TO_NTP_S, differs
 from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
@@ -67,9 +67,10 @@ class WorldClock:
             Unavailable: `settable` is off.
         """
         self._proven = (at, self._monotonic_s)
-        if not self.settable:
-            raise Unavailable("operation not permitted")
-        self.skew_s = at - int(self.now_s)
+        if differs(int(self.now_s) + self.skew_s, at):
+            if not self.settable:
+                raise Unavailable("operation not permitted")
+            self.skew_s = at - int(self.now_s)
 
     def set_floor_s(self, at: int) -> None:
         """It is `at` at least."""

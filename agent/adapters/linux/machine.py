@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agent.adapters.linux.dates import ALWAYS, Dates
-from agent.core.clock import LEFT_TO_NTP_S
+from agent.core.clock import LEFT_TO_NTP_S, differs
 from agent.formats.errors import Unavailable
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -74,7 +74,8 @@ class SystemClock:
             Unavailable: the system's clock cannot be set.
         """
         self._proven = at, self._system.monotonic()
-        self._set_system(at)
+        if differs(int(self._system.time()), at):
+            self._set_system(at)
 
     def set_floor_s(self, at: int) -> None:
         """See `Clock.set_floor_s`."""
