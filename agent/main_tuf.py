@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -75,30 +76,32 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _refresh(options: argparse.Namespace) -> None:
-    _refreshed(options)
+    with closing(PlainFetcher(options.metadata_url)) as metadata:
+        _client(options, metadata).refresh()
 
 
 def _download(options: argparse.Namespace) -> None:
-    source, targets = PlainFetcher(options.target_base_url), TargetFolder(options.target_dir)
-    client = _refreshed(options)
-    for path in options.target_name:
-        client.download(path, source, targets)
+    with (
+        closing(PlainFetcher(options.metadata_url)) as metadata,
+        closing(PlainFetcher(options.target_base_url)) as source,
+    ):
+        client = _client(options, metadata)
+        client.refresh()
+        for path in options.target_name:
+            client.download(path, source, TargetFolder(options.target_dir))
 
 
-def _refreshed(options: argparse.Namespace) -> TufClient:
-    """An updated client. The time is the C library's (5.1), read once."""
-    client = TufClient(
+def _client(options: argparse.Namespace, metadata: PlainFetcher) -> TufClient:
+    """A client with all keys and hashes. The time is the C library's (5.1), read once."""
+    return TufClient(
         MetadataFolder(options.metadata_dir),
-        PlainFetcher(options.metadata_url),
+        metadata,
         int(time.time()),
         all_keys.read_key,
         all_keys.verify_signature,
         _DIGESTS,
+        lambda error: _say(error, "; the stored one stays in use"),
     )
-    client.refresh()
-    if client.discarded is not None:
-        _say(client.discarded, "; the stored one stays in use")
-    return client
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ The specification's client workflow (5.1 to 5.7), with `now` fixed at the start:
 
 1. `refresh` walks the root chain, then timestamp, snapshot and top-level targets. What verifies is stored at once.
 2. A timestamp with the stored version but other content is not taken; the stored one stays and the update goes on
-   with it (5.4.3.1). `discarded` then says so.
+   with it (5.4.3.1). The caller is told by `discarded`.
 3. `download` searches the delegations for the target, and fetches it unless an equal file is there already.
 
 Requests are made in the specification's order, and no others.
@@ -113,10 +113,8 @@ class TufClient:
         read_key: which keys are supported.
         verify_signature: verifies by them.
         digests: the hash functions that are known, by the name that `hashes` objects use, each from bytes to lower-case
-            hexadecimal; the preferred one is "sha256", which must be there.
-
-    Attributes:
-        discarded: why the last `refresh` kept the stored timestamp instead of the fetched one, or None.
+            hexadecimal; "sha256" is among them and preferred.
+        discarded: called when `refresh` keeps the stored timestamp instead of the fetched one, with the reason.
 
     Raises:
         DamagedRoot: the stored root does not parse or verify.
@@ -131,12 +129,13 @@ class TufClient:
         read_key: "ReadKey",
         verify_signature: "VerifySignature",
         digests: "Mapping[str, Callable[[bytes], str]]",
+        discarded: "Callable[[Equivocation], None]",
     ) -> None:
-        self.discarded: "Equivocation | None" = None
         self._store = store
         self._source = metadata
         self._now = now
         self._digests = digests
+        self._discarded = discarded
         stored = store.stored()
         if not stored.get("root"):
             raise DamagedRoot("there is no trusted root yet")
@@ -206,7 +205,6 @@ class TufClient:
 
     def _refresh(self) -> "Conversation[None]":
         repository = self._repository
-        self.discarded = None
         yield from repository.refresh_root(self._now)
         timestamp = yield from self._refresh_timestamp()
         snapshot = yield from repository.refresh_snapshot(timestamp, self._now)
@@ -222,7 +220,7 @@ class TufClient:
             if old is None:
                 raise
             repository.check_expiry(old, self._now)
-            self.discarded = error
+            self._discarded(error)
             return old
         if old is not None and new.version == old.version:
             return old

@@ -77,15 +77,14 @@ for world in ("install", "mixed", "rotated"):
         print("==", world, name)
         begin(store, read(base + "/stored/" + name + "/root"), tuf.read_p256_key, verify_signature)
         for at in (NOW, NOW + 86400 * 2):
-            client = TufClient(store, served, at, tuf.read_p256_key, verify_signature, DIGESTS)
+            client = TufClient(store, served, at, tuf.read_p256_key, verify_signature, DIGESTS, print)
             attempt("refresh", client.refresh)
-        client = TufClient(store, served, NOW, tuf.read_p256_key, verify_signature, DIGESTS)
+        client = TufClient(store, served, NOW, tuf.read_p256_key, verify_signature, DIGESTS, print)
         for body in (SLOT, SLOT[:-1], SLOT + b"x", None, SLOT):
             attempt("download", lambda: client.download("kawa-1-1.1.0.slot", Shelf(body), downloads))  # noqa: B023
             if body is SLOT:
                 attempt("again", lambda: client.download("kawa-1-1.1.0.slot", Shelf(None), downloads))  # noqa: B023
                 downloads.files.clear()
         attempt("unknown", lambda: client.download("../nothing", Shelf(b""), downloads))  # noqa: B023
-        print(client.discarded)
-attempt("no root", lambda: TufClient(Memory(), served, NOW, tuf.read_p256_key, verify_signature, DIGESTS))
+attempt("no root", lambda: TufClient(Memory(), served, NOW, tuf.read_p256_key, verify_signature, DIGESTS, print))
 attempt("bad root", lambda: begin(Memory(), b"{}", tuf.read_p256_key, verify_signature))
