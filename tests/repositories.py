@@ -237,7 +237,7 @@ class World:
         self.now = now
         self.image = Repository((3, 5), (2, 3), now)
         self.director = Repository((2, 3), (1, 1), now)
-        for signed in (self.director.timestamp, self.director.targets):
+        for signed in (self.director.timestamp, self.director.snapshot, self.director.targets):
             signed.unrecognized_fields["x-camward-device"] = DEVICE_ID
         self.issue(now)
         for repository in (self.image, self.director):

@@ -4,7 +4,8 @@ Two repositories must agree. The image repository (the manufacturer's, offline k
 director (the operator's) says what this device shall run. The rules, in order:
 
 1. Director root chain, then timestamp, snapshot, targets (TUF 5.3 to 5.6, `trust_repository`).
-2. The director's timestamp and targets name this device; the timestamp's signed `issued_at` may move `now` forward,
+2. The director's files are for this device, and say so: one camera's snapshot, served to another, would bind the
+   other to versions that its own director never reaches. The timestamp's signed `issued_at` may move `now` forward,
    never back, and never past the expiry of the director's offline-signed root.
 3. The director's targets delegate nothing and name at most one target. None, or the running version: nothing to do.
 4. The assigned release is for this model and hardware revision, not below the rollback index, and not older than what
@@ -188,7 +189,8 @@ class Check:
             self._request = None
 
     def _repository(self, name: str) -> Repository:
-        return Repository(name, dict(self._stored[name]), self._verify, self._keeper(name))
+        admit = self._for_this_device if name == "director" else None
+        return Repository(name, dict(self._stored[name]), self._verify, self._keeper(name), admit=admit)
 
     def _keeper(self, name: str) -> "Keep":
         def keep(role: str, body: bytes) -> None:
@@ -262,8 +264,7 @@ class Check:
         return self._assigned(targets)
 
     def _moved(self, timestamp: tuf.Metadata) -> int:
-        """`now`, moved forward by the director's signed time; also refuses a timestamp made for another device."""
-        self._for_this_device(timestamp)
+        """`now`, moved forward by the director's signed time."""
         issued_at = utc.parse(fields.text(timestamp.signed, ISSUED_AT))
         if issued_at >= timestamp.expires_at:
             raise FormatError("the director's timestamp was issued after its expiry")
@@ -289,12 +290,14 @@ class Check:
         self._now = max(self._time.wall_at, self.floor_reset_to)
 
     def _for_this_device(self, metadata: tuf.Metadata) -> None:
+        """Rule 2. Version 0.1 of the server did not say so in snapshots."""
+        if metadata.role == "snapshot" and DEVICE not in metadata.signed:
+            return
         if fields.text(metadata.signed, DEVICE) != self._device.id:
             raise WrongDevice("director " + metadata.role + " was made for another device")
 
     def _assigned(self, targets: tuf.Metadata) -> "tuf.Target | None":
         """The target that the director assigns, if it is news and fits this device (rules 2 to 4)."""
-        self._for_this_device(targets)
         if tuf.has_delegations(targets):
             raise FormatError("director targets may not delegate")
         listed = list(tuf.targets_files(targets))

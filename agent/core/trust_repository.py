@@ -71,6 +71,8 @@ class Repository:
         verify: called with key, signature and message; returns, or raises SignatureError.
         keep: called with role and body of whatever was verified; an empty body means that the stored file must go.
         read_key: which keys are supported.
+        admit: called with validly signed timestamp, snapshot and targets files; raises for what is not meant for us.
+            What it refuses is never kept, and what is stored counts only while it is admitted.
 
     Attributes:
         root: the trusted root.
@@ -87,11 +89,13 @@ class Repository:
         verify: "VerifySignature",
         keep: "Keep",
         read_key: "tuf.ReadKey" = tuf.read_p256_key,
+        admit: "Callable[[tuf.Metadata], None] | None" = None,
     ) -> None:
         self.name = name
         self.read_key = read_key
         self._verify = verify
         self._keep = keep
+        self._admit = admit or _everything
         self._retired: "dict[str, set[str]]" = {role: set() for role in tuf.ROLES}
         self.rotated: "set[str]" = set()
         self._stored = dict(stored)
@@ -125,6 +129,9 @@ class Repository:
                 tuf.snapshot_meta(metadata)
             elif kind == "snapshot":
                 tuf.targets_metas(metadata)
+            else:
+                tuf.targets_files(metadata)
+            self._admit(metadata)
         except (FormatError, TrustError):
             return None
         return metadata
@@ -216,6 +223,7 @@ class Repository:
         new = tuf.parse(body, "timestamp", MAX_TIMESTAMP_BYTES)
         self.verify_role(new, self.root)
         named = tuf.snapshot_meta(new)
+        self._admit(new)
         self._not_older(new, "timestamp", self.old_timestamp)
         if self.old_timestamp is not None:
             self._meta_not_older("snapshot.json", named, tuf.snapshot_meta(self.old_timestamp))
@@ -259,6 +267,7 @@ class Repository:
         self._same_version(new, "snapshot", named)
         self._not_older(new, "snapshot", self.old_snapshot)
         metas = tuf.targets_metas(new)
+        self._admit(new)
         if self.old_snapshot is not None:
             old_metas = tuf.targets_metas(self.old_snapshot)
             for name in old_metas:
@@ -313,6 +322,8 @@ class Repository:
         self._matches(body, named, role)
         new = tuf.parse(body, "targets", MAX_TARGETS_BYTES)
         self._verify_by(new, role, allowed, keys)
+        tuf.targets_files(new)
+        self._admit(new)
         self._same_version(new, role, named)
         self._not_older(new, role, old)
         self._check_expiry(new, role, now)
@@ -386,6 +397,10 @@ class Repository:
             raise MixAndMatch(self.name + " " + role + " has another length than announced")
         if named.sha256 is not None and sha256(body).digest() != named.sha256:
             raise MixAndMatch(self.name + " " + role + " has another hash than announced")
+
+
+def _everything(metadata: "tuf.Metadata") -> None:
+    """Admits all that is signed: who makes repositories for everybody does not say for whom."""
 
 
 def check_length(request: Request, body: bytes) -> None:

@@ -263,7 +263,8 @@ class Operator:
             "x-camward-issued-at": utc.render(now_s),
             "x-camward-device": self.device_id,
         }
-        self.director.extra["targets"] = {"x-camward-device": self.device_id}
+        for role in ("snapshot", "targets"):
+            self.director.extra[role] = {"x-camward-device": self.device_id}
 
     def receipt(self, nonce: str, now_s: int) -> bytes:
         """The time receipt for the device."""

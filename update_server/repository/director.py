@@ -140,6 +140,7 @@ class Director:
         role = metadata.targets(files, versions[0], expires_at, extra)
         targets = metadata.sign(role, self.online.for_role(root, "targets"))
         pinned = metadata.snapshot(versions[0], targets, versions[1], expires_at)
+        pinned.unrecognized_fields[metadata.DEVICE] = device_id
         snapshot = metadata.sign(pinned, self.online.for_role(root, "snapshot"))
         stamp = self._sign_stamp(root, device_id, versions[1], versions[2], now)
         return Published(versions[0], targets, versions[1], snapshot, versions[2], stamp)

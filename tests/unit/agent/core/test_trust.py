@@ -4,11 +4,13 @@ import copy
 from typing import Any
 
 import pytest
-from tuf.api.metadata import Delegations
+from securesystemslib.signer import Signer
+from tuf.api.metadata import Delegations, Signed
 
 from agent.core import trust
 from agent.core.clock import Time
 from agent.core.trust import Check, Request
+from agent.formats import canonical_json, json
 from agent.formats.errors import FormatError, Rejected, Unavailable
 from tests.repositories import (
     DEVICE,
@@ -139,14 +141,80 @@ def test_director_target_without_sha256(world: World) -> None:
     refused(world, "format")
 
 
-@pytest.mark.parametrize("role", ["timestamp", "targets"])
+ROLES = ["timestamp", "snapshot", "targets"]
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_metadata_for_another_device(world: World, role: str) -> None:
     world.run()
     signed = getattr(world.director, role)
     signed.unrecognized_fields["x-camward-device"] = "b" * 26
     world.director.next()
     refused(world, "wrong_device")
-    assert ("director/timestamp" in world.events) == (role == "targets")
+    assert world.events == [f"director/{accepted}" for accepted in ROLES[: ROLES.index(role)]]
+
+
+@pytest.mark.parametrize("role", ["timestamp", "targets"])
+def test_metadata_for_no_device(world: World, role: str) -> None:
+    del getattr(world.director, role).unrecognized_fields["x-camward-device"]
+    world.director.next()
+    refused(world, "format")
+    assert f"director/{role}" not in world.events
+
+
+def test_snapshot_of_a_server_that_did_not_name_devices_in_them(world: World) -> None:
+    del world.director.snapshot.unrecognized_fields["x-camward-device"]
+    made = world.offer(make_release())
+    assert world.run().outcome == made
+
+
+def test_snapshot_of_another_device_binds_nobody(world: World) -> None:
+    """The same key signs every camera's snapshots, and a timestamp names them by version alone."""
+    made = world.offer(make_release())
+    director = world.director
+    director.timestamp.snapshot_meta.hashes = director.timestamp.snapshot_meta.length = None
+    director.publish_timestamp()
+    honest = director.files["2.snapshot.json"]
+    other = copy.deepcopy(director.snapshot)
+    other.unrecognized_fields["x-camward-device"] = "b" * 26
+    other.meta["targets.json"].version = 1000
+    director.files["2.snapshot.json"] = director.sign("snapshot", other)
+    refused(world, "wrong_device")
+    assert "director/snapshot" not in world.events
+    world.stored["director"]["snapshot"] = director.files["2.snapshot.json"]  # as an older agent would have kept it
+    director.files["2.snapshot.json"] = honest
+    assert world.run().outcome == made
+
+
+@pytest.mark.parametrize("name", ["image", "director"])
+def test_targets_file_without_targets_is_never_kept(world: World, name: str) -> None:
+    made = world.offer(make_release())
+    repository = world.repository(name)
+    repository.targets.version += 1
+    repository.snapshot.version += 1
+    repository.timestamp.version += 1
+    honest = repository.sign
+
+    def odd(role: str, signed: Signed, extra: tuple[Signer, ...] = ()) -> bytes:
+        body = honest(role, signed, extra)
+        return without_targets(body, repository.signers["targets"]) if role == "targets" else body
+
+    repository.sign = odd  # type: ignore[method-assign]
+    repository.publish()
+    refused(world, "format")
+    assert f"{name}/targets" not in world.events
+    world.stored[name]["targets"] = repository.files[f"{repository.targets.version}.targets.json"]
+    repository.sign = honest  # type: ignore[method-assign]
+    repository.next()
+    assert world.run().outcome == made
+
+
+def without_targets(body: bytes, signers: list[Signer]) -> bytes:
+    """A targets file whose `targets` is no object, signed all the same."""
+    signed = json.parse_object(body, 10**6)["signed"] | {"targets": []}
+    message = canonical_json.encode(signed)
+    signatures = [{"keyid": signer.public_key.keyid, "sig": signer.sign(message).signature} for signer in signers]
+    return json.dump({"signed": signed, "signatures": signatures})
 
 
 @pytest.mark.parametrize(
