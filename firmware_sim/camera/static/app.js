@@ -9,6 +9,7 @@ const find = (id) => document.getElementById(id);
 const RULES_AFTER_MS = 250;
 const PICTURE_EVERY_MS = 1000;
 const DEVICE_EVERY_MS = 5000;
+const COME_BACK_EVERY_MS = 5000;
 
 async function ask(method, path, body) {
   const options = { method, headers: {}, credentials: "same-origin", cache: "no-store" };
@@ -131,6 +132,44 @@ onSubmit(find("enrol"), async (form) => {
   notice(form, texts.enrol_started, "good");
 });
 
+// What cannot be undone: the box ticked, the password given once more. Then the camera restarts.
+function onConfirmed(form, send) {
+  onSubmit(form, async () => {
+    if (!form.sure.checked) return notice(form, texts.sure_first, "bad");
+    const reply = await send();
+    form.password.value = "";
+    if (!reply.ok) return refuse(form, reply);
+    form.reset();
+  });
+}
+
+function comeBack(form) {
+  notice(form, texts.restarting, "busy");
+  const again = async () => {
+    const reply = await ask("GET", "/api/state");
+    if (reply.ok) location.assign("/");
+    else setTimeout(again, COME_BACK_EVERY_MS);
+  };
+  setTimeout(again, COME_BACK_EVERY_MS);
+}
+
+for (const name of ["disown", "erase"]) {
+  const form = find(name);
+  onConfirmed(form, async () => {
+    const reply = await ask("POST", "/api/" + name, { password: form.password.value });
+    if (reply.ok) comeBack(form);
+    return reply;
+  });
+}
+
+onConfirmed(find("transfer"), async () => {
+  const form = find("transfer");
+  const body = { password: form.password.value, token: form.token.value.trim() };
+  const reply = await ask("POST", "/api/transfer", body);
+  if (reply.ok) notice(form, texts.transfer_started, "good");
+  return reply;
+});
+
 onSubmit(find("change"), async (form) => {
   if (form.password.value !== form.again.value) return notice(form, texts.passwords_differ, "bad");
   notice(form, texts.working, "busy");
@@ -154,6 +193,7 @@ const facts = {
     return [texts["phase_" + update.phase] || update.phase, update.to, progress].filter(Boolean).join(" ");
   },
   last_result: (device) => (device.update || {}).last_result,
+  enrolment: (device) => (device.transfer || {}).problem || (device.enrolment || {}).problem,
   server: (device) => [device.operator, device.server].filter(Boolean).join(", ") || texts.server_none,
 };
 
@@ -161,6 +201,8 @@ async function refreshDevice() {
   const reply = await ask("GET", "/api/device");
   if (reply.code === "signed_out") return location.assign("/");
   if (!reply.ok) return;
+  const phase = (reply.enrolment || {}).phase || "none";
+  for (const form of document.querySelectorAll("[data-when]")) form.hidden = !form.dataset.when.split(" ").includes(phase);
   for (const place of document.querySelectorAll("[data-fact]")) {
     const name = place.dataset.fact;
     place.textContent = flat(facts[name] ? facts[name](reply) : reply[name]);

@@ -96,7 +96,10 @@ class WebApp:
             ("POST", "/api/logout"): Route(self._sign_out),
             ("GET", "/api/device"): Route(self._device),
             ("GET", "/api/evidence"): Route(self._evidence),
-            ("POST", "/api/enrol"): Route(self._enrol),
+            ("POST", "/api/enrol"): Route(self._task("enrol", "token")),
+            ("POST", "/api/disown"): Route(self._task("disown", "password")),
+            ("POST", "/api/transfer"): Route(self._task("transfer", "password", "token")),
+            ("POST", "/api/erase"): Route(self._task("erase", "password")),
             ("POST", "/api/change-password"): Route(self._change_password),
             # ONVIF refuses by SOAP faults, so it asks for the state itself.
             ("POST", "/onvif/device_service"): Route(onvif, unclaimed=True, asks_state=False),
@@ -237,14 +240,19 @@ class WebApp:
             return refusal("unavailable")
         return Response(200, data, "application/json; charset=utf-8", PAGE_HEADERS)
 
-    def _enrol(self, request: Request) -> Response:
-        fields = _json_fields(request, "token")
-        if fields is None:
-            return refusal("bad_request")
-        reply = self._with_grant(request, "enrol", token=fields["token"])
-        if isinstance(reply, Response):
-            return reply
-        return json_response({"ok": True, "task": reply.text("task")}, 202)
+    def _task(self, op: str, *names: str) -> Answer:
+        """What a session begins and does not wait for; `names`: the members of its request."""
+
+        def answer(request: Request) -> Response:
+            fields = _json_fields(request, *names)
+            if fields is None:
+                return refusal("bad_request")
+            reply = self._with_grant(request, op, wrong="denied" if "password" in names else "forbidden", **fields)
+            if isinstance(reply, Response):
+                return reply
+            return json_response({"ok": True, "task": reply.text("task")}, 202)
+
+        return answer
 
     def _change_password(self, request: Request) -> Response:
         fields = _json_fields(request, "old", "new")
@@ -290,15 +298,18 @@ class WebApp:
             return None
         return session
 
-    def _with_grant(self, request: Request, op: str, **fields: object) -> Reply | Response:
-        """Ask in the name of the session; a refusal comes back as the response to give."""
+    def _with_grant(self, request: Request, op: str, wrong: str = "forbidden", **fields: object) -> Reply | Response:
+        """Ask in the name of the session; a refusal comes back as the response to give.
+
+        `wrong`: what a denial means; where a password was sent along, that it may have been wrong.
+        """
         session = self._session(request)
         if session is None:
             return refusal("signed_out")
         reply = self._login.ask("web", op, request.source, grant=session.grant, **fields)
         if reply.ok:
             return reply
-        return refusal("forbidden" if reply.code == "denied" else reply.code, reply)
+        return refusal(wrong if reply.code == "denied" else reply.code, reply)
 
 
 def _language(request: Request) -> Language:

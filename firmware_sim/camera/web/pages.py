@@ -15,6 +15,7 @@ _SCRIPT_TEXTS = (
     "working", "basis_measured", "basis_declared", "basis_not_assessed", "phase_idle", "phase_checking",
     "phase_reading_tree", "phase_installing", "phase_reading_back", "phase_arming", "phase_armed", "phase_trial",
     "phase_committing", "phase_committed", "phase_rolling_back", "phase_rolled_back", "evidence_basis",
+    "sure_first", "restarting", "transfer_started",
     "error_denied", "error_wait", "error_unclaimed", "error_locked", "error_bad_request", "error_policy", "error_busy",
     "error_unavailable", "error_signed_out", "error_forbidden", "error_network",
 )  # fmt: skip
@@ -99,7 +100,18 @@ def home_page(language: Language, user: str, role: str) -> str:
     """
     facts = "".join(
         f"<div><dt>{say(name, language)}</dt><dd data-fact='{name}'>–</dd></div>"
-        for name in ("model", "serial", "hardware", "version", "slot", "update", "last_result", "server", "link")
+        for name in (
+            "model",
+            "serial",
+            "hardware",
+            "version",
+            "slot",
+            "update",
+            "last_result",
+            "server",
+            "enrolment",
+            "link",
+        )
     )
     live = (
         f'<section class="card live"><h2>{say("live_title", language)}</h2>'
@@ -107,14 +119,6 @@ def home_page(language: Language, user: str, role: str) -> str:
         f'alt="{say("live_alt", language)}"><p id="picture-note" role="status"></p></div></section>'
     )
     device = f'<section class="card"><h2>{say("device_title", language)}</h2><dl class="facts">{facts}</dl></section>'
-    enrol = (
-        f'<form id="enrol" class="card" novalidate><h2>{say("enrol_title", language)}</h2>'
-        f"<p>{say('enrol_lead', language)}</p>"
-        f'<label for="token">{say("token", language)}</label>'
-        '<textarea id="token" name="token" rows="3" spellcheck="false" class="mono" autocomplete="off"></textarea>'
-        + _submit("enrol_button", language)
-        + "</form>"
-    )
     change = (
         f'<form id="change" class="card" novalidate><h2>{say("change_title", language)}</h2>'
         f'<input type="hidden" name="user" id="user" autocomplete="username" value="{escape(user)}">'
@@ -135,8 +139,41 @@ def home_page(language: Language, user: str, role: str) -> str:
         f'<p class="person">{say("signed_in_as", language)} <strong>{escape(user)}</strong></p>'
         f'<button type="button" id="sign-out" class="quiet">{say("sign_out_button", language)}</button>'
     )
-    parts = [live, device, *([enrol] if role == "administrator" else []), change, evidence]
+    owner = _ownership(language) if role == "administrator" else []
+    parts = [live, device, *owner, change, evidence, *([_erase(language)] if role == "administrator" else [])]
     return _page(language, "live_title", "home", f'<div class="grid">{"".join(parts)}</div>', person)
+
+
+def _ownership(language: Language) -> list[str]:
+    """The forms about the operator; app.js shows those that fit the phase of the enrolment."""
+    token = (
+        '<label for="{0}token">' + say("token", language) + '</label><textarea id="{0}token" name="token" rows="3" '
+        'spellcheck="false" class="mono" autocomplete="off"></textarea>'
+    )
+    enrol = (
+        f'<form id="enrol" class="card" data-when="none certifying" novalidate><h2>{say("enrol_title", language)}</h2>'
+        f"<p>{say('enrol_lead', language)}</p>" + token.format("") + _submit("enrol_button", language) + "</form>"
+    )
+    transfer = _confirmed(language, "transfer", "enrolled", token.format("transfer-"))
+    disown = _confirmed(language, "disown", "certifying owning introducing enrolled")
+    return [enrol, transfer, disown]
+
+
+def _erase(language: Language) -> str:
+    return _confirmed(language, "erase", "")
+
+
+def _confirmed(language: Language, name: str, when: str, more: str = "") -> str:
+    """A form for what cannot be undone: a box to tick, and the password once more."""
+    shown = f' data-when="{when}" hidden' if when else ""
+    return (
+        f'<form id="{name}" class="card"{shown} novalidate><h2>{say(f"{name}_title", language)}</h2>'
+        f"<p>{say(f'{name}_lead', language)}</p>{more}"
+        f'<label for="{name}-password">{say("password_confirm", language)}</label>'
+        f'<input id="{name}-password" name="password" required {_OLD_ENTRY}>'
+        f'<label class="check"><input type="checkbox" id="{name}-sure" name="sure"> '
+        f"{say(f'{name}_sure', language)}</label>" + _submit(f"{name}_button", language) + "</form>"
+    )
 
 
 def _page(language: Language, title: str, name: str, body: str, person: str = "") -> str:

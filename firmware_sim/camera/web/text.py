@@ -65,6 +65,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "last_result": ("Last update", "前回の更新結果"),
     "server": ("Update server", "更新サーバー"),
     "server_none": ("not enrolled", "未登録"),
+    "enrolment": ("Last problem with the enrolment", "登録で最後に起きた問題"),
     "link": ("Connection to the server", "サーバーとの接続"),
     "phase_idle": ("waiting", "待機中"),
     "phase_checking": ("looking for updates", "更新を確認中"),
@@ -86,6 +87,47 @@ TEXTS: dict[str, tuple[str, str]] = {
     "token": ("Enrolment token", "登録トークン"),
     "enrol_button": ("Enrol", "登録する"),
     "enrol_started": ("Enrolment has started.", "登録を開始しました。"),
+    "sure_first": ("Please tick the box first.", "先にチェックを入れてください。"),
+    "password_confirm": ("Your password, to confirm", "確認のため、あなたのパスワード"),
+    "restarting": (
+        "Done. The camera restarts now, which takes a minute. If this page does not come back, open it again.",
+        "受け付けました。カメラが再起動します（1分ほど）。画面が戻らない場合は、開き直してください。",
+    ),
+    "transfer_title": ("Move to another operator", "別の運用者への移管"),
+    "transfer_lead": (
+        "Paste the token of the next operator. The camera stays with the present one until the next has accepted it, "
+        "and then restarts. Users and passwords stay.",
+        "次の運用者のトークンを貼り付けてください。次の運用者が受け入れるまでは現在の運用者のままで、その後カメラが"
+        "再起動します。ユーザーとパスワードは変わりません。",
+    ),
+    "transfer_sure": (
+        "I want this camera to obey the next operator.",
+        "このカメラを次の運用者の管理下に移すことに同意します。",
+    ),
+    "transfer_button": ("Move the camera", "移管する"),
+    "transfer_started": (
+        "The transfer has started. The camera restarts once the next operator has accepted it.",
+        "移管を開始しました。次の運用者が受け入れると、カメラが再起動します。",
+    ),
+    "disown_title": ("Leave the operator", "運用者からの離脱"),
+    "disown_lead": (
+        "The camera forgets its operator, who can no longer update it or see its reports. Users and passwords stay.",
+        "カメラは運用者の情報を消去します。運用者は更新も報告の確認もできなくなります。ユーザーとパスワードは変わりません。",
+    ),
+    "disown_sure": ("I want this camera to have no operator.", "このカメラを運用者なしの状態にすることに同意します。"),
+    "disown_button": ("Leave the operator", "離脱する"),
+    "erase_title": ("Erase this camera", "カメラの初期化"),
+    "erase_lead": (
+        "Before you sell it or throw it away: users, passwords, operator, reports, pictures and settings are erased. "
+        "The firmware and its protection against older versions stay. The code on the label claims the camera again.",
+        "譲渡や廃棄の前に実行してください。ユーザー、パスワード、運用者、報告、映像、設定をすべて消去します。"
+        "ファームウェアと旧バージョンへの書き戻し防止は維持されます。ラベルのコードがあれば、再び初期設定できます。",
+    ),
+    "erase_sure": (
+        "I want everything of mine to be erased. It cannot be undone.",
+        "すべて消去し、元に戻せないことに同意します。",
+    ),
+    "erase_button": ("Erase the camera", "初期化する"),
     "change_title": ("Change password", "パスワードの変更"),
     "change_button": ("Change password", "変更する"),
     "change_done": (

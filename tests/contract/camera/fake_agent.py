@@ -29,6 +29,7 @@ class FakeAgent:
         garble: when set, this is sent in place of every answer.
         refuse_with: when set, every login, digest and claim is refused with this code.
         asked: every request, in order, as (service, request).
+        phase: of the enrolment, as the device's status tells it.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -38,6 +39,7 @@ class FakeAgent:
         self.refuse_with: dict[str, object] | None = None
         self.asked: list[tuple[str, dict[str, object]]] = []
         self.nonces: set[str] = set()
+        self.phase = "none"
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
         self._login_dir = login_dir
@@ -164,11 +166,35 @@ class FakeAgent:
         allowed = self._administrator(service, request)
         return {"ok": True, "task": "started"} if allowed else {"ok": False, "code": "denied"}
 
+    def _disown_op(self, service: str, request: dict) -> dict:
+        reply = self._confirmed(service, request)
+        if reply["ok"]:
+            self.phase = "none"
+        return reply
+
+    def _transfer_op(self, service: str, request: dict) -> dict:
+        return self._confirmed(service, request)
+
+    def _erase_op(self, service: str, request: dict) -> dict:
+        reply = self._confirmed(service, request)
+        if reply["ok"]:
+            self.state, self.phase, self.users = "unclaimed", "none", {}
+            self.forget_grants()
+        return reply
+
+    def _confirmed(self, service: str, request: dict) -> dict:
+        user = self._grants.get(str(request.get("grant")), ("", ""))[1]
+        if not self._administrator(service, request) or self.users[user][1] != request["password"]:
+            return {"ok": False, "code": "denied"}
+        return {"ok": True, "task": "started"}
+
     def _device_op(self, service: str, request: dict) -> dict:
         if request.get("grant") not in self._grants:
             return {"ok": False, "code": "denied"}
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
-        return {"ok": True, **facts, "server": "", "update": {"phase": "idle", "last_result": ""}}
+        enrolment = {"phase": self.phase, "problem": ""}
+        update = {"phase": "idle", "last_result": ""}
+        return {"ok": True, **facts, "server": "", "enrolment": enrolment, "update": update}
 
     def _evidence_op(self, service: str, request: dict) -> dict:
         if request.get("grant") not in self._grants:

@@ -13,7 +13,10 @@ CLAIM = {"code": "abcd-efgh-jklm-npqr", "user": USER, "password": PASSWORD}
 LOGIN = {"user": USER, "password": PASSWORD}
 
 CLOSED_PATHS = ("/snapshot.jpg", "/api/device", "/api/evidence", "/nothing", "/onvif", "/api/users")
-CLOSED_POSTS = ("/api/login", "/api/logout", "/api/enrol", "/api/change-password", "/nothing")
+CLOSED_POSTS = (
+    "/api/login", "/api/logout", "/api/enrol", "/api/change-password", "/api/disown", "/api/transfer", "/api/erase",
+    "/nothing",
+)  # fmt: skip
 
 
 def signed_in(camera: CameraProcess) -> Browser:
@@ -275,3 +278,51 @@ def test_every_static_file_is_served_and_nothing_around_it(claimed: CameraProces
     head = browser.send("HEAD", "/static/app.js")
     assert (head.status, head.body) == (200, b"")
     assert browser.send("DELETE", "/").status == 404
+
+
+LEAVING = {
+    "/api/disown": {"password": PASSWORD},
+    "/api/transfer": {"password": PASSWORD, "token": "camward1.abc"},
+    "/api/erase": {"password": PASSWORD},
+}
+
+
+@pytest.mark.parametrize("path", LEAVING)
+def test_an_administrator_leaves_with_the_password_given_once_more(
+    claimed: CameraProcess, agent: FakeAgent, path: str
+) -> None:
+    body, op = LEAVING[path], path.rpartition("/")[2]
+    browser = signed_in(claimed)
+    for wrong in ("", "admin", PASSWORD[:-1]):
+        reply = browser.post(path, {**body, "password": wrong})
+        assert (reply.status, reply.json["code"]) == (401, "denied")
+    for missing in body:
+        reply = browser.post(path, {name: text for name, text in body.items() if name != missing})
+        assert (reply.status, reply.json["code"]) == (400, "bad_request")
+    assert agent.state == "claimed"
+    reply = browser.post(path, body)
+    assert (reply.status, reply.json) == (202, {"ok": True, "task": "started"})
+    service, asked = agent.asked[-1]
+    assert (service, asked["op"], asked["password"]) == ("web", op, PASSWORD)
+    assert asked.get("token") == body.get("token")
+    assert agent.state == ("unclaimed" if op == "erase" else "claimed")
+
+
+@pytest.mark.parametrize("path", LEAVING)
+def test_nobody_else_leaves(claimed: CameraProcess, agent: FakeAgent, path: str) -> None:
+    """Signed out, a viewer with the right password, another site, a form: refused."""
+    stranger = Browser(claimed).post(path, LEAVING[path])
+    assert (stranger.status, stranger.json["code"]) == (401, "signed_out")
+    agent.users["guest"] = ("viewer", "a guest with a long name")
+    guest = Browser(claimed)
+    assert guest.post("/api/login", {"user": "guest", "password": "a guest with a long name"}).status == 200
+    assert guest.post(path, {**LEAVING[path], "password": "a guest with a long name"}).json["code"] == "denied"
+    assert 'id="erase"' not in guest.get("/").text
+    owner = signed_in(claimed)
+    assert 'id="erase"' in owner.get("/").text
+    assert owner.post(path, LEAVING[path], Origin="https://evil.test").status == 403
+    assert agent.state == "claimed"
+    done = [asked for _, asked in agent.asked if asked["op"] == path.rpartition("/")[2]]
+    assert [asked["password"] for asked in done] == ["a guest with a long name"], (
+        "more than the guest's try came through"
+    )
