@@ -113,9 +113,9 @@ def prepare(
     if repository not in REPOSITORIES:
         raise BadInput(f"{repository!r} is no repository.", "Use image or director.")
     changes = Changes(
-        add=[(role, signers.read_public_key(Path(file))) for role, file in _pairs(add)],
-        remove=_pairs(remove),
-        online=[*(Changes.all_online(repository) if new_online else ()), *_pairs(online)],
+        add=tuple((role, signers.read_public_key(Path(file))) for role, file in _pairs(add)),
+        remove=tuple(_pairs(remove)),
+        online=(*(Changes.all_online(repository) if new_online else ()), *_pairs(online)),
         thresholds={role: _number(number) for role, number in _pairs(threshold)},
         valid_s=valid_days * DAY_S,
     )
