@@ -3,12 +3,14 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 PUBLIC = 0o644
 SECRET = 0o600
+
+Write = Callable[[Path, bytes], None]  # `write_atomic`, or what a test puts in its place to cut the power
 
 
 def write_atomic(path: Path, body: bytes, mode: int = PUBLIC) -> None:

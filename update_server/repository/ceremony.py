@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import Metadata, Root, Targets
 from tuf.api.serialization import DeserializationError
@@ -211,7 +210,7 @@ def _collect(into: Document, source: Document, where: str) -> None:
             continue
         try:
             keys[keyid].verify_signature(signature, into.metadata.signed_bytes)
-        except VerificationError:
+        except metadata.NOT_VERIFIED:
             raise BadInput(f"{where}: the signature of key {keyid[:16]} is invalid.", "Sign it again.") from None
         into.metadata.signatures[keyid] = signature
 

@@ -13,7 +13,7 @@ from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import Root, Snapshot, TargetFile, Targets, Timestamp
 
 from update_server.errors import Misconfigured
-from update_server.files import locked, write_atomic
+from update_server.files import Write, locked, write_atomic
 from update_server.repository import metadata, signers, verifier
 from update_server.repository.online import Online
 from update_server.repository.quorum import Quorum
@@ -59,9 +59,10 @@ class Lifetimes:
 class ImageRepository:
     """Reads and publishes the repository in `folder`; `keys` is the online keys' folder. Writers hold `lock()`."""
 
-    def __init__(self, folder: Path, keys: Path, lifetimes: Lifetimes) -> None:
+    def __init__(self, folder: Path, keys: Path, lifetimes: Lifetimes, write: Write = write_atomic) -> None:
         self.folder = folder
-        self.roots = Roots(folder, "image")
+        self._write = write
+        self.roots = Roots(folder, "image", write)
         self.online = Online(keys)
         self._lifetimes = lifetimes
 
@@ -151,11 +152,11 @@ class ImageRepository:
         roots = chain + ([new_root] if new_root else [])
         verifier.verify("image", roots, state.files(), now, self._seen())
         targets, *rest = state.files().items()
-        write_atomic(self.folder / targets[0], targets[1])
+        self._write(self.folder / targets[0], targets[1])
         if new_root:
             self.roots.publish(len(roots), new_root)
         for name, body in rest:
-            write_atomic(self.folder / name, body)
+            self._write(self.folder / name, body)
 
     def resign(self, now: int) -> bool:
         """Sign timestamp (and snapshot) again when less than half of their life is left. True if something was.

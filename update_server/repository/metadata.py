@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from securesystemslib.exceptions import VerificationError
+from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
 from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import (
     TOP_LEVEL_ROLE_NAMES,
@@ -31,6 +31,7 @@ SPEC = "1.0.31"
 SANE_VERSIONS = tuf.MAX_VERSION // 2  # no honest server gets there: one version a second for 34 years
 ISSUED_AT, DEVICE = "x-camward-issued-at", "x-camward-device"
 ALLOW_OLDER = "x-camward-allow-older"  # true in a director's targets: the camera may go back within the epoch
+NOT_VERIFIED = (UnverifiedSignatureError, VerificationError)  # what a bad signature or key raises
 _SERIALIZER = JSONSerializer(compact=True)
 
 
@@ -106,7 +107,7 @@ def signatures(root: Root, role: str, metadata: Metadata[Any]) -> set[str]:
             continue
         try:
             root.keys[keyid].verify_signature(signature, message)
-        except VerificationError:
+        except NOT_VERIFIED:
             continue
         found.add(keyid)
     return found

@@ -5,15 +5,16 @@ from pathlib import Path
 from tuf.api.metadata import Root
 
 from update_server.errors import Misconfigured, NotFound
-from update_server.files import write_atomic
+from update_server.files import Write, write_atomic
 from update_server.repository import metadata
 
 
 class Roots:
     """The roots in `folder`; `name` is "image" or "director". Sees at once what another process publishes."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, write: Write = write_atomic) -> None:
         self._folder = folder
+        self._write = write
         self.name = name
         self._newest: Root | None = None
 
@@ -61,7 +62,7 @@ class Roots:
         Raises:
             OSError: it cannot be written.
         """
-        write_atomic(self._path(version), body)
+        self._write(self._path(version), body)
 
     def _path(self, version: int) -> Path:
         return self._folder / f"{version}.root.json"

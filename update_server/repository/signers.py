@@ -16,7 +16,7 @@ from typing import Self
 from urllib.parse import urlparse
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from securesystemslib.exceptions import UnsupportedAlgorithmError, UnsupportedLibraryError, VerificationError
+from securesystemslib.exceptions import UnsupportedAlgorithmError, UnsupportedLibraryError
 from securesystemslib.signer import (
     AWSSigner,
     AzureSigner,
@@ -31,7 +31,7 @@ from securesystemslib.signer import (
 
 from update_server.errors import Misconfigured, SigningFailed
 from update_server.keyfiles import new_key, parse_public, read_key, read_public, write_key
-from update_server.repository import tokens
+from update_server.repository import metadata, tokens
 
 PLAIN, ENCRYPTED = "file", "encrypted-file"
 KEY_TYPE, KEY_SCHEME = "ecdsa", "ecdsa-sha2-nistp256"
@@ -114,7 +114,7 @@ class CheckedSigner(Signer):
         signature = Signature(self._public.keyid, made.signature)
         try:
             self._public.verify_signature(signature, payload)
-        except VerificationError:
+        except metadata.NOT_VERIFIED:
             raise SigningFailed(f"{self._where} signs with another key than expected.", "Correct its URI.") from None
         return signature
 
