@@ -22,28 +22,36 @@ class _DatedSocket(ssl.SSLSocket):
     """Refuses a chain by its dates at the end of the handshake."""
 
     def do_handshake(self, block: bool = False) -> None:
-        """As `ssl.SSLSocket.do_handshake`.
+        """As `ssl.SSLSocket.do_handshake`; the connection is closed when it is refused.
 
         Raises:
             DatesRefused: the dates of a certificate in the verified chain do not fit.
         """
         super().do_handshake(block)
-        context = self.context
-        if not isinstance(context, _DatedContext):
-            raise DatesRefused("the connection has lost its context")
-        wanted = context.dates()
-        chain = _verified_chain(self)
-        if not chain:
-            raise DatesRefused("the connection has no verified chain")  # a resumed session, say: we never resume
-        for der in chain:
-            try:
-                found = certificates.validity(der)
-            except FormatError as error:
-                raise DatesRefused(error.detail) from error
-            if found.not_before_at > wanted.begun_by:
-                raise DatesRefused("a certificate is not valid yet")
-            if found.not_after_at < wanted.valid_at:
-                raise DatesRefused("a certificate has expired")
+        try:
+            _judge(self)
+        except DatesRefused:
+            self.close()
+            raise
+
+
+def _judge(connection: ssl.SSLSocket) -> None:
+    context = connection.context
+    if not isinstance(context, _DatedContext):
+        raise DatesRefused("the connection has lost its context")
+    wanted = context.dates()
+    chain = _verified_chain(connection)
+    if not chain:
+        raise DatesRefused("the connection has no verified chain")  # a resumed session, say: we never resume
+    for der in chain:
+        try:
+            found = certificates.validity(der)
+        except FormatError as error:
+            raise DatesRefused(error.detail) from error
+        if found.not_before_at > wanted.begun_by:
+            raise DatesRefused("a certificate is not valid yet")
+        if found.not_after_at < wanted.valid_at:
+            raise DatesRefused("a certificate has expired")
 
 
 class _DatedContext(ssl.SSLContext):
