@@ -4,8 +4,8 @@ Every byte comes through a `_Wire`, which knows a deadline for the whole exchang
 So whatever `http.client` loops over up there (interim answers, header lines, chunks, trailers) ends down here.
 
 Nothing is followed, decoded or remembered: no redirects, no compression (it is never asked for, and refused), no
-cookies, no proxies. A body of unclear length is refused; one that ends with the connection is taken, since whoever
-uses it checks its signature or hash anyway.
+cookies, no proxies. A body of unclear length is refused; one that is said to end with the connection is taken, since
+whoever uses it checks its signature or hash anyway.
 """
 
 import http.client
@@ -195,6 +195,7 @@ class HttpServer:
         raise last or OSError("the name has no address")
 
 
+_HTTP_1_0 = 10  # as http.client has it
 _SUCCESS = frozenset({http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT})
 
 
@@ -300,6 +301,9 @@ def _refuse_unclear(response: http.client.HTTPResponse) -> None:
         raise Unavailable("the answer is compressed, which nobody asked for")
     if len(lengths) + len(codings) > 1 or any(coding.strip().lower() != "chunked" for coding in codings):
         raise Unavailable("the answer's length is unclear")
+    ends_with_connection = response.version == _HTTP_1_0 or "close" in headers.get("Connection", "").lower()
+    if response.length is None and not response.chunked and not lengths and not ends_with_connection:
+        raise Unavailable("the answer's length is not named")
     if any(not (text.isascii() and text.isdigit() and len(text) <= MAX_LENGTH_DIGITS) for text in lengths):
         raise Unavailable("the answer's length is no number")
 
