@@ -16,7 +16,7 @@ from firmware_sim.image.provision import provision as provision_device
 from firmware_sim.image.relock import relock_model
 from firmware_sim.image.store import default_store
 from firmware_sim.image.tools import micropython as micropython_path
-from firmware_sim.image.tools import relock_tools
+from firmware_sim.image.tools import relock_device_tools, relock_tools
 
 app = typer.Typer(
     help="Build camera firmware.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -114,6 +114,7 @@ def relock_command(as_json: JsonOption = False) -> None:
         for name in model_names():
             relock_model(store, load_model(name), note)
         relock_tools(store, note)
+        relock_device_tools(store, note)
     show({"relocked": model_names()}, as_json)
 
 

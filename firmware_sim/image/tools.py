@@ -16,6 +16,8 @@ from firmware_sim.image.run import run_tool
 from firmware_sim.image.store import REPOSITORY, Store, default_store, key_of, stage, write_atomic
 
 TOOLS = "tools"  # the group's name
+DEVICE_TOOLS = "micropython"  # the group of what is run on an emulated camera to measure it
+DEVICE_ARCHITECTURE = "arm64"
 TOOLS_SUITE = "trixie"
 TOOL_NAMES = ("python3.13-minimal", "libpython3.13-stdlib", "micropython")
 TOOL_EXCLUDE = (
@@ -64,6 +66,17 @@ def relock_tools(store: Store, note: Note, folder: Path = LOCK_FOLDER) -> None:
     """
     note(f"resolving the host tools ({TOOLS_SUITE}, {host_architecture()})")
     relock_packages(store, tools_lock_name(), TOOLS_SUITE, host_architecture(), TOOL_NAMES, None, TOOL_EXCLUDE, folder)
+
+
+def relock_device_tools(store: Store, note: Note, folder: Path = LOCK_FOLDER) -> None:
+    """Lock the MicroPython of the cameras' architecture anew.
+
+    Raises:
+        ImageError: as `relock_packages`.
+    """
+    note(f"resolving MicroPython ({TOOLS_SUITE}, {DEVICE_ARCHITECTURE})")
+    name = f"{DEVICE_TOOLS}-{DEVICE_ARCHITECTURE}"
+    relock_packages(store, name, TOOLS_SUITE, DEVICE_ARCHITECTURE, ("micropython",), None, TOOL_EXCLUDE, folder)
 
 
 def host_tools(store: Store, lock: PackageLock, note: Note) -> Path:
@@ -135,6 +148,32 @@ def micropython(store: Store | None = None, note: Note = _quiet, relock_into: Pa
     if not wrapper.is_file() or wrapper.read_text() != text:
         write_atomic(wrapper, text.encode(), 0o755)
     return wrapper
+
+
+def device_micropython(store: Store | None = None, note: Note = _quiet, relock_into: Path | None = None) -> Path:
+    """Folder with Debian 13's MicroPython for the cameras' architecture and its libraries, extracted when needed.
+
+    Args:
+        store: as for `micropython`.
+        note: as for `micropython`.
+        relock_into: as for `micropython`.
+
+    Raises:
+        ImageError: as `fetch_packages`.
+    """
+    store = store or default_store()
+    name = f"{DEVICE_TOOLS}-{DEVICE_ARCHITECTURE}"
+    own = relock_into or store.lock
+    folder = own if replaces_committed(own, DEVICE_TOOLS) else LOCK_FOLDER
+    try:
+        return host_tools(store, read_lock(name, folder), note)
+    except PackageGone as gone:
+        if relock_into is None:
+            raise
+        note(f"WARNING: {gone.message}; locking MicroPython for the cameras anew into {relock_into}")
+        relock_device_tools(store, note, relock_into)
+        mark_replacement(relock_into, DEVICE_TOOLS)
+        return host_tools(store, read_lock(name, relock_into), note)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
-BENCHES = {"demo": "tests.bench.demo"}
+BENCHES = {"demo": "tests.bench.demo", "trust": "tests.bench.trust"}
 
 
 def machine() -> dict[str, Any]:
@@ -42,7 +42,8 @@ def show(rows: list[dict[str, Any]]) -> str:
         target = "" if row.get("target") is None else f"{row['target']:g}"
         low, high = row.get("min", row["value"]), row.get("max", row["value"])
         measured = f"{row['value']:>10.4g} {row['unit']:<6} {low:>9.4g} {high:>9.4g}"
-        lines.append(f"{row['what']:<44} {measured} {target:>9} {verdict(row)}")
+        lines.append(f"{row['what']:<44} {measured} {target:>9} {verdict(row)}".rstrip())
+        lines += [f"{'  beside it: ' + peer:<44} {value:>10.4g} {row['unit']}" for peer, value in row["peers"].items()]
     return "\n".join(lines)
 
 

@@ -69,14 +69,7 @@ class LabCamera:
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file; the camera fetches it from us."""
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            sender = threading.Thread(target=_hand_out, args=(server, data))
-            sender.start()
-            try:
-                self.shell(f"nc {HOST} {server.getsockname()[1]} </dev/null >{path}")
-            finally:
-                sender.join()
-        assert self.shell(f"sha256sum <{path}").split()[0] == hashlib.sha256(data).hexdigest()
+        put(self.machine, path, data)
 
     def replace(self, package: str, module: str, source: str) -> None:
         """Mount a copy of a Python package over the verified one, in which a module is another.
@@ -94,6 +87,24 @@ class LabCamera:
         self.machine.console.skip()
         self.shell(PROCESS.format(module))
         self.machine.console.wait_for(f"camward-{program}: ready", Deadline(BOOT_S), unless=("Kernel panic",))
+
+
+def put(machine: Machine, path: str, data: bytes) -> None:
+    """Write a file on a camera with a shell; it fetches it from us."""
+
+    def shell(command: str) -> str:
+        status, text = machine.shell(command, Deadline(ANSWER_S))
+        assert status == 0, f"{command}: {text}"
+        return text
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sender = threading.Thread(target=_hand_out, args=(server, data))
+        sender.start()
+        try:
+            shell(f"nc {HOST} {server.getsockname()[1]} </dev/null >{path}")
+        finally:
+            sender.join()
+    assert shell(f"sha256sum <{path}").split()[0] == hashlib.sha256(data).hexdigest()
 
 
 def _hand_out(server: socket.socket, data: bytes) -> None:
