@@ -1,4 +1,4 @@
-"""`device token|list|show|assign|group|remove`."""
+"""`device token|voucher|list|show|assign|group|remove`."""
 
 import json
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from update_server.api.views import DeviceDetailView, DeviceView, EvidenceView
-from update_server.commands import shared
+from update_server.commands import shared, vouchers
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import NotFound
 from update_server.fleet import devices
@@ -33,6 +33,9 @@ def token(
     else:
         typer.echo(made.text)
         typer.echo(f"Valid once, until {shared.local_time(made.expires_at)}.", err=True)
+
+
+app.command("voucher")(vouchers.make)
 
 
 @app.command("list")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from tuf.api.metadata import Root
 
-from update_server.commands import offline, shared
+from update_server.commands import offline, shared, vouchers
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import BadInput, ServerError
 from update_server.fleet import devices
@@ -22,6 +22,7 @@ app.command("new")(offline.new)
 app.command("public")(offline.public)
 app.command("show")(offline.show)
 app.command("sign")(offline.sign)
+app.command("voucher")(vouchers.sign)
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="The ceremony file to write.")]
 

@@ -54,7 +54,7 @@ def public(
     passphrase_file: shared.PassphraseFile = None,
 ) -> None:
     """Export the public part of a key."""
-    _write_public(out, _signer(key, passphrase_file).public_key)
+    _write_public(out, load_signer(key, passphrase_file).public_key)
 
 
 def show(files: Files) -> None:
@@ -89,7 +89,7 @@ def sign(
         typer.echo(f"{file}\n" + "\n".join(summary.lines(found)))
     if kept is None:
         typer.echo("\nNot compared with a root of yours (--root): compare the SHA-256 above with one that you trust.")
-    held = [_signer(one, passphrase_file) for one in key or ()]
+    held = [load_signer(one, passphrase_file) for one in key or ()]
     if not held and offline_keys is None:
         raise BadInput("With which key?", "Name it with --key.")
     if not yes and not (sys.stdin.isatty() and typer.confirm("\nSign this?")):
@@ -108,7 +108,12 @@ def _from_folder(folder: Path | None, passphrase_file: Path | None, found: Cerem
     return signers.load_all(folder, found.entitled(), shared.folder_passphrase(folder, passphrase_file))
 
 
-def _signer(key: str, passphrase_file: Path | None) -> CheckedSigner:
+def load_signer(key: str, passphrase_file: Path | None) -> CheckedSigner:
+    """The signer of a key file or URI; a person is asked for what is missing.
+
+    Raises:
+        BadInput, Misconfigured: the key cannot be used.
+    """
     scheme = key.partition(":")[0]
     uri = key if scheme in signers.SCHEMES else f"{signers.ENCRYPTED}:{key}"
     return signers.load(uri, shared.passphrase(passphrase_file), ask=_asking())

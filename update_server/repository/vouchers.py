@@ -1,7 +1,7 @@
 """Factory vouchers: made on the server, signed offline by the image repository's targets keys.
 
-A voucher travels like a ceremony file: each machine adds its keys' signatures. It is judged by `agent.core.voucher`, the
-camera's own code.
+A voucher travels like a ceremony file: each machine adds its keys' signatures. It is judged by `agent.core.voucher`,
+the camera's own code.
 """
 
 import json
