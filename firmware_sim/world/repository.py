@@ -259,6 +259,8 @@ class Operator:
     def set_time(self, now_s: int) -> None:
         """What is signed from now on is signed at this time."""
         self.image.now_s = self.director.now_s = now_s
+        for repository in (self.image, self.director):
+            repository.extra["root"] = {"x-camward-issued-at": utc.render(now_s)}
         self.director.extra["timestamp"] = {
             "x-camward-issued-at": utc.render(now_s),
             "x-camward-device": self.device_id,
