@@ -1,0 +1,66 @@
+"""One office, made once and copied for each test."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.contract.runbooks import zygote
+from tests.contract.runbooks.office import PASSPHRASE, ROOT, Office
+from tests.contract.server import harness
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    """A folder for PATH with `camward-server` in it."""
+    folder = tmp_path_factory.mktemp("bin")
+    script, socket = str(Path(zygote.__file__)), str(folder / "socket")
+    process = subprocess.Popen([sys.executable, script, "serve", socket], cwd=ROOT, env=None, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    call = shlex.join([sys.executable, "-S", "-E", script, "call", socket])
+    (folder / "camward-server").write_text(f'#!/bin/sh\nexec {call} "$@"\n')
+    (folder / "camward-server").chmod(0o755)
+    yield folder
+    process.terminate()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("office") / "made"
+    folder.mkdir()
+    (folder / "passphrase").write_text(PASSPHRASE + "\n")
+    harness.command(
+        "init", folder / "server", "--operator", "River Office", "--host", "127.0.0.1",
+        "--offline-keys", folder / "safe", "--passphrase-file", folder / "passphrase",
+    )  # fmt: skip
+    office = Office(folder, folder)
+    office.add_release("1.0.0")
+    office.add_release("1.1.0")
+    return folder
+
+
+@pytest.fixture
+def office(made, program, tmp_path):
+    shutil.copytree(made, tmp_path / "office")
+    return Office(tmp_path / "office", program)
+
+
+@pytest.fixture
+def camera(office):
+    """A camera that runs 1.0.0, has been told to install 1.1.0, and would."""
+    known = office.enrol()
+    office.command("device", "assign", known.id, "1.1.0")
+    assert known.check(office.fetch(known)) == "1.1.0"
+    return known
+
+
+@pytest.fixture
+def now():
+    return int(time.time())
