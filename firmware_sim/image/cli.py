@@ -10,6 +10,7 @@ import typer
 from firmware_sim.image import cli_keys
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.build import build as build_image
+from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import load_model, model_names
 from firmware_sim.image.output import progress, show
 from firmware_sim.image.provision import provision as provision_device
@@ -89,6 +90,9 @@ def provision_command(
     version: VersionOption = "1.0.0",
     variant: VariantOption = "product",
     image_root: ImageRootOption = None,
+    voucher: Annotated[
+        Path | None, typer.Option("--voucher", help="factory voucher, with which the camera enrols by itself")
+    ] = None,
     relock_if_gone: RelockOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,11 +103,23 @@ def provision_command(
         built = build_image(
             model, version, variant=variant, image_root=image_root, store=store, relock_into=relock_into, note=note
         )
-        device = provision_device(built, serial, folder)
+        device = provision_device(built, serial, folder, voucher=read_voucher(voucher))
     show(
         {"serial": device.serial, "folder": str(device.folder), "label": str(device.label_txt), "mac": device.mac},
         as_json,
     )
+
+
+def read_voucher(path: Path | None) -> bytes | None:
+    """The voucher in a file, if one is named.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}", "name another --voucher") from error
 
 
 @app.command("relock")

@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.formats.errors import FormatError
+from agent.formats.voucher import parse as parse_voucher
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.disk import copy_sparse, make_data, put_file
 from firmware_sim.image.errors import ImageError
@@ -62,7 +64,14 @@ def mac_of(serial: str) -> str:
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in tail)
 
 
-def provision(built: BuiltImage, serial: str, out_dir: Path, code: str | None = None, mac: str | None = None) -> Device:
+def provision(
+    built: BuiltImage,
+    serial: str,
+    out_dir: Path,
+    code: str | None = None,
+    mac: str | None = None,
+    voucher: bytes | None = None,
+) -> Device:
     """Make one camera's disk and label from a factory image.
 
     Args:
@@ -71,12 +80,14 @@ def provision(built: BuiltImage, serial: str, out_dir: Path, code: str | None = 
         out_dir: folder to make; must not exist or be empty.
         code: claim code with or without dashes, or None for a random one.
         mac: network address, or None for one that follows from the serial number.
+        voucher: a factory voucher (`camward-server device voucher`) with which the camera enrols by itself, or None.
 
     Returns:
         The camera.
 
     Raises:
-        ImageError: bad serial or code, the folder is in use, or the disk is full; nothing is left behind.
+        ImageError: bad serial or code, a voucher of another camera, the folder is in use, or the disk is full; nothing
+            is left behind.
     """
     plain = (code or new_code()).upper().replace("-", "")
     if not _SERIAL.fullmatch(serial):
@@ -84,13 +95,14 @@ def provision(built: BuiltImage, serial: str, out_dir: Path, code: str | None = 
     if not _CODE.fullmatch(plain):
         raise ImageError("that is no claim code", "16 characters, A to Z and 2 to 7, like ABCD-EFGH-2345-6723")
     address = mac or mac_of(serial)
+    _check_voucher(voucher, serial)
     try:
         out_dir.parent.mkdir(parents=True, exist_ok=True)
         if out_dir.exists() and any(out_dir.iterdir()):
             raise ImageError(f"{out_dir} is not empty", "choose another folder")
         work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=out_dir.parent))
         try:
-            _fill(work, built, serial, plain, address)
+            _fill(work, built, serial, plain, address, voucher)
             if out_dir.exists():
                 out_dir.rmdir()
             work.rename(out_dir)
@@ -127,7 +139,25 @@ def load_device(folder: Path) -> Device:
         raise ImageError(f"{folder} is no provisioned camera", "make one with `camward-sim provision`") from error
 
 
-def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str) -> None:
+def _check_voucher(voucher: bytes | None, serial: str) -> None:
+    """Its form and whose it is; the camera itself looks at the signatures.
+
+    Raises:
+        ImageError: it is no voucher, or another camera's.
+    """
+    if voucher is None:
+        return
+    try:
+        named = parse_voucher(voucher).serial
+    except FormatError as error:
+        raise ImageError(
+            f"that is no voucher: {error.detail}", "make one with `camward-server device voucher`"
+        ) from error
+    if named != serial:
+        raise ImageError(f"the voucher is for {named}", f"make one for {serial}")
+
+
+def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str, voucher: bytes | None) -> None:
     work.chmod(0o755)
     salt = secrets.token_bytes(SALT_BYTES)
     label = {
@@ -147,6 +177,9 @@ def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str) -> N
     factory.chmod(0o700)
     (factory / "label.json").write_text(json.dumps(label) + "\n")
     (factory / "label.json").chmod(0o600)
+    if voucher is not None:
+        (factory / "voucher.json").write_bytes(voucher)
+        (factory / "voucher.json").chmod(0o600)
     make_data(work / "data.ext4", built.layout, content)
     copy_sparse(built.disk, work / "disk.img", built.layout.data_offset)
     put_file(work / "disk.img", built.layout.data_offset, work / "data.ext4")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.formats import label
+from agent.formats import label, token, voucher
 from firmware_sim.image import BuiltImage, ImageError, load_device, provision
 from firmware_sim.image.disk import make_factory_disk
 from firmware_sim.image.model import Layout
@@ -72,6 +72,34 @@ def test_two_cameras_have_nothing_in_common_that_is_secret(built: BuiltImage, tm
     assert one.code != two.code
     assert one.mac != two.mac
     assert len({new_code() for _ in range(50)}) == 50
+
+
+def test_a_voucher_lies_on_the_disk_of_its_camera(built: BuiltImage, tmp_path: Path):
+    body = voucher_for("KW1-000001")
+    device = provision(built, "KW1-000001", tmp_path / "camera", voucher=body)
+    data = tmp_path / "data"
+    with device.disk.open("rb") as disk:
+        disk.seek(LAYOUT.data_offset)
+        data.write_bytes(disk.read())
+    command = ["/usr/sbin/debugfs", "-R", "cat /camward/factory/voucher.json", data]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == body
+    command = ["/usr/sbin/debugfs", "-R", "stat /camward/factory/voucher.json", data]
+    assert b"Mode:  0600" in subprocess.run(command, check=True, capture_output=True).stdout
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", "of another camera"])
+def test_a_voucher_that_will_not_do_is_refused_and_nothing_is_left(built: BuiltImage, tmp_path: Path, body):
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ImageError, match="voucher"):
+        provision(
+            built, "KW1-000001", tmp_path / "c", voucher=body if isinstance(body, bytes) else voucher_for("KW1-000002")
+        )
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def voucher_for(serial: str) -> bytes:
+    text = token.encode(token.Token("https://operator.test:8443", "secret", "t1", b"\x30\x00", "ab" * 32))
+    return json.dumps({"signed": voucher.signed_part(serial, text, 1_900_000_000), "signatures": []}).encode()
 
 
 @pytest.mark.parametrize(
