@@ -10,6 +10,7 @@ GENERATED = {
     "docs/generated/update-states.md": "agent.core.update:diagram",
     "docs/generated/compliance.md": "tests.tools.compliance_doc:document",
     "docs/generated/openapi.json": "update_server.api.schema:document",
+    "docs/generated/openapi-device.json": "update_server.api.device_schema:document",
     "docs/schema/release-manifest.schema.json": "tests.tools.release_schema:document",
 }
 

@@ -5,6 +5,7 @@ Only the two EST paths that come before a certificate work without one.
 
 import re
 import time
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -25,7 +26,31 @@ from update_server.services import Services
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
 NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
 PKCS7 = "application/pkcs7-mime; smime-type=certs-only"
+PKCS10, JSON, BYTES = "application/pkcs10", "application/json", "application/octet-stream"
 BASE64 = {"Content-Transfer-Encoding": "base64"}
+
+
+class Endpoint(NamedTuple):
+    """One thing a camera can ask for. `takes` and `gives` are media types, empty for no body."""
+
+    path: str
+    method: str
+    handler: str
+    takes: str
+    gives: str
+
+
+ENDPOINTS = (
+    Endpoint("/.well-known/est/cacerts", "GET", "ca_certificates", "", PKCS7),
+    Endpoint("/.well-known/est/simpleenroll", "POST", "enrol", PKCS10, PKCS7),
+    Endpoint("/.well-known/est/simplereenroll", "POST", "renew", PKCS10, PKCS7),
+    Endpoint("/device/v1/ownership", "GET", "ownership", "", JSON),
+    Endpoint("/device/v1/identity", "PUT", "identity", JSON, ""),
+    Endpoint("/device/v1/time/{nonce}", "GET", "receipt", "", JSON),
+    Endpoint("/tuf/image/{name}", "GET", "image", "", JSON),
+    Endpoint("/tuf/director/{device_id}/{name}", "GET", "director", "", JSON),
+    Endpoint("/targets/{name}", "GET", "target", "", BYTES),
+)
 
 
 class RequireCertificate:
@@ -67,17 +92,7 @@ class DeviceApi:
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
-        routes = [
-            Route("/.well-known/est/cacerts", self.ca_certificates),
-            Route("/.well-known/est/simpleenroll", self.enrol, methods=["POST"]),
-            Route("/.well-known/est/simplereenroll", self.renew, methods=["POST"]),
-            Route("/device/v1/ownership", self.ownership),
-            Route("/device/v1/identity", self.identity, methods=["PUT"]),
-            Route("/device/v1/time/{nonce}", self.receipt),
-            Route("/tuf/image/{name}", self.image),
-            Route("/tuf/director/{device_id}/{name}", self.director),
-            Route("/targets/{name}", self.target),
-        ]
+        routes = [Route(one.path, getattr(self, one.handler), methods=[one.method]) for one in ENDPOINTS]
         return RequireCertificate(Starlette(routes=routes, exception_handlers={ServerError: error_answer}))
 
     def ca_certificates(self, _request: Request) -> Response:
@@ -111,7 +126,7 @@ class DeviceApi:
         """The ownership record whose hash stood in the camera's enrolment token."""
         with self._services.database.read() as session:
             sha256 = devices.known(session, request.state.device_id).ownership_sha256
-        return Response(self._services.ownership.record(sha256), media_type="application/json")
+        return Response(self._services.ownership.record(sha256), media_type=JSON)
 
     async def identity(self, request: Request) -> Response:
         """What the camera says about itself; its evidence key is taken once."""
@@ -129,7 +144,7 @@ class DeviceApi:
         self._require_known(request)
         nonce = request.path_params["nonce"]
         body = self._services.receipts.give(request.state.device_id, nonce, int(time.time()))
-        return Response(body, media_type="application/json", headers={"Cache-Control": "no-store"})
+        return Response(body, media_type=JSON, headers={"Cache-Control": "no-store"})
 
     def image(self, request: Request) -> Response:
         """A file of the image repository."""
@@ -140,14 +155,14 @@ class DeviceApi:
         path = self._services.image.folder / name
         if not path.is_file():
             raise NotFound(f"There is no {name}.")
-        return FileResponse(path, media_type="application/json")
+        return FileResponse(path, media_type=JSON)
 
     def director(self, request: Request) -> Response:
         """A file of the camera's own director repository."""
         device_id, name = request.path_params["device_id"], request.path_params["name"]
         if device_id != request.state.device_id:
             raise Forbidden("This is another camera's director repository.")
-        return Response(self._director_file(device_id, name), media_type="application/json")
+        return Response(self._director_file(device_id, name), media_type=JSON)
 
     def _require_known(self, request: Request) -> None:
         """Let only enrolled cameras go on: a removed one still has its certificate.
@@ -177,4 +192,4 @@ class DeviceApi:
         self._require_known(request)
         path = self._services.blobs.path(name)
         headers = {"ETag": f'"{name[:64]}"', "Cache-Control": "private, max-age=31536000, immutable"}
-        return FileResponse(path, media_type="application/octet-stream", headers=headers)
+        return FileResponse(path, media_type=BYTES, headers=headers)
