@@ -290,9 +290,7 @@ class Check:
         self._now = max(self._time.wall_at, self.floor_reset_to)
 
     def _for_this_device(self, metadata: tuf.Metadata) -> None:
-        """Rule 2. Version 0.1 of the server did not say so in snapshots."""
-        if metadata.role == "snapshot" and DEVICE not in metadata.signed:
-            return
+        """Rule 2."""
         if fields.text(metadata.signed, DEVICE) != self._device.id:
             raise WrongDevice("director " + metadata.role + " was made for another device")
 

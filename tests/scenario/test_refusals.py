@@ -177,6 +177,9 @@ def signed_with_a_revoked_key(scene):
     director.signers["timestamp"] = [RealSigner("new")]
     director.publish_root()
     scene.honest_timestamp = director.signers["timestamp"]
+    scene.world.server.receipts = (
+        scene.thief.copy().receipt
+    )  # what tells the time is the honest server, with the new key
     director.signers["timestamp"] = old
     scene.order(release(scene))
 

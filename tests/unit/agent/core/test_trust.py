@@ -154,18 +154,12 @@ def test_metadata_for_another_device(world: World, role: str) -> None:
     assert world.events == [f"director/{accepted}" for accepted in ROLES[: ROLES.index(role)]]
 
 
-@pytest.mark.parametrize("role", ["timestamp", "targets"])
+@pytest.mark.parametrize("role", ROLES)
 def test_metadata_for_no_device(world: World, role: str) -> None:
     del getattr(world.director, role).unrecognized_fields["x-camward-device"]
     world.director.next()
     refused(world, "format")
     assert f"director/{role}" not in world.events
-
-
-def test_snapshot_of_a_server_that_did_not_name_devices_in_them(world: World) -> None:
-    del world.director.snapshot.unrecognized_fields["x-camward-device"]
-    made = world.offer(make_release())
-    assert world.run().outcome == made
 
 
 def test_snapshot_of_another_device_binds_nobody(world: World) -> None:
