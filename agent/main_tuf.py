@@ -7,7 +7,6 @@ import argparse
 import hashlib
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -76,26 +75,22 @@ def _init(options: argparse.Namespace) -> None:
 
 
 def _refresh(options: argparse.Namespace) -> None:
-    with closing(PlainFetcher(options.metadata_url)) as metadata:
-        _client(options, metadata).refresh()
+    _client(options).refresh()
 
 
 def _download(options: argparse.Namespace) -> None:
-    with (
-        closing(PlainFetcher(options.metadata_url)) as metadata,
-        closing(PlainFetcher(options.target_base_url)) as source,
-    ):
-        client = _client(options, metadata)
-        client.refresh()
-        for path in options.target_name:
-            client.download(path, source, TargetFolder(options.target_dir))
+    source, targets = PlainFetcher(options.target_base_url), TargetFolder(options.target_dir)
+    client = _client(options)
+    client.refresh()
+    for path in options.target_name:
+        client.download(path, source, targets)
 
 
-def _client(options: argparse.Namespace, metadata: PlainFetcher) -> TufClient:
+def _client(options: argparse.Namespace) -> TufClient:
     """A client with all keys and hashes. The time is the C library's (5.1), read once."""
     return TufClient(
         MetadataFolder(options.metadata_dir),
-        metadata,
+        PlainFetcher(options.metadata_url),
         int(time.time()),
         all_keys.read_key,
         all_keys.verify_signature,

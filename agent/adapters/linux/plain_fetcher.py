@@ -18,7 +18,11 @@ _ABSENT = {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.FORBIDDEN}
 
 
 class PlainFetcher:
-    """`agent.app.tuf_client.Source` for one base URL, over one kept connection."""
+    """`agent.app.tuf_client.Source` for one base URL.
+
+    Each request has a connection of its own: on a kept one that breaks, a request may have to be sent twice, and what
+    drives this client counts them.
+    """
 
     def __init__(self, base_url: str, limits: Limits = LIMITS) -> None:
         """Name where paths begin; nothing is connected yet.
@@ -35,16 +39,15 @@ class PlainFetcher:
         Raises:
             Unavailable: not connected, timed out, or an answer that makes no sense (redirects included).
         """
-        answer = self._server.exchange("GET", self._folder + path, None, {}, max_bytes)
+        try:
+            answer = self._server.exchange("GET", self._folder + path, None, {"Connection": "close"}, max_bytes)
+        finally:
+            self._server.close()
         if answer.status in _ABSENT:
             return None
         if answer.status != http.HTTPStatus.OK:
             raise Unavailable(f"the server answered {answer.status} for {path}")
         return answer.body
-
-    def close(self) -> None:
-        """Close the connection, if there is one."""
-        self._server.close()
 
 
 def split_base(base_url: str) -> tuple[bool, str, int, str]:
