@@ -15,14 +15,12 @@ Decisions where the specification leaves room or we are stricter:
 * A stored snapshot or targets file that satisfies the new timestamp or snapshot is not fetched again.
 """
 
-from hashlib import sha256
-
 from agent.core import trust_threshold
+from agent.core.trust_checks import matches, meta_not_older, not_older, same_version
 from agent.core.trust_errors import (
     ArbitrarySoftware,
     DamagedRoot,
     EndlessData,
-    Equivocation,
     FastForward,
     Freeze,
     MixAndMatch,
@@ -50,7 +48,6 @@ MAX_TIMESTAMP_BYTES = 8 * 1024  # one file name and a few signatures are below 1
 MAX_SNAPSHOT_BYTES = 64 * 1024  # 256 hash bins are 7 KB
 MAX_TARGETS_BYTES = 512 * 1024  # about 500 releases; delegations come before more
 MAX_ROOT_ROTATIONS = 32  # per session; a camera that slept through more goes on next time
-MAX_VERSION_STEP = 2**24  # one new version every ten seconds for five years
 
 
 class Request(Value):
@@ -224,9 +221,9 @@ class Repository:
         self.verify_role(new, self.root)
         named = tuf.snapshot_meta(new)
         self._admit(new)
-        self._not_older(new, "timestamp", self.old_timestamp)
+        not_older(self.name, new, "timestamp", self.old_timestamp)
         if self.old_timestamp is not None:
-            self._meta_not_older("snapshot.json", named, tuf.snapshot_meta(self.old_timestamp))
+            meta_not_older(self.name, "snapshot.json", named, tuf.snapshot_meta(self.old_timestamp))
         if self.old_snapshot is not None and named.version < self.old_snapshot.version:
             raise Rollback(self.name + " timestamp names snapshot " + str(named.version))
         self.check_expiry(new, now)
@@ -261,11 +258,11 @@ class Repository:
         if current is not None:
             return current
         body = yield from self._fetch(self._path("snapshot", named), _limit(named, MAX_SNAPSHOT_BYTES))
-        self._matches(body, named, "snapshot")
+        matches(self.name, body, named, "snapshot")
         new = tuf.parse(body, "snapshot", MAX_SNAPSHOT_BYTES)
         self.verify_role(new, self.root)
-        self._same_version(new, "snapshot", named)
-        self._not_older(new, "snapshot", self.old_snapshot)
+        same_version(self.name, new, "snapshot", named)
+        not_older(self.name, new, "snapshot", self.old_snapshot)
         metas = tuf.targets_metas(new)
         self._admit(new)
         if self.old_snapshot is not None:
@@ -273,7 +270,7 @@ class Repository:
             for name in old_metas:
                 if name not in metas:
                     raise Rollback(self.name + " snapshot no longer names " + name[:64])
-                self._meta_not_older(name, metas[name], old_metas[name])
+                meta_not_older(self.name, name, metas[name], old_metas[name])
         self.check_expiry(new, now)
         self.old_snapshot = new
         self._accept("snapshot", body)
@@ -319,13 +316,13 @@ class Repository:
         if current is not None:
             return current
         body = yield from self._fetch(self._path(role, named), _limit(named, MAX_TARGETS_BYTES))
-        self._matches(body, named, role)
+        matches(self.name, body, named, role)
         new = tuf.parse(body, "targets", MAX_TARGETS_BYTES)
         self._verify_by(new, role, allowed, keys)
         tuf.targets_files(new)
         self._admit(new)
-        self._same_version(new, role, named)
-        self._not_older(new, role, old)
+        same_version(self.name, new, role, named)
+        not_older(self.name, new, role, old)
         self._check_expiry(new, role, now)
         self._accept(role, body)
         return new
@@ -344,7 +341,7 @@ class Repository:
         if stored is None or stored.version != named.version or stored.expires_at <= now:
             return None
         try:
-            self._matches(self._stored.get(role) or b"", named, role)
+            matches(self.name, self._stored.get(role) or b"", named, role)
         except MixAndMatch:
             return None
         return stored
@@ -370,33 +367,6 @@ class Repository:
     def _check_expiry(self, metadata: "tuf.Metadata", role: str, now: int) -> None:
         if metadata.expires_at <= now:
             raise Freeze(self.name + " " + role + " " + str(metadata.version) + " has expired")
-
-    def _not_older(self, new: "tuf.Metadata", role: str, old: "tuf.Metadata | None") -> None:
-        if old is None:
-            return
-        what = self.name + " " + role + " " + str(new.version)
-        if new.version < old.version:
-            raise Rollback(what + " after " + str(old.version))
-        if new.version > old.version + MAX_VERSION_STEP:
-            raise FastForward(what + " after " + str(old.version))
-        if new.version == old.version and new.message != old.message:
-            raise Equivocation(what + " differs from the one seen before")
-
-    def _meta_not_older(self, name: str, new: "tuf.MetaFile", old: "tuf.MetaFile") -> None:
-        if new.version < old.version:
-            raise Rollback(self.name + " " + name[:64] + " " + str(new.version) + " after " + str(old.version))
-
-    def _same_version(self, metadata: "tuf.Metadata", role: str, named: "tuf.MetaFile") -> None:
-        if metadata.version != named.version:
-            detail = " " + str(metadata.version) + " where " + str(named.version) + " was announced"
-            raise MixAndMatch(self.name + " " + role + detail)
-
-    def _matches(self, body: bytes, named: "tuf.MetaFile", role: str) -> None:
-        """Length and hash as announced, where they were (5.5.2, 5.6.2)."""
-        if named.length_bytes is not None and len(body) != named.length_bytes:
-            raise MixAndMatch(self.name + " " + role + " has another length than announced")
-        if named.sha256 is not None and sha256(body).digest() != named.sha256:
-            raise MixAndMatch(self.name + " " + role + " has another hash than announced")
 
 
 def _everything(metadata: "tuf.Metadata") -> None:

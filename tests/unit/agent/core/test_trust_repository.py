@@ -7,7 +7,8 @@ from securesystemslib.signer import CryptoSigner
 
 from agent.core.clock import Time
 from agent.core.trust import Check, DamagedRoot, SignatureError
-from agent.core.trust_repository import MAX_ROOT_ROTATIONS, MAX_VERSION_STEP
+from agent.core.trust_checks import MAX_VERSION_STEP
+from agent.core.trust_repository import MAX_ROOT_ROTATIONS
 from agent.formats import json
 from agent.formats.errors import Rejected
 from agent.formats.tuf import Key
