@@ -12,7 +12,7 @@ so the former operator's certificate is for a device that is no more (the device
 from agent.app import accounts, enrolment_state, identity
 from agent.app.desk import DATA_DAMAGED
 from agent.core import update
-from agent.formats import fields, token
+from agent.formats import fields, messages, token
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.json import dump, parse_object
 
@@ -83,6 +83,9 @@ class Handover:
             return str(error)
         self.begun = kind
         desk.drop()
+        # So that the operator's list does not show it for ever as it was last; nothing depends on its arriving.
+        gone = messages.encode_state(messages.State(False, "", ""))
+        desk.ports.link.publish("gone", "camward/1/" + desk.device_id + "/state", gone, True)
         desk.say("camward-agent: " + kind + " has begun")
         desk.at(_TIMER, desk.now + ANSWER_S, lambda: desk.reboot(kind))
         return ""

@@ -71,8 +71,10 @@ def test_the_former_operator_counts_no_more(lived, stage):
     """Its server is not asked and its broker not joined; what its director signs is for a device that is no more."""
     world = lived.copy()
     on(world)
+    device = world.device_id()
     administrator(world, "disown")
     restarted(world)
+    assert b'"online":false' in world.broker.on(f"{device}/state")[-1], "it is shown for ever as it was last"
     heard, asked = len(world.broker.messages), len(world.server.exchanges)
     world.run_for(7200)
     assert (len(world.broker.messages), len(world.server.exchanges)) == (heard, asked)
