@@ -1,9 +1,12 @@
-"""The search for a target through the delegations of a repository (TUF specification 1.0.34, 5.6.7).
+"""The search for a target through the delegations of a repository (TUF specification 1.0.37, 5.6.7).
 
-Pre-order and depth-first, in the order in which each file delegates. Each role is visited once, under the first role
-that delegates to it; a terminating delegation ends the search after its own descendants. A role that cannot be fetched
-or verified ends the search with an error: asking the next one instead would let whoever withholds a file choose who
-speaks for the target. So does running into a limit, as if there was no such target.
+Pre-order and depth-first, in the order in which each file delegates. A role is skipped if it lies on the way to itself
+already. Reached on another way it is visited again, and verified by the keys of the one who delegates there: whoever
+delegates to it first must not decide what it says to the others. A terminating delegation ends the search after its
+own descendants.
+
+A role that cannot be fetched or verified ends the search with an error: asking the next one instead would let whoever
+withholds a file choose who speaks for the target. Running into a limit ends it as if there was no such target.
 """
 
 from agent.core.trust_errors import MixAndMatch
@@ -13,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.core.trust_repository import Conversation, Repository
 
-MAX_DELEGATED_ROLES = 32  # visited in one search; each costs a request and a file of up to 512 KiB
+MAX_VISITS = 32  # of delegated roles in one search; each costs a verification, and a file of up to 512 KiB
 MAX_DEPTH = 8  # delegations from the top role down; the longest we know of have 3
 
 
@@ -35,9 +38,9 @@ def find_target(
         Unavailable: the repository lacks a delegated role.
     """
     metas = tuf.targets_metas(snapshot)
-    visited: "set[str]" = set()
-    waiting: "list[tuple[delegations.Delegation, dict[str, tuf.Key], int]]" = []
-    metadata, depth = targets, 0
+    waiting: "list[tuple[delegations.Delegation, dict[str, tuf.Key], tuple[str, ...]]]" = []
+    way: "tuple[str, ...]" = ()
+    metadata, visits = targets, 0
     while True:
         keys, responsible = delegations.responsible(metadata, path, repository.read_key)
         found = tuf.target_file(metadata, path)
@@ -45,15 +48,14 @@ def find_target(
             return found
         if responsible and responsible[-1].terminating:
             waiting = []
-        waiting.extend((delegation, keys, depth + 1) for delegation in reversed(responsible))
-        while waiting and waiting[-1][0].name in visited:
-            waiting.pop()
-        if not waiting or len(visited) >= MAX_DELEGATED_ROLES:
+        waiting.extend((delegation, keys, way) for delegation in reversed(responsible) if delegation.name not in way)
+        if not waiting or visits >= MAX_VISITS:
             return None
-        delegation, keys, depth = waiting.pop()
-        if depth > MAX_DEPTH:
+        visits += 1
+        delegation, keys, way = waiting.pop()
+        way += (delegation.name,)
+        if len(way) > MAX_DEPTH:
             return None
-        visited.add(delegation.name)
         file_name = delegation.name + ".json"
         if file_name not in metas:
             raise MixAndMatch(repository.name + " snapshot does not name the delegated role " + delegation.name[:64])

@@ -1,6 +1,7 @@
 """The search through delegations: order, limits, and every way a delegated role may be refused."""
 
 import copy
+import itertools
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ from tuf.api.metadata import Key as TufKey
 from tuf.api.metadata import TargetFile, Targets
 
 from agent.core.trust import Request
-from agent.core.trust_delegations import MAX_DELEGATED_ROLES, MAX_DEPTH, find_target
+from agent.core.trust_delegations import MAX_DEPTH, MAX_VISITS, find_target
 from agent.core.trust_errors import TrustError
 from agent.core.trust_repository import Repository as Trusted
 from agent.formats import tuf
@@ -153,6 +154,39 @@ def test_order_of_the_search(client: Client, name: str) -> None:
     assert client.visited() == visited
 
 
+def test_a_role_must_satisfy_each_who_delegates_to_it(client: Client) -> None:
+    """`a` comes first and has `c` say nothing; `b` wants `c` by other keys. What comes after must not speak then."""
+    repository = client.repository
+    repository.delegate("targets", "a")
+    repository.delegate("targets", "b")
+    repository.delegate("a", "c")
+    repository.delegate("b", "c")
+    put(repository.delegate("targets", "later"), "x")
+    repository.publish()
+    assert client.finds("x") == b"x"
+    assert client.visited() == ["a", "c", "b", "later"]
+    repository.signers["c"] = repository.signers["c"][:1]
+    repository.delegated["c"].version += 1
+    repository.next()
+    with pytest.raises(TrustError) as caught:
+        client.find("x")
+    assert caught.value.code == "arbitrary_software"
+    assert client.visited() == ["a", "c", "b", "c"]
+
+
+def test_visits_are_counted_with_those_of_the_same_role(client: Client) -> None:
+    """Two ways from each role to the next make 2**7 ways through seven: they are not all walked."""
+    repository = client.repository
+    pairs = [("targets",), *((f"l{level}", f"r{level}") for level in range(7))]
+    for above, below in itertools.pairwise(pairs):
+        for parent, child in itertools.product(above, below):
+            repository.delegate(parent, child)
+    put(repository.delegate("targets", "later"), "x")
+    repository.publish()
+    assert client.finds("x") is None
+    assert "later" not in client.visited()
+
+
 def test_the_first_who_has_it_is_believed(client: Client) -> None:
     repository = client.repository
     for index, name in enumerate(("a", "b", "c")):
@@ -231,12 +265,12 @@ def test_who_comes_after_a_chain_that_is_too_deep_is_not_asked(client: Client) -
 @pytest.mark.parametrize("more", [0, 1])
 def test_number_of_roles_is_bounded(client: Client, more: int) -> None:
     repository = client.repository
-    for number in range(MAX_DELEGATED_ROLES + more):
+    for number in range(MAX_VISITS + more):
         repository.delegate("targets", f"r{number}")
-    put(repository.delegated[f"r{MAX_DELEGATED_ROLES - 1 + more}"], "x")
+    put(repository.delegated[f"r{MAX_VISITS - 1 + more}"], "x")
     repository.publish()
     assert client.finds("x") == (None if more else b"x")
-    assert len(client.asked) == MAX_DELEGATED_ROLES
+    assert len(client.asked) == MAX_VISITS
 
 
 @pytest.mark.parametrize("name", ["?", "#", "/a", "../a", "..", ".", "%2e%2e", "a b", "川", "Root", "1.root"])
