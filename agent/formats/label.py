@@ -44,4 +44,5 @@ def unknown(model: str, hardware: str) -> Label:
 
 def normal_code(typed: str) -> bytes:
     """The claim code as hashed: upper case, without the dashes and spaces that people type."""
-    return "".join(c for c in typed.upper() if c not in "- ").encode()
+    # No code has other characters than ASCII; a lone surrogate from a command line could not even be encoded.
+    return "".join(c if ord(c) < 0x80 else "?" for c in typed.upper() if c not in "- ").encode()

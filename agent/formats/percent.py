@@ -26,8 +26,8 @@ def decode(text: str) -> str:
         FormatError: any other text.
     """
     pieces = text.split("%")
-    found = pieces[0].encode()
     try:
+        found = pieces[0].encode()  # a file name that was no UTF-8 has lone surrogates
         for piece in pieces[1:]:
             found += unhexlify(piece[:2]) + piece[2:].encode()
     except ValueError:

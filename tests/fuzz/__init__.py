@@ -1,0 +1,1 @@
+"""Hostile inputs for every parser: what Hypothesis (tests/unit/agent/test_every_parser.py) and atheris share."""

@@ -1,0 +1,202 @@
+"""Every function that reads bytes, texts or objects from outside, each behind one call that takes bytes.
+
+`PARSERS` maps the function's name to that call and to valid inputs to mutate. Whatever the bytes, the call returns or
+raises FormatError. A function that is missing here fails tests/unit/agent/test_every_parser.py.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from agent.app import enrolment_state, update_state
+from agent.core import clock, compliance, lockout, password, slots
+from agent.formats import (
+    base64,
+    block_tree,
+    boot_record,
+    canonical_json,
+    certificate,
+    config,
+    delegations,
+    envelope,
+    evidence,
+    fields,
+    json,
+    label,
+    login,
+    messages,
+    ownership,
+    percent,
+    receipt,
+    release,
+    token,
+    tuf,
+    utc,
+    voucher,
+)
+from agent.formats.errors import FormatError
+from tests.fuzz import seeds
+
+MAX_BYTES = 512 * 1024
+
+
+class Parser(NamedTuple):
+    """`read` gets any bytes; `seeds` are some that it accepts."""
+
+    read: Callable[[bytes], Any]
+    seeds: tuple[bytes, ...]
+
+
+def _text(read: Callable[[str], Any]) -> Callable[[bytes], Any]:
+    """For functions that take a text: also one that no UTF-8 gives, as a command line may."""
+    return lambda data: read(data.decode("utf-8", "surrogateescape"))
+
+
+def _object(read: Callable[[dict[str, Any]], Any]) -> Callable[[bytes], Any]:
+    return lambda data: read(json.parse_object(data, MAX_BYTES, floats=True))
+
+
+def _value(read: Callable[[Any], Any]) -> Callable[[bytes], Any]:
+    return lambda data: read(json.parse(data, MAX_BYTES, floats=True))
+
+
+def _metadata(role: str, read: Callable[[tuf.Metadata], Any]) -> Callable[[bytes], Any]:
+    return lambda data: read(tuf.parse(data, role, MAX_BYTES))
+
+
+def _each_target(metadata: tuf.Metadata, read: Callable[[tuf.Target], Any]) -> list[Any]:
+    found = []
+    for path in tuf.targets_files(metadata):
+        target = tuf.target_file(metadata, path)
+        if target is not None:
+            found.append(read(target))
+    return found
+
+
+def _responsible(metadata: tuf.Metadata) -> list[Any]:
+    return [delegations.responsible(metadata, path, tuf.read_p256_key) for path in ("a/b", "", "ü/名.bin")]
+
+
+def _matches(data: bytes) -> bool:
+    path, _, pattern = data.decode("utf-8", "replace").partition("\n")
+    return delegations.matches(path, pattern)
+
+
+def _read_key(source: dict[str, Any]) -> tuf.Key:
+    return tuf.read_p256_key(
+        fields.text(source, "keyid"),
+        fields.text(source, "keytype"),
+        fields.text(source, "scheme"),
+        fields.text(source, "public"),
+    )
+
+
+def _newer(data: bytes) -> Any:
+    return boot_record.newer(data[: slots.SECTOR_BYTES], data[slots.SECTOR_BYTES :])
+
+
+def _every_field(value: Any) -> int:
+    """All of `fields` on each member of an object; how many took it."""
+    source = fields.as_object(value, "the value")
+    return sum(_taken(source, name, read) for name in source for read in _READS)
+
+
+def _taken(source: dict[str, Any], name: str, read: Callable[[dict[str, Any], str], Any]) -> bool:
+    try:
+        read(source, name)
+    except FormatError:
+        return False
+    return True
+
+
+_READS: tuple[Callable[[dict[str, Any], str], Any], ...] = (
+    fields.obj,
+    lambda source, name: fields.array(source, name, 3),
+    lambda source, name: fields.row(source[name], name, 2),
+    lambda source, name: fields.as_integer(source[name], name),
+    lambda source, name: fields.integer(source, name, -5, 5),
+    lambda source, name: fields.number(source, name, -5, 5.5),
+    fields.boolean,
+    lambda source, name: fields.as_text(source[name], name),
+    lambda source, name: fields.text(source, name, 4),
+    lambda source, name: fields.choice(source, name, ("a", "b")),
+    lambda source, name: fields.as_hex(source[name], name, 2),
+    lambda source, name: fields.hexadecimal(source, name, 32),
+    lambda source, name: fields.as_name(source[name], name),
+    lambda source, name: fields.name(source, name, 4),
+    lambda source, name: fields.only(source, (name,)),
+    envelope.device_id,
+    token.https_url,
+)
+FIELDS = (
+    *("as_object", "obj", "array", "row", "as_integer", "integer", "number", "boolean", "as_text", "text", "choice"),
+    *("as_hex", "hexadecimal", "as_name", "name", "only"),
+)
+_FIELDS = Parser(_value(_every_field), (seeds.FIELDS,))
+
+PARSERS: dict[str, Parser] = {
+    "formats.base64.decode": Parser(_text(base64.decode), (b"", b"YQ==", b"YWJjZGVm")),
+    "formats.base64.decode_url": Parser(_text(base64.decode_url), (b"", b"YQ", b"_-8")),
+    "formats.block_tree.leaf": Parser(block_tree.leaf, (bytes(4096),)),
+    "formats.block_tree.root_of": Parser(block_tree.root_of, (bytes(32), bytes(range(96)))),
+    "formats.boot_record.decode": Parser(boot_record.decode, seeds.BOOT_RECORDS),
+    "formats.boot_record.newer": Parser(_newer, (seeds.BOOT_RECORDS[0] + seeds.BOOT_RECORDS[1],)),
+    "formats.canonical_json.encode": Parser(
+        _value(canonical_json.encode), (seeds.ROOT, b'{"a":[1,"\\u00e9\\"",null,true]}')
+    ),
+    "formats.certificate.validity": Parser(certificate.validity, (seeds.CERTIFICATE,)),
+    "formats.config.parse": Parser(config.parse, (seeds.CONFIG,)),
+    "formats.delegations.responsible": Parser(
+        _metadata("targets", _responsible), (seeds.TARGETS, seeds.DELEGATING, seeds.BINS)
+    ),
+    "formats.delegations.matches": Parser(_matches, (b"a/b\n*/[!a-c]", b"aaaaaaaaaaaaaaaaaaab\n*a*a*a*a*a", b"]\n[]]")),
+    "formats.envelope.parse": Parser(envelope.parse, seeds.ENVELOPES),
+    "formats.evidence.parse": Parser(_object(evidence.parse), (seeds.EVIDENCE,)),
+    **{f"formats.fields.{name}": _FIELDS for name in FIELDS},
+    "formats.envelope.device_id": _FIELDS,
+    "formats.token.https_url": _FIELDS,
+    "formats.json.parse": Parser(lambda data: json.parse(data, MAX_BYTES), (seeds.ROOT, b'[1,-2,"\\ud83d\\ude00"]')),
+    "formats.json.parse_object": Parser(
+        lambda data: json.parse_object(data, MAX_BYTES, floats=True), (seeds.ROOT, b'{"a":[1.5e3,-0.0,{}]}')
+    ),
+    "formats.json.check_utf8": Parser(json.check_utf8, ("aé名😀".encode(),)),
+    "formats.label.parse": Parser(label.parse, (seeds.LABEL,)),
+    "formats.label.normal_code": Parser(_text(label.normal_code), (b"abcd-EFGH 2345-6723",)),
+    "formats.login.parse_request": Parser(login.parse_request, seeds.LOGIN_LINES),
+    "formats.messages.parse_telemetry": Parser(_object(messages.parse_telemetry), (seeds.TELEMETRY,)),
+    "formats.messages.telemetry_body": Parser(_object(messages.telemetry_body), (seeds.TELEMETRY,)),
+    "formats.messages.parse_report": Parser(_object(messages.parse_report), (seeds.REPORT,)),
+    "formats.messages.parse_state": Parser(messages.parse_state, (seeds.STATE,)),
+    "formats.ownership.parse": Parser(ownership.parse, (seeds.OWNERSHIP,)),
+    "formats.percent.decode": Parser(_text(percent.decode), (b"a%2Fb", b"%C3%BC")),
+    "formats.receipt.parse": Parser(receipt.parse, (seeds.RECEIPT,)),
+    "formats.release.parse": Parser(
+        _metadata("targets", lambda metadata: _each_target(metadata, release.parse)), (seeds.RELEASES,)
+    ),
+    "formats.release.version_key": Parser(_text(release.version_key), (b"1.20.3",)),
+    "formats.token.parse": Parser(_text(token.parse), (seeds.TOKEN,)),
+    "formats.tuf.parse": Parser(lambda data: tuf.parse(data, "timestamp", MAX_BYTES), (seeds.TIMESTAMP,)),
+    "formats.tuf.parse_root": Parser(lambda data: tuf.parse_root(data, MAX_BYTES), (seeds.ROOT,)),
+    "formats.tuf.parse_keys": Parser(_object(lambda source: tuf.parse_keys(source, tuf.read_p256_key)), (seeds.KEYS,)),
+    "formats.tuf.read_p256_key": Parser(_object(_read_key), (seeds.KEY,)),
+    "formats.tuf.role_keys": Parser(_object(tuf.role_keys), (b'{"keyids":["a","b"],"threshold":2}',)),
+    "formats.tuf.snapshot_meta": Parser(_metadata("timestamp", tuf.snapshot_meta), (seeds.TIMESTAMP,)),
+    "formats.tuf.targets_metas": Parser(_metadata("snapshot", tuf.targets_metas), (seeds.SNAPSHOT,)),
+    "formats.tuf.targets_files": Parser(_metadata("targets", tuf.targets_files), (seeds.TARGETS,)),
+    "formats.tuf.target_file": Parser(
+        _metadata("targets", lambda metadata: _each_target(metadata, lambda target: target)), (seeds.TARGETS,)
+    ),
+    "formats.tuf.has_delegations": Parser(_metadata("targets", tuf.has_delegations), (seeds.DELEGATING,)),
+    "formats.tuf.signatures": Parser(_object(tuf.signatures), (seeds.TIMESTAMP,)),
+    "formats.tuf.point_from_pem": Parser(_text(tuf.point_from_pem), (seeds.PEM,)),
+    "formats.utc.parse": Parser(_text(utc.parse), (b"2027-01-15T08:00:00Z", b"2024-02-29T23:59:59Z")),
+    "formats.utc.parse_date": Parser(_text(utc.parse_date), (b"2031-12-31",)),
+    "formats.voucher.parse": Parser(voucher.parse, (seeds.VOUCHER,)),
+    "core.clock.parse": Parser(lambda data: clock.parse(data, 1_790_000_000), (clock.encode(1_800_000_000),)),
+    "core.compliance.parse_catalogue": Parser(compliance.parse_catalogue, (seeds.CATALOGUE,)),
+    "core.lockout.parse": Parser(lockout.parse, (seeds.LOCKOUT,)),
+    "core.password.parse_policy": Parser(_object(password.parse_policy), (b"{}", b'{"min_chars":15}')),
+    "core.slots.parse_layout": Parser(_object(slots.parse_layout), (seeds.LAYOUT,)),
+    "app.enrolment_state.decode": Parser(enrolment_state.decode, (seeds.ENROLMENT,)),
+    "app.update_state.decode": Parser(update_state.decode, (seeds.UPDATE,)),
+    "app.update_state.release_of": Parser(_object(update_state.release_of), (seeds.UPDATE_RELEASE,)),
+}

@@ -1,0 +1,198 @@
+"""Valid inputs of every format, made anew: by the formats' own writers, and repositories as the tests make them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.app import enrolment_state, update_state
+from agent.core import lockout, update
+from agent.formats import (
+    boot_record,
+    canonical_json,
+    config,
+    envelope,
+    evidence,
+    login,
+    messages,
+    ownership,
+    receipt,
+    token,
+    voucher,
+)
+from agent.formats import json as agent_json
+from firmware_sim.world.firmware import Geometry
+from tests.repositories import DEVICE_ID, NOW, Repository, World, make_release
+
+ROOT_FOLDER = Path(__file__).resolve().parents[2]
+GEOMETRY = Geometry(slot_blocks=14, root_blocks=12)
+
+_KEY = ec.derive_private_key(1001, ec.SECP256R1())
+PEM = _KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _certificate() -> bytes:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "seed")])
+    begin = datetime.fromtimestamp(NOW, UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(_KEY.public_key())
+    builder = builder.serial_number(5).not_valid_before(begin).not_valid_after(begin + timedelta(days=9000))
+    return builder.sign(_KEY, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _signed(signed: dict[str, Any]) -> bytes:
+    signature = {"keyid": "ab" * 32, "sig": _KEY.sign(canonical_json.encode(signed), ec.ECDSA(hashes.SHA256())).hex()}
+    return agent_json.dump({"signed": signed, "signatures": [signature]})
+
+
+def _file(repository: Repository, role: str) -> bytes:
+    names = [name for name in repository.files if name.endswith(f"{role}.json")]
+    return repository.files[names[-1]]
+
+
+def _releases() -> bytes:
+    """Targets that list slots alone, without their trees."""
+    top = json.loads(TARGETS)
+    listed = top["signed"]["targets"]
+    top["signed"]["targets"] = {path: entry for path, entry in listed.items() if "custom" in entry}
+    return json.dumps(top).encode()
+
+
+def _delegating(delegations: dict[str, Any]) -> bytes:
+    top = json.loads(TARGETS)
+    top["signed"]["delegations"] = {"keys": {"ab": json.loads(KEY_ENTRY)}, **delegations}
+    return json.dumps(top).encode()
+
+
+_WORLD = World()
+_RELEASE = _WORLD.offer(make_release())
+ROOT = _file(_WORLD.image, "root")
+TARGETS = _file(_WORLD.image, "targets")
+RELEASES = _releases()
+SNAPSHOT = _file(_WORLD.image, "snapshot")
+TIMESTAMP = _file(_WORLD.director, "timestamp")
+CERTIFICATE = _certificate()
+KEY_ENTRY = json.dumps(
+    {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": PEM.decode()}}
+).encode()
+KEY = json.dumps({"keyid": "ab", "keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "public": PEM.decode()}).encode()
+KEYS = json.dumps({"keys": {"ab": json.loads(KEY_ENTRY), "cd": {"keytype": "x", "scheme": "y", "keyval": {}}}}).encode()
+DELEGATING = _delegating(
+    {
+        "roles": [
+            {"name": "one", "keyids": ["ab"], "threshold": 1, "terminating": False, "paths": ["a/*", "*"]},
+            {"name": "ü", "keyids": ["ab"], "threshold": 1, "terminating": True, "path_hash_prefixes": ["0", "f1"]},
+        ]
+    }
+)
+BINS = _delegating({"succinct_roles": {"keyids": ["ab"], "threshold": 1, "bit_length": 8, "name_prefix": "bin"}})
+
+BOOT_RECORDS = tuple(
+    boot_record.encode(boot_record.BootRecord(*values))
+    for values in ((1, "a", "-", 0, 0, 1), (2**32 - 1, "b", "a", 3, 9, 2**32 - 1))
+)
+CONFIG = json.dumps(
+    {
+        "v": 1,
+        "model": "kawa-1",
+        "hardware": "a",
+        "version": "1.0.0",
+        "security_epoch": 1,
+        "build_time": 1_790_000_000,
+        "image_root": "/etc/camward/root.json",
+        "layout": GEOMETRY.layout(),
+        "login_gid": 900,
+        "services": [{"name": "web", "kind": "web", "port": 443}],
+        "health": {"deadline_s": 60},
+        "update": {"check_interval_s": 60, "telemetry_interval_s": 60},
+        "password": {"min_chars": 12},
+        "declarations": {"a": [1, "b"]},
+        "user_folders": ["/data/camera"],
+    }
+).encode()
+LAYOUT = json.dumps(GEOMETRY.layout()).encode()
+LABEL = json.dumps(
+    {
+        "v": 1,
+        "serial": "KW1-000001",
+        "model": "kawa-1",
+        "hardware": "a",
+        "mac": "52:54:00:00:00:01",
+        "claim_salt": "00" * 16,
+        "claim_sha256": "ff" * 32,
+    }
+).encode()
+OWNERSHIP = ownership.encode(
+    ownership.Ownership(
+        operator="川の事務所",
+        server_url="https://10.0.2.2:8443",
+        broker_host="10.0.2.2",
+        broker_port=8883,
+        ca="-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n",
+        director_root=_file(_WORLD.director, "root").decode(),
+        command_keys=(PEM.decode(),),
+        sealing_key=PEM.decode(),
+        check_interval_s=60,
+        telemetry_interval_s=30,
+    )
+)
+_TOKEN = token.Token(url="https://10.0.2.2:8443", secret="s3cret", id="t-1", ca=CERTIFICATE, ownership_sha256="ab" * 32)
+TOKEN = token.encode(_TOKEN).encode()
+VOUCHER = _signed(voucher.signed_part("KW1-000001", TOKEN.decode(), NOW))
+RECEIPT = _signed(receipt.signed_part(DEVICE_ID, "ab" * receipt.NONCE_BYTES, NOW))
+LOGIN_LINES = tuple(
+    login.encode_request(op, "192.0.2.7", {name: "xy" for name, _ in needed + optional})
+    for op, (needed, optional) in sorted(login.OPERATIONS.items())
+)
+TELEMETRY = agent_json.dump(
+    messages.telemetry_body(
+        {"version": "1.0.0", "slot": "a", "phase": "idle", "uptime_s": 5, "cpu_percent": 12.5, "rss_bytes": None}
+    )
+)
+REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b")))
+STATE = messages.encode_state(messages.State(True, "1.0.0", "a"))
+_FINDING = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
+EVIDENCE = agent_json.dump(
+    evidence.body(
+        evidence.Report(5, DEVICE_ID, "kawa-1", "a", "1.0.0", "star1", (_FINDING,), {"listeners": {"tcp": [443, None]}})
+    )
+)
+_ENVELOPE = envelope.Envelope("telemetry", DEVICE_ID, "boot-1", 3, NOW, {"a": 1.25, "b": [True, None]}, b"")
+ENVELOPES = (
+    envelope.encode(_ENVELOPE),
+    envelope.encode(_ENVELOPE.replace(type="evidence", body={"x": "é"}, signature=bytes(64))),
+)
+CATALOGUE = (ROOT_FOLDER / "agent" / "core" / "star1.json").read_bytes()
+FIELDS = json.dumps(
+    {
+        "a": "abcd",
+        "b": {"c": 1},
+        "d": [1, 2],
+        "e": 5,
+        "f": -1.5,
+        "g": True,
+        "h": None,
+        "url": "https://x:1",
+        "i": "ab" * 13,
+    }
+).encode()
+
+
+def _lockout() -> bytes:
+    made = lockout.Lockout()
+    made.failed("192.0.2.7", "admin", 5)
+    return made.encode()
+
+
+LOCKOUT = _lockout()
+ENROLMENT = enrolment_state.encode("owning", _TOKEN)
+_SAVED = update_state.saved(_RELEASE)
+UPDATE = update_state.encode(
+    update_state.FRESH.replace(phase=update.PHASES[1], slot="b", release=_SAVED, failed=("0.9.0",))
+)
+UPDATE_RELEASE = agent_json.dump(_SAVED)
+assert config.parse(CONFIG)  # the least obvious one
