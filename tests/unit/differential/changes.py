@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.unit.differential.keys import ALL_KEYS, signer
-from tests.unit.differential.model import DAY_S, ONLINE, ROLES, Model, moment
+from tests.unit.differential.model import DAY_S, ROLES, Model, moment
 
 Change = Callable[[Model, int, int], None]
 
@@ -68,7 +68,7 @@ def list_targets(model: Model, a: int, b: int) -> None:
     body = {"length": len(content), "hashes": {"sha256": f"{b:064x}"}}
     if b % 3 == 1:
         body["custom"] = {"note": b}
-    model.targets.targets[path] = body
+    pick([model.targets, *model.delegated.values()], b).targets[path] = body
 
 
 def unlist_target(model: Model, a: int, b: int) -> None:
@@ -85,7 +85,7 @@ def publish_nothing(model: Model, a: int, b: int) -> None:
 
 
 def lose_stored_file(model: Model, a: int, b: int) -> None:
-    model.tricks.lost.add(pick(ONLINE, a))
+    model.tricks.lost.add(pick(model.online(), a))
 
 
 # Versions and times
@@ -93,7 +93,7 @@ def lose_stored_file(model: Model, a: int, b: int) -> None:
 
 def jump(model: Model, a: int, b: int) -> None:
     """Another version than the next one; 2**24 is our limit of one step, 2**31 our limit of all."""
-    role = pick(ONLINE, a)
+    role = pick(model.online(), a)
     step = pick((5, -1, 2**24 - 1, 2**24, -2, 2**24 + 1, 1000, -1000, 2**31, 2**53), b)
     if model.version(role) + step >= 1:
         model.set_version(role, model.version(role) + step)
@@ -102,14 +102,14 @@ def jump(model: Model, a: int, b: int) -> None:
 
 def hold_version(model: Model, a: int, b: int) -> None:
     """The same version again; with b odd over other content."""
-    role = pick(ONLINE, a)
+    role = pick(model.online(), a)
     model.tricks.hold.add(role)
     if b % 2:
         add(model.tricks.signed, role, lambda signed: signed.update({"x-note": b}))
 
 
 def short_life(model: Model, a: int, b: int) -> None:
-    role, life_s = pick(ONLINE, a), pick((1, 0, -1, -DAY_S, 30 * DAY_S), b)
+    role, life_s = pick(model.online(), a), pick((1, 0, -1, -DAY_S, 30 * DAY_S), b)
 
     def expire(signed: dict[str, Any]) -> None:
         signed["expires"] = moment(model.now + life_s)
@@ -231,7 +231,7 @@ SIGNATURES = (
 
 
 def sign_wrongly(model: Model, a: int, b: int) -> None:
-    role = pick(ROLES, a)
+    role = pick(("root", *model.online()), a)
     add(model.tricks.signatures, role, pick(SIGNATURES, b))
     if role == "root":
         model.next_root()
@@ -239,7 +239,7 @@ def sign_wrongly(model: Model, a: int, b: int) -> None:
 
 def sign_with_former_keys(model: Model, a: int, b: int) -> None:
     """Whoever has a key of any time signs this role."""
-    role = pick(ROLES, a)
+    role = pick(("root", *model.online()), a)
     numbers = [(b + index) % model.key_count for index in range(3)]
     add(model.tricks.signatures, role, lambda signatures, message: [signer(key).sign(message) for key in numbers])
     if role == "root":
@@ -299,7 +299,7 @@ SIGNED = (
 
 
 def say_something_else(model: Model, a: int, b: int) -> None:
-    role = pick(ROLES, a)
+    role = pick(("root", *model.online()), a)
     add(model.tricks.signed, role, pick(SIGNED, b))
     if role == "root":
         model.next_root()
@@ -386,7 +386,7 @@ META: tuple[Callable[[dict[str, Any]], Any], ...] = (
 
 def describe_wrongly(model: Model, a: int, b: int) -> None:
     """What the timestamp says about the snapshot, or the snapshot about the targets."""
-    add(model.tricks.meta, pick(("snapshot", "targets"), a), pick(META, b))
+    add(model.tricks.meta, pick(("snapshot", "targets", *model.delegated), a), pick(META, b))
 
 
 def name_more_files(model: Model, a: int, b: int) -> None:
@@ -472,7 +472,7 @@ BODIES = (
 
 
 def spoil_bytes(model: Model, a: int, b: int) -> None:
-    role = pick(ROLES, a)
+    role = pick(("root", *model.online()), a)
     add(model.tricks.body, role, (pick(BODIES, b), b // len(BODIES) % 2 == 0))
     if role == "root":
         model.next_root()

@@ -1,8 +1,9 @@
 """The two clients, each with its own disk, over the same mirror at the same frozen time: ours and python-tuf's."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -12,6 +13,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
 from agent.core import trust_repository
+from agent.core.trust_delegations import find_target
 from agent.core.trust_repository import Repository, check_length
 from agent.formats.errors import Rejected, Unavailable
 from tests.unit.differential.keys import Reader, canonical
@@ -25,24 +27,23 @@ CONFIG = UpdaterConfig(
     targets_max_length=trust_repository.MAX_TARGETS_BYTES,
 )
 """python-tuf with our limits where it lets one set them."""
-REFUSED = "refused"
 
 
 class Look(NamedTuple):
-    """What one client did in one refresh with lookups.
+    """What one client did in one refresh or one lookup.
 
-    `refusal` is empty where the refresh was accepted; `trusted` what its disk then trusted, as (version, canonical
-    signed part) by role; `requests` every path asked for; `found` for each target path its (length, sha256, custom),
-    None or REFUSED.
+    `refusal` is empty where it was accepted; `requests` every path asked for; `trusted` what the disk trusts then, as
+    (version, canonical signed part) by role; `found` the target's (length, sha256, custom), or None.
     """
 
     refusal: str
     detail: str
+    requests: tuple[str, ...]
     trusted: dict[str, tuple[Any, bytes]]
-    requests: list[str]
-    found: dict[str, Any]
+    found: Any = None
 
 
+@lru_cache(maxsize=10_000)
 def trusted(body: bytes) -> tuple[Any, bytes]:
     """Version and signed part of a stored file."""
     signed = json.loads(body)["signed"]
@@ -55,46 +56,66 @@ class Ours:
     def __init__(self, reader: Reader, root: bytes) -> None:
         self.reader = reader
         self.disk: dict[str, bytes] = {"root": root}
+        self._served: Mapping[str, bytes] = {}
+        self._now = 0
+        self._requests: list[str] = []
 
     def lose(self, role: str) -> None:
         self.disk.pop(role, None)
 
-    def look(self, served: Mapping[str, bytes], now: int, paths: list[str]) -> Look:
-        requests: list[str] = []
-        found: dict[str, Any] = {}
+    def refresh(self, served: Mapping[str, bytes], now: int) -> Look:
+        """A new session on what the disk holds."""
+        self._served, self._now = served, now
+        return self._look(self._refresh)
+
+    def find(self, path: str) -> Look:
+        """A lookup in the session of the last refresh, which was accepted."""
+        return self._look(lambda: self._find(path))
+
+    def _look(self, do: Callable[[], Any]) -> Look:
+        self._requests = []
         refusal = detail = ""
-
-        def keep(role: str, body: bytes) -> None:
-            if body:
-                self.disk[role] = body
-            else:
-                self.lose(role)
-
-        def drive(conversation: Any) -> Any:
-            answer = None
-            try:
-                request = conversation.send(None)
-                while True:
-                    requests.append(request.path)
-                    answer = served.get(request.path)
-                    if answer is not None:
-                        answer = answer[: request.max_bytes + 1]  # what every fetcher of ours hands on at most
-                        check_length(request, answer)
-                    request = conversation.send(answer)
-            except StopIteration as end:
-                return end.value
-
+        found = None
         try:
-            reader = self.reader
-            repository = Repository("image", dict(self.disk), reader.verify_signature, keep, reader.read_key)
-            drive(repository.refresh_root(now))
-            timestamp, body = drive(repository.refresh_timestamp(now))
-            repository.keep_timestamp(timestamp, body)
-            snapshot = drive(repository.refresh_snapshot(timestamp, now))
-            drive(repository.refresh_targets(snapshot, now))
+            found = do()
         except (Rejected, Unavailable) as error:
             refusal, detail = error.code if isinstance(error, Rejected) else "unavailable", str(error)
-        return Look(refusal, detail, {role: trusted(body) for role, body in self.disk.items()}, requests, found)
+        disk = {role: trusted(body) for role, body in self.disk.items()}
+        return Look(refusal, detail, tuple(self._requests), disk, found)
+
+    def _refresh(self) -> None:
+        reader, now = self.reader, self._now
+        repository = Repository("image", dict(self.disk), reader.verify_signature, self._keep, reader.read_key)
+        self._drive(repository.refresh_root(now))
+        timestamp, body = self._drive(repository.refresh_timestamp(now))
+        repository.keep_timestamp(timestamp, body)
+        snapshot = self._drive(repository.refresh_snapshot(timestamp, now))
+        targets = self._drive(repository.refresh_targets(snapshot, now))
+        self._session = repository, targets, snapshot
+
+    def _find(self, path: str) -> Any:
+        repository, targets, snapshot = self._session
+        target = self._drive(find_target(repository, path, targets, snapshot, self._now))
+        return None if target is None else (target.length_bytes, target.sha256, target.custom)
+
+    def _keep(self, role: str, body: bytes) -> None:
+        if body:
+            self.disk[role] = body
+        else:
+            self.lose(role)
+
+    def _drive(self, conversation: Any) -> Any:
+        answer = None
+        try:
+            while True:
+                request = conversation.send(answer)
+                self._requests.append(request.path)
+                answer = self._served.get(request.path)
+                if answer is not None:
+                    answer = answer[: request.max_bytes + 1]  # what every fetcher of ours hands on at most
+                    check_length(request, answer)
+        except StopIteration as end:
+            return end.value
 
 
 class Mirror(FetcherInterface):
@@ -122,27 +143,33 @@ class Theirs:
     def lose(self, role: str) -> None:
         (self.folder / f"{quote(role, '')}.json").unlink(missing_ok=True)
 
-    def look(self, served: Mapping[str, bytes], now: int, paths: list[str]) -> Look:
-        mirror = Mirror(served)
-        found: dict[str, Any] = {}
+    def refresh(self, served: Mapping[str, bytes], now: int) -> Look:
+        """A new session on what the disk holds."""
+        self._mirror = Mirror(served)
+        self._updater = Updater(str(self.folder), BASE, fetcher=self._mirror, config=CONFIG, bootstrap=None)
+        self._updater._trusted_set.reference_time = datetime.fromtimestamp(now, UTC)  # the only clock it has
+        return self._look(self._updater.refresh)
+
+    def find(self, path: str) -> Look:
+        """A lookup in the session of the last refresh, which was accepted."""
+        return self._look(lambda: self._find(path))
+
+    def _look(self, do: Callable[[], Any]) -> Look:
+        self._mirror.requests = []
         refusal = detail = ""
-        updater = Updater(str(self.folder), BASE, fetcher=mirror, config=CONFIG, bootstrap=None)
-        updater._trusted_set.reference_time = datetime.fromtimestamp(now, UTC)  # the only clock it has
+        found = None
         try:
-            updater.refresh()
-            for path in paths:
-                found[path] = self._find(updater, path)
+            found = do()
         except (RepositoryError, DownloadError) as error:
             refusal, detail = type(error).__name__, str(error)
-        return Look(refusal, detail, self.trusted(), mirror.requests, found)
+        if self._mirror.requests:
+            self._trusted = self._read()  # nothing else changes its disk
+        return Look(refusal, detail, tuple(self._mirror.requests), self._trusted, found)
 
-    def _find(self, updater: Updater, path: str) -> Any:
-        try:
-            info = updater.get_targetinfo(path)
-        except (RepositoryError, DownloadError):
-            return REFUSED
+    def _find(self, path: str) -> Any:
+        info = self._updater.get_targetinfo(path)
         return None if info is None else (info.length, info.hashes.get("sha256"), info.custom or {})
 
-    def trusted(self) -> dict[str, tuple[Any, bytes]]:
+    def _read(self) -> dict[str, tuple[Any, bytes]]:
         files = {unquote(path.name.removesuffix(".json")): path for path in self.folder.glob("*.json")}
         return {role: trusted(path.read_bytes()) for role, path in files.items()}

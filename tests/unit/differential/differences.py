@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from agent.core import trust_repository
 from agent.formats import fields, tuf
@@ -58,7 +59,9 @@ class Case(NamedTuple):
 
 def role_of(path: str) -> str:
     """The role that a requested path is about."""
-    return path.removesuffix(".json").rpartition(".")[2]
+    name = path.removesuffix(".json")
+    version, dot, rest = name.partition(".")
+    return unquote(rest if dot and version.isdigit() else name)
 
 
 def loose(body: bytes) -> Any:
@@ -137,7 +140,7 @@ def rotation_forgets(case: Case) -> bool:
     }
     bound = [role for role, version in announced.items() if stored_version(case, role) >= (version or 0)]
     left = {role: found for role, found in case.theirs.trusted.items() if role in case.ours.trusted}
-    return bool(bound) or (bool(case.ours.refusal) and left == case.ours.trusted)
+    return bool(bound) or left == case.ours.trusted
 
 
 def keyid_without_key(case: Case) -> bool:

@@ -145,6 +145,10 @@ class Model:
         self.root_body = self._root(self.keys["root"])
         self.publish(first=True)
 
+    def online(self) -> tuple[str, ...]:
+        """Every role but root."""
+        return (*ONLINE, *self.delegated)
+
     def node(self, role: str) -> Node:
         return self.targets if role == "targets" else self.delegated[role]
 

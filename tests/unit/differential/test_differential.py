@@ -7,32 +7,37 @@ trusted. A disagreement that no documented decision explains (`differences`) is 
 
 import itertools
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from tests.unit.differential import graphs
 from tests.unit.differential.changes import CHANGES
 from tests.unit.differential.clients import Ours, Theirs
 from tests.unit.differential.differences import Case, explained
 from tests.unit.differential.keys import CONFORMANCE, PRODUCT, Reader
 from tests.unit.differential.model import Model
 
-STORIES = 2000
-"""About 15 ms each."""
+STORIES = 1500
+GRAPHS = 500
+"""About 15 ms each, and 30 ms."""
 
 number = st.integers(0, 255)
 change = st.tuples(st.sampled_from(CHANGES), number, number)
-story = st.tuples(
-    st.sampled_from([PRODUCT, CONFORMANCE]), st.lists(st.lists(change, max_size=3), min_size=1, max_size=4)
-)
-everyday = settings(
-    max_examples=STORIES,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+rounds = st.lists(st.lists(change, max_size=3), min_size=1, max_size=4)
+readers = st.sampled_from([PRODUCT, CONFORMANCE])
+
+
+def everyday(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 
 class Pair:
@@ -53,39 +58,57 @@ class Pair:
             self.theirs.lose(role)
         self.model.publish()
 
-    def look(self, paths=()) -> Case:
-        """Both refresh and look the paths up."""
-        model, before = self.model, dict(self.ours.disk)
-        ours = self.ours.look(model.served, model.now, list(paths))
-        theirs = self.theirs.look(model.served, model.now, list(paths))
-        return Case(before, dict(self.ours.disk), dict(model.served), model.now, ours, theirs)
+    def look(self, paths=()) -> Iterator[Case]:
+        """Both refresh and, if both accept, look the paths up; each time, both in comparison."""
+        served, now = dict(self.model.served), self.model.now
+        case = self._both(served, lambda client: client.refresh(served, now))
+        yield case
+        if not case.ours.refusal:
+            for path in paths:
+                yield self._both(served, lambda client, path=path: client.find(path))
+
+    def _both(self, served, do) -> Case:
+        before = dict(self.ours.disk)
+        ours, theirs = do(self.ours), do(self.theirs)
+        return Case(before, dict(self.ours.disk), served, self.model.now, ours, theirs)
 
 
-def test_both_clients_agree_or_the_difference_is_a_decision(tmp_path, capsys):
+def play(pair: Pair, rounds, paths, tally: Counter) -> None:
+    """One story to its end, or to the first difference."""
+    tally["stories"] += 1
+    for changes in rounds:
+        pair.happen(changes)
+        for case in pair.look(paths):
+            if not same(case, tally):
+                return  # from here on their disks differ
+
+
+def same(case: Case, tally: Counter) -> bool:
+    tally["looks"] += 1
+    tally["refused" if case.ours.refusal else "accepted"] += 1
+    wrong = case.disagreements()
+    if not wrong:
+        tally[f"agreed {case.ours.refusal or ('found' if case.ours.found else 'accepted')}"] += 1
+        return True
+    reason = explained(case)
+    tally[f"difference {reason}"] += 1
+    if not reason:
+        for look in (case.ours, case.theirs):
+            note(f"{look.refusal or 'accepted'} {look.detail} after {', '.join(look.requests)}; found {look.found}")
+    assert reason, f"they disagree about the {', '.join(wrong)}"
+    return False
+
+
+def test_both_clients_agree_about_the_top_roles(tmp_path, capsys):
     tally = Counter()
     folders = (tmp_path / str(index) for index in itertools.count())
 
-    @everyday
-    @given(story)
-    def play(told):
-        reader, rounds = told
-        tally["stories"] += 1
-        pair = Pair(reader, next(folders))
-        for changes in rounds:
-            pair.happen(changes)
-            case = pair.look()
-            tally["looks"] += 1
-            tally["refused" if case.ours.refusal else "accepted"] += 1
-            wrong = case.disagreements()
-            if wrong:
-                reason = explained(case)
-                note(f"{wrong}\nours: {case.ours}\ntheirs: {case.theirs}")
-                assert reason, f"they disagree about the {', '.join(wrong)}"
-                tally[f"difference {reason}"] += 1
-                return  # from here on their disks differ
-            tally[f"agreed {case.ours.refusal or 'accepted'}"] += 1
+    @everyday(STORIES)
+    @given(readers, rounds)
+    def tell(reader, rounds):
+        play(Pair(reader, next(folders)), rounds, (), tally)
 
-    play()
+    tell()
     with capsys.disabled():
         print(f"\n{dict(tally.most_common())}")
     assert tally["stories"] >= STORIES
@@ -94,3 +117,28 @@ def test_both_clients_agree_or_the_difference_is_a_decision(tmp_path, capsys):
         assert tally[f"agreed {refusal}"], f"no story came to {refusal}"
     for refusal in ("endless_data", "format", "unavailable"):
         assert tally[f"agreed {refusal}"], f"no story came to {refusal}"
+
+
+def test_both_clients_find_the_same_targets(tmp_path, capsys):
+    tally = Counter()
+    folders = (tmp_path / str(index) for index in itertools.count())
+    edges = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 7), number, number), min_size=1, max_size=8)
+    bins = st.tuples(st.sampled_from([0, 0, 1, 2, 3]), number)
+    listed = st.lists(number, max_size=6)
+
+    @everyday(GRAPHS)
+    @given(readers, edges, bins, listed, rounds)
+    def tell(reader, edges, bins, listed, rounds):
+        pair = Pair(reader, next(folders))
+        graphs.draw(pair.model, edges, bins, listed)
+        for kind, count in graphs.shape(pair.model).items():
+            tally[f"graphs with {kind}"] += bool(count)
+        play(pair, [[], *rounds], graphs.PATHS, tally)
+
+    tell()
+    with capsys.disabled():
+        print(f"\n{dict(tally.most_common())}")
+    assert tally["stories"] >= GRAPHS
+    for kind in ("edges", "terminating", "prefixes", "diamonds", "bins"):
+        assert tally[f"graphs with {kind}"] > GRAPHS // 20
+    assert min(tally["agreed found"], tally["refused"]) > GRAPHS // 2
