@@ -5,7 +5,7 @@ starts, before any other part has read a thing. After a power cut `finish` begin
 between. The kind is in the document's name: a damaged content ends no erase.
 
 What stays is a list; all else goes, whether this version knows it or not. Always kept: what the factory put in, what
-is known of the manufacturer's image repository, the rollback index, and the time floor. Keys of the device are replaced,
+is known of the manufacturer's image repository, the rollback index, and the time floor. The device's keys are replaced,
 so the former operator's certificate is for a device that is no more (the device id follows from the key).
 """
 
@@ -33,7 +33,7 @@ MAX_JOURNAL_BYTES = 8 * 1024
 VOUCHER = "factory/voucher.json"
 HISTORY = "evidence/history.json"
 USED_UP = (VOUCHER,)  # of what would stay; a factory voucher serves the first owner alone
-ALWAYS = ("factory/", "trust/image/", "trust/rollback_index", "clock/floor.json")
+ALWAYS = ("factory/", "trust/image/", "trust/rollback_index", "clock/")
 OF_THE_USERS = ("credentials/", "web/", HISTORY)  # stays when only the operator changes
 KEPT = {
     ERASE: ALWAYS,
