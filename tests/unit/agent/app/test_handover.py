@@ -93,7 +93,8 @@ PART = st.text("abcdefghijklmnopqrstuvwxyz0123456789_-", min_size=1, max_size=8)
 NAMES = st.lists(PART, min_size=1, max_size=3).map("/".join)
 KNOWN = st.sampled_from(
     ["credentials/web.json", "credentials/web.json.new", "ownership/record.json", "trust/director/root.json",
-     "outbox/1", "trust/rollback_index.new", "factory", "clock", "trust", "trust/imagex", "handover/erase.json.new", "web/key.pem"]
+     "outbox/1", "trust/rollback_index.new", "factory", "clock", "trust", "trust/imagex", "handover/erase.json.new",
+     "web/key.pem"]
 )  # fmt: skip
 
 
