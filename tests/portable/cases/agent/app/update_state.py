@@ -2,6 +2,7 @@ from agent.app import update_state
 from agent.core.trust import Release
 from agent.formats import json
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 
 def value(name):
@@ -35,3 +36,4 @@ for name, value in (
         print(name, "taken")
     except FormatError as error:
         print(name, error.code)
+wire.show("update_state")

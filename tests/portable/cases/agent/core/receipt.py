@@ -3,6 +3,7 @@ from agent.core.trust_repository import Repository
 from agent.formats.errors import Rejected
 from firmware_sim.world.repository import new_operator
 from firmware_sim.world.secrets import UnsafeSigner
+from tests.portable import wire
 from tests.portable.story import NOW, verify
 
 DEVICE, NONCE = "a" * 26, "0f" * 16
@@ -29,3 +30,4 @@ attempt(b"{}")
 attempt(operator.receipt(NONCE, NOW + 3650 * 86400))
 operator.adopt("b" * 26)
 attempt(operator.receipt(NONCE, NOW))
+wire.show("receipt")

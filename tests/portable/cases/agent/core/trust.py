@@ -4,6 +4,7 @@ from agent.adapters.micropython.p256 import verify_signature
 from agent.core.clock import Time
 from agent.core.trust import Check, Device
 from agent.formats.errors import Rejected, Unavailable
+from tests.portable import wire
 
 FIXTURES = sys.argv[3]
 
@@ -63,3 +64,4 @@ for name in (
     "withheld",
 ):
     play(name)
+wire.show("trust")

@@ -4,6 +4,7 @@ from agent.formats import voucher as voucher_format
 from agent.formats.errors import Rejected
 from firmware_sim.world.repository import new_operator, signed_file
 from firmware_sim.world.secrets import UnsafeSigner
+from tests.portable import wire
 from tests.portable.story import NOW, verify
 
 TOKEN = token.encode(token.Token("https://operator.test:8443", "secret", "t1", b"\x30\x00", "ab" * 32))
@@ -25,3 +26,4 @@ for signers, serial, now in (
         print(voucher.verify(signed_file(part, signers), root, serial, now, verify).url)
     except Rejected as error:
         print(error)
+wire.show("voucher")

@@ -2,6 +2,7 @@ from binascii import hexlify
 
 from agent.formats import boot_record
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 record = boot_record.BootRecord(generation=7, active="a", trial="b", left=3, tries=0, rollback_index=1)
 sector = boot_record.encode(record)
@@ -29,3 +30,4 @@ for change in (
         boot_record.encode(record.replace(**change))
     except FormatError as error:
         print(change, error)
+wire.show("boot_record")

@@ -1,5 +1,6 @@
 from agent.formats import envelope
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 made = envelope.Envelope(
     "telemetry", "abcdefghijklmnopqrstuvwxyz", "boot-1", 3, 1800000000, {"a": 1.25, "b": [True, None]}, b""
@@ -35,3 +36,4 @@ try:
     envelope.message(made)
 except FormatError as error:
     print(error)
+wire.show("envelope")

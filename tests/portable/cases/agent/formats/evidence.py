@@ -1,5 +1,6 @@
 from agent.formats import evidence, json
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 finding = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
 report = evidence.Report(
@@ -21,3 +22,4 @@ for change in (
         print(len(evidence.body(report.replace(**change))))
     except FormatError as error:
         print(error)
+wire.show("evidence")

@@ -1,6 +1,7 @@
 from agent.formats import label
 from agent.formats.errors import FormatError
 from agent.formats.json import dump
+from tests.portable import wire
 
 good = {
     "v": 1,
@@ -22,3 +23,4 @@ for name in sorted(good):
         except FormatError as error:
             print(name, value, error)
 print(label.normal_code("abcd-EFGH 2345-6723"))
+wire.show("label")

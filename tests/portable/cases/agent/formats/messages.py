@@ -1,5 +1,6 @@
 from agent.formats import json, messages
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 measured = {
     "version": "1.0.0",
@@ -35,3 +36,4 @@ except FormatError as error:
     print(error)
 for state in (messages.State(False, "", ""), messages.State(True, "1.0.0", "a")):
     print(messages.encode_state(state), messages.parse_state(messages.encode_state(state)) == state)
+wire.show("messages")

@@ -2,6 +2,7 @@ import sys
 
 from agent.formats import json, ownership
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 FIXTURES = sys.argv[3]
 
@@ -41,3 +42,4 @@ for name, value in (
         print(name, ownership.parse(json.dump(changed)).sealing_key)
     except FormatError as error:
         print(name, error)
+wire.show("ownership")

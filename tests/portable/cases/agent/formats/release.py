@@ -1,6 +1,7 @@
 from agent.formats import json, release
 from agent.formats.errors import FormatError
 from agent.formats.tuf import Target
+from tests.portable import wire
 
 made = release.Release(
     target="kawa-1-1.1.0.slot",
@@ -91,3 +92,4 @@ for version in (
         print(version, release.version_key(version))
     except FormatError as error:
         print(version, error)
+wire.show("release")

@@ -1,5 +1,6 @@
 from agent.formats import token
 from agent.formats.errors import FormatError
+from tests.portable import wire
 
 made = token.Token(
     url="https://10.0.2.2:8443", secret="s3cret", id="t-1", ca=b"\x30\x82der", ownership_sha256="ab" * 32
@@ -36,3 +37,4 @@ for url in (
         print(url, "taken")
     except FormatError as error:
         print(url, error)
+wire.show("token")
