@@ -59,7 +59,7 @@ class Checking:
     def put_clock_right(self, director_root: bytes) -> None:
         """Outside of a check, something met dates that do not fit: find out what time it is."""
         self._director_root = director_root
-        self._time.put_right(self._stored("director", director_root)["root"] or b"", _whatever)
+        self._time.put_right(self._known_director_root(), _whatever)
 
     def _look(self, look: Look) -> None:
         desk = self._desk
@@ -70,8 +70,12 @@ class Checking:
             version=desk.config.version,
             rollback_index=max(desk.ports.rollback.read(), 0),
         )
-        director = self._stored("director", self._director_root)
-        stored = {"image": self._stored("image", self._image_root), "director": director}
+        try:
+            director = self._stored("director", self._director_root)
+            stored = {"image": self._stored("image", self._image_root), "director": director}
+        except Unavailable as error:
+            look.then(None, error)
+            return
         try:
             check = Check(device, stored, self._time.known(), desk.ports.verify_signature)
         except DamagedRoot as error:
@@ -153,7 +157,7 @@ class Checking:
             else:
                 look.then(outcome, error)
 
-        self._time.put_right(self._stored("director", self._director_root)["root"] or b"", settled)
+        self._time.put_right(self._known_director_root(), settled)
 
     def _forget_root(self, repository: str) -> None:
         """The stored root is damaged: the next check begins with the first one, or updates would end here."""
@@ -175,7 +179,19 @@ class Checking:
                 self._desk.ports.store.delete(document)
         self._time.vouched(check.issued_at)
 
+    def _known_director_root(self) -> bytes:
+        """The stored one, or the ownership record's while the storage fails."""
+        try:
+            return self._stored("director", self._director_root)["root"] or b""
+        except Unavailable:
+            return self._director_root
+
     def _stored(self, repository: str, first_root: bytes) -> "dict[str, bytes | None]":
+        """The documents by role.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
         store = self._desk.ports.store
         found = {role: store.read("trust/" + repository + "/" + role + ".json") for role in ROLES}
         # A new system may bring a newer root than the stored one; a damaged stored root gives way to the first one.

@@ -9,12 +9,13 @@ DEFAULT_ROOM_BYTES = 4 * 1024 * 1024
 
 
 class Documents:
-    """What survives on the data partition. `broken` and `room_bytes` are faults."""
+    """What survives on the data partition. `broken`, `broken_folder` (such as `trust/`) and `room_bytes` are faults."""
 
     def __init__(self, power: Power) -> None:
         self.power = power
         self.content: dict[str, bytes] = {}
         self.broken = False
+        self.broken_folder = ""
         self.room_bytes = DEFAULT_ROOM_BYTES
 
 
@@ -94,7 +95,8 @@ class MemoryStore:
                 raise Misuse("no document name: " + name)
         if self._documents.power.is_off():
             raise PowerCut("the power is off")
-        if self._documents.broken:
+        folder = self._documents.broken_folder
+        if self._documents.broken or (folder and name.startswith(folder)):
             raise Unavailable("the storage is broken")
 
 

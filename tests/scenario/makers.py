@@ -27,7 +27,10 @@ class RealSigner:
 
 
 def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
-    public = serialization.load_pem_public_key(key.public.encode())
+    try:
+        public = serialization.load_pem_public_key(key.public.encode())
+    except ValueError:  # a point beside the curve
+        raise SignatureError("the key is no P-256 key") from None
     assert isinstance(public, ec.EllipticCurvePublicKey)
     try:
         public.verify(signature, message, _ALGORITHM)
