@@ -225,7 +225,7 @@ def sign(ceremony: Ceremony, signer: Signer) -> list[str]:
     keyid, signed = signer.public_key.keyid, []
     for document in ceremony.documents():
         if keyid in document.entitled():
-            document.metadata.sign(signer, append=True)
+            metadata.add_signature(document.metadata, signer)
             signed.append(document.title)
     if not signed:
         raise BadInput(

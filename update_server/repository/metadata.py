@@ -49,8 +49,19 @@ def sign(signed: S, signers: Sequence[Signer]) -> bytes:
     """`signed` with one signature of each signer, serialised."""
     metadata = Metadata(signed)
     for signer in signers:
-        metadata.sign(signer, append=True)
+        add_signature(metadata, signer)
     return encode(metadata)
+
+
+def add_signature(metadata: Metadata[Any], signer: Signer) -> None:
+    """Sign, beside the signatures that are there. (python-tuf's own way hides why a signer failed.)
+
+    Raises:
+        SigningFailed: the key is out of reach.
+        BadInput: its PIN is not known.
+    """
+    signature = signer.sign(metadata.signed_bytes)
+    metadata.signatures[signature.keyid] = signature
 
 
 def root(roles: Mapping[str, tuple[Sequence[Key], int]], issued_at: int, expires_at: int, version: int = 1) -> Root:

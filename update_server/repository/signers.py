@@ -285,4 +285,6 @@ def _failures(scheme: str) -> tuple[type[Exception], ...]:
 
 
 def _say(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__} {error}".split())[:200]
+    """What went wrong in one line; the libraries' own errors often have nothing but their names."""
+    name = "" if type(error) is ValueError else type(error).__name__
+    return " ".join(f"{name} {error}".split())[:200].rstrip(".")
