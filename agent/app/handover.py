@@ -168,6 +168,8 @@ def _stays(kind: str, item: str) -> bool:
         return False
     if item in [_journal(name) for name in KINDS]:
         return True  # until all else is done
+    if item[0] == "/":
+        return kind != ERASE  # what the camera keeps for its user
     return any(item == name or (name[-1] == "/" and item.startswith(name)) for name in KEPT[kind])
 
 

@@ -138,3 +138,25 @@ def test_of_two_journals_the_erase_counts() -> None:
     assert handover.finish(camera, "1.0.0") == ERASE  # type: ignore[arg-type]
     assert "credentials/web.json" not in camera.documents.content
     assert not [name for name in camera.documents.content if name.startswith("handover/")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_camera_keeps_for_its_user_goes_with_the_user_alone(kind: str) -> None:
+    removed: list[str] = []
+
+    class Pictures(MemoryErasure):
+        def contents(self) -> list[str]:
+            return [*super().contents(), *(["/data/camera/1.jpg"] if not removed else [])]
+
+        def remove(self, item: str) -> None:
+            if item[0] == "/":
+                removed.append(item)
+            else:
+                super().remove(item)
+
+    camera = Camera(("config/overlay.json",))
+    camera.erasure = Pictures(camera.documents)
+    camera.store.write(f"handover/{kind}.json", b"{")
+    assert handover.finish(camera, "1.0.0") == kind  # type: ignore[arg-type]
+    assert removed == (["/data/camera/1.jpg"] if kind == ERASE else [])
+    assert "config/overlay.json" not in camera.documents.content
