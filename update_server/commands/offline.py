@@ -105,7 +105,10 @@ def sign(
 def _from_folder(folder: Path | None, passphrase_file: Path | None, found: Ceremony) -> list[Signer]:
     if folder is None:
         return []
-    return signers.load_all(folder, found.entitled(), shared.folder_passphrase(folder, passphrase_file))
+    held = signers.load_all(folder, found.entitled(), shared.folder_passphrase(folder, passphrase_file))
+    if not held:
+        raise BadInput(f"No key in {folder} signs anything in this file.", "See who does: 'camward-server keys show'.")
+    return held
 
 
 def load_signer(key: str, passphrase_file: Path | None) -> CheckedSigner:

@@ -17,13 +17,14 @@ from update_server.repository.ceremony import DIRECTOR, IMAGE, Ceremony, Documen
 from update_server.repository.devicecheck import NOBODY
 from update_server.repository.director import ONLINE_ROLES as DIRECTOR_ONLINE
 from update_server.repository.director import Director
+from update_server.repository.image import DAY_S, ROOT_VALID_S, ImageRepository
 from update_server.repository.image import ONLINE_ROLES as IMAGE_ONLINE
-from update_server.repository.image import ROOT_VALID_S, ImageRepository
 from update_server.repository.online import Online
 from update_server.repository.releases import Releases
 
 ONLINE = {IMAGE: IMAGE_ONLINE, DIRECTOR: DIRECTOR_ONLINE}
 ROLES = ("root", "targets", "snapshot", "timestamp")
+TARGETS_MARGIN_S = 30 * DAY_S  # a list this close to its end is signed again together with a root
 MIN_ID_CHARS = 8  # of a key id on the command line
 NEW = "new"
 
@@ -168,10 +169,15 @@ class Custody:
         return True
 
     def _targets_under(self, draft: Root, now: int) -> Targets | None:
-        """The list of releases to be signed again, because `draft` would no longer trust the present one."""
+        """The list of releases, if it has to be signed again: `draft` would not trust the present one, or it is old.
+
+        A root and an expired list would otherwise wait for each other, because neither is published beside the other.
+        """
         before = self._image.published()
         if before is not None and metadata.trusted(draft, "targets", before.targets):
-            return None
+            ends = metadata.parse(before.targets, Targets).expires.timestamp()
+            if ends > now + TARGETS_MARGIN_S:
+                return None
         return self._image.draft_targets(self._image.targets() if before else {}, now)
 
     def _ceremony(self, repository: str, root: Root | None, targets: Targets | None) -> Ceremony:

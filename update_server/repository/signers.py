@@ -8,6 +8,7 @@
 """
 
 import importlib
+import logging
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from securesystemslib.signer import (
     SSlibKey,
 )
 
-from update_server.errors import Misconfigured, SigningFailed
+from update_server.errors import BadInput, Misconfigured, SigningFailed
 from update_server.keyfiles import new_key, parse_public, read_key, read_public, write_key
 from update_server.repository import metadata, tokens
 
@@ -38,6 +39,7 @@ KEY_TYPE, KEY_SCHEME = "ecdsa", "ecdsa-sha2-nistp256"
 NAME = "x-camward-name"  # what people call a key; in the root beside the key, no part of its id
 MAX_NAME_CHARS = 64
 
+logging.getLogger("securesystemslib").addHandler(logging.NullHandler())  # or a command would say each failure twice
 _ONE_AT_A_TIME = threading.Lock()  # a token knows one login for the whole process
 
 
@@ -255,11 +257,25 @@ def load_matching(folder: Path, keyids: Collection[str], passphrase: bytes, coun
 def load_all(folder: Path, keyids: Collection[str], passphrase: bytes) -> list[Signer]:
     """Every signer from the encrypted key files `*.pem` in `folder` whose key id is among `keyids`.
 
+    Files that the passphrase does not open are somebody else's.
+
     Raises:
-        BadInput: the passphrase is wrong.
+        BadInput: it opens none.
     """
-    every = (load(f"{ENCRYPTED}:{file}", passphrase) for file in sorted(folder.glob("*.pem")))
-    return [signer for signer in every if signer.public_key.keyid in keyids]
+    found: list[Signer] = []
+    opened, wrong = 0, None
+    for file in sorted(folder.glob("*.pem")):
+        try:
+            signer = load(f"{ENCRYPTED}:{file}", passphrase)
+        except BadInput as error:
+            wrong = error
+            continue
+        opened += 1
+        if signer.public_key.keyid in keyids:
+            found.append(signer)
+    if wrong is not None and not opened:
+        raise wrong
+    return found
 
 
 def _too_few(folder: Path, have: int, need: int, which: str = "") -> Misconfigured:

@@ -69,6 +69,23 @@ def test_an_expired_root_is_renewed(room, session):
     assert camera.look(served, later).root == 2
 
 
+def test_an_expired_root_and_an_expired_list_of_releases_are_renewed_together(room, session):
+    later = NOW + 11 * YEAR_S
+    made = room.prepare("image", now=later)
+    assert [document.title for document in made.documents()] == ["image root 2", "list of releases 2"]
+    keys = [*room.offline("image", "root", 1, 2, 3), *room.offline("image", "targets", 1, 2)]
+    assert room.publish(session, made, *keys, now=later)
+    assert Camera("image", room.image.root(1)).look(room.served("image"), later).root == 2
+
+
+def test_an_expired_list_is_renewed_by_itself_and_never_dressed_up_with_a_fresh_timestamp(room, session):
+    later = NOW + 2 * YEAR_S
+    with pytest.raises(PublishRefused, match="freeze"):
+        room.image.resign(later)
+    room.publish(session, room.custody.prepare_targets(None, later), *room.offline("image", "targets", 1, 2), now=later)
+    assert Camera("image", room.image.root(1)).look(room.served("image"), later).root == 1
+
+
 def test_a_root_key_is_replaced_and_the_old_one_counts_no_more(room, session):
     fresh = room.new_key("root-of-aiko")
     room.rotate(
@@ -187,6 +204,16 @@ def test_a_root_that_names_online_keys_of_others_is_not_prepared(room):
     stranger = signers.make(room.root / "offline" / "stranger.pem", PASS)
     with pytest.raises(Misconfigured, match="0 of the 1 timestamp keys"):
         room.prepare("image", remove=[("timestamp", "image-timestamp")], add=[("timestamp", stranger.public_key)])
+
+
+def test_key_files_that_the_passphrase_does_not_open_belong_to_somebody_else(room):
+    signers.make(room.root / "offline" / "a-strangers.pem", b"another passphrase")
+    keyids = room.image.roots.newest().roles["targets"].keyids
+    assert len(signers.load_matching(room.root / "offline", keyids, PASS, 2)) == 2
+    with pytest.raises(Misconfigured, match="3 of the 4"):
+        signers.load_matching(room.root / "offline", keyids, PASS, 4)
+    with pytest.raises(BadInput, match="does not open"):
+        signers.load_matching(room.root / "offline", keyids, b"wrong", 2)
 
 
 @pytest.mark.parametrize(
