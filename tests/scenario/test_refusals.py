@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 import pytest
 
+from agent.core import trust_errors
 from firmware_sim.world.firmware import build
-from firmware_sim.world.network import ALWAYS, ENDLESS, FLIP, Fault
+from firmware_sim.world.network import ALWAYS, ENDLESS, FLIP, STALL, Fault
 from firmware_sim.world.repository import DAY_S, describe, make_release
-from tests.scenario.looks import reports, settled
+from tests.scenario.looks import reports, running, settled
 from tests.scenario.makers import RealSigner
 
 VERSION = "2.0.0"
+STALLS = 400
+"""More than one for each look of a day, at five minutes; 1440 would fit."""
 DIRECTOR = {f"trust/director/{role}.json" for role in ("timestamp", "snapshot", "targets")}
 IMAGE = {f"trust/image/{role}.json" for role in ("timestamp", "snapshot", "targets")}
 IMAGE_ROOT = {"trust/image/root.json"}
@@ -31,6 +34,7 @@ class Scene:
         stage.assign(self.world, None)
         self.world.run_for(900)
         self.honest_timestamp = None
+        self.forged_roots: list[str] = []
         self.thief = stage.operator.copy()
         self.thief.set_time(int(self.world.clock.now_s))
 
@@ -57,13 +61,16 @@ class Scene:
             for role in ("targets", "snapshot", "timestamp"):
                 if forged.versions[role] < repository.versions[role] + 100:
                     repository.versions[role] = max(repository.versions[role], forged.versions[role])
-            repository.versions["root"] = forged.versions["root"]
+            if not self.forged_roots:
+                repository.versions["root"] = forged.versions["root"]
         if self.honest_timestamp is not None:
             honest.director.signers["timestamp"] = self.honest_timestamp
         honest.add(release(self, "3.0.0"))
         honest.set_time(int(self.world.clock.now_s))
         honest.assign("3.0.0")
         self.world.server.heal()
+        for path in self.forged_roots:
+            del self.world.server.files[path]
         self.world.server.files.update(honest.files)
 
 
@@ -85,6 +92,14 @@ def one_of_two_offline_keys(scene):
 
 def no_signature_at_all(scene):
     scene.thief.director.thresholds["timestamp"] = 0
+    scene.order(release(scene))
+
+
+def a_threshold_of_nobody(scene):
+    """Even the offline keys cannot say that no signature is needed."""
+    scene.thief.director.thresholds["timestamp"] = 0
+    scene.thief.director.publish_root()
+    scene.forged_roots.append(scene.director("2.root.json"))
     scene.order(release(scene))
 
 
@@ -111,6 +126,11 @@ def withheld_timestamp(scene):
 
 def far_future_version(scene):
     scene.thief.director.versions["timestamp"] += 2**24 + 5
+    scene.order(release(scene))
+
+
+def no_time_at_all(scene):
+    del scene.thief.director.extra["timestamp"]["x-camward-issued-at"]
     scene.order(release(scene))
 
 
@@ -171,6 +191,12 @@ def same_version_other_content(scene):
     scene.order(release(scene))
 
 
+def same_targets_version_other_content(scene):
+    """Timestamp and snapshot are new; the targets file that they name pretends to be the one that the camera has."""
+    scene.thief.director.versions["targets"] -= 1
+    scene.order(release(scene))
+
+
 def signed_with_a_revoked_key(scene):
     director = scene.thief.director
     old = director.signers["timestamp"]
@@ -192,6 +218,13 @@ def rubbish(scene):
     scene.world.server.files[scene.director("timestamp.json")] = b'{"signed":'
 
 
+def a_stored_root_that_rotted(scene):
+    """Somebody or something wrote to the flash: said by name, and the next look begins with the first root."""
+    body = scene.thief.director.publish_root()
+    scene.serve()
+    scene.world.documents.content["trust/director/root.json"] = body.replace(b'"sig":"30', b'"sig":"31')
+
+
 def a_tree_that_lies(scene):
     scene.order(release(scene))
     scene.world.server.fail(Fault(FLIP, ".tree", 5, ALWAYS))
@@ -206,6 +239,10 @@ class Attack(NamedTuple):
 ATTACKS = [
     Attack(unknown_release, "arbitrary_software", DIRECTOR | IMAGE),
     Attack(one_of_two_offline_keys, "arbitrary_software", DIRECTOR | IMAGE - {"trust/image/targets.json"}),
+    Attack(a_threshold_of_nobody, "format", set()),
+    Attack(no_time_at_all, "format", set()),
+    Attack(same_targets_version_other_content, "equivocation", DIRECTOR - {"trust/director/targets.json"}),
+    Attack(a_stored_root_that_rotted, "damaged_root", {"trust/director/root.json"}),
     Attack(one_key_that_signs_twice, "format", DIRECTOR | IMAGE - {"trust/image/targets.json"}),
     Attack(no_signature_at_all, "arbitrary_software", set()),
     Attack(older_release, "rollback", DIRECTOR),
@@ -264,5 +301,33 @@ def test_the_attack_is_refused_by_name_and_nothing_is_written(stage, attack):
     assert len(world.boots) == 1
 
     # The honest twin: on the same camera, the operator's next word is obeyed.
+    scene.make_honest()
+    world.run_until(lambda: settled(world, "3.0.0"))
+
+
+def test_every_name_in_the_list_is_attacked():
+    """What one signature is worth is nobody's attack (`signature`), and the base class is never raised (`trust`)."""
+    classes = [found for found in vars(trust_errors).values() if isinstance(found, type)]
+    codes = {found.code for found in classes if found.__module__ == trust_errors.__name__}
+    assert {attack.code for attack in ATTACKS} == codes - {"signature", "trust"} | {"format"}
+
+
+def test_slow_retrieval_costs_a_deadline_and_changes_nothing(stage):
+    """A server that answers nothing until the deadline: no refusal, for nothing was seen; then the honest twin.
+
+    Were the camera to ask without pause, it would use the stalls up within a day and install the release.
+    """
+    scene = Scene(stage)
+    world = scene.world
+    before = guarded(world)
+    scene.order(release(scene))
+    for path in ("/timestamp.json", ".targets.json", ".tree"):
+        world.server.fail(Fault(STALL, path, 0, STALLS))
+        world.run_for(DAY_S)
+        assert running(world) == "1.0.0"
+        assert not world.server.fetched(".slot")
+        world.server.heal()
+    after = guarded(world)
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} <= DIRECTOR | IMAGE
     scene.make_honest()
     world.run_until(lambda: settled(world, "3.0.0"))
