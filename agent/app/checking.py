@@ -138,7 +138,7 @@ class Checking:
         outcome = check.outcome if error is None else None
         doubt = look.port == CLOCKLESS or isinstance(error, (Freeze, ClockDoubt))
         if error is None:
-            doubt = doubt or self._time.known().doubtful(check.issued_at)
+            doubt = doubt or self._time.doubtful(check.issued_at)
         # Nothing is installed on the word of a clock: it may have been set back so that old metadata looks fresh.
         unproven = outcome is not None and not self._time.certain()
         if look.corrected or not (doubt or unproven):

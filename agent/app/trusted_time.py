@@ -40,7 +40,8 @@ class TrustedTime:
             except FormatError:
                 pass  # the build time is still true
         self._saved_at = self._floor_at
-        desk.ports.clock.set_floor_s(self._floor_at)
+        self._unset = False  # whether the wall clock was found behind what is proven, and no receipt has come since
+        self._tell_floor()
 
     def known(self) -> clock.Time:
         """What is known of the time, for `agent.core.trust`."""
@@ -54,12 +55,16 @@ class TrustedTime:
         """Whether a receipt has said in this boot, and not long ago, what time it is; the clock has counted since."""
         return self._receipt_at is not None and self._desk.now < self._receipt_at + clock.PROOF_LASTS_S
 
+    def doubtful(self, issued_at: int) -> bool:
+        """Whether the wall clock may well be wrong, given what the director has just signed."""
+        return self._unset or self.known().doubtful(issued_at)
+
     def vouched(self, at: int) -> None:
         """The director (or another proof) has signed that it is at least `at`."""
         if clock.raised(self._floor_at, at) == self._floor_at:
             return
         self._floor_at = at
-        self._desk.ports.clock.set_floor_s(at)
+        self._tell_floor()
         if clock.worth_saving(self._saved_at, at):
             try:
                 self._desk.ports.store.write(FLOOR, clock.encode(at))
@@ -78,7 +83,7 @@ class TrustedTime:
         at = max(self._built_at, at)
         self._desk.ports.store.write(FLOOR, clock.encode(at))
         self._floor_at = self._saved_at = at
-        self._desk.ports.clock.set_floor_s(at)
+        self._tell_floor()
 
     def put_right(self, director_root: bytes, then: "Corrected") -> None:
         """Ask the operator's server for a time receipt, and set the wall clock by it; not more often than is bearable.
@@ -114,12 +119,18 @@ class TrustedTime:
 
         desk.call("clockless", "get", (RECEIPTS + nonce, MAX_RECEIPT_BYTES), answered)
 
+    def _tell_floor(self) -> None:
+        """The clock is set forward to the floor where it is behind: better, but not right yet."""
+        self._unset = self._unset or self.known().behind()
+        self._desk.ports.clock.set_floor_s(self._floor_at)
+
     def _correct(self, at: int) -> bool:
         """It is `at`, by proof. Returns whether the wall clock said something else."""
         desk = self._desk
         wall_at = desk.ports.clock.wall_s()
         self._receipt_at = desk.now
         self.vouched(at)
+        self._unset = False
         try:
             desk.ports.clock.set_wall_s(at)
         except Unavailable as error:

@@ -76,6 +76,17 @@ def test_a_wrong_clock_stops_no_update_and_is_put_right(stage, skew):
 
 
 @pytest.mark.parametrize("skew", WRONG.values(), ids=WRONG)
+def test_an_idle_cameras_clock_is_put_right_as_well(stage, skew):
+    """The director's timestamp is half an hour old, as it may be: a clock set by that alone would be, too."""
+    world = stage.world()
+    stage.assign(world, None)
+    world.clock.advance(1800)
+    world.clock.skew_s = skew
+    world.power_on()
+    world.run_until(lambda: right(world))
+
+
+@pytest.mark.parametrize("skew", WRONG.values(), ids=WRONG)
 def test_a_camera_that_may_not_set_the_systems_clock_goes_by_what_it_was_told(stage, skew):
     world = stage.world(NEW)
     world.clock.skew_s = skew
