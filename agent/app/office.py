@@ -2,7 +2,7 @@
 
 from agent.app import handover
 from agent.formats import fields, login
-from agent.formats.errors import FormatError
+from agent.formats.errors import FormatError, Unavailable
 from agent.formats.json import dump, parse_object
 
 TYPE_CHECKING = False
@@ -101,8 +101,11 @@ class Office:
 
     def disown(self) -> "Refusal | None":
         """Leave the operator; a code of the login protocol and a detail when that cannot begin."""
-        if not self._enrolling.has_operator():
-            return "bad_request", "this camera has no operator"
+        try:
+            if not self._enrolling.has_operator():
+                return "bad_request", "this camera has no operator"
+        except Unavailable as error:
+            return "busy", str(error)
         return self._begin(handover.DISOWN)
 
     def transfer(self, token: str) -> "Refusal | None":

@@ -291,6 +291,21 @@ def test_nothing_begins_while_the_boot_loader_has_a_say(stage, op):
     assert world.ask(ADMIN, {"v": 1, "op": op, **more})["ok"]
 
 
+@pytest.mark.parametrize("op", ["disown", "erase", "transfer"])
+def test_a_storage_that_fails_begins_nothing_and_says_so(lived, stage, op):
+    world = lived.copy()
+    second = Second(stage, world)
+    on(world)
+    more = {"token": second.token} if op == "transfer" else {}
+    world.documents.broken = True
+    reply = world.ask(ADMIN, {"v": 1, "op": op, **more})
+    assert (reply["ok"], "storage" in reply["detail"]) == (False, True)
+    world.documents.broken = False
+    world.run_for(60)
+    assert (len(world.boots), owner(world)) == (1, FIRST)
+    assert world.ask(ADMIN, {"v": 1, "op": op, **more})["ok"]
+
+
 def test_while_it_is_about_to_restart_nothing_else_happens(lived):
     world = lived.copy()
     on(world)
