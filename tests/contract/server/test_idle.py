@@ -9,13 +9,14 @@ from agent.formats.tuf import MAX_VERSION
 from update_server.repository.devicecheck import verify_signature
 
 IDLE_BYTES = 500
+RUNNING = "1.1.0"
 LONGEST_SIGNATURE_CHARS = 2 * 72  # hexadecimal of a DER P-256 signature, which has 70 to 72 bytes (rarely fewer)
 ROLES = ("root", "timestamp", "snapshot", "targets")
 
 
 def check(camera, client, stored):
     """One check of the camera; what it stored goes into `stored`. Returns outcome and the bodies it was sent."""
-    who = trust.Device(camera.id, "kawa-1", "a", "1.1.0", 1)
+    who = trust.Device(camera.id, "kawa-1", "a", RUNNING, 1)
     conversation = trust.Check(who, stored, Time(int(time.time()), 0, 0), verify_signature)
     bodies = []
     while (wanted := conversation.wants()) is not None:
@@ -42,7 +43,7 @@ def factory(camera):
 
 def test_an_idle_check_is_one_request_with_a_small_body(camera, release):
     stored = factory(camera)
-    camera.server.assign(camera, "1.1.0")
+    camera.server.assign(camera, RUNNING)
     with camera.client() as client:
         outcome, bodies = check(camera, client, stored)
         assert outcome is None
