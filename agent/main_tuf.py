@@ -18,7 +18,7 @@ from agent.core.trust_repository import MAX_ROOT_BYTES
 from agent.formats.errors import CamwardError, FormatError, Unavailable
 
 _ABOUT = """\
-A plain TUF client (specification 1.0.34), made of the agent's own verifier. It is for conformance suites and for
+A plain TUF client (specification 1.0.37), made of the agent's own verifier. It is for conformance suites and for
 looking into repositories; what a camera installs is decided by the stricter two-repository check of the agent itself.
 """
 _VERBS = """\

@@ -15,7 +15,7 @@ Requests are made in the specification's order, and no others.
 
 from agent.core.trust_delegations import find_target
 from agent.core.trust_errors import ArbitrarySoftware, DamagedRoot, EndlessData, Equivocation
-from agent.core.trust_repository import Repository, check_length
+from agent.core.trust_repository import MAX_ROOT_ROTATIONS, Repository, check_length
 from agent.formats import percent
 from agent.formats.errors import Rejected, Unavailable
 
@@ -32,6 +32,7 @@ else:
     Protocol = object
 
 MAX_TARGET_BYTES = 256 * 1024 * 1024  # held in memory until its hash is known; twice the largest image of a camera
+MAX_WALKS = 8  # of the root chain in one session: 256 roots, as python-tuf has it
 NAME = "tuf"  # what errors call the repository
 # Characters of a target's path that a URL's path may hold as they are (RFC 3986, 3.3).
 _PATH = "/!$&'()*+,;=:@"
@@ -205,11 +206,21 @@ class TufClient:
 
     def _refresh(self) -> "Conversation[None]":
         repository = self._repository
-        yield from repository.refresh_root(self._now)
+        yield from self._refresh_root()
         timestamp = yield from self._refresh_timestamp()
         snapshot = yield from repository.refresh_snapshot(timestamp, self._now)
         targets = yield from repository.refresh_targets(snapshot, self._now)
         self._trusted = targets, snapshot
+
+    def _refresh_root(self) -> "Conversation[None]":
+        """The whole chain: the core ends a walk after so many roots, as a camera does, which goes on the next time."""
+        repository = self._repository
+        for _ in range(MAX_WALKS):
+            first = repository.root.metadata.version
+            yield from repository.walk_root()
+            if repository.root.metadata.version < first + MAX_ROOT_ROTATIONS:
+                break
+        repository.check_expiry(repository.root.metadata, self._now)
 
     def _refresh_timestamp(self) -> "Conversation[tuf.Metadata]":
         repository = self._repository

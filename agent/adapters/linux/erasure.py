@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from agent.adapters.linux.store import flush_folder
+from agent.adapters.linux.files import flush_folder
 from agent.formats.errors import Unavailable
 
 PIECE = bytes(64 * 1024)  # what is overwritten at a time

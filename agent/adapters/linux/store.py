@@ -1,10 +1,10 @@
 """Documents as files under the device's state folder."""
 
-import contextlib
 import os
 import re
 from pathlib import Path
 
+from agent.adapters.linux.files import flush_folder, replace_file
 from agent.formats.errors import Unavailable
 
 _NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,127}(/[a-z0-9_-][a-z0-9._-]{0,127}){0,3}")
@@ -70,22 +70,8 @@ class FileStore:
         unfinished = target.with_name(target.name + _UNFINISHED)
         try:
             self._make_folder(target.parent)
-            handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-            try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(handle, view) :]
-                os.fchmod(handle, self._mode)
-                if self._group is not None:
-                    os.fchown(handle, 0, self._group)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            unfinished.rename(target)
-            flush_folder(target.parent)
+            replace_file(target, unfinished, data, self._mode, self._group)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
             raise Unavailable(f"{name}: {error.strerror}") from error
 
     def delete(self, name: str) -> None:
@@ -135,16 +121,3 @@ class FileStore:
         self._make_folder(folder.parent)
         folder.mkdir(mode=0o700)
         flush_folder(folder.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Make what was renamed, made or removed in the folder durable.
-
-    Raises:
-        OSError: the storage fails.
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -334,3 +334,10 @@ def test_a_target_beyond_all_measure_is_not_asked_for(client, site):
     assert client.download("a") == 1
     assert client.code() == "endless_data"
     assert len(site.requests()) == 4
+
+
+def test_another_timestamp_of_the_same_version_does_not_prolong_an_expired_one(updated, site):
+    expires, site.roles["timestamp"].expires = site.roles["timestamp"].expires, moment(-1)
+    updated.metadata.joinpath("timestamp.json").write_bytes(site.sign("timestamp"))
+    site.roles["timestamp"].expires = expires
+    refused(updated, "freeze", FIRST)

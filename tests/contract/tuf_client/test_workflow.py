@@ -52,6 +52,14 @@ def test_a_chain_of_roots_is_walked_to_its_end(client, site):
     assert client.body("root") == site.history["root"][-1]
 
 
+def test_a_chain_may_be_longer_than_one_walk_of_a_camera(client, site):
+    for _ in range(33):
+        site.publish("root")
+    assert client.refresh() == 0
+    assert site.requests() == [*(f"{version}.root.json" for version in range(2, 36)), *WALK[1:]]
+    assert client.stored()["root"] == 34
+
+
 def test_without_consistent_snapshots_names_carry_no_version_and_no_hash(tmp_path, host):
     site = host.site(consistent=False)
     site.add_target("folder/file.bin", b"content")
