@@ -15,8 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.adapters.linux.dates import DatesRefused
 from agent.core.clock import ClockDoubt
@@ -29,8 +28,7 @@ MAX_ADDRESSES = 4  # of one name; each may cost the silence
 MAX_LENGTH_DIGITS = 15  # of a Content-Length: a petabyte
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What one exchange may cost. The slowest honest link of a camera is a shared 2G one, some KiB per second."""
 
     silence_s: float = 30.0  # a server that says nothing for so long has gone
@@ -42,8 +40,7 @@ class Limits:
 LIMITS = Limits()
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A final answer: status, headers by lower-case name, and the body: at most one byte more than was allowed."""
 
     status: int

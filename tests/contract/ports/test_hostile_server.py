@@ -265,7 +265,7 @@ SILENT = {
 @pytest.fixture
 def impatient():
     """Limits by which a fifth of a second is silence, until `forgive` is called."""
-    limits = SimpleNamespace(**vars(LIMITS))
+    limits = SimpleNamespace(**LIMITS._asdict())
     limits.silence_s = 0.2
     limits.forgive = lambda: setattr(limits, "silence_s", LIMITS.silence_s)
     return limits
