@@ -39,7 +39,7 @@ KEY_TYPE, KEY_SCHEME = "ecdsa", "ecdsa-sha2-nistp256"
 NAME = "x-camward-name"  # what people call a key; in the root beside the key, no part of its id
 MAX_NAME_CHARS = 64
 
-logging.getLogger("securesystemslib").addHandler(logging.NullHandler())  # or a command would say each failure twice
+logging.getLogger("securesystemslib").setLevel(logging.CRITICAL)  # what it prints it also raises, and we say it once
 _ONE_AT_A_TIME = threading.Lock()  # a token knows one login for the whole process
 
 
