@@ -174,6 +174,16 @@ def test_a_role_must_satisfy_each_who_delegates_to_it(client: Client) -> None:
     assert client.visited() == ["a", "c", "b", "c"]
 
 
+def test_a_cycle_is_left_and_the_next_role_is_asked(client: Client) -> None:
+    repository = client.repository
+    for parent, child in (("targets", "a"), ("a", "a"), ("a", "b"), ("b", "a")):
+        repository.delegate(parent, child)
+    put(repository.delegate("targets", "later"), "x")
+    repository.publish()
+    assert client.finds("x") == b"x"
+    assert client.visited() == ["a", "b", "later"]
+
+
 def test_visits_are_counted_with_those_of_the_same_role(client: Client) -> None:
     """Two ways from each role to the next make 2**7 ways through seven: they are not all walked."""
     repository = client.repository
