@@ -68,7 +68,8 @@ class Checking:
             model=desk.config.model,
             hardware=desk.label.hardware,
             version=desk.config.version,
-            rollback_index=max(desk.ports.rollback.read(), 0),
+            # The stored index is raised when the next update begins; what runs has raised the bar already.
+            rollback_index=max(desk.ports.rollback.read(), desk.config.security_epoch),
         )
         try:
             director = self._stored("director", self._director_root)
