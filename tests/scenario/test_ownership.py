@@ -124,11 +124,13 @@ def test_a_transfer_is_one_step_and_keeps_users_and_factory(lived, stage):
     on(world)
     names = (*FACTORY, *IMAGE_TRUST, *CREDENTIALS)
     before, device = kept(world, names), world.device_id()
+    keys = [world.documents.content[f"identity/{name}.key.pem"] for name in ("tls", "evidence")]
     assert administrator(world, "transfer", token=second.token)["ok"]
     world.run_until(lambda: len(second.broker.on("/state")) > 0)
     assert kept(world, names) == before
     assert owner(world) == SECOND
     assert world.device_id() != device
+    assert not set(keys) & set(world.documents.content.values()), "a key of the first operator's time is still in use"
     assert list(second.server.enrolled) == ["t2"]
     assert second.server.received["/device/v1/identity"]
     assert world.documents.content["identity/certificate.pem"].decode().split("\n")[1] == world.device_id()
@@ -314,6 +316,20 @@ def test_while_it_is_about_to_restart_nothing_else_happens(lived):
     assert world.ask("web", request("state"))["ok"] is False
     assert world.admin("erase")["ok"] is False
     assert [name for name in world.documents.content if name.startswith("handover")] == ["handover/disown.json"]
+
+
+def test_an_update_under_way_stops_where_it_is(stage):
+    """Between the answer and the restart nothing is written, fetched or armed."""
+    world = stage.world("7.4.0")
+    world.power_on()
+    world.run_until(lambda: phase(world) == update.INSTALLING)
+    assert world.admin("disown")["ok"]
+    done, asked = world.power.count, len(world.server.exchanges)
+    world.run_for(1.5)
+    assert (world.power.count, len(world.server.exchanges)) == (done, asked)
+    restarted(world)
+    world.run_for(3600)
+    assert (owner(world), running(world), phase(world)) == ("", "1.0.0", "idle")
 
 
 # --- the power
