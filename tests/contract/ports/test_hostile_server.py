@@ -6,6 +6,7 @@ Where time matters the fetcher is given a clock that runs by itself: no test wai
 """
 
 import copy
+import io
 import itertools
 import os
 from types import SimpleNamespace
@@ -366,13 +367,23 @@ def test_a_body_shorter_than_it_says_is_cut_off(world, server, connect):
 
 
 def test_bytes_after_the_body_are_nobodys_answer(world, server, connect):
-    """A length too short leaves the rest on the connection, where the next answer is awaited."""
+    """A length too short leaves the rest on the connection, where the next answer is awaited: forged ones, here."""
     fetcher = connect()
-    body = server.files[TIMESTAMP]
     forged = OK + b"Content-Length: 6\r\n\r\nforged"
-    error = attacked(world, server, fetcher, say(OK + b"Content-Length: 10\r\n\r\n", body, forged * 1000))
-    assert isinstance(error, FormatError)
-    survives(world, fetcher)
+    head = OK + b"Content-Length: 10\r\n\r\n"
+    for filled in (len(head) + 10, io.DEFAULT_BUFFER_SIZE):  # what is read ahead is lost, what comes after it is not
+        error = attacked(world, server, fetcher, say(head.ljust(filled, b"x") + forged * 100))
+        assert isinstance(error, FormatError)
+        survives(world, fetcher)
+
+
+def test_a_connection_that_owes_us_bytes_is_not_used_again(server, connect):
+    fetcher = connect()
+    server.hostile["/long"] = say(OK + b"Content-Length: 2000\r\n\r\n" + b"x" * 1001)
+    server.files["/next"] = b"honest"
+    assert fetcher.get("/long", 1000) == b"x" * 1001
+    assert fetcher.get("/next", 1000) == b"honest"
+    assert server.connections == 2
 
 
 # --- answers that are none
@@ -500,6 +511,25 @@ def test_a_server_that_hangs_up_between_requests_is_asked_again(world, server, c
         body = server.files[path]
         server.hostile[path] = say(OK + b"Content-Length: %d\r\n\r\n" % len(body), body, close=True)
     survives(world, fetcher)
+
+
+def test_a_kept_connection_that_dies_under_the_request_is_replaced_once(server, connect):
+    """It may have been the server's end of keeping; a fresh one that dies is the server's answer."""
+    fetcher = connect()
+    server.files.update({"/first": b"1", "/second": b"2"})
+    assert fetcher.get("/first", 10) == b"1"
+
+    def once(_connection):
+        del server.hostile["/second"]
+        return True
+
+    server.hostile["/second"] = once
+    assert fetcher.get("/second", 10) == b"2"
+    assert (server.connections, server.asked) == (2, ["/first", "/second", "/second"])
+    server.hostile["/second"] = lambda _: True
+    with pytest.raises(Unavailable, match="closed the connection"):
+        fetcher.get("/second", 10)
+    assert server.connections == 3
 
 
 def test_nobody_there(world, server, connect):
