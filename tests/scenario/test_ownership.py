@@ -4,9 +4,10 @@ import pytest
 
 from agent.app.events import ADMIN
 from agent.core import update
+from agent.formats import token
 from firmware_sim.world import people
 from firmware_sim.world.people import PASSWORD, USER, claim, login, request
-from firmware_sim.world.power import OUTCOMES
+from firmware_sim.world.power import LOST, OUTCOMES, PowerCut
 from firmware_sim.world.store import MemoryStore
 from tests.scenario.looks import phase, running, settled
 from tests.scenario.owners import (
@@ -170,6 +171,43 @@ def test_a_token_that_the_next_operator_refuses_costs_nothing(lived, stage):
     second.server.secrets["t2"] = "also-once"
     assert administrator(world, "transfer", token=second.token)["ok"]
     world.run_until(lambda: owner(world) == SECOND)
+
+
+def test_a_certificate_that_was_got_is_used_even_when_the_token_has_ended_since(lived, stage):
+    """The power fails after the next operator has certified the camera; its token serves no second time."""
+
+    def moving():
+        world = lived.copy()
+        second = Second(stage, world)
+        on(world)
+        return world, second
+
+    world, second = moving()
+    administrator(world, "transfer", token=second.token)
+    restarted(world)
+    journal = world.power.trace.index("store handover/transfer.json")
+    world, second = moving()
+    world.power.cut_at(journal, LOST)
+    assert administrator(world, "transfer", token=second.token)["ok"]
+    with pytest.raises(PowerCut):
+        world.run_for(60)
+    assert "identity/next-certificate.pem" in world.documents.content
+    second.server.secrets.clear()
+    world.power_on()
+    world.run_until(lambda: owner(world) == SECOND)
+
+
+@pytest.mark.parametrize("op", ["enrol", "transfer"])
+def test_the_answer_to_a_token_that_was_replaced_changes_nothing(lived, stage, op):
+    """Both are pasted before the server has answered the first, which it refuses."""
+    world = lived.copy() if op == "transfer" else stage.fresh()
+    second = Second(stage, world)
+    on(world)
+    wrong = token.encode(token.parse(second.token).replace(secret="wrong"))
+    for text in (wrong, second.token):
+        assert world.ask(ADMIN, {"v": 1, "op": op, "token": text})["ok"]
+    world.run_until(lambda: owner(world) == SECOND)
+    assert status(world)["transfer"]["problem"] == status(world)["enrolment"]["problem"] == ""
 
 
 def test_another_token_takes_the_place_of_one_whose_server_is_dead(lived, stage):
