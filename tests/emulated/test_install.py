@@ -5,6 +5,7 @@ One camera's life, told in order: each test goes on where the one before has end
 
 import base64
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,13 +15,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from agent.core.clock import LEFT_TO_NTP_S
 from agent.core.compliance_checks import MAX_SIMPLE_STEPS
 from agent.formats import envelope
 from agent.formats.boot_record import NO_TRIAL, encode
 from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline, wait_until
 from tests.emulated.fleet import NEWER, PANIC, UPDATE_S, Fleet, enrolled
-from tests.emulated.lab_camera import AGENT, BOOT_S, PASSING, reasons, verdicts
+from tests.emulated.lab_camera import AGENT, BOOT_S, PASSING, PROCESS, reasons, verdicts
 
 UNVERIFIED_TLS = (
     "import ssl\n"
@@ -74,6 +76,21 @@ def test_the_report_is_signed_by_the_registered_evidence_key_and_an_altered_one_
             verify(key, altered)
     with pytest.raises(InvalidSignature):
         verify(ec.generate_private_key(ec.SECP256R1()).public_key(), message)
+
+
+def test_a_clock_that_somebody_has_set_is_put_right_and_the_camera_is_reached(fleet: Fleet):
+    """Everything looks expired in 2099; in 1970, nothing has begun. Connections are made anew, by a new agent."""
+    lab = fleet.lab
+
+    def is_right() -> bool:
+        return abs(int(lab.shell("date +%s")) - time.time()) <= LEFT_TO_NTP_S
+
+    for wrong, said in (("2099-01-01", "set by a time receipt"), ("1970-02-01", "camward-agent: ready")):
+        lab.machine.console.skip()
+        lab.shell(f"date -s '{wrong} 00:00:00' >/dev/null && {PROCESS.format('agent.main run')}")
+        lab.machine.console.wait_for(said, Deadline(BOOT_S), unless=PANIC)
+        wait_until(is_right, Deadline(BOOT_S), "the right time on the camera")
+        fleet.operator.wait_for(fleet.on_server, lambda seen: seen["online"], Deadline(BOOT_S), "the camera's session")
 
 
 def test_own_connections_that_verify_nobody_fail(fleet: Fleet):
