@@ -257,7 +257,6 @@ class Check:
         else:
             timestamp, body = director.take_timestamp(first, self._now), first
         self._trust_time(timestamp)
-        director.check_expiry(director.root.metadata, self._now)
         director.keep_timestamp(timestamp, body)
         snapshot = yield from director.refresh_snapshot(timestamp, self._now)
         targets = yield from director.refresh_targets(snapshot, self._now)

@@ -126,8 +126,6 @@ class Repository:
                 tuf.snapshot_meta(metadata)
             elif kind == "snapshot":
                 tuf.targets_metas(metadata)
-            else:
-                tuf.targets_files(metadata)
             self._admit(metadata)
         except (FormatError, TrustError):
             return None

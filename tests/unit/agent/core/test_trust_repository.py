@@ -378,6 +378,32 @@ def test_expired_stored_director_root_is_no_excuse_for_a_short_answer(world: Wor
     assert world.run(now=later).outcome is None
 
 
+def test_idle_answer_needs_an_unexpired_root(world: World) -> None:
+    """Everything but the root is fresh, and nothing is assigned: one request would do."""
+    director = world.director
+    later = NOW + 86400 * 400
+    for signed in (director.timestamp, director.snapshot, director.targets):
+        signed.expires = moment(later + 86400)
+    world.assign(None)
+    world.run()
+    director.next_timestamp()
+    with pytest.raises(Rejected) as caught:
+        world.run(now=later)
+    assert caught.value.code == "freeze"
+    assert world.asked == ["director/timestamp.json", "director/2.root.json"]
+    assert world.events == []
+
+
+@NAMES
+def test_expired_root_ends_the_check_before_another_file_is_asked_for(world: World, name: str) -> None:
+    repository = world.repository(name)
+    repository.root.expires = moment(NOW)
+    repository.next_root()
+    repository.next()
+    refused(world, "freeze", f"{name}/timestamp")
+    assert world.asked[-1] == f"{name}/3.root.json"
+
+
 @NAMES
 @pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
 def test_revoked_key_is_named(world: World, name: str, role: str) -> None:
