@@ -72,12 +72,12 @@ class Enrolling:
             self.problem = "the " + what + " is damaged: " + str(error)
 
     def has_operator(self) -> bool:
-        """Whether there is something to leave: an owner, or an enrolment that may still lead to one.
+        """Whether there is something to leave: an owner, or an enrolment or voucher that may still lead to one.
 
         Raises:
             Unavailable: the storage fails.
         """
-        return self.phase != "none" or self._desk.ports.store.read(RECORD) is not None
+        return self.phase != "none" or self._desk.ports.store.read(RECORD) is not None or self._vouching.waits()
 
     def begin(self, text: str) -> str:
         """Begin with a pasted token; returns what is wrong with it, empty when the enrolment has begun.

@@ -38,6 +38,14 @@ class Vouching:
             return None
         return voucher.verify(body, self._root(), desk.label.serial, self._time.now_s(), desk.ports.verify_signature)
 
+    def waits(self) -> bool:
+        """Whether there is a voucher, good or not.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        return self._desk.ports.store.read(VOUCHER) is not None
+
     def used_up(self) -> None:
         """The camera has an owner: from now on only people decide who the next one is.
 

@@ -177,6 +177,17 @@ def test_a_voucher_that_was_never_used_goes_as_well(vouched, op):
     assert VOUCHER not in vouched.documents.content
 
 
+def test_a_voucher_whose_token_was_refused_can_be_thrown_away(vouched):
+    vouched.server.secrets[people.TOKEN_ID] = "another"
+    on(vouched)
+    claim(vouched)
+    vouched.run_for(60)
+    assert "refuses" in status(vouched)["enrolment"]["problem"]
+    assert administrator(vouched, "disown")["ok"]
+    restarted(vouched)
+    assert VOUCHER not in vouched.documents.content
+
+
 def test_a_voucher_put_onto_an_enrolled_camera_is_not_even_looked_at(stage):
     world = stage.world()
     second = Second(stage, world)
