@@ -14,7 +14,7 @@ BENCHES = {"demo": "tests.bench.demo", "trust": "tests.bench.trust"}
 
 
 def machine() -> dict[str, Any]:
-    """What this ran on."""
+    """What this ran on, and how busy it was just before."""
     model = next(
         (
             line.split(":", 1)[1].strip()
@@ -24,7 +24,13 @@ def machine() -> dict[str, Any]:
         platform.machine(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {"cpu": model, "cores": os.cpu_count(), "memory_bytes": memory, "python": platform.python_version()}
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "memory_bytes": memory,
+        "python": platform.python_version(),
+        "load_1m": round(os.getloadavg()[0], 2),
+    }
 
 
 def verdict(row: dict[str, Any]) -> str:
@@ -53,11 +59,14 @@ def main(names: list[str]) -> int:
         if name not in BENCHES:
             print(f"unknown benchmark {name!r}; there are: {', '.join(BENCHES)}", file=sys.stderr)
             return 2
+        ran_on = machine()
         rows = importlib.import_module(BENCHES[name]).run()
         RESULTS.mkdir(parents=True, exist_ok=True)
-        document = {"bench": name, "machine": machine(), "rows": rows}
+        document = {"bench": name, "machine": ran_on, "rows": rows}
         (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         print(show(rows))
+        if ran_on["load_1m"] > ran_on["cores"]:
+            print(f"(others kept this machine busy: load {ran_on['load_1m']} on {ran_on['cores']} cores)")
     return 0
 
 
