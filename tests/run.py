@@ -1,7 +1,7 @@
 """Runs the test categories inside closed test networks, and counts.
 
 A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in two lanes beside
-each other, the demo after them; each has a network namespace of its own (loopback alone). `python -m tests.run unit`
+each other; each has a network namespace of its own (loopback alone). `python -m tests.run unit`
 runs some, one after the other, showing what they print. Emulated categories read images that `make images` has built
 before, since nothing in here can reach a mirror.
 """
@@ -55,11 +55,11 @@ LANES = (
         Category("scenario"),
         Category("contract"),
         Category("web"),
+        Category("demo", "firmware_sim.main", ("demo", "--counts")),
     ),
 )
-LAST = (Category("demo", "firmware_sim.main", ("demo", "--counts")),)
 EXTRA = (Category("soak"),)
-ALL = tuple(one for lane in (*LANES, LAST) for one in lane)
+ALL = tuple(one for lane in LANES for one in lane)
 
 
 def _pytest(category: Category, output: IO[str] | None) -> Count:
@@ -125,7 +125,6 @@ def _all() -> dict[str, Count]:
         lane.start()
     for lane in lanes:
         lane.join()
-    _lane(LAST, counts, say)
     return counts
 
 
