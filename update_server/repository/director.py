@@ -6,7 +6,7 @@ fleet costs nothing.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -89,12 +89,17 @@ class Director:
         return json.dumps({"signed": signed, "signatures": signatures}, separators=(",", ":")).encode()
 
     def assign(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int) -> Published:
-        """Sign and store that the camera shall have exactly `files` (none or one)."""
+        """Sign and store that the camera shall have exactly `files` (none or one).
+
+        Raises:
+            PublishRefused: a camera at the newest root would refuse what was signed.
+        """
         targets, snapshot, timestamp = (self._next(session, device_id, role) for role in ONLINE_ROLES)
         versions = (targets, snapshot, timestamp)
         device = session.get(Device, device_id)
         allow_older = device is not None and device.allow_older
         signed = self.compose(device_id, files, versions, now, allow_older=allow_older)
+        self._verify(signed.files(), now)
         expires_at = now + self._lifetimes.snapshot_s
         self._store(session, device_id, "targets", versions[0], signed.targets, now, expires_at)
         self._store(session, device_id, "snapshot", versions[1], signed.snapshot, now, expires_at)
@@ -160,6 +165,9 @@ class Director:
 
         Snapshot and targets are signed again as well when half of their life is over, or when the root has changed
         their keys.
+
+        Raises:
+            PublishRefused: a camera at the newest root would refuse it, say because that root has expired.
         """
         fresh = self.timestamp(session, device_id, now)
         if fresh is not None:
@@ -171,7 +179,7 @@ class Director:
             or not self._stands(snapshot) or not self._stands(targets)
         ):  # fmt: skip
             return self.assign(session, device_id, files, now).timestamp
-        return self._stamp(session, device_id, snapshot.version, now)
+        return self._stamp(session, snapshot, targets, now)
 
     def numbered(self, session: Session, device_id: str, role: str, version: int) -> bytes:
         """`VERSION.ROLE.json` of a camera (targets or snapshot).
@@ -184,11 +192,18 @@ class Director:
             raise NotFound(f"There is no {version}.{role}.json.")
         return row.body
 
-    def _stamp(self, session: Session, device_id: str, snapshot_version: int, now: int) -> bytes:
+    def _stamp(self, session: Session, snapshot: DirectorMetadata, targets: DirectorMetadata, now: int) -> bytes:
+        device_id = snapshot.device_id
         version = self._next(session, device_id, "timestamp")
-        body = self._sign_stamp(self.roots.newest(), device_id, snapshot_version, version, now)
+        body = self._sign_stamp(self.roots.newest(), device_id, snapshot.version, version, now)
+        below = {f"{row.version}.{row.role}.json": row.body for row in (snapshot, targets)}
+        self._verify(below | {"timestamp.json": body}, now)
         self._store(session, device_id, "timestamp", version, body, now, now + self._lifetimes.timestamp_s)
         return body
+
+    def _verify(self, files: Mapping[str, bytes], now: int) -> None:
+        version = self.roots.version()
+        verifier.verify_under("director", version, self.roots.body(version), files, now)
 
     def _sign_stamp(self, root: Root, device_id: str, snapshot_version: int, version: int, now: int) -> bytes:
         extra = {metadata.ISSUED_AT: metadata.iso(now), metadata.DEVICE: device_id}

@@ -46,8 +46,9 @@ def verify_roots(name: str, roots: Sequence[bytes], now: int | None) -> None:
     Raises:
         PublishRefused: it does not, or the last one has expired.
     """
+    chain = dict(enumerate(roots, 1))
     for root in roots:
-        _walk(name, {**dict.fromkeys(ROLES), "root": root}, roots, None, now)
+        _walk(name, {**dict.fromkeys(ROLES), "root": root}, chain, None, now)
 
 
 def verify(name: str, roots: Sequence[bytes], files: Mapping[str, bytes], now: int, seen: Mapping[str, bytes]) -> None:
@@ -64,20 +65,30 @@ def verify(name: str, roots: Sequence[bytes], files: Mapping[str, bytes], now: i
     Raises:
         PublishRefused: it does not; the reason is the device's.
     """
-    for number, root in enumerate(roots):
-        recent = seen if number >= len(roots) - 2 else {}
+    chain = dict(enumerate(roots, 1))
+    for version, root in chain.items():
+        recent = seen if version >= len(roots) - 1 else {}
         for stored in ({}, recent) if recent else ({},):
-            _walk(name, {**dict.fromkeys(ROLES), **stored, "root": root}, roots, files, now)
+            _walk(name, {**dict.fromkeys(ROLES), **stored, "root": root}, chain, files, now)
+
+
+def verify_under(name: str, version: int, root: bytes, files: Mapping[str, bytes], now: int) -> None:
+    """Make sure that a camera at the newest root, which is `root` of that version, comes to trust `files`.
+
+    Raises:
+        PublishRefused: it does not; the reason is the device's.
+    """
+    _walk(name, {**dict.fromkeys(ROLES), "root": root}, {version: root}, files, now)
 
 
 def _walk(
     name: str,
     stored: dict[str, bytes | None],
-    roots: Sequence[bytes],
+    roots: Mapping[int, bytes],
     files: Mapping[str, bytes] | None,
     now: int | None,
 ) -> None:
-    served = {f"{number}.root.json": body for number, body in enumerate(roots, 1)} | dict(files or {})
+    served = {f"{version}.root.json": body for version, body in roots.items()} | dict(files or {})
 
     def keep(role: str, body: bytes) -> None:
         stored[role] = body
@@ -91,7 +102,7 @@ def _walk(
             _converse(repository.walk_root(), served)
         if now is not None:
             repository.check_expiry(repository.root.metadata, now)
-        if before != len(roots):
+        if before != max(roots):
             raise PublishRefused(f"The {name} roots are not numbered one by one.", "Nothing was published.")
         if files is not None and now is not None:
             _converse(_refresh(repository, now), served)

@@ -188,6 +188,25 @@ def test_the_directors_orders_are_signed_anew_for_a_camera_when_its_keys_change(
     assert room.director.refresh(session, NOBODY, {}, NOW) == after
 
 
+def test_the_director_signs_nothing_under_a_root_that_has_expired(room, session):
+    session.add(Device(id=NOBODY, serial="S", ownership_sha256="", enrolled_at=NOW))
+    session.flush()
+    room.director.refresh(session, NOBODY, {}, NOW)
+    assert room.director.refresh(session, NOBODY, {}, NOW + 700)
+    with pytest.raises(PublishRefused, match="director root 1 has expired"):
+        room.director.refresh(session, NOBODY, {}, NOW + 11 * YEAR_S)
+
+
+def test_a_damaged_snapshot_is_not_dressed_up_with_a_fresh_timestamp(room, session):
+    session.add(Device(id=NOBODY, serial="S", ownership_sha256="", enrolled_at=NOW))
+    session.flush()
+    room.director.refresh(session, NOBODY, {}, NOW)
+    row = session.get(DirectorMetadata, (NOBODY, "snapshot", 1))
+    row.body = row.body.replace(b'"version":1', b'"version":7', 1)
+    with pytest.raises(PublishRefused, match="needed signatures"):
+        room.director.refresh(session, NOBODY, {}, NOW + 700)
+
+
 def test_director_versions_begin_anew_where_a_thief_has_used_them_up(room, session):
     row = {"signed_at": NOW, "expires_at": NOW + 9000, "body": b"{}"}
     session.add_all(
