@@ -225,6 +225,13 @@ class Thief:
         forged = director.compose(camera.id, files, (versions, versions, versions), at, allow_older=True)
         return self._serve({"director": forged, "image": None})
 
+    def publish(self, version: str, keys: Path) -> None:
+        """A release of the thief's own in the stolen image repository, signed with stolen targets keys."""
+        slot, tree, manifest = harness.write_build(self.folder / "evil", version, blocks=3)
+        words = ("release", "add", slot, "--tree", tree, "--manifest", manifest, "--offline-keys", keys)
+        with harness.environment({"CAMWARD_OFFLINE_PASSPHRASE": PASSPHRASE}):
+            harness.command(*words, folder=self.folder)
+
     def republish(self, camera: Camera, at: int) -> Fetch:
         """The image repository with its online roles signed anew by the stolen keys, and honest orders."""
         image = ImageRepository(self.folder / "tuf/image", self.folder / "keys", self._lifetimes())

@@ -38,7 +38,9 @@ def keyids(office: Office, repository: str, role: str) -> set[str]:
 
 def test_the_holder_of_a_root_key_is_replaced(office: Office, camera: Camera) -> None:
     before = keyids(office, "image", "root")
+    director = keyids(office, "director", "root")
     office.follow("root-rotation")
+    assert (newest(office, "director"), len(keyids(office, "director", "root") & director)) == (2, 2)
     after = keyids(office, "image", "root")
     assert newest(office, "image") == 2
     assert (len(after), len(after & before)) == (5, 4)
@@ -57,7 +59,8 @@ def test_a_lost_targets_key_is_replaced_and_the_stolen_one_is_worth_nothing(offi
     harness.write_build(office.folder / "build", "1.2.0", blocks=3)
     stolen = keyids(office, "image", "targets")
     shutil.copytree(office.folder / "safe", office.folder / "thief")
-    office.follow("targets-key-loss")
+    office.follow("targets-key-loss", "One key is gone")
+    office.follow("targets-key-loss", "Releases go on")
     assert len(keyids(office, "image", "targets") & stolen) == 2
     assert camera.check(office.fetch(camera)) == "1.1.0"
     office.command("device", "assign", camera.id, "1.2.0")
@@ -66,6 +69,30 @@ def test_a_lost_targets_key_is_replaced_and_the_stolen_one_is_worth_nothing(offi
     office.command("keys", "prepare", "targets", "-o", office.folder / "forged.json")
     assert office.sign("forged.json", office.folder / "thief/image-targets-1.pem") == 1
     assert office.command("keys", "import", office.folder / "forged.json", check=False).returncode == 1
+
+
+def test_a_threshold_of_stolen_keys_is_worth_nothing_after_the_runbook(
+    office: Office, camera: Camera, now: int
+) -> None:
+    harness.write_build(office.folder / "build", "1.2.0", blocks=3)
+    thief = Thief(office, office.folder / "loot")
+    shutil.copytree(office.folder / "safe", office.folder / "stolen")
+    for path in (office.folder / "stolen").glob("*root*"):
+        path.unlink()  # the root keys are what the thief has not
+    thief.publish("6.6.6", office.folder / "stolen")
+    # The control: whoever has all online keys and enough of the targets keys installs software of their own.
+    victim = office.enrol("d" * 26, "KW1-000002")
+    assert victim.check(thief.order(victim, "6.6.6", 1000, now)) == "6.6.6"
+    office.follow("targets-key-loss")
+    assert len(keyids(office, "image", "targets")) == 3
+    assert camera.check(office.fetch(camera)) == "1.1.0"
+    assert camera.refusal(thief.order(camera, "6.6.6", 1000, now)) == "arbitrary_software"
+    # Both runbooks together: the thief's orders are void as well, and the victim is well again.
+    office.follow("online-key-compromise", "Replace every online key")
+    assert victim.check(office.fetch(victim)) is None
+    office.command("device", "assign", victim.id, "1.2.0")
+    assert victim.check(office.fetch(victim)) == "1.2.0"
+    assert victim.refusal(thief.order(victim, "6.6.6", 5000, now)) == "arbitrary_software"
 
 
 def test_after_a_break_in_the_stolen_keys_order_nothing_more(office: Office, camera: Camera, now: int) -> None:
@@ -124,7 +151,7 @@ def test_what_expires_is_renewed_and_an_expired_root_is_no_dead_end(office: Offi
         office.command("keys", "import", office.folder / "x")
     later = now + 2 * DAY_S
     assert camera.check(office.fetch(camera)) == "1.1.0"
-    assert camera.refusal(office.fetch(camera, later), at=later) == "freeze"
+    assert camera.refusal(office.fetch(camera), at=later) == "freeze"
     before = office.command("keys", "forecast", "--json", check=False).stdout
     printed = office.follow("expiry-renewal")
     assert "Something has to be renewed" in printed
