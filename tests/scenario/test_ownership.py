@@ -208,6 +208,7 @@ def test_the_answer_to_a_token_that_was_replaced_changes_nothing(lived, stage, o
         assert world.ask(ADMIN, {"v": 1, "op": op, "token": text})["ok"]
     world.run_until(lambda: owner(world) == SECOND)
     assert status(world)["transfer"]["problem"] == status(world)["enrolment"]["problem"] == ""
+    assert world.documents.content["identity/certificate.pem"].decode().split("\n")[1] == world.device_id()
 
 
 def test_another_token_takes_the_place_of_one_whose_server_is_dead(lived, stage):
