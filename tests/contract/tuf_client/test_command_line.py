@@ -83,7 +83,6 @@ def test_trailing_slashes_and_the_order_of_options_do_not_matter(client, site):
         ["--metadata-dir", "D", "--metadata-url", "http://127.0.0.1:1/", "download"],
         ["--metadata-dir", "D", "--metadata-url", "http://127.0.0.1:1/", "--target-name", "P", "download"],
         ["--metadata-dir", "D", "--bogus", "refresh"],
-        ["--metadata-d", "D", "init", "ROOT"],
         ["--metadata-dir", "D", "init", "/nonexistent"],
     ],
 )
@@ -91,6 +90,12 @@ def test_a_command_that_lacks_something_ends_with_1_and_one_line(client, tmp_pat
     assert client.run("tuf", *(str(tmp_path / "D") if one == "D" else one for one in arguments)) == 1
     assert len(client.said.splitlines()) == 1
     assert client.said.startswith("camward-agent tuf: ")
+    assert not (tmp_path / "D").exists()
+
+
+def test_options_are_written_out(client, site, tmp_path):
+    assert client.run("tuf", "--metadata-d", str(tmp_path / "D"), "init", str(tmp_path / "initial.json")) == 1
+    assert client.said.startswith("camward-agent tuf: usage: ")
     assert not (tmp_path / "D").exists()
 
 

@@ -40,14 +40,16 @@ def test_roles_are_asked_in_pre_order_and_once(client, site, edges, order):
         assert client.body(name) == site.history[name][-1]
 
 
-def test_a_terminating_delegation_ends_the_search_after_its_own(client, site):
-    site.delegate("targets", "a", terminating=True)
+@pytest.mark.parametrize("ends", ["a", "c"])
+def test_a_terminating_delegation_ends_the_search_after_its_own(client, site, ends):
+    site.delegate("targets", "a", terminating=ends == "a")
     site.delegate("targets", "b")
-    site.delegate("a", "c")
+    site.delegate("a", "c", terminating=ends == "c")
+    site.delegate("c", "d")
     site.add_target("file", b"of b", "b")
-    publish(site, "a", "b", "c")
+    publish(site, "a", "b", "c", "d")
     assert client.download("file") == 1
-    assert visited(site) == ["a", "c"]
+    assert visited(site) == ["a", "c", "d"]
 
 
 @pytest.mark.parametrize(

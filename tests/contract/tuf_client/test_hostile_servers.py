@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import json
 import threading
 
 import pytest
@@ -128,15 +127,20 @@ def test_an_announced_length_bounds_what_is_read(client, site):
     assert client.stored() == {"root": 1, "timestamp": 2}
 
 
-def test_an_error_names_no_control_characters_of_the_server(client, site):
-    signed = json.loads(site.history["timestamp"][0])
-    signed["signed"]["spec_version"] = "1.0.31"
-    signed["signatures"][0]["keyid"] = "x"
-    site.files["timestamp.json"] = json.dumps(signed).encode()
-    assert client.refresh() == 1
-    assert client.download("bell\a\x1b[2J\n") == 1
-    assert "\x1b" not in client.said
-    assert len(client.said.splitlines()) == 1
+@pytest.mark.parametrize("who", ["caller", "server"])
+def test_an_error_is_one_printable_line_whatever_names_are_in_it(client, site, who):
+    name = "bell\a\x1b[2J\nsecond line"
+    if who == "server":
+        site.delegate("targets", name)
+        site.publish(name)
+        del site.roles["snapshot"].meta[name + ".json"]
+        site.republish()
+        assert client.download("file") == 1
+        assert client.code() == "mix_and_match"
+    else:
+        assert client.download(name) == 1
+        assert client.code() == "unknown_target"
+    assert client.said[:-1].isprintable()
 
 
 @pytest.fixture
