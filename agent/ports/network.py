@@ -31,6 +31,7 @@ class Fetcher(Protocol):
 
         Raises:
             Unavailable: not connected, not opened yet, timed out, refused, or an answer that makes no sense.
+            ClockDoubt: (an Unavailable) the server's certificate verifies, but its dates do not fit.
         """
         ...
 
