@@ -326,8 +326,11 @@ def root_by_old_keys_alone(model: Model, a: int, b: int) -> None:
 
 def odd_keys(model: Model, a: int, b: int) -> None:
     """A root with an odd set of keys."""
-    add(model.tricks.signed, "root", pick((_lonely_keyid, _one_key_two_ids, _unknown_key, _mirrors, _many_keys), a))
+    odd = pick((_lonely_keyid, _one_key_two_ids, _unknown_key, _mirrors, _many_keys), a)
+    add(model.tricks.signed, "root", odd)
     model.next_root()
+    if odd is _one_key_two_ids:
+        add(model.tricks.signatures, "timestamp", _under_both_names)
 
 
 def _lonely_keyid(signed: dict[str, Any]) -> None:
@@ -338,8 +341,13 @@ def _lonely_keyid(signed: dict[str, Any]) -> None:
 def _one_key_two_ids(signed: dict[str, Any]) -> None:
     """The timestamp's first key once more under another id, and both are needed."""
     role = signed["roles"]["timestamp"]
+    role["threshold"] = 2
     signed["keys"]["11" * 32] = dict(signed["keys"][role["keyids"][0]])
     role["keyids"].append("11" * 32)
+
+
+def _under_both_names(signatures: list[Any], message: bytes) -> list[Any]:
+    return [*signatures, {**signatures[0], "keyid": "11" * 32}]
 
 
 def _unknown_key(signed: dict[str, Any]) -> None:

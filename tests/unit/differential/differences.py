@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from agent.core import trust_repository
+from tuf.api.metadata import Metadata, Targets
+
+from agent.core import trust_delegations, trust_repository
 from agent.formats import fields, tuf
 from agent.formats import json as agent_json
 from tests.unit.differential.clients import Look, trusted
@@ -31,12 +33,15 @@ REASONS = {
 
 
 class Case(NamedTuple):
-    """One refresh by both: what our disk held before and after, what the mirror served, and the time."""
+    """One refresh or lookup by both.
+
+    What our disk held before and after, what the mirror served, the path that was looked up ("" for a refresh).
+    """
 
     before: Mapping[str, bytes]
     after: Mapping[str, bytes]
     served: Mapping[str, bytes]
-    now: int
+    path: str
     ours: Look
     theirs: Look
 
@@ -127,36 +132,36 @@ def version_step(case: Case) -> bool:
 
 
 def rotation_forgets(case: Case) -> bool:
-    """A root that changed the keys of timestamp or snapshot: stored versions bind no more, though old keys may stay."""
-    moved = any(
-        keys_of(old, role) != keys_of(new, role) for old, new in root_moves(case) for role in ("timestamp", "snapshot")
-    )
-    if not moved:
+    """A root that took a key from timestamp or snapshot: stored versions bind no more, though other keys may stay."""
+    moves = [(old, new, role) for old, new in root_moves(case) for role in ("timestamp", "snapshot")]
+    if not any(keys_of(old, role) - keys_of(new, role) for old, new, role in moves):
         return False
-    timestamp = loose(case.served.get("timestamp.json", b""))
-    announced = {
-        "timestamp": member(timestamp, "signed", "version"),
-        "snapshot": member(timestamp, "signed", "meta", "snapshot.json", "version"),
-    }
-    bound = [role for role, version in announced.items() if stored_version(case, role) >= (version or 0)]
     left = {role: found for role, found in case.theirs.trusted.items() if role in case.ours.trusted}
-    return bool(bound) or left == case.ours.trusted
+    return left == case.ours.trusted or any(new < old for old, new in bound_versions(case))
 
 
-def keyid_without_key(case: Case) -> bool:
-    """A role names a key that its file does not carry."""
-    _, content = last_served(case, case.ours)
-    carried = set(member(content, "signed", "keys") or {})
-    roles = (member(content, "signed", "roles") or {}).values()
-    return case.ours.refusal == "format" and any(set(role.get("keyids", [])) - carried for role in roles)
+def bound_versions(case: Case) -> list[tuple[int, int]]:
+    """What the stored files say of versions, and what the served ones say; stored + 1 where equal binds as well."""
+    timestamp = loose(case.served.get("timestamp.json", b""))
+    snapshot_version = member(timestamp, "signed", "meta", "snapshot.json", "version") or 0
+    found = [
+        (stored_version(case, "timestamp") + 1, member(timestamp, "signed", "version") or 0),
+        (stored_version(case, "snapshot") + 1, snapshot_version),
+    ]
+    name = "snapshot.json" if "snapshot.json" in case.ours.requests else f"{snapshot_version}.snapshot.json"
+    metas = member(loose(case.served.get(name, b"")), "signed", "meta") or {}
+    old_metas = json.loads(case.before["snapshot"])["signed"]["meta"] if "snapshot" in case.before else {}
+    return found + [(meta["version"], member(metas, file, "version") or 0) for file, meta in old_metas.items()]
 
 
 def one_key_two_ids(case: Case) -> bool:
     """One key under two ids in a role counts once."""
     role, _ = last_served(case, case.ours)
     root = json.loads(case.after["root"])["signed"]
-    keyids = [keyid for keyid in root["roles"].get(role, {"keyids": []})["keyids"] if keyid in root["keys"]]
-    return case.ours.refusal == "arbitrary_software" and len(keys_of(root, role)) < len(keyids)
+    if case.ours.refusal != "arbitrary_software" or role not in root["roles"]:
+        return False
+    keyids = [keyid for keyid in root["roles"][role]["keyids"] if keyid in root["keys"]]
+    return len(keys_of(root, role)) < len(keyids)
 
 
 def unsupported_key_ignored(case: Case) -> bool:
@@ -328,13 +333,45 @@ def lower_case_hexadecimal(case: Case) -> bool:
     )
 
 
+def ways(case: Case) -> list[tuple[str, ...]]:
+    """All ways of delegations from the top for the path that was looked up, by python-tuf's reading of the files."""
+    files = {}
+    for role, body in {**case.before, **case.after}.items():
+        if role not in ("root", "snapshot", "timestamp"):
+            files[role] = Metadata[Targets].from_bytes(body).signed.delegations
+    found: list[tuple[str, ...]] = []
+    waiting: list[tuple[str, ...]] = [("targets",)]
+    while waiting and len(found) < 1000:
+        way = waiting.pop()
+        below = files.get(way[-1])
+        for name, _ in below.get_roles_for_target(case.path) if below else ():
+            if name not in way:
+                waiting.append((*way, name))
+                found.append((*way, name))
+    return found
+
+
+def role_visited_again(case: Case) -> bool:
+    """A role that two ways lead to: the agent verifies it for both, python-tuf for the first."""
+    reached = [way[-1] for way in ways(case)] if case.path else []
+    return len(set(reached)) < len(reached)
+
+
+def delegation_limits(case: Case) -> bool:
+    """More visits or a longer way than the agent goes: there is no such target, then."""
+    if not case.path or case.ours.refusal or case.ours.found is not None:
+        return False
+    found = ways(case)
+    longest = max((len(way) - 1 for way in found), default=0)
+    return longest > trust_delegations.MAX_DEPTH or len(found) > trust_delegations.MAX_VISITS
+
+
 DIFFERENCES: dict[str, Callable[[Case], bool]] = {
     one.__name__.replace("_", "-"): one
     for one in (
         equal_version_other_content,
         version_step,
         rotation_forgets,
-        keyid_without_key,
         one_key_two_ids,
         unsupported_key_ignored,
         unknown_root_role,
@@ -349,6 +386,8 @@ DIFFERENCES: dict[str, Callable[[Case], bool]] = {
         typed_signatures,
         entries_read_when_needed,
         lower_case_hexadecimal,
+        delegation_limits,
+        role_visited_again,
     )
 }
 

@@ -11,7 +11,7 @@ from tests.unit.differential.model import Bins, Edge, Model, Node, described
 
 NAMES = ("a", "b", "c", "ü/1", "../d", "e.f", "rootlike", "a b?")
 """Roles may be called anything but what the top roles are called."""
-PATHS = ("x", "a/x", "a/y.bin", "b/x", "a/b/c", "d-3", "ü/名", "[x]", "a/*", "")
+PATHS = ("x", "a/x", "a/y.bin", "b/x", "a/b/c", "d-3", "ü/名", "[x]", "a/*", "/")
 PATTERNS = (
     "*",
     "*/*",

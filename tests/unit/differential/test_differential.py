@@ -65,12 +65,12 @@ class Pair:
         yield case
         if not case.ours.refusal:
             for path in paths:
-                yield self._both(served, lambda client, path=path: client.find(path))
+                yield self._both(served, lambda client, path=path: client.find(path), path)
 
-    def _both(self, served, do) -> Case:
+    def _both(self, served, do, path="") -> Case:
         before = dict(self.ours.disk)
         ours, theirs = do(self.ours), do(self.theirs)
-        return Case(before, dict(self.ours.disk), served, self.model.now, ours, theirs)
+        return Case(before, dict(self.ours.disk), served, path, ours, theirs)
 
 
 def play(pair: Pair, rounds, paths, tally: Counter) -> None:
