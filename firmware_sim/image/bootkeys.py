@@ -10,6 +10,7 @@ the boot loader fixed). So a release for cameras of several pairs is signed by t
 """
 
 import datetime
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,6 @@ KEY_BITS = 2048  # what U-Boot 2023.01 of Debian 12 verifies
 EXPONENT = 65537  # the only one that U-Boot's device tree code is tried with
 VALID_DAYS = 36500  # U-Boot reads the key of the certificate only
 RETIRED = "retired"
-MEMORY = Path("/dev/shm")  # noqa: S108  (a private folder is made in it: a decrypted key must not reach a disk)
 
 
 @dataclass(frozen=True)
@@ -186,11 +186,12 @@ def public_key(certificate: Path) -> rsa.RSAPublicKey:
 
 @contextmanager
 def opened(keys: BootKeys, name: str, passphrase: bytes | None) -> Iterator[Path]:
-    """A folder with the private key as mkimage reads it (not encrypted) and its certificate, in memory, then removed.
+    """A folder with the private key as mkimage reads it (not encrypted) and its certificate; removed in the end.
+
+    The decrypted key is held in memory alone: what lies in the folder is a link to it, which ends with this process.
 
     Raises:
-        ImageError: the passphrase is wrong or missing, the key is no match for its certificate, or there is no memory
-            file system.
+        ImageError: the passphrase is wrong or missing, or the key is no match for its certificate.
     """
     path = key_of(keys.folder, name)
     try:
@@ -205,16 +206,26 @@ def opened(keys: BootKeys, name: str, passphrase: bytes | None) -> Iterator[Path
     certificate = certificate_of(keys.folder, name)
     if not isinstance(key, rsa.RSAPrivateKey) or key.public_key() != public_key(certificate):
         raise ImageError(f"{path.name} and {certificate.name} do not belong together", "restore them from your copy")
+    plain = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     try:
-        with tempfile.TemporaryDirectory(prefix="camward-boot-", dir=MEMORY) as work:
-            plain = key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            write_atomic(key_of(Path(work), name), plain, mode=0o600)
+        with tempfile.TemporaryDirectory(prefix="camward-boot-") as work, _in_memory(plain) as held:
+            key_of(Path(work), name).symlink_to(held)
             write_atomic(certificate_of(Path(work), name), certificate.read_bytes())
             yield Path(work)
     except OSError as error:
         raise storage_error(error, "opening a boot key") from error
+
+
+@contextmanager
+def _in_memory(body: bytes) -> Iterator[str]:
+    """A path under which tools of this user read `body`, which is in no file system."""
+    descriptor = os.memfd_create("camward-boot-key")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(body)
+        file.flush()
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
 
 
 def _number(name: str) -> int:

@@ -31,7 +31,7 @@ MAX_EPOCH = 0xFFFF  # agent/formats/config.py
 MAX_IMAGE_ROOT_BYTES = 64 * 1024  # a 3-of-5 root has 3 KB
 
 IMAGE_RECIPE = (
-    "app.py", "archive.py", "bootflash.py", "bootkeys.py", "build.py", "disk.py", "fit.py", "slot.py", "verity.py",
+    "app.py", "archive.py", "bootflash.py", "build.py", "disk.py", "fit.py", "slot.py", "verity.py",
 )  # fmt: skip
 
 

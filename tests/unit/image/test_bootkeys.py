@@ -1,5 +1,6 @@
 """The folder of the boot keys: a pair, who may sign, what retires, and what never lies about unencrypted."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -56,11 +57,15 @@ def test_an_existing_folder_is_left_alone(folder: Path):
 def test_a_private_key_is_opened_in_memory_and_gone_afterwards(folder: Path):
     keys = bootkeys.load(folder)
     with bootkeys.opened(keys, "boot2", SECRET) as place:
-        assert place.is_relative_to(bootkeys.MEMORY)
         assert place.stat().st_mode & 0o777 == 0o700
         assert sorted(path.name for path in place.iterdir()) == ["boot2.crt", "boot2.key"]
+        held = (place / "boot2.key").readlink()
+        assert str(held).startswith(f"/proc/{os.getpid()}/fd/")
+        assert os.readlink(held).startswith("/memfd:")
         serialization.load_pem_private_key((place / "boot2.key").read_bytes(), None)
+        assert not [path for path in place.iterdir() if not path.is_symlink() and b"PRIVATE" in path.read_bytes()]
     assert not place.exists()
+    assert not held.exists()
 
 
 @pytest.mark.parametrize(
