@@ -1,5 +1,7 @@
 """Everything a running server or a command works with, opened from the settings by plain constructor calls."""
 
+import logging
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from tuf.api.metadata import TargetFile
@@ -19,12 +21,16 @@ from update_server.repository.blobs import Blobs
 from update_server.repository.custody import Custody
 from update_server.repository.devicecheck import DeviceCheck
 from update_server.repository.director import Director
+from update_server.repository.forecast import BY_ITSELF, Expiry, forecast
 from update_server.repository.image import ImageRepository, Lifetimes
+from update_server.repository.metadata import iso
 from update_server.repository.receipts import Receipts
 from update_server.rollouts import store as rollout_store
 from update_server.rollouts.service import Rollouts
 from update_server.settings import Settings
 
+LOG = logging.getLogger("camward.server")
+WARN_S = 60 * 86_400  # a ceremony needs people, and people need weeks
 REFRESH_BATCH = 200  # cameras in one write transaction: a fraction of a second, in which the server's own writes wait
 
 
@@ -71,6 +77,26 @@ class Services:
         """Drop telemetry messages that nobody needs any more; reports, alarms and evidence stay."""
         with self.database.write() as session:
             history.prune(session, now)
+
+    def expiries(self, now: int, within_s: int) -> list[Expiry]:
+        """What expires, the soonest first; due is what somebody has to see to within that time.
+
+        Raises:
+            Misconfigured: a file is missing or damaged.
+        """
+        lifetimes = Lifetimes(self.settings.tuf.timestamp_valid_s, self.settings.tuf.snapshot_valid_s)
+        ends = self.authority.certificate.not_valid_after_utc
+        return forecast(self.image, self.director, lifetimes, ends, now, within_s)
+
+    def warn(self, now: int) -> None:
+        """Say in the log what somebody has to renew.
+
+        Raises:
+            Misconfigured: a file is missing or damaged.
+        """
+        for one in self.expiries(now, WARN_S):
+            if one.due and one.renewed != BY_ITSELF:
+                LOG.warning("The %s ends at %s: see 'camward-server keys forecast'.", one.what, iso(one.expires_at))
 
     def director_timestamp(self, device_id: str, now: int) -> bytes:
         """The camera's director timestamp, signed again when it got old.

@@ -13,8 +13,7 @@ from update_server.fleet import devices
 from update_server.repository import ceremony, ceremony_checks, signers, summary
 from update_server.repository.ceremony import IMAGE, REPOSITORIES
 from update_server.repository.custody import ROLES, Changes
-from update_server.repository.forecast import forecast as expiries
-from update_server.repository.image import DAY_S, ROOT_VALID_S, Lifetimes
+from update_server.repository.image import DAY_S, ROOT_VALID_S
 from update_server.services import Services
 
 app = typer.Typer(help="Keys: who holds them, what expires, ceremonies with offline keys.", no_args_is_help=True)
@@ -79,10 +78,7 @@ def forecast(
     """Show what expires when. Exit status 1 when something is due: for a cron job, or the monitoring."""
     within_s, now = shared.duration(within), shared.now()
     with shared.opened(folder) as services:
-        tuf = services.settings.tuf
-        lifetimes = Lifetimes(tuf.timestamp_valid_s, tuf.snapshot_valid_s)
-        ends = services.authority.certificate.not_valid_after_utc
-        found = expiries(services.image, services.director, lifetimes, ends, now, within_s)
+        found = services.expiries(now, within_s)
     if as_json:
         shared.print_json([vars(one) for one in found])
     else:

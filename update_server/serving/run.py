@@ -27,6 +27,7 @@ READY = "camward-server: ready"
 BROKER_START_S = 20
 RESIGN_EVERY_S = 60
 PRUNE_EVERY_S = 3600
+WARN_EVERY_S = 86_400
 WATCH_S = 0.5
 
 
@@ -52,6 +53,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         services.image.resign(now)
     except PublishRefused as error:  # such as an expired list of releases: no reason to stop receiving reports
         LOG.error("%s", error)
+    services.warn(now)
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [
@@ -108,6 +110,7 @@ async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> 
     """
     jobs: tuple[tuple[float, Callable[[int], object]], ...] = (
         (0, services.tick), (0, nudger.run), (RESIGN_EVERY_S, services.image.resign), (PRUNE_EVERY_S, services.prune),
+        (WARN_EVERY_S, services.warn),
     )  # fmt: skip
     last = [time.monotonic()] * len(jobs)
     while not stopping.is_set():

@@ -359,6 +359,15 @@ def test_the_forecast_says_what_is_due_by_its_exit_status(server):
     assert "no duration" in one_line(server.run("keys", "forecast", "--within", "soon", check=False))
 
 
+def test_a_running_server_says_in_its_log_what_people_have_to_renew(server, caplog):
+    now = int(time.time())
+    server.services.warn(now)
+    assert caplog.messages == []
+    server.services.warn(now + 340 * 86_400)
+    (line,) = caplog.messages
+    assert line.startswith("The list of releases 1 ends at ")
+
+
 def test_the_list_of_releases_is_renewed(server, holders, tmp_path):
     server.run("keys", "prepare", "targets", "-o", tmp_path / "l.json")
     publish(server, holders, tmp_path / "l.json", *RELEASERS)

@@ -26,6 +26,9 @@ class Jobs:
     def prune(self, _now):
         pass
 
+    def warn(self, _now):
+        pass
+
     def run(self, _now):
         self.told += 1
 
