@@ -83,8 +83,6 @@ def test_backoff_doubles() -> None:
 
 
 def test_time_floor_only_rises() -> None:
-    assert clock.effective_now(5, 10) == 10
-    assert clock.effective_now(15, 10) == 15
     assert clock.raised(10, 5) == 10
     assert clock.raised(10, 15) == 15
     assert not clock.worth_saving(0, clock.SAVE_STEP_S - 1)
