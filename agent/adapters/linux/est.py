@@ -44,6 +44,8 @@ class EstEnroller:
             raise EnrolmentRefused(f"the server answered {status}")
         if status != http.HTTPStatus.OK:
             raise Unavailable(f"the server answered {status} to the enrolment")
+        if len(body) > MAX_REPLY_BYTES:
+            raise Unavailable(f"the server's answer to the enrolment has more than {MAX_REPLY_BYTES} bytes")
         reply = base64.b64encode(body).decode()
         (chain,) = certificates.run("chain", key=private, device_id=device_id, reply=reply)
         return chain.encode()
