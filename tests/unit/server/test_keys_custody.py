@@ -1,17 +1,22 @@
 """Rotation, revocation, renewal and recovery: what cameras accept afterwards, and what a power cut leaves."""
 
 import json
+import shutil
+import time
 
 import pytest
+from tuf.api.exceptions import DownloadHTTPError
 from tuf.api.metadata import Metadata, TargetFile
+from tuf.ngclient import Updater
+from tuf.ngclient.fetcher import FetcherInterface
 
 from agent.core import trust
 from tests.unit.server.conftest import NOW
-from tests.unit.server.keyroom import PASS, Camera, Room, build
+from tests.unit.server.keyroom import LIFETIMES, PASS, Camera, Room, build
 from update_server.db.models import Device, DirectorMetadata
 from update_server.errors import BadInput, Conflict, Misconfigured, PublishRefused
 from update_server.files import write_atomic
-from update_server.repository import ceremony, metadata, signers
+from update_server.repository import ceremony, director, image, metadata, signers
 from update_server.repository.custody import Changes
 from update_server.repository.devicecheck import NOBODY
 
@@ -205,6 +210,50 @@ def test_a_damaged_snapshot_is_not_dressed_up_with_a_fresh_timestamp(room, sessi
     row.body = row.body.replace(b'"version":1', b'"version":7', 1)
     with pytest.raises(PublishRefused, match="needed signatures"):
         room.director.refresh(session, NOBODY, {}, NOW + 700)
+
+
+class Files(FetcherInterface):
+    """python-tuf's fetcher port over files in memory."""
+
+    def __init__(self, served):
+        self.served = served
+
+    def _fetch(self, url):
+        name = url.rpartition("/")[2]
+        if name not in self.served:
+            raise DownloadHTTPError(name, 404)
+        yield self.served[name]
+
+
+def test_python_tufs_own_client_follows_every_rotation(room, tmp_path, database):
+    """Another implementation of the client workflow comes to the same end, from the first root and step by step."""
+    now = int(time.time())  # its clock is the machine's
+    for name in ("image", "director", "keys", "offline"):
+        shutil.rmtree(room.root / name)
+        (room.root / name).mkdir()
+    image.make(room.root / "image", room.root / "keys", room.root / "offline", PASS, LIFETIMES, now)
+    director.make(room.root / "director", room.root / "keys", room.root / "offline", PASS, now)
+    room = Room(room.root)
+    first, fresh = room.image.root(1), room.new_key("t4")
+    steps = [
+        ({"remove": [("targets", "image-targets-1")], "add": [("targets", fresh.public_key)]},
+         [fresh, *room.offline("image", "targets", 2)]),
+        ({"online": Changes.all_online("image")}, []),
+        ({"thresholds": {"root": 2}, "remove": [("root", "image-root-5")]}, []),
+    ]  # fmt: skip
+
+    def refresh(folder):
+        folder.mkdir(exist_ok=True)
+        client = Updater(str(folder), "x/", str(folder), "x/", fetcher=Files(room.served("image")), bootstrap=first)
+        client.refresh()
+        return json.loads((folder / "root.json").read_bytes())["signed"]["version"]
+
+    for number, (changes, more) in enumerate(steps, 1):
+        assert refresh(tmp_path / "always") == number
+        with database.write() as session:
+            made = room.prepare("image", now, **changes)
+            room.publish(session, made, *room.offline("image", "root", 1, 2, 3), *more, now=now)
+    assert [refresh(tmp_path / name) for name in ("always", "new")] == [4, 4]
 
 
 def test_director_versions_begin_anew_where_a_thief_has_used_them_up(room, session):
