@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import OperationalError
 
-from update_server.commands import device, keys, people, release, rollout, server
+from update_server.commands import audit, device, keys, people, release, rollout, server
 from update_server.errors import ServerError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def _options(
 app.command("init")(server.init)
 app.command("serve")(server.serve)
 app.command("status")(server.status)
+app.command("audit")(audit.audit)
 app.command("migrate")(server.migrate_command)
 app.add_typer(device.app, name="device")
 app.add_typer(release.app, name="release")

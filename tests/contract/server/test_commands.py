@@ -239,5 +239,18 @@ def test_settings_spell_everything_out(server):
 
 def test_help_names_every_command():
     done = harness.command_line("--help")
-    for word in ("init", "serve", "status", "migrate", "device", "release", "rollout", "root", "keys", "user", "token"):
+    for word in (
+        "init",
+        "serve",
+        "status",
+        "migrate",
+        "device",
+        "release",
+        "rollout",
+        "root",
+        "keys",
+        "audit",
+        "user",
+        "token",
+    ):
         assert word in done.stdout
