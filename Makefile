@@ -41,7 +41,7 @@ generate: setup ## write the generated documents (docs/generated)
 portable: images ## agent core under MicroPython and CPython: the same output
 	@$(PY) -m tests.portable.run
 
-bench: images ## measure (B=demo for one); JSON in build/bench
+bench: images ## measure (B=demo or B=trust for one); JSON in build/bench
 	@$(PY) -m tests.bench $(B)
 
 soak: images ## long runs: power cuts in mid-install (CUTS=100)
