@@ -1,4 +1,4 @@
-"""What `camward-agent COMMAND` does for the commands that ask the running agent: status, claim, enrol, erase, and more."""
+"""What `camward-agent COMMAND` does for the commands that ask the running agent: status, claim, enrol, erase, more."""
 
 import argparse
 import sys
