@@ -148,7 +148,12 @@ def _text(entries: dict[str, Entry]) -> str:
     lines = [_HEAD]
     for keyid, entry in entries.items():
         lines += [
-            "[[signer]]", f'key = "{keyid}"', f"name = {json.dumps(signers.name_of(entry.public))}",
-            f"uri = {json.dumps(entry.uri)}", f'public = """\n{entry.public.keyval["public"]}"""', "",
+            "[[signer]]", f'key = "{keyid}"', f"name = {_quoted(signers.name_of(entry.public))}",
+            f"uri = {_quoted(entry.uri)}", f'public = """\n{entry.public.keyval["public"]}"""', "",
         ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """A TOML string; JSON's is one as long as it needs no surrogates."""
+    return json.dumps(text, ensure_ascii=False)

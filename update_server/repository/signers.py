@@ -193,8 +193,9 @@ def normal(key: Key, where: str, name: str = "") -> SSlibKey:
 def public_key(key: ec.EllipticCurvePublicKey, name: str = "") -> SSlibKey:
     """The public part of a role's key as metadata carries it."""
     made = SSlibKey.from_crypto(key, scheme=KEY_SCHEME)
-    if name:
-        made.unrecognized_fields[NAME] = name[:MAX_NAME_CHARS]
+    harmless = "".join(c for c in name if c.isprintable())[:MAX_NAME_CHARS]
+    if harmless:
+        made.unrecognized_fields[NAME] = harmless
     return made
 
 

@@ -106,6 +106,17 @@ def test_a_root_key_is_replaced_and_the_old_one_counts_no_more(room, session):
     assert room.publish(session, made, fresh)
 
 
+@pytest.mark.parametrize("name", ["愛子", "k\U0001f511", 'a"b\\c', "x\n\x1b[2J", "\udcff"])
+def test_a_key_may_be_called_anything(room, session, name):
+    """Whatever its file is called, cameras take the root, and no terminal is steered."""
+    public = signers.public_key_with_name(room.new_key("plain").public_key, name)
+    room.rotate(session, "image", add=[("root", public)])
+    assert Camera("image", room.image.root(1)).look(room.served("image")).root == 2
+    assert signers.name_of(room.image.roots.newest().keys[public.keyid]).isprintable()
+    room.image.online.add(f"file:{name.encode('utf-8', 'replace').decode()}".replace("\n", ""), public)
+    assert public.keyid in Room(room.root).image.online.entries()
+
+
 def test_the_old_threshold_and_the_new_one_must_both_be_reached(room, session):
     made = room.prepare("image", thresholds={"root": 2})
     first, second, third = room.offline("image", "root", 1, 2, 3)
