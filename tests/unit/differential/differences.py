@@ -181,20 +181,19 @@ def unknown_root_role(case: Case) -> bool:
 
 def other_hash_algorithms(case: Case) -> bool:
     """Hashes besides SHA-256 are not looked at; where SHA-256 is missing, the file is refused."""
+    parent = "timestamp" if last_served(case, case.theirs)[0] == "snapshot" else "snapshot"
+    announced = announced_hashes(case, parent)
+    if case.theirs.refusal == "LengthOrHashMismatchError" and any(names - {"sha256"} for names in announced):
+        return True
     _, content = last_served(case, case.ours)
     metas = (member(content, "signed", "meta") or {}).values()
     hashes = [set(meta["hashes"]) for meta in metas if isinstance(member(meta, "hashes"), dict)]
-    if case.ours.refusal == "format":
-        return any("sha256" not in names for names in hashes)
-    parent = {"snapshot": "timestamp", "targets": "snapshot"}.get(last_served(case, case.theirs)[0])
-    announced = [] if parent is None else announced_hashes(case, parent)
-    return case.theirs.refusal == "LengthOrHashMismatchError" and any(names - {"sha256"} for names in announced)
+    return case.ours.refusal == "format" and any("sha256" not in names for names in hashes)
 
 
 def announced_hashes(case: Case, role: str) -> list[set[str]]:
-    """The algorithms by which the last served file of a role announces others."""
-    paths = [path for path in case.theirs.requests if role_of(path) == role]
-    content = loose(case.served[paths[-1]]) if paths else None
+    """The algorithms by which the accepted file of a role announces others."""
+    content = loose(case.after.get(role, b""))
     metas = (member(content, "signed", "meta") or {}).values()
     return [set(meta["hashes"]) for meta in metas if isinstance(member(meta, "hashes"), dict)]
 
