@@ -139,13 +139,13 @@ def home_page(language: Language, user: str, role: str) -> str:
         f'<p class="person">{say("signed_in_as", language)} <strong>{escape(user)}</strong></p>'
         f'<button type="button" id="sign-out" class="quiet">{say("sign_out_button", language)}</button>'
     )
-    owner = _ownership(language) if role == "administrator" else []
-    parts = [live, device, *owner, change, evidence, *([_erase(language)] if role == "administrator" else [])]
+    joining, leaving = (_joining(language), _leaving(language)) if role == "administrator" else ("", "")
+    parts = [live, device, joining, change, evidence, leaving]
     return _page(language, "live_title", "home", f'<div class="grid">{"".join(parts)}</div>', person)
 
 
-def _ownership(language: Language) -> list[str]:
-    """The forms about the operator; app.js shows those that fit the phase of the enrolment."""
+def _joining(language: Language) -> str:
+    """The forms that lead to an operator; app.js shows the one that fits the phase of the enrolment."""
     token = (
         '<label for="{0}token">' + say("token", language) + '</label><textarea id="{0}token" name="token" rows="3" '
         'spellcheck="false" class="mono" autocomplete="off"></textarea>'
@@ -154,20 +154,20 @@ def _ownership(language: Language) -> list[str]:
         f'<form id="enrol" class="card" data-when="none certifying" novalidate><h2>{say("enrol_title", language)}</h2>'
         f"<p>{say('enrol_lead', language)}</p>" + token.format("") + _submit("enrol_button", language) + "</form>"
     )
-    transfer = _confirmed(language, "transfer", "enrolled", token.format("transfer-"))
-    disown = _confirmed(language, "disown", "certifying owning introducing enrolled")
-    return [enrol, transfer, disown]
+    return enrol + _confirmed(language, "transfer", "card", "enrolled", token.format("transfer-"))
 
 
-def _erase(language: Language) -> str:
-    return _confirmed(language, "erase", "")
+def _leaving(language: Language) -> str:
+    """The forms that take something away, last on the page."""
+    disown = _confirmed(language, "disown", "card danger", "certifying owning introducing enrolled")
+    return disown + _confirmed(language, "erase", "card danger", "")
 
 
-def _confirmed(language: Language, name: str, when: str, more: str = "") -> str:
+def _confirmed(language: Language, name: str, look: str, when: str, more: str = "") -> str:
     """A form for what cannot be undone: a box to tick, and the password once more."""
     shown = f' data-when="{when}" hidden' if when else ""
     return (
-        f'<form id="{name}" class="card"{shown} novalidate><h2>{say(f"{name}_title", language)}</h2>'
+        f'<form id="{name}" class="{look}"{shown} novalidate><h2>{say(f"{name}_title", language)}</h2>'
         f"<p>{say(f'{name}_lead', language)}</p>{more}"
         f'<label for="{name}-password">{say("password_confirm", language)}</label>'
         f'<input id="{name}-password" name="password" required {_OLD_ENTRY}>'
