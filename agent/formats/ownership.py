@@ -89,7 +89,7 @@ def parse(body: bytes) -> Ownership:
         check_interval_s=fields.integer(settings, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(settings, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
     )
-    if not record.ca.startswith("-----BEGIN CERTIFICATE-----"):
+    if not record.ca.startswith("-----BEGIN CERTIFICATE-----") or any(character > "~" for character in record.ca):
         raise FormatError("ca is no PEM certificate")
     tuf.parse_root(record.director_root.encode(), MAX_ROOT_CHARS)
     return record
@@ -97,6 +97,7 @@ def parse(body: bytes) -> Ownership:
 
 def _host(host: str) -> str:
     allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:"
-    if not host or host[0] == "-" or any(character not in allowed for character in host):
+    fits = ":" in host or token.labels_fit(host)  # IPv6 has no labels
+    if not fits or host[0] == "-" or any(character not in allowed for character in host):
         raise FormatError("host is no host name or address")
     return host

@@ -79,4 +79,11 @@ def https_url(source: "dict[str, object]", name: str) -> str:
     for character in rest:
         if not "!" <= character <= "~" or character in "/@?#\\\"'<>":
             raise FormatError(name + " is no https address of a server alone")
+    if not labels_fit(rest.split(":")[0]):
+        raise FormatError(name + " has no host name")
     return url
+
+
+def labels_fit(host: str) -> bool:
+    """Whether no label of a host name is empty or longer than 63 (RFC 1035, 2.3.4); resolvers fail oddly on such."""
+    return all(0 < len(label) < 64 for label in host.split("."))

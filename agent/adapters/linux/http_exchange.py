@@ -168,7 +168,10 @@ class HttpServer:
 
     def _connect(self, deadline: float) -> "_Wire":
         last: OSError | None = None
-        found = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
+        try:
+            found = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
+        except UnicodeError as error:
+            raise OSError("the server's name is no host name") from error
         for family, kind, protocol, _, address in found[:MAX_ADDRESSES]:
             raw: socket.socket = socket.socket(family, kind, protocol)
             try:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from agent.adapters.linux.fetcher import HttpsFetcher, split_server
+from agent.adapters.linux.http_exchange import HttpServer
 from agent.formats.errors import FormatError, Unavailable
 from tests.contract.ports.tls_server import certificate
 
@@ -143,6 +144,13 @@ def test_a_server_of_another_name_hears_no_request(fetcher, server):
 def test_nothing_is_asked_before_a_server_is_known(tmp_path):
     with pytest.raises(Unavailable):
         HttpsFetcher(tmp_path / "x", tmp_path / "y").get("/", 1)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+def test_a_name_that_no_resolver_takes_is_a_server_out_of_reach(host):
+    """Python's own resolver raises UnicodeError for it, which would end the agent, again after each restart."""
+    with pytest.raises(Unavailable):
+        HttpServer(host, 8443, None).exchange("GET", "/", None, {}, 1)
 
 
 def test_the_evidence_names_the_verified_connection(fetcher):

@@ -31,6 +31,9 @@ for url in (
     "https://x?q",
     "https://é",
     "https://x:1",
+    "https://[fd00::1]:1",
+    "https://a..b:1",
+    "https://" + "x" * 64 + ".example",
 ):
     try:
         token.parse(token.encode(made.replace(url=url)))
