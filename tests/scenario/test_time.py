@@ -8,6 +8,7 @@ from json import loads
 
 import pytest
 
+from agent.core import clock
 from agent.core.clock import LEFT_TO_NTP_S, RECEIPT_EVERY_S, SAVE_STEP_S
 from agent.formats import utc
 from agent.formats.receipt import signed_part
@@ -404,7 +405,10 @@ def test_the_power_may_fail_at_any_write_while_a_clock_is_put_right(stage):
     assert any("clock/floor" in operation for operation in swept.operations)
 
 
-@pytest.mark.parametrize("damage", [None, b"", b"{", b"\xff\x00", b'{"v":1,"floor_at":-1}', b"x" * 4096])
+FAR = clock.encode(NOW).replace(b'"floor_at":1', b'"floor_at":7')  # one digit has rotted: the year 2160
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"{", b"\xff\x00", b'{"v":1,"floor_at":-1}', b"x" * 4096, FAR])
 def test_a_floor_that_rotted_is_proven_again(stage, damage):
     world = stage.world(NEW)
     if damage is None:
@@ -432,7 +436,7 @@ def test_a_full_or_broken_store_costs_the_floor_nothing_but_its_freshness(stage)
 
 
 def test_the_floor_is_written_at_most_once_an_hour(stage):
-    """A server that signs the time anew for every look: a year of it is 8,766 writes of 40 bytes."""
+    """A server that signs the time anew for every look: a year of it is 8,766 writes of 70 bytes."""
     world = stage.world()
     world.power_on()
     writes = 0

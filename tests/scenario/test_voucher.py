@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.core import clock
 from agent.formats import voucher as voucher_format
 from firmware_sim.world import factory, people
 from firmware_sim.world.people import PASSWORD, USER, claim, login, request
@@ -111,7 +112,7 @@ def test_a_damaged_voucher_stops_nothing_else(stage, body):
 def test_a_clock_set_back_does_not_revive_a_voucher(stage):
     """The time floor, kept over the erase of everything else, decides."""
     world = make(stage, life_s=3600)
-    world.documents.content["clock/floor.json"] = b'{"floor_at":%d,"v":1}' % (NOW + 7200)
+    world.documents.content["clock/floor.json"] = clock.encode(NOW + 7200)
     world.clock.skew_s = -10 * 365 * DAY_S
     on(world)
     world.run_for(60)

@@ -52,7 +52,17 @@ def test_a_saved_floor_is_read_again_but_never_below_the_build():
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"\xff", b'{"v":2,"floor_at":1}', b'{"v":1,"floor_at":-1}', b'{"v":1,"floor_at":"1"}', b" " * 300],
+    [
+        b"",
+        b"{}",
+        b"\xff",
+        b'{"v":2,"floor_at":1}',
+        b'{"v":1,"floor_at":-1}',
+        b'{"v":1,"floor_at":"1"}',
+        b" " * 300,
+        b'{"v":1,"floor_at":5}',
+        clock.encode(PROVEN).replace(b'"floor_at":1', b'"floor_at":9'),
+    ],
 )
 def test_a_damaged_floor_is_no_floor(body):
     with pytest.raises(FormatError):

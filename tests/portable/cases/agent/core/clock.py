@@ -7,7 +7,14 @@ for time in (clock.Time(1, 2, 3), clock.Time(1, 5000, 3), clock.Time(90000, 2, 3
     print(time, time.now(), time.floor(), time.behind(), time.doubtful(time.floor()))
 print(str(clock.ClockDoubt("why")))
 print(clock.encode(77), clock.parse(clock.encode(77), 5), clock.parse(clock.encode(77), 500))
-for body in (b"", b"{}", b'{"v":2,"floor_at":1}', b'{"v":1,"floor_at":-1}', b'{"v":1,"floor_at":1.5}'):
+for body in (
+    b"",
+    b"{}",
+    b'{"v":2,"floor_at":1}',
+    b'{"v":1,"floor_at":-1}',
+    b'{"v":1,"floor_at":1.5}',
+    b'{"check":"","floor_at":1,"v":1}',
+):
     try:
         print(clock.parse(body, 0))
     except FormatError as error:
