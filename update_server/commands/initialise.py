@@ -182,6 +182,7 @@ def _begin_ceremony(root: Path, plan: KeyPlan) -> None:
     )
     releases = metadata.targets({}, 1, now + TARGETS_VALID_S)
     director_root = director.first_root(plan.director_root_keys, plan.director_root, online, now)
+    ceremony_checks.check_apart(director_root, image_root)
     for begun in (
         custody.first(ceremony.IMAGE, image_root, releases),
         custody.first(ceremony.DIRECTOR, director_root, None),

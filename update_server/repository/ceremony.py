@@ -13,9 +13,9 @@ from typing import Any
 
 from securesystemslib.signer import Key, Signer
 from tuf.api.metadata import Metadata, Root, Targets
-from tuf.api.serialization import DeserializationError
+from tuf.api.serialization import DeserializationError, SerializationError
 
-from update_server.errors import BadInput
+from update_server.errors import BadInput, Misconfigured
 from update_server.files import write_atomic
 from update_server.repository import metadata
 
@@ -24,6 +24,10 @@ IMAGE, DIRECTOR = "image", "director"
 REPOSITORIES = (IMAGE, DIRECTOR)
 MAX_FILE_BYTES = 8 * 1024 * 1024  # a hundred roots of 3 KiB, and two lists of releases of at most 512 KiB
 MAX_ROOTS = 1000
+_MALFORMED = (
+    ValueError, KeyError, TypeError, AttributeError, RecursionError, DeserializationError, SerializationError,
+    Misconfigured,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,11 @@ def parse(body: bytes, where: str) -> Ceremony:
             _read(value.get("new_root"), Root),
             _read(value.get("new_targets"), Targets),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, DeserializationError):
+        for document in found.documents():
+            _ = document.metadata.signed_bytes  # floats have no canonical form
+            for root in (share.root for share in document.shares):
+                _ = [root.keys[keyid] for role in root.roles.values() for keyid in role.keyids]  # else a KeyError
+    except _MALFORMED:
         raise wrong from None
     if len(roots) > MAX_ROOTS or (found.new_root is None and found.new_targets is None):
         raise wrong

@@ -12,7 +12,7 @@ from agent.core.trust_repository import MAX_ROOT_BYTES, MAX_TARGETS_BYTES
 from agent.formats import fields, release, tuf, utc
 from agent.formats.errors import CamwardError, FormatError
 from update_server.errors import BadInput, Misconfigured, PublishRefused
-from update_server.repository import metadata, verifier
+from update_server.repository import metadata, signers, verifier
 from update_server.repository.ceremony import DIRECTOR, IMAGE, Ceremony
 from update_server.repository.quorum import Quorum
 
@@ -88,6 +88,17 @@ def check_roles(repository: str, root: Root) -> None:
                 raise BadInput(f"The key {min(shared)[:16]} would serve both {name} and {other}.", "Use another key.")
 
 
+def check_apart(root: Root, other: Root) -> None:
+    """Refuse a root that shares a key with the other repository's: what one of them signed could pass in the other.
+
+    Raises:
+        BadInput: names the key.
+    """
+    shared = {signers.normal(key, keyid).keyid for keyid, key in root.keys.items()} & set(other.keys)
+    if shared:
+        raise BadInput(f"The key {min(shared)[:16]} would serve both repositories.", "Use another key.")
+
+
 def _check_chain(ceremony: Ceremony) -> None:
     if ceremony.roots:
         verifier.verify_roots(ceremony.repository, ceremony.roots, None)
@@ -106,6 +117,9 @@ def _check_root(ceremony: Ceremony, new: Metadata[Root], now: int) -> None:
     for keyid, key in parsed.keys.items():
         if not key.identity:
             raise BadInput(f"The key {keyid[:16]} is not ECDSA P-256, and cameras would not count it.")
+        # Else another key could hide under the id of one that stays, and the summary would show no change.
+        if signers.normal(new.signed.keys[keyid], keyid[:16]).keyid != keyid:
+            raise BadInput(f"The key {keyid[:16]} is not the one that this id stands for.", "Do not sign it.")
     if len({key.identity for key in parsed.keys.values()}) != len(parsed.keys):
         raise BadInput("Two of its keys are one and the same.")
     check_roles(ceremony.repository, new.signed)

@@ -98,6 +98,7 @@ class Custody:
         )
         ceremony = self._ceremony(repository, draft, self._targets_under(draft, now) if repository == IMAGE else None)
         ceremony_checks.check(ceremony, now)
+        self._check_apart(repository, draft)
         for role in ONLINE[repository]:
             self._image.online.for_role(draft, role)
         return ceremony
@@ -145,6 +146,7 @@ class Custody:
             return False
         _require_complete(signed, now)
         root = metadata.parse(body, Root)
+        self._check_apart(DIRECTOR, root)
         sample = self._director.compose_under(root, NOBODY, {}, (1, 1, 1), now)
         self._director.publish_root(body, sample, now)
         return True
@@ -157,6 +159,7 @@ class Custody:
             return False
         _require_complete(signed, now)
         root = metadata.parse(body, Root) if body else self._image.roots.newest()
+        self._check_apart(IMAGE, root)
         if fresh is not None:
             parsed = metadata.parse(fresh, Targets)
             state = self._image.compose(root, parsed.version, fresh, now)
@@ -167,6 +170,11 @@ class Custody:
             raise BadInput("There is no list of releases yet.", "Sign and import one together with the root.")
         self._image.publish(state, now, body)
         return True
+
+    def _check_apart(self, repository: str, root: Root) -> None:
+        other = (self._director if repository == IMAGE else self._image).roots
+        if other.version():
+            ceremony_checks.check_apart(root, other.newest())
 
     def _targets_under(self, draft: Root, now: int) -> Targets | None:
         """The list of releases, if it has to be signed again: `draft` would not trust the present one, or it is old.

@@ -162,6 +162,8 @@ class Releases:
                 require_withdrawable(session, row)
                 self._check.verify_withdrawn(state, target_file(row), describe(row), now, new_root)
         for path, file in files.items():
+            if path in rows and file != target_file(rows[path])[path]:
+                raise Conflict(f"{path} is published with other content.", "Build a new version.")
             if not is_release(file) or path in rows:
                 continue
             new = release.parse(_target(file))

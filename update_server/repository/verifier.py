@@ -46,9 +46,8 @@ def verify_roots(name: str, roots: Sequence[bytes], now: int | None) -> None:
     Raises:
         PublishRefused: it does not, or the last one has expired.
     """
-    chain = dict(enumerate(roots, 1))
-    for root in roots:
-        _walk(name, {**dict.fromkeys(ROLES), "root": root}, chain, None, now)
+    # The way from the first root goes through all the others; walking from each would take a square of the time.
+    _walk(name, {**dict.fromkeys(ROLES), "root": roots[0]}, dict(enumerate(roots, 1)), None, now)
 
 
 def verify(name: str, roots: Sequence[bytes], files: Mapping[str, bytes], now: int, seen: Mapping[str, bytes]) -> None:

@@ -79,6 +79,36 @@ def sets(path, value):
 ROOT, LIST = "new_root/signed/", "new_targets/signed/"
 
 
+def test_another_key_under_the_id_of_one_that_stays_is_refused(room):
+    """The summary tells keys apart by their ids: here it would say that nothing changes."""
+    renewal = room.prepare("image")
+    thief = room.new_key("thief").public_key.keyval["public"]
+
+    def hide(value):
+        signed = value["new_root"]["signed"]
+        signed["keys"][signed["roles"]["targets"]["keyids"][0]]["keyval"]["public"] = thief
+
+    lied = changed(renewal, hide)
+    assert "No key and no threshold changes" in "\n".join(summary.lines(lied))
+    with pytest.raises(BadInput, match="is not the one that this id stands for"):
+        ceremony_checks.check(lied, NOW)
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp"])
+def test_a_role_that_names_a_key_that_is_not_there_makes_no_ceremony_file(next_root, role):
+    def drop(value):
+        signed = value["new_root"]["signed"]
+        del signed["keys"][signed["roles"][role]["keyids"][0]]
+
+    with pytest.raises(BadInput, match="no ceremony file"):
+        changed(next_root, drop)
+
+
+def test_what_has_no_canonical_form_is_no_ceremony_file(next_root):
+    with pytest.raises(BadInput, match="no ceremony file"):
+        changed(next_root, sets(ROOT + "x-other", 1.5))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -323,6 +323,18 @@ def test_one_key_does_not_serve_two_offline_roles_nor_offline_and_online(room):
         room.prepare("image", add=[("root", root_key)])
 
 
+def test_no_key_serves_both_repositories(room, session):
+    shared = room.offline("image", "root", 1)[0].public_key
+    with pytest.raises(BadInput, match="would serve both repositories"):
+        room.prepare("director", add=[("root", shared)])
+    new = room.new_key("shared")
+    image, director = (room.prepare(name, add=[("root", new.public_key)]) for name in ("image", "director"))
+    room.publish(session, director, *room.offline("director", "root", 1, 2))
+    with pytest.raises(BadInput, match="would serve both repositories"):
+        room.publish(session, image, *room.offline("image", "root", 1, 2, 3))
+    assert room.image.roots.version() == 1
+
+
 def test_what_was_overtaken_is_refused_and_what_is_there_already_is_no_news(room, session):
     stale, done = room.prepare("director", NOW + 1), room.prepare("director", NOW + 2)
     keys = room.offline("director", "root", 1, 2)
