@@ -43,6 +43,7 @@ KEPT = {
 """By kind, the items that stay; a name that ends with a slash stands for everything below."""
 
 MAX_TOLD = 16  # items that evidence names
+MAX_TOLD_CHARS = 200
 ANSWER_S = 2.0  # until the restart, so that the answer still reaches the person's browser
 _TIMER = "handover"
 
@@ -116,14 +117,12 @@ def _journal(kind: str) -> str:
 
 
 def _erase(ports: "Ports", body: bytes, version: str) -> None:
-    for key in (identity.IDENTITY, identity.EVIDENCE, identity.NEXT):
-        ports.keys.forget(key)
     _remove(ports, ERASE)
     left = _left(ports, ERASE)
     if any(item.startswith(("credentials/", "identity/")) for item in left):
         raise Unavailable("an erase cannot remove " + left[0])
     ports.store.write(accounts.STATE, accounts.unclaimed())
-    fact: "dict[str, Any]" = {"done": True, "remaining": left[:MAX_TOLD]}
+    fact: "dict[str, Any]" = {"done": True, "remaining": [_shown(item) for item in left[:MAX_TOLD]]}
     try:
         fact["version_kept"] = fields.text(_source(body), "version") == version
     except FormatError:
@@ -132,8 +131,6 @@ def _erase(ports: "Ports", body: bytes, version: str) -> None:
 
 
 def _disown(ports: "Ports", _body: bytes, _version: str) -> None:
-    for key in (identity.IDENTITY, identity.EVIDENCE, identity.NEXT):
-        ports.keys.forget(key)
     _remove(ports, DISOWN)
 
 
@@ -174,8 +171,26 @@ def _stays(kind: str, item: str) -> bool:
 
 
 def _remove(ports: "Ports", kind: str) -> None:
+    """Remove what is not to stay; what the camera keeps for its user and will not go must not keep the camera shut.
+
+    Raises:
+        Unavailable: the storage fails.
+    """
     for item in _left(ports, kind):
-        ports.erasure.remove(item)
+        try:
+            ports.erasure.remove(item)
+        except Unavailable:
+            if item[0] != "/":
+                raise
+    if kind != TRANSFER:
+        # After the files, which are overwritten: a store of keys in files would only unlink its own.
+        for key in (identity.IDENTITY, identity.EVIDENCE, identity.NEXT):
+            ports.keys.forget(key)
+
+
+def _shown(item: str) -> str:
+    """An item for evidence: whoever writes there may call a file anything."""
+    return "".join(character if " " <= character <= "~" else "?" for character in item[:MAX_TOLD_CHARS])
 
 
 def _source(body: bytes) -> "dict[str, Any]":

@@ -21,12 +21,17 @@ class FileErasure:
     def contents(self) -> list[str]:
         """See `Erasure.contents`; folders inside the user's folders are items too, after what they hold.
 
+        So is a user's folder that cannot be read, such as a memory card that has broken.
+
         Raises:
             Unavailable: the storage fails.
         """
         found = [str(path.relative_to(self._state)) for path in _below(self._state, folders=False)]
         for folder in self._user_folders:
-            found += map(str, _below(folder, folders=True))
+            try:
+                found += map(str, _below(folder, folders=True))
+            except Unavailable:
+                found.append(str(folder))
         return found
 
     def remove(self, item: str) -> None:

@@ -13,6 +13,7 @@ from agent.adapters.linux.erasure import FileErasure
 from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKeyStore
 from agent.adapters.linux.machine import SystemClock
 from agent.adapters.linux.store import FileStore
+from agent.app.handover import finish
 from agent.formats.boot_record import NO_TRIAL, RECORD_BYTES, BootRecord
 from agent.formats.errors import Unavailable
 from firmware_sim.world.boot import RecordSectors, UnsafeWorldRollbackStore, WorldBootControl
@@ -183,6 +184,29 @@ def test_what_is_removed_is_overwritten_first(tmp_path):
     FileErasure(tmp_path / "state").remove("key")
     assert not secret.exists()
     assert witness.read_bytes() == bytes(7 * 30_000)
+
+
+@pytest.mark.parametrize("kind", ["erase", "disown"])
+def test_the_devices_keys_are_overwritten_as_well(tmp_path, kind):
+    """Of all that goes they are worth most: removed as files first, before the key store unlinks them."""
+    store = FileStore(tmp_path / "state")
+    keys = UnsafeFileKeyStore(store)
+    witnesses = []
+    for name in ("tls", "evidence", "next"):
+        keys.ensure(name)
+        witnesses.append(tmp_path / name)
+        witnesses[-1].hardlink_to(keys.path(name))
+    store.write(f"handover/{kind}.json", b"{}")
+    finish(SimpleNamespace(store=store, keys=keys, erasure=FileErasure(tmp_path / "state")), "1.0.0")
+    assert [set(witness.read_bytes()) for witness in witnesses] == [{0}] * 3
+    assert not any(keys.path(name).exists() for name in ("tls", "evidence", "next"))
+
+
+def test_a_users_folder_that_cannot_be_read_is_an_item_itself(tmp_path):
+    (tmp_path / "state").mkdir()
+    card = tmp_path / "card"
+    card.write_bytes(b"no folder")
+    assert FileErasure(tmp_path / "state", (card,)).contents() == [str(card)]
 
 
 def test_a_storage_that_fails_is_unavailable(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import agent
 from agent.app import handover
 from agent.app.handover import DISOWN, ERASE, KEPT, KINDS, TRANSFER
+from agent.formats.errors import Unavailable
 from agent.formats.json import dump
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.power import Power
@@ -160,3 +161,23 @@ def test_what_the_camera_keeps_for_its_user_goes_with_the_user_alone(kind: str) 
     assert handover.finish(camera, "1.0.0") == kind  # type: ignore[arg-type]
     assert removed == (["/data/camera/1.jpg"] if kind == ERASE else [])
     assert "config/overlay.json" not in camera.documents.content
+
+
+def test_what_the_camera_keeps_for_its_user_and_will_not_go_does_not_keep_the_camera_shut() -> None:
+    """A memory card that is mounted there or broken, or a program that goes on writing; its names may be anything."""
+
+    class Card(MemoryErasure):
+        def contents(self) -> list[str]:
+            return ["/data/camera/\udcff", *super().contents()]
+
+        def remove(self, item: str) -> None:
+            if item[0] == "/":
+                raise Unavailable("busy")
+            super().remove(item)
+
+    camera = Camera(("credentials/web.json",))
+    camera.erasure = Card(camera.documents)
+    camera.store.write("handover/erase.json", dump({"v": 1, "version": "1.0.0", "token": ""}))
+    assert handover.finish(camera, "1.0.0") == ERASE  # type: ignore[arg-type]
+    assert b"unclaimed" in camera.documents.content["credentials/state.json"]
+    assert b'"remaining":["/data/camera/?"]' in camera.documents.content["evidence/history.json"]
