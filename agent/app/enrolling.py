@@ -198,7 +198,11 @@ class Enrolling:
         self.phase = "enrolled"
         self.operator = record.operator
         self.server_url = record.server_url
-        self._enrolled(record)
+        try:
+            self._enrolled(record)
+        except Unavailable as error:
+            # A certificate that rotted, say: no reason not to start, for then people could not even log in.
+            self._later(error, lambda: self._serve(record))
 
     def _failed(self, error: "CamwardError", parsed: "Token") -> None:
         """What is wrong will be wrong again and ends the enrolment; what is unavailable is tried again."""

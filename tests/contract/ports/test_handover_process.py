@@ -165,3 +165,18 @@ def test_a_voucher_of_another_manufacturer_is_refused(board, servers):
     board.power_on()
     wait_for(lambda: "forged_voucher" in board.status()["enrolment"]["problem"], "the refusal")
     assert board.status()["operator"] == ""
+
+
+def test_a_certificate_that_rotted_costs_the_operator_and_not_the_camera(enrolled, servers):
+    """People still get in, and may leave and enrol anew."""
+    board = enrolled
+    board.kill()
+    board.console.clear()
+    (board.state / "identity/certificate.pem").write_bytes(b"rotten")
+    board.power_on()
+    wait_for(lambda: board.ask("web", "login", user="admin", password=PASSWORD).get("ok"), "the login")
+    assert "certificate" in board.status()["enrolment"]["problem"]
+    assert command(board, "disown", "--yes") == 0
+    restarted(board)
+    assert command(board, "enrol", token(servers[0])) == 0
+    wait_for(lambda: board.status()["link"] == "up", "the session with the broker")
