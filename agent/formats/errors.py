@@ -7,6 +7,9 @@ Every subclass has one stable `code`, used in telemetry, evidence and documentat
 """
 
 
+MAX_DETAIL_CHARS = 2000  # details quote what a server has sent, and are kept, shown and reported
+
+
 class CamwardError(Exception):
     """Base of the errors that Camward raises on purpose."""
 
@@ -14,7 +17,7 @@ class CamwardError(Exception):
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail)
-        self.detail = detail
+        self.detail = detail[:MAX_DETAIL_CHARS]
 
     def __str__(self) -> str:
         return self.code + ": " + self.detail if self.detail else self.code

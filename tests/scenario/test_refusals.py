@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from agent.app.update_state import decode
 from agent.core import trust_errors
+from agent.formats.json import dump
 from firmware_sim.world.firmware import build
 from firmware_sim.world.network import ALWAYS, ENDLESS, FLIP, STALL, Fault
 from firmware_sim.world.repository import DAY_S, describe, make_release
@@ -303,6 +305,18 @@ def test_the_attack_is_refused_by_name_and_nothing_is_written(stage, attack):
     # The honest twin: on the same camera, the operator's next word is obeyed.
     scene.make_honest()
     world.run_until(lambda: settled(world, "3.0.0"))
+
+
+def test_what_a_refusal_quotes_is_kept_short_enough_to_be_read_again(stage):
+    """A key's name, signed by nobody, comes into the error; the saved state also says which versions have failed."""
+    scene = Scene(stage)
+    world = scene.world
+    signed = {"_type": "root", "spec_version": "1.0.0", "version": 2, "expires": "2030-01-01T00:00:00Z"}
+    forged = dump({"signed": {**signed, "keys": {"鍵" * 10_000: 5}, "roles": {}}, "signatures": []})
+    rubbish(scene)
+    world.server.files[scene.director(f"{scene.thief.director.versions['root'] + 1}.root.json")] = forged
+    world.run_until(lambda: any(report.event == "refused" for report in reports(world)))
+    assert "鍵" in decode(world.documents.content["update/state.json"]).refused
 
 
 def test_every_name_in_the_list_is_attacked():
