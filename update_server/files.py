@@ -1,5 +1,6 @@
 """Files that are there completely or not at all, and files that only their owner may read."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -11,6 +12,20 @@ PUBLIC = 0o644
 SECRET = 0o600
 
 Write = Callable[[Path, bytes], None]  # `write_atomic`, or what a test puts in its place to cut the power
+MAX_HAND_BYTES = 1024 * 1024  # of a key, a passphrase, a root, a voucher; people name wrong files
+
+
+def read_small(path: Path) -> bytes:
+    """A file that a person named.
+
+    Raises:
+        OSError: it cannot be read, or is far too long to be what is meant.
+    """
+    with path.open("rb") as file:
+        body = file.read(MAX_HAND_BYTES + 1)
+    if len(body) > MAX_HAND_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return body
 
 
 def write_atomic(path: Path, body: bytes, mode: int = PUBLIC) -> None:

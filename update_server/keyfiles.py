@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from update_server.errors import BadInput, Misconfigured
-from update_server.files import SECRET, write_atomic
+from update_server.files import SECRET, read_small, write_atomic
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -34,7 +34,7 @@ def read_key(path: Path, passphrase: bytes | None = None) -> ec.EllipticCurvePri
         BadInput: the passphrase is wrong or missing.
     """
     try:
-        body = path.read_bytes()
+        body = read_small(path)
     except OSError as error:
         raise Misconfigured(
             f"The key {path} cannot be read: {error.strerror}.", "Restore it from your backup."
@@ -57,7 +57,7 @@ def read_public(path: Path) -> ec.EllipticCurvePublicKey:
         BadInput: the file cannot be read, or holds no such key.
     """
     try:
-        body = path.read_bytes()
+        body = read_small(path)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.", "Name a public key file (FILE.pub).") from None
     if b"PRIVATE KEY" in body:

@@ -63,6 +63,8 @@ class KeyPlan:
                     f"--{name} {quorum} plans {quorum.keys} keys, and {len(keys)} are given.",
                     f"Give each with --{name}-key FILE.pub, or change the plan with --{name}.",
                 )
+            if len({key.keyid for key in keys}) != len(keys):
+                raise BadInput(f"Two of the --{name}-key are one key.", "Each holder has a key of their own.")
         return True
 
 

@@ -10,7 +10,7 @@ from securesystemslib.signer import Signer, SSlibKey
 
 from update_server.commands import shared
 from update_server.errors import BadInput, Conflict
-from update_server.files import write_atomic
+from update_server.files import read_small, write_atomic
 from update_server.repository import ceremony, ceremony_checks, signers, summary, tokens
 from update_server.repository.ceremony import Ceremony
 from update_server.repository.signers import CheckedSigner
@@ -151,6 +151,6 @@ def _read(path: Path | None) -> bytes | None:
     if path is None:
         return None
     try:
-        return path.read_bytes()
+        return read_small(path)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.", "Name the root that you have kept.") from None

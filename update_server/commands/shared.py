@@ -18,6 +18,7 @@ from rich.text import Text
 
 from update_server import settings
 from update_server.errors import BadInput
+from update_server.files import read_small
 from update_server.services import Services
 
 PASSPHRASE_VARIABLE = "CAMWARD_OFFLINE_PASSPHRASE"  # noqa: S105  (a variable's name)
@@ -110,7 +111,7 @@ def passphrase(file: Path | None) -> bytes | None:
     if file is None:
         return os.environ[PASSPHRASE_VARIABLE].encode() if os.environ.get(PASSPHRASE_VARIABLE) else None
     try:
-        value = file.read_bytes().strip()
+        value = read_small(file).strip()
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}.", "Name another --passphrase-file.") from None
     if not value:

@@ -9,7 +9,7 @@ import typer
 from update_server.commands import offline, shared
 from update_server.commands.shared import Dir
 from update_server.errors import BadInput
-from update_server.files import SECRET, write_atomic
+from update_server.files import SECRET, read_small, write_atomic
 from update_server.fleet import devices
 from update_server.repository import signers, vouchers
 
@@ -81,6 +81,6 @@ def _write(path: Path, body: bytes) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_small(path)
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.", "Name another file.") from None

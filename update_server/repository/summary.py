@@ -11,7 +11,7 @@ from securesystemslib.signer import Key
 from tuf.api.metadata import Root, TargetFile, Targets
 
 from update_server.repository import metadata, signers
-from update_server.repository.ceremony import IMAGE, Ceremony, Document
+from update_server.repository.ceremony import Ceremony, Document
 from update_server.repository.ceremony_checks import OFFLINE, fingerprint
 
 ROLES = ("root", "targets", "snapshot", "timestamp")
@@ -115,6 +115,4 @@ def _printable(line: str) -> str:
 
 def published(ceremony: Ceremony) -> str:
     """What an import publishes, in one line for the audit log."""
-    titles = ", ".join(document.title for document in ceremony.documents())
-    where = "" if ceremony.repository == IMAGE else "director: "
-    return where + titles
+    return ", ".join(document.title for document in ceremony.documents())
