@@ -1,10 +1,10 @@
-"""One camera, claimed and enrolled once for the whole run; tests take copies."""
+"""One camera, claimed and enrolled once for each file of tests; tests take copies, and share what was released."""
 
 import pytest
 
 from tests.scenario.stage import Stage
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stage() -> Stage:
     return Stage()
