@@ -5,6 +5,7 @@ A look that meets dates in the past or the future asks what time it is (docs/tim
 
 from agent.core.clock import ClockDoubt
 from agent.core.trust import Check, DamagedRoot, Device, Freeze
+from agent.core.trust_repository import MAX_ROOT_BYTES
 from agent.formats import tuf
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Outcome = Callable[[Release | None, CamwardError | None], None]
 
 ROLES = ("root", "timestamp", "snapshot", "targets")
-MAX_ROOT_BYTES = 64 * 1024
 FETCHER, CLOCKLESS = "fetcher", "clockless"  # the ports, by name
 
 

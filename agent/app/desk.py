@@ -72,6 +72,10 @@ class Desk:
         """Forget a timer."""
         self._timers.pop(name, None)
 
+    def random(self) -> float:
+        """A fresh random number from 0 (included) to 1 (excluded), for waits that must not be in step with others'."""
+        return int.from_bytes(self.ports.entropy.bytes(4), "big") / 0x100000000
+
     def drop(self) -> None:
         """Forget every timer and every result that is waited for; what goes out of this step still goes out."""
         self._pending.clear()

@@ -220,8 +220,7 @@ class Enrolling:
     def _later(self, error: "CamwardError", again: "Callable[[], None]") -> None:
         self.problem = str(error)
         self._attempt += 1
-        fraction = int.from_bytes(self._desk.ports.entropy.bytes(4), "big") / 0x100000000
-        delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, fraction)
+        delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
         self._desk.at(_TIMER, self._desk.now + max(1.0, delay), again)
 
 

@@ -118,6 +118,5 @@ class Transferring:
         self.problem = str(error)
         self._attempt += 1
         desk = self._desk
-        fraction = int.from_bytes(desk.ports.entropy.bytes(4), "big") / 0x100000000
-        delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, fraction)
+        delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, desk.random())
         desk.at(_TIMER, desk.now + max(1.0, delay), lambda: self._certify(parsed))

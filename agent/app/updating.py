@@ -145,14 +145,14 @@ class Updating:
     def _rest(self) -> None:
         self._end()
         if self._director_root is not None:
-            jitter = 0.9 + 0.2 * self._random()
+            jitter = 0.9 + 0.2 * self._desk.random()
             self._next_look(self._interval_s * jitter)
 
     def _back_off(self) -> None:
         self._end()
         failures = min(self.state.failures + 1, 16)
         self._save(failures=failures)
-        delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._random())
+        delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._desk.random())
         self._next_look(max(self._interval_s / 2, delay))
 
     def _next_look(self, delay_s: float) -> None:
@@ -250,7 +250,7 @@ class Updating:
         self._retries += 1
         if isinstance(self._error, ClockDoubt) and self._director_root is not None:
             self._checking.put_clock_right(self._director_root)  # otherwise nothing would, until this update is done
-        delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._random())
+        delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
         self._desk.at(_TIMER, self._desk.now + max(RETRY_LEAST_S, delay), lambda: self._go("retry"))
 
     # Handing over to the boot loader, and back
@@ -353,9 +353,6 @@ class Updating:
 
     def _version(self) -> str:
         return str(self.state.release["version"]) if self.state.release is not None else ""
-
-    def _random(self) -> float:
-        return int.from_bytes(self._desk.ports.entropy.bytes(4), "big") / 0x100000000
 
     def _save(self, **changes: "Any") -> None:
         new = self.state.replace(**changes)

@@ -2,6 +2,7 @@
 
 from agent.app.handover import VOUCHER
 from agent.core import voucher
+from agent.core.trust_repository import MAX_ROOT_BYTES
 from agent.formats import tuf
 from agent.formats.errors import FormatError
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from agent.formats.token import Token
 
 IMAGE_ROOT = "trust/image/root.json"
-MAX_ROOT_BYTES = 64 * 1024
 
 
 class Vouching:
