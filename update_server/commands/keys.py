@@ -12,6 +12,7 @@ from update_server.errors import BadInput, ServerError
 from update_server.fleet import devices
 from update_server.repository import ceremony, ceremony_checks, signers, summary
 from update_server.repository.ceremony import IMAGE, REPOSITORIES
+from update_server.repository.ceremony_checks import MAX_ROOT_VALID_S
 from update_server.repository.custody import ROLES, Changes
 from update_server.repository.image import DAY_S, ROOT_VALID_S
 from update_server.services import Services
@@ -103,12 +104,16 @@ def prepare(
         typer.Option(metavar="ROLE=URI", help="Replace an online role's keys by this one, or by a 'new' key file."),
     ] = None,
     new_online: Annotated[bool, typer.Option("--new-online", help="Replace every online role's keys.")] = False,
-    valid_days: Annotated[int, typer.Option(min=1, help="How long the root will be valid.")] = ROOT_VALID_S // DAY_S,
+    valid_days: Annotated[
+        int, typer.Option(min=1, max=MAX_ROOT_VALID_S // DAY_S, help="How long the root will be valid.")
+    ] = ROOT_VALID_S // DAY_S,
     folder: Dir = shared.HERE,
 ) -> None:
     """Write what is to be signed into a ceremony file. Without changes, this renews the root (or the list)."""
     if repository not in REPOSITORIES:
         raise BadInput(f"{repository!r} is no repository.", "Use image or director.")
+    if not out.absolute().parent.is_dir():  # said before keys are made for it
+        raise BadInput(f"{out} cannot be written: there is no such folder.", "Name another file.")
     changes = Changes(
         add=tuple((role, signers.read_public_key(Path(file))) for role, file in _pairs(add)),
         remove=tuple(_pairs(remove)),
@@ -120,10 +125,13 @@ def prepare(
         now = shared.now()
         if what == "root":
             made = services.custody.prepare_root(repository, changes, now)
-        elif what == "targets" and repository == IMAGE and changes == Changes(valid_s=changes.valid_s):
+        elif what == "targets" and repository == IMAGE and changes == Changes():
             made = services.custody.prepare_targets(None, now)
         else:
-            raise BadInput(f"{what!r} of the {repository} repository cannot be prepared so.", "See --help.")
+            raise BadInput(
+                f"{what!r} of the {repository} repository cannot be prepared so.",
+                "Say 'root' with any options, or 'targets' of the image repository with none.",
+            )
         hand_out(services, made, out)
 
 

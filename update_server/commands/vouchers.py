@@ -61,6 +61,8 @@ def sign(
     found = vouchers.read(body)
     typer.echo(f"The camera {found.serial} may enrol by itself with the operator's server {found.token.url}")
     typer.echo(f"until {shared.local_time(found.expires_at)}. Signatures so far: {len(found.signatures)}.")
+    typer.echo(f"It will then trust the ownership record {found.token.ownership_sha256}:")
+    typer.echo("compare that with the file ownership/current in the server's folder.")
     if key:
         if not yes and not (sys.stdin.isatty() and typer.confirm("Sign this?")):
             raise BadInput("Nothing was signed.", "" if sys.stdin.isatty() else "Read the summary, and add --yes.")

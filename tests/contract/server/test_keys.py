@@ -392,12 +392,21 @@ def test_the_list_of_releases_is_renewed(server, holders, tmp_path):
         (("prepare", "root", "--online", "timestamp=awskms:x"), "camward[kms-aws]"),
         (("prepare", "root", "--online", "timestamp=file:none.pem"), "cannot be read"),
         (("prepare", "root", "--online", "targets=new"), "is offline"),
+        (("prepare", "targets", "--valid-days", 9), "with none"),
+        (("prepare", "targets", "--repository", "director"), "cannot be prepared so"),
     ],
 )
 def test_what_cannot_be_prepared_is_said_in_one_line(server, tmp_path, words, says):
     line = one_line(server.run("keys", *words, "-o", tmp_path / "out.json", check=False))
     assert says in line
     assert not (tmp_path / "out.json").exists()
+
+
+def test_no_keys_are_made_for_a_file_that_cannot_be_written(server, tmp_path):
+    before = sorted((server.folder / "keys").iterdir())
+    line = one_line(server.run("keys", "prepare", "root", "--new-online", "-o", tmp_path / "no/x.json", check=False))
+    assert "no such folder" in line
+    assert sorted((server.folder / "keys").iterdir()) == before
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"_type": "camward-ceremony", "v": 9, "repository": "image"}'])

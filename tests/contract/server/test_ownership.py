@@ -65,6 +65,7 @@ def test_a_voucher_is_signed_key_by_key_on_other_machines(server, tmp_path):
         done = harness.command("keys", "voucher", out, *keys, *word, check=False)
         assert done.returncode == 0, done.stderr
         assert "KW1-ELSEWHERE" in done.stdout
+        assert (server.folder / "ownership/current").read_text() in done.stdout  # whose it is, not only its address
         checked = harness.command("keys", "voucher", out, "--root", kept, check=False)
         assert (checked.returncode == 0) is complete, checked.stderr
     assert judged(server, out, "KW1-ELSEWHERE").url == server.device_url
