@@ -63,15 +63,15 @@ class Checking:
 
     def _look(self, look: Look) -> None:
         desk = self._desk
-        device = Device(
-            id=desk.device_id,
-            model=desk.config.model,
-            hardware=desk.label.hardware,
-            version=desk.config.version,
-            # The stored index is raised when the next update begins; what runs has raised the bar already.
-            rollback_index=max(desk.ports.rollback.read(), desk.config.security_epoch),
-        )
         try:
+            device = Device(
+                id=desk.device_id,
+                model=desk.config.model,
+                hardware=desk.label.hardware,
+                version=desk.config.version,
+                # The stored index is raised when the next update begins; what runs has raised the bar already.
+                rollback_index=max(desk.ports.rollback.read(), desk.config.security_epoch),
+            )
             director = self._stored("director", self._director_root)
             stored = {"image": self._stored("image", self._image_root), "director": director}
         except Unavailable as error:

@@ -214,11 +214,9 @@ class Evidence:
         self._running = False
         waiting, self._waiting = self._waiting, []
         config = self._desk.config
-        device = Device(
-            self._desk.device_id, config.model, self._desk.label.hardware, config.version,
-            self._desk.ports.rollback.read(),
-        )  # fmt: skip
         try:
+            index = self._desk.ports.rollback.read()
+            device = Device(self._desk.device_id, config.model, self._desk.label.hardware, config.version, index)
             self._own_facts(facts)
             report = compliance.assess(self._catalogue, facts, device, self._time.now_s())
             body = evidence.body(report)

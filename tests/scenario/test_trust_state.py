@@ -88,6 +88,27 @@ def test_a_year_on_the_shelf_stops_no_update(stage):
     finish(world)
 
 
+def test_storage_that_fails_between_a_look_and_the_next_only_delays_the_update(stage):
+    """The clock is put right by a receipt, and the second look begins in the step that the receipt comes in."""
+    world, operator = ordered(stage)
+    assign(world, operator)
+    honest = operator.receipt
+
+    def receipt(nonce, at):
+        world.documents.broken_folder = "trust/"
+        return honest(nonce, at)
+
+    world.server.receipts = receipt
+    world.clock.skew_s = 400 * DAY_S
+    world.power_on()
+    world.run_until(lambda: world.documents.broken_folder)
+    world.run_for(900)
+    world.documents.broken_folder = ""
+    world.server.receipts = honest
+    finish(world)
+    assert len(world.boots) == 2
+
+
 def test_the_signed_time_is_remembered_when_the_wall_clock_forgets(stage):
     """A camera without a battery wakes in 1970; metadata that had expired by the signed time stays expired."""
     world, operator = ordered(stage)
