@@ -2,8 +2,8 @@
 
 A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in three lanes beside
 each other, since most wait more than they compute; each has a network namespace of its own (loopback alone).
-`python -m tests.run unit` runs some, one after the other, showing what they print. Emulated categories read images that `make images` has built
-before, since nothing in here can reach a mirror.
+`python -m tests.run unit` runs some, one after the other, showing what they print. Emulated categories read images
+that `make images` has built before, since nothing in here can reach a mirror.
 """
 
 import json
