@@ -40,6 +40,8 @@ def made(tmp_path_factory):
         "init", folder / "server", "--operator", "River Office", "--host", "127.0.0.1",
         "--offline-keys", folder / "safe", "--passphrase-file", folder / "passphrase",
     )  # fmt: skip
+    for name in ("image", "director"):  # what holders of root keys have kept
+        shutil.copy(folder / "server/tuf" / name / "1.root.json", folder / f"safe/{name}-1.root.json")
     office = Office(folder, folder)
     office.add_release("1.0.0")
     office.add_release("1.1.0")
