@@ -140,7 +140,10 @@ class Reporting:
             return
         for entry in self._outbox.next(IN_FLIGHT - len(self._in_flight), self._in_flight):
             name = self._names[entry.seq]
-            wire = self._desk.ports.store.read(name)
+            try:
+                wire = self._desk.ports.store.read(name)
+            except Unavailable:
+                wire = None  # found again at the next start
             if wire is None:
                 self._outbox.done(entry.seq)
                 continue

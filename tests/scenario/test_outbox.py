@@ -50,6 +50,21 @@ def test_what_was_queued_without_a_link_arrives_after_a_power_cut(stage):
     assert len(arrived(world)) >= len(stored)
 
 
+def test_a_message_that_the_storage_does_not_give_back_stops_no_other(stage):
+    world = stage.world()
+    world.broker.down = True
+    world.power_on()
+    world.run_for(900)
+    stored = set(waiting(world))
+    world.documents.broken_folder = lost = min(stored)
+    world.broker.down = False
+    world.run_until(lambda: not (stored - {lost}) & set(waiting(world)))
+    assert len(world.boots) == 1
+    world.documents.broken_folder = ""
+    world.restart()
+    world.run_until(lambda: lost not in waiting(world))
+
+
 def test_no_two_messages_have_the_same_name(stage):
     world = stage.world()
     for _ in range(5):
