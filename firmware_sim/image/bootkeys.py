@@ -89,8 +89,10 @@ def load(folder: Path) -> BootKeys:
     """
     names = sorted((path.stem for path in folder.glob("boot*.crt") if _number(path.stem)), key=_number)
     if len(names) != PAIR:
+        cut_short = f"retiring one was cut short: move its .key and .crt into {folder / RETIRED}"
         raise ImageError(
-            f"{folder} holds {len(names)} certificates of boot keys, not {PAIR}", "make them with camward-sim keys make"
+            f"{folder} holds {len(names)} certificates of boot keys, not {PAIR}",
+            cut_short if len(names) > PAIR else "make them with camward-sim keys make",
         )
     return BootKeys(folder, (names[0], names[1]))
 

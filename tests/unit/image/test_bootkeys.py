@@ -47,6 +47,17 @@ def test_a_pair_is_for_its_owner_alone_and_encrypted(folder: Path):
     assert one != two
 
 
+def test_a_retirement_that_was_cut_short_can_be_finished_by_hand(folder: Path):
+    bootkeys.make_key(folder / "boot3.key", folder / "boot3.crt", SECRET)
+    with pytest.raises(ImageError) as caught:
+        bootkeys.load(folder)
+    assert f"into {folder}/retired" in caught.value.hint
+    (folder / "retired").mkdir()
+    for name in ("boot1.key", "boot1.crt"):
+        (folder / name).rename(folder / "retired" / name)
+    assert bootkeys.load(folder).names == ("boot2", "boot3")
+
+
 def test_an_existing_folder_is_left_alone(folder: Path):
     before = {name: (folder / name).read_bytes() for name in names(folder)}
     with pytest.raises(ImageError, match="not empty"):
