@@ -137,5 +137,5 @@ def test_a_published_release_does_not_get_other_content_under_its_name(room, ses
 
 
 def test_an_endless_file_is_no_key():
-    with pytest.raises(BadInput, match="(?i)too large"):
+    with pytest.raises(BadInput, match=r"(?i)too large"):
         signers.read_public_key(Path("/dev/zero"))
