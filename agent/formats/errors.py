@@ -6,7 +6,6 @@ is not caught, the process ends and the supervisor starts it again.
 Every subclass has one stable `code`, used in telemetry, evidence and documentation.
 """
 
-
 MAX_DETAIL_CHARS = 2000  # details quote what a server has sent, and are kept, shown and reported
 
 
