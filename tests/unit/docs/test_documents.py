@@ -30,6 +30,7 @@ def test_the_threat_model_names_tests_that_exist() -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
     threats = re.findall(r"^\| (T\d+) ", text, re.MULTILINE)
     assert len(threats) >= 20
+    assert len(set(threats)) == len(threats), "a threat number stands twice"
     for line in text.splitlines():
         if re.match(r"\| T\d+ ", line):
             assert re.search(r"`tests/[\w/]+\.py::\w+`", line), f"no test for {line[:40]}"
