@@ -87,9 +87,9 @@ class CameraProcess:
         return errors
 
 
-def start_camera(folder: Path, config: dict) -> CameraProcess:
-    """A camera that has said that it is ready."""
-    process = launch(folder, config)
+def start_camera(folder: Path, config: dict, program: Path | None = None) -> CameraProcess:
+    """A camera that has said that it is ready; `program` holds the packages, if not those of this checkout."""
+    process = launch(folder, config, program)
     line = next_line(process)
     if not line.startswith("camward-camera: ready"):
         process.kill()
@@ -98,7 +98,7 @@ def start_camera(folder: Path, config: dict) -> CameraProcess:
     return CameraProcess(folder, process, ports_of(line))
 
 
-def launch(folder: Path, config: dict) -> subprocess.Popen[str]:
+def launch(folder: Path, config: dict, program: Path | None = None) -> subprocess.Popen[str]:
     path = folder / "camera.json"
     path.write_text(json.dumps(config))
     return subprocess.Popen(
@@ -106,6 +106,7 @@ def launch(folder: Path, config: dict) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=program,
     )
 
 

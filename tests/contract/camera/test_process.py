@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from tests.contract.camera.camera_process import (
 )
 from tests.contract.camera.clients import Browser
 from tests.contract.camera.fake_agent import FakeAgent
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def run_to_the_end(folder: Path, config: object) -> subprocess.CompletedProcess[str]:
@@ -106,7 +109,11 @@ def test_root_is_given_up_for_good_or_the_camera_does_not_run(tmp_path: Path, ag
             path.chmod(0o755)
     key.chmod(0o640)
     os.chown(key, 0, 900)
-    camera = start_camera(tmp_path, config)
+    # A checkout in root's home is closed to uid 900.
+    program = tmp_path / "program" / "firmware_sim"
+    shutil.copytree(ROOT / "firmware_sim/camera", program / "camera")
+    shutil.copy(ROOT / "firmware_sim/__init__.py", program)
+    camera = start_camera(tmp_path, config, program.parent)
     status = Path(f"/proc/{camera.process.pid}/status").read_text()
     errors = camera.stop()
 
