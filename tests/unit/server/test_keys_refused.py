@@ -9,7 +9,7 @@ from tests.unit.server.conftest import NOW
 from tests.unit.server.keyroom import Room, build
 from tests.unit.server.test_repository import TREE, target
 from update_server.errors import BadInput, Conflict, PublishRefused
-from update_server.repository import ceremony, metadata, signers
+from update_server.repository import ceremony, metadata, signers, verifier
 from update_server.repository.devicecheck import NOBODY
 
 YEAR_S = 365 * 86_400
@@ -139,3 +139,13 @@ def test_a_published_release_does_not_get_other_content_under_its_name(room, ses
 def test_an_endless_file_is_no_key():
     with pytest.raises(BadInput, match=r"(?i)too large"):
         signers.read_public_key(Path("/dev/zero"))
+
+
+def test_a_chain_of_roots_is_numbered_one_by_one_from_the_first(room, session):
+    room.rotate(session, "image")
+    roots = room.image.roots.chain()
+    verifier.verify_roots("image", roots, NOW)
+    with pytest.raises(PublishRefused, match="one by one"):
+        verifier.verify_roots("image", roots[1:], NOW)
+    with pytest.raises(PublishRefused, match="one by one"):
+        verifier.verify_under("image", 1, roots[1], {}, NOW)
