@@ -4,7 +4,7 @@ SHELL := /bin/sh
 VENV := .venv/bin
 PY := $(VENV)/python
 COMPILE := build/relock/bin/pip-compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
-	--no-emit-find-links --strip-extras --allow-unsafe
+	--no-emit-find-links --no-strip-extras --allow-unsafe
 export PYTHONDONTWRITEBYTECODE ?=
 
 help: ## list the targets
