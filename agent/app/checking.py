@@ -6,7 +6,7 @@ A look that meets dates in the past or the future asks what time it is (docs/tim
 from agent.core.clock import ClockDoubt
 from agent.core.trust import Check, DamagedRoot, Device, Freeze
 from agent.core.trust_repository import MAX_ROOT_BYTES
-from agent.formats import tuf
+from agent.formats import delivery, tuf
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -46,6 +46,8 @@ class Checking:
         self._image_root = image_root
         self._director_root = b""
         self._round = 0
+        self.delivery = delivery.PLAIN
+        """Of the release that the last look ended with."""
 
     def start(self, director_root: bytes, then: "Outcome") -> None:
         """Begin. `then` gets the release to install, or None, or the error that ended the check.
@@ -137,6 +139,7 @@ class Checking:
             self._look(Look(look.number, look.then, look.corrected))
             return
         outcome = check.outcome if error is None else None
+        self.delivery = check.delivery
         doubt = look.port == CLOCKLESS or isinstance(error, (Freeze, ClockDoubt))
         if error is None:
             doubt = doubt or self._time.doubtful(check.issued_at)

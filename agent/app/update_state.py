@@ -2,7 +2,7 @@
 
 from agent.core import update
 from agent.core.trust import Release
-from agent.formats import fields
+from agent.formats import delivery, fields
 from agent.formats.errors import FormatError
 from agent.formats.json import dump, parse_object
 from agent.formats.value import Value
@@ -19,11 +19,12 @@ class State(Value):
     """What survives a reboot; see the fields of `update/state.json`."""
 
     FIELDS = (
-        "phase", "slot", "release", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
+        "phase", "slot", "release", "delivery", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
     )  # fmt: skip
     phase: str
     slot: str  # the slot being written or tried; empty in idle
     release: "dict[str, Any] | None"
+    delivery: "dict[str, Any] | None"  # how it may be fetched, as agent.formats.delivery writes it
     origin: str  # version that the update started from
     damaged: int  # read backs that found damage
     failed: "tuple[str, ...]"  # versions not to be tried again
@@ -33,7 +34,7 @@ class State(Value):
     told: "tuple[str, ...]"  # "EVENT VERSION" of what is reported once per release, however often it is tried
 
 
-FRESH = State(update.IDLE, "", None, "", 0, (), 0, "", "", ())
+FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", ())
 
 
 def encode(state: State) -> bytes:
@@ -51,11 +52,12 @@ def decode(body: bytes) -> State:
     """
     source = parse_object(body, MAX_STATE_BYTES)
     fields.integer(source, "v", 1, 1)
-    release = source.get("release")
+    release, way = source.get("release"), source.get("delivery")
     return State(
         phase=fields.choice(source, "phase", update.PHASES),
         slot=fields.choice(source, "slot", ("", "a", "b")),
         release=None if release is None else saved(release_of(fields.as_object(release, "release"))),
+        delivery=None if way is None else delivery.as_json(delivery.parse(way)),
         origin=fields.text(source, "origin"),
         damaged=fields.integer(source, "damaged"),
         failed=tuple(fields.as_text(item, "failed") for item in fields.array(source, "failed")),

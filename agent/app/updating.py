@@ -9,6 +9,7 @@ from agent.app.update_state import FRESH, State, decode, encode, release_of, sav
 from agent.core import backoff, slots, update
 from agent.core.clock import ClockDoubt
 from agent.core.trust import WrongHardware
+from agent.formats import delivery
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -83,7 +84,7 @@ class Updating:
         booted, record = boot.booted_slot(), boot.read()
         if self.state.phase not in update.BOOT_PHASES and slots.on_trial(record, booted):
             # The state was lost during a trial: the trial is what the boot record says.
-            self.state = self.state.replace(phase=update.TRIAL, slot=booted, release=None)
+            self.state = self.state.replace(phase=update.TRIAL, slot=booted, release=None, delivery=None)
         self._go(update.start_event(self.state.phase, self.state.slot, booted, record))
 
     def enrolled(self, director_root: bytes, interval_s: int) -> None:
@@ -170,7 +171,7 @@ class Updating:
 
     def _checked(self, release: "Release | None", error: "CamwardError | None") -> None:
         if isinstance(error, Rejected):
-            self._go("refused", error, release=None)
+            self._go("refused", error, release=None, delivery=None)
         elif error is not None:
             self._last_result = str(error)
             self._go("unavailable", error)
@@ -181,12 +182,12 @@ class Updating:
             self._last_result = release.version + " failed before"
             self._go("known_bad")
         elif (misfit := self._misfit(release)) is not None:
-            self._go("refused", misfit, release=None)
+            self._go("refused", misfit, release=None, delivery=None)
         else:
             target = slots.inactive(self._desk.ports.boot.booted_slot())
             self._go(
-                "assigned", release=saved(release), slot=target, origin=self._desk.config.version,
-                damaged=0, cause="",
+                "assigned", release=saved(release), delivery=delivery.as_json(self._checking.delivery), slot=target,
+                origin=self._desk.config.version, damaged=0, cause="",
             )  # fmt: skip
 
     def _misfit(self, release: "Release") -> "Rejected | None":
@@ -316,12 +317,12 @@ class Updating:
         if self.committed_hook is not None:
             self.committed_hook(self.state.origin, self._version())
         self._report("committed")
-        self._go("complete", release=None, slot="", failures=0, refused="")
+        self._go("complete", release=None, delivery=None, slot="", failures=0, refused="")
 
     def _report_rolled_back(self) -> None:
         cause = self.state.cause or "the trial boots ended before the system was healthy"
         self._report("rolled_back", "unhealthy", cause)
-        self._go("complete", release=None, slot="", cause="")
+        self._go("complete", release=None, delivery=None, slot="", cause="")
 
     def _report_refused(self) -> None:
         """Once per refusal: the same one again is no news."""

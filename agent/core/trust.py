@@ -45,7 +45,7 @@ from agent.core.trust_errors import (
     WrongTarget,
 )
 from agent.core.trust_repository import MAX_TIMESTAMP_BYTES, Repository, Request, check_length
-from agent.formats import canonical_json, fields, release, tuf, utc
+from agent.formats import canonical_json, delivery, fields, release, tuf, utc
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.release import Release
 from agent.formats.value import Value
@@ -86,6 +86,7 @@ __all__ = [
 ISSUED_AT = "x-camward-issued-at"
 DEVICE = "x-camward-device"
 ALLOW_OLDER = "x-camward-allow-older"
+DELIVERY = "x-camward-delivery"
 
 
 class Device(Value):
@@ -114,6 +115,7 @@ class Check:
 
     Attributes:
         outcome: after the end, the release to install, or None.
+        delivery: how the director says that it may be fetched.
         issued_at: the director's signed time in Unix seconds once it is verified, else 0. It may raise the time floor.
         floor_reset_to: None, or where the time floor falls back to (rule 7), never below the build time. Store it
             before what `accepted` returns: the root that causes it is walked only once.
@@ -124,6 +126,7 @@ class Check:
 
     def __init__(self, device: Device, stored: "Stored", time: "Time", verify_signature: "VerifySignature") -> None:
         self.outcome: "Release | None" = None
+        self.delivery = delivery.PLAIN
         self.issued_at = 0
         self.floor_reset_to: "int | None" = None
         self._device = device
@@ -314,6 +317,8 @@ class Check:
         if wanted.security_epoch < device.rollback_index:
             detail = str(wanted.security_epoch) + " is below " + str(device.rollback_index)
             raise EpochRollback(wanted.target + ": security epoch " + detail)
+        if DELIVERY in targets.signed:
+            self.delivery = delivery.parse(targets.signed[DELIVERY])
         new, running = release.version_key(wanted.version), release.version_key(device.version)
         if new < running and not (ALLOW_OLDER in targets.signed and fields.boolean(targets.signed, ALLOW_OLDER)):
             raise Rollback(wanted.target + " is older than the running " + device.version)

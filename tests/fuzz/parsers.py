@@ -17,6 +17,7 @@ from agent.formats import (
     certificate,
     config,
     delegations,
+    delivery,
     envelope,
     evidence,
     fields,
@@ -28,6 +29,7 @@ from agent.formats import (
     percent,
     receipt,
     release,
+    segments,
     token,
     tuf,
     utc,
@@ -90,6 +92,15 @@ def _read_key(source: dict[str, Any]) -> tuf.Key:
     )
 
 
+def _every_segment(data: bytes) -> int:
+    """The whole of an index, a few blocks of each segment and beside."""
+    index = segments.parse(data)
+    for number in range(index.segment_count):
+        index.segment(number)
+        next(index.blocks_of(number))
+    return sum(index.segment_of(block) for block in (0, 1, 255, 256, 2**20))
+
+
 def _newer(data: bytes) -> Any:
     return boot_record.newer(data[: slots.SECTOR_BYTES], data[slots.SECTOR_BYTES :])
 
@@ -134,6 +145,8 @@ FIELDS = (
 _FIELDS = Parser(_value(_every_field), (seeds.FIELDS,))
 
 PARSERS: dict[str, Parser] = {
+    "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
+    "formats.segments.parse": Parser(_every_segment, seeds.SEGMENTS),
     "formats.base64.decode": Parser(_text(base64.decode), (b"", b"YQ==", b"YWJjZGVm")),
     "formats.base64.decode_url": Parser(_text(base64.decode_url), (b"", b"YQ", b"_-8")),
     "formats.block_tree.leaf": Parser(block_tree.leaf, (bytes(4096),)),

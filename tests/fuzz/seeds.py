@@ -16,12 +16,14 @@ from agent.formats import (
     boot_record,
     canonical_json,
     config,
+    delivery,
     envelope,
     evidence,
     login,
     messages,
     ownership,
     receipt,
+    segments,
     token,
     voucher,
 )
@@ -189,6 +191,18 @@ def _lockout() -> bytes:
 
 
 LOCKOUT = _lockout()
+SEGMENTS = (
+    segments.encode([(0, 1)], [(1, 20, 0, 0, bytes(32))]),
+    segments.encode(
+        [(3, 200), (300, 100), (1000, 1)], [(256, 9000, 0, 0, bytes(32)), (45, 77, 12, 512, bytes(32))], True
+    ),
+)
+_ARTIFACT = delivery.Artifact("ab" * 32, "kawa-1-1.0.0-1.1.0.delta", 500, "cd" * 32, 100, "ef" * 32, b"e", b"s")
+DELIVERY = agent_json.dump(
+    delivery.as_json(
+        delivery.Delivery(True, (delivery.Source("https://a:1", ""), delivery.Source("https://b", "c")), _ARTIFACT)
+    )
+)
 ENROLMENT = enrolment_state.encode("owning", _TOKEN)
 _SAVED = update_state.saved(_RELEASE)
 UPDATE = update_state.encode(

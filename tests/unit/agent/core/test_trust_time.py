@@ -6,6 +6,7 @@ import pytest
 
 from agent.core.clock import Time
 from agent.core.trust import Check
+from agent.formats.delivery import PLAIN, Delivery
 from agent.formats.errors import FormatError, Rejected
 from tests.repositories import NOW, World, make_release, moment
 
@@ -200,3 +201,26 @@ def test_older_release_that_the_image_repository_does_not_have(world: World) -> 
     world.director.targets.unrecognized_fields["x-camward-allow-older"] = True
     world.assign(make_release("0.9.0"))
     refused(world, "arbitrary_software")
+
+
+# How it may be fetched: the director's word as well
+
+
+def test_delivery_of_the_director_is_handed_on(world: World) -> None:
+    made = world.add_release(make_release())
+    world.director.targets.unrecognized_fields["x-camward-delivery"] = {"v": 1, "install": "now"}
+    world.assign(made)
+    check = world.run()
+    assert check.outcome == made
+    assert check.delivery == Delivery(True, (), None)
+
+
+def test_without_one_it_is_plain(world: World) -> None:
+    world.offer(make_release())
+    assert world.run().delivery == PLAIN
+
+
+def test_malformed_delivery_is_refused(world: World) -> None:
+    world.director.targets.unrecognized_fields["x-camward-delivery"] = {"v": 2}
+    world.offer(make_release())
+    refused(world, "format")
