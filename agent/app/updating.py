@@ -5,6 +5,7 @@
 
 from agent.app.installing import BadMedium, ImageTooLarge, Installing, Slots
 from agent.app.reading_tree import TREE, ReadingTree
+from agent.app.trial import Trial
 from agent.app.update_state import FRESH, State, decode, encode, release_of, saved
 from agent.core import backoff, slots, update
 from agent.core.clock import ClockDoubt
@@ -39,7 +40,6 @@ class Updating:
     def __init__(self, desk: "Desk", checking: "Checking", health: "Health", reporting: "Reporting") -> None:
         self._desk = desk
         self._checking = checking
-        self._health = health
         self._reporting = reporting
         self._layout = slots.parse_layout(desk.config.layout)
         self._director_root: "bytes | None" = None
@@ -61,19 +61,13 @@ class Updating:
             "fetch_tree": self._fetch_tree,
             "write_blocks": self._write_blocks,
             "read_back": self._read_back,
-            "arm": self._arm,
-            "restart": self._restart,
-            "watch_health": self._watch_health,
-            "commit": self._commit,
-            "roll_back": self._roll_back,
-            "settle_record": self._settle_record,
-            "remember_failure": self._remember_failure,
             "report_started": lambda: self._report_once("started"),
             "report_installed": lambda: self._report_once("installed"),
             "report_committed": self._report_committed,
             "report_rolled_back": self._report_rolled_back,
             "report_refused": self._report_refused,
         }
+        self._actions.update(Trial(desk, health, self).actions())
 
     # Called by the agent
 
@@ -85,7 +79,7 @@ class Updating:
         if self.state.phase not in update.BOOT_PHASES and slots.on_trial(record, booted):
             # The state was lost during a trial: the trial is what the boot record says.
             self.state = self.state.replace(phase=update.TRIAL, slot=booted, release=None, delivery=None)
-        self._go(update.start_event(self.state.phase, self.state.slot, booted, record))
+        self.go(update.start_event(self.state.phase, self.state.slot, booted, record))
 
     def enrolled(self, director_root: bytes, interval_s: int) -> None:
         """There is an operator now: look into the repositories every `interval_s` from now on."""
@@ -115,8 +109,8 @@ class Updating:
 
     # The machine
 
-    def _go(self, event: str, error: "CamwardError | None" = None, **changes: "Any") -> None:
-        """Follow the edge: save the phase, then run the actions."""
+    def go(self, event: str, error: "CamwardError | None" = None, **changes: "Any") -> None:
+        """Follow the edge: save the phase, then run the actions. For this class and agent.app.trial."""
         row = update.advance(self.state.phase, event)
         self._error = error
         new = self.state.replace(phase=row.then, **changes)
@@ -124,22 +118,22 @@ class Updating:
             if new != self.state:
                 self._desk.ports.store.write(STATE, encode(new))
         except Unavailable:
-            self._desk.at(_TIMER, self._desk.now + RETRY_MAX_S, lambda: self._go(event, error, **changes))
+            self._desk.at(_TIMER, self._desk.now + RETRY_MAX_S, lambda: self.go(event, error, **changes))
             return
         self.state = new
         for action in row.actions:
             try:
                 self._actions[action]()
             except Unavailable as caught:
-                self._go("unavailable", caught)
+                self.go("unavailable", caught)
                 return
             except Rejected as caught:
-                self._go("refused", caught)
+                self.go("refused", caught)
                 return
 
     def _due(self) -> None:
         if self.state.phase == update.IDLE:
-            self._go("due")
+            self.go("due")
 
     # Looking for work
 
@@ -152,7 +146,7 @@ class Updating:
     def _back_off(self) -> None:
         self._end()
         failures = min(self.state.failures + 1, 16)
-        self._save(failures=failures)
+        self.save(failures=failures)
         delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._desk.random())
         self._next_look(max(self._interval_s / 2, delay))
 
@@ -165,27 +159,27 @@ class Updating:
 
     def _ask_repositories(self) -> None:
         if self._director_root is None:
-            self._go("nothing")
+            self.go("nothing")
             return
         self._checking.start(self._director_root, self._checked)
 
     def _checked(self, release: "Release | None", error: "CamwardError | None") -> None:
         if isinstance(error, Rejected):
-            self._go("refused", error, release=None, delivery=None)
+            self.go("refused", error, release=None, delivery=None)
         elif error is not None:
             self._last_result = str(error)
-            self._go("unavailable", error)
+            self.go("unavailable", error)
         elif release is None:
             self._last_result = "up to date"
-            self._go("nothing", failures=0, refused="")
+            self.go("nothing", failures=0, refused="")
         elif release.version in self.state.failed:
             self._last_result = release.version + " failed before"
-            self._go("known_bad")
+            self.go("known_bad")
         elif (misfit := self._misfit(release)) is not None:
-            self._go("refused", misfit, release=None, delivery=None)
+            self.go("refused", misfit, release=None, delivery=None)
         else:
             target = slots.inactive(self._desk.ports.boot.booted_slot())
-            self._go(
+            self.go(
                 "assigned", release=saved(release), delivery=delivery.as_json(self._checking.delivery), slot=target,
                 origin=self._desk.config.version, damaged=0, cause="",
             )  # fmt: skip
@@ -213,9 +207,9 @@ class Updating:
         if leaves is not None:
             self._retries = 0
             self._tree = None
-            self._go("complete")
+            self.go("complete")
         else:
-            self._go("refused" if isinstance(error, Rejected) else "unavailable", error)
+            self.go("refused" if isinstance(error, Rejected) else "unavailable", error)
 
     def _open(self) -> Installing:
         if self._installing is None:
@@ -238,13 +232,13 @@ class Updating:
         if event == "damaged":
             damaged = self.state.damaged + 1
             if damaged >= update.MAX_DAMAGED_READ_BACKS:
-                self._go("refused", error)
+                self.go("refused", error)
             else:
-                self._go("damaged", error, damaged=damaged)
+                self.go("damaged", error, damaged=damaged)
             return
         if event == "complete":
             self._retries = 0
-        self._go(event, error)
+        self.go(event, error)
 
     def _retry_later(self) -> None:
         self._last_result = str(self._error)
@@ -252,52 +246,7 @@ class Updating:
         if isinstance(self._error, ClockDoubt) and self._director_root is not None:
             self._checking.put_clock_right(self._director_root)  # otherwise nothing would, until this update is done
         delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
-        self._desk.at(_TIMER, self._desk.now + max(RETRY_LEAST_S, delay), lambda: self._go("retry"))
-
-    # Handing over to the boot loader, and back
-
-    def _arm(self) -> None:
-        boot = self._desk.ports.boot
-        record = boot.read()
-        if record.active == self.state.slot:
-            # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
-            record = slots.commit(record, slots.other(self.state.slot))
-        boot.write(slots.arm(record, self.state.slot))
-        self._go("complete")
-
-    def _restart(self) -> None:
-        self._desk.reboot("update: " + self.state.phase)
-
-    def _watch_health(self) -> None:
-        self._health.watch(self._desk.config.health_deadline_s, self._judged)
-
-    def _judged(self, healthy: bool, detail: str) -> None:
-        if self.state.phase == update.TRIAL:
-            if healthy:
-                self._go("healthy")
-            else:
-                self._go("unhealthy", cause=detail)
-
-    def _commit(self) -> None:
-        boot = self._desk.ports.boot
-        boot.write(slots.commit(boot.read(), self.state.slot))
-        self._go("complete")
-
-    def _roll_back(self) -> None:
-        boot = self._desk.ports.boot
-        boot.write(slots.roll_back(boot.read()))
-        self._go("complete")
-
-    def _settle_record(self) -> None:
-        boot = self._desk.ports.boot
-        record = boot.read()
-        if record.trial == self.state.slot:
-            boot.write(slots.roll_back(record))
-
-    def _remember_failure(self) -> None:
-        version = self._version()
-        if version and version not in self.state.failed:
-            self._save(failed=(self.state.failed + (version,))[-update.MAX_REMEMBERED_FAILURES :])
+        self._desk.at(_TIMER, self._desk.now + max(RETRY_LEAST_S, delay), lambda: self.go("retry"))
 
     # Telling
 
@@ -310,19 +259,19 @@ class Updating:
         """Once per release: further attempts at it are no news. Noted before it is queued, so never twice."""
         told = event + " " + self._version()
         if told not in self.state.told:
-            self._save(told=(self.state.told + (told,))[-MAX_TOLD:])
+            self.save(told=(self.state.told + (told,))[-MAX_TOLD:])
             self._report(event)
 
     def _report_committed(self) -> None:
         if self.committed_hook is not None:
             self.committed_hook(self.state.origin, self._version())
         self._report("committed")
-        self._go("complete", release=None, delivery=None, slot="", failures=0, refused="")
+        self.go("complete", release=None, delivery=None, slot="", failures=0, refused="")
 
     def _report_rolled_back(self) -> None:
         cause = self.state.cause or "the trial boots ended before the system was healthy"
         self._report("rolled_back", "unhealthy", cause)
-        self._go("complete", release=None, delivery=None, slot="", cause="")
+        self.go("complete", release=None, delivery=None, slot="", cause="")
 
     def _report_refused(self) -> None:
         """Once per refusal: the same one again is no news."""
@@ -332,7 +281,7 @@ class Updating:
         self._last_result = "refused " + code
         if told != self.state.refused:
             self._report("refused", code, detail)
-            self._save(refused=told)
+            self.save(refused=told)
 
     # Small change
 
@@ -355,7 +304,12 @@ class Updating:
     def _version(self) -> str:
         return str(self.state.release["version"]) if self.state.release is not None else ""
 
-    def _save(self, **changes: "Any") -> None:
+    def save(self, **changes: "Any") -> None:
+        """Save changes of the state that lead to no other phase.
+
+        Raises:
+            Unavailable: the store fails.
+        """
         new = self.state.replace(**changes)
         self._desk.ports.store.write(STATE, encode(new))
         self.state = new
