@@ -228,6 +228,7 @@ def _compose(
 ) -> "Ports":
     from agent.adapters.linux import boot_control, keys
     from agent.adapters.linux.block_device import DiskFile
+    from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
     from agent.adapters.linux.fetcher import HttpsFetcher
@@ -236,6 +237,8 @@ def _compose(
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
     from agent.adapters.linux.store import FileStore
+    from agent.adapters.linux.unpacker import ZstdUnpacker
+    from agent.adapters.linux.unsealer import UnsafeFileUnsealer
     from agent.adapters.linux.web_certificate import SelfSignedCertificate
     from agent.app.identity import CERTIFICATE
     from agent.app.ports import Ports
@@ -252,10 +255,12 @@ def _compose(
     clock = SystemClock(config.build_time)
     fetcher, link = HttpsFetcher(*identity, clock.dates), PahoLink(*identity, linked, clock.dates)
     clockless = HttpsFetcher(*identity, clock.dates_without_clock)
+    downloader = HttpsDownloader(*identity, clock.dates)
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
     def connections() -> "list[dict[str, Any]]":
-        return [*fetcher.connections(), *clockless.connections(), *link.connections()]
+        connected = (fetcher, clockless, downloader, link)
+        return [one for each in connected for one in each.connections()]
 
     return Ports(
         store=store,
@@ -269,6 +274,9 @@ def _compose(
         hasher=keys.Argon2Hasher(),
         fetcher=fetcher,
         clockless=clockless,
+        downloader=downloader,
+        unpacker=ZstdUnpacker(),
+        unsealer=UnsafeFileUnsealer(key_store),
         enroller=EstEnroller(key_store, clock.dates_without_clock),
         link=link,
         clock=clock,

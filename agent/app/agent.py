@@ -87,7 +87,7 @@ class Agent:
         credentials = Credentials(desk, self._accounts, proving, time, blocklist)
         self._health = Health(desk)
         self._reporting = Reporting(desk, time)
-        self._updating = Updating(desk, Checking(desk, time, image_root), self._health, self._reporting)
+        self._updating = Updating(desk, time, Checking(desk, time, image_root), self._health, self._reporting)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)

@@ -44,12 +44,16 @@ class Reboot(Value):
 BLOCKING = {
     "fetcher": "network",
     "clockless": "network",
+    "downloader": "download",
+    "device": "disk",
+    "unpacker": "unpack",
+    "unsealer": "unpack",
     "enroller": "network",
     "hasher": "hash",
     "services": "probe",
     "sensors": "probe",
 }
-"""Ports whose calls block, each with the lane of calls that run one after the other. One Argon2 at a time: one lane."""
+"""Ports with calls that block, each with the lane of calls that run one after the other (one Argon2 at a time)."""
 
 
 def perform(call: Call, ports: "Ports") -> Result:

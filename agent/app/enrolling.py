@@ -193,7 +193,8 @@ class Enrolling:
         self._serve(found)
 
     def _serve(self, record: "Ownership") -> None:
-        for fetcher in (self._desk.ports.fetcher, self._desk.ports.clockless):
+        ports = self._desk.ports
+        for fetcher in (ports.fetcher, ports.clockless, ports.downloader):
             fetcher.open(record.server_url, record.ca)
         self.phase = "enrolled"
         self.operator = record.operator

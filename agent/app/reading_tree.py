@@ -1,88 +1,130 @@
-"""Brings the block tree of a release onto the data partition, verified."""
+"""Brings the block tree of a release onto the data partition, verified; and the index of its segment artifact."""
 
 from hashlib import sha256
 
-from agent.core.trust import ArbitrarySoftware
+from agent.app.packed import INDEX, packed
+from agent.app.sources import OWN
+from agent.app.work import Work
+from agent.core.trust_errors import ArbitrarySoftware
 from agent.formats.block_tree import TreeHasher
-from agent.formats.errors import Unavailable
+from agent.formats.errors import FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
+    from typing import Any
 
     from agent.app.desk import Desk
+    from agent.app.sources import Sources
+    from agent.app.work import Steps
     from agent.core.trust import Release
+    from agent.formats.delivery import Artifact
     from agent.formats.errors import CamwardError
 
-    Then = Callable[[bytes | None, CamwardError | None], None]
+    Then = Callable[[CamwardError | None], None]
 
 TREE = "update/tree.bin"
-TREE_PIECE_BYTES = 64 * 1024
-_TIMER = "tree"
+STEP_BYTES = 64 * 1024  # of hashes: what one step folds into the root
+
+
+class NoRoom(Rejected):
+    """The data partition cannot hold what an update needs there."""
+
+    code = "storage"
 
 
 class ReadingTree:
-    """One piece per step, into `update/tree.bin`; what is stored there already is verified again, not fetched."""
+    """Into `update/tree.bin` and `update/index.bin`; what is stored there already is verified again, not fetched."""
 
-    def __init__(self, desk: "Desk", release: "Release", then: "Then") -> None:
+    def __init__(
+        self, desk: "Desk", release: "Release", artifact: "Artifact | None", sources: "Sources", then: "Then"
+    ) -> None:
+        """`then(error)`: None when both are there; an index that is not what was signed is left out."""
         self._desk = desk
+        self._work = Work(desk, "tree")
         self._release = release
+        self._artifact = artifact
+        self._sources = sources
         self._then = then
-        self._stored = desk.ports.store.read(TREE)
-        if self._stored is not None and len(self._stored) != release.tree_length_bytes:
-            self._stored = None
-        self._begin()
+        self._found = bytearray()
+        self.go_on()
 
     def go_on(self) -> None:
-        """After `then` got something unavailable: ask for the next piece again."""
-        self._more()
+        """Begin, or after `then` got something unavailable: ask for the next piece again."""
+        self._work.start(self._run(), self._ended)
 
-    def _begin(self) -> None:
-        self._found = bytearray()
-        self._hasher = TreeHasher()
-        self._digest = sha256()
-        self._more()
+    def stop(self) -> None:
+        """Drop what is under way."""
+        self._work.stop()
 
-    def _more(self) -> None:
-        at = len(self._found)
-        length = min(TREE_PIECE_BYTES, self._release.tree_length_bytes - at)
-        if not length:
-            self._finish()
-        elif self._stored is not None:
-            piece = self._stored[at : at + length]
-            self._desk.soon(_TIMER, lambda: self._take(piece))
-        else:
-            path = "/targets/" + self._release.tree_sha256 + "." + self._release.tree_name
-            self._desk.call("fetcher", "get", (path, length, at, length), self._arrived)
+    def _ended(self, error: "CamwardError | None") -> None:
+        self._sources.save()
+        self._then(error)
 
-    def _arrived(self, body: "bytes | None", error: "CamwardError | None") -> None:
-        wanted = min(TREE_PIECE_BYTES, self._release.tree_length_bytes - len(self._found))
-        if error is None and (body is None or len(body) != wanted):
-            error = Unavailable(self._release.tree_name + ": the server has not these bytes")
-        if error is not None or body is None:
-            self._then(None, error)
-        else:
-            self._take(body)
+    def _run(self) -> "Steps":
+        yield from self._tree()
+        if self._artifact is not None:
+            yield from self._index(self._artifact)
 
-    def _take(self, piece: bytes) -> None:
-        self._found += piece
-        self._hasher.feed(piece)
-        self._digest.update(piece)
-        self._more()
-
-    def _finish(self) -> None:
-        release = self._release
-        right = self._digest.digest() == bytes.fromhex(release.tree_sha256)
-        if right and self._hasher.root() == bytes.fromhex(release.tree_root):
-            try:
-                if self._stored is None:
-                    self._desk.ports.store.write(TREE, bytes(self._found))
-            except Unavailable as error:
-                self._then(None, error)
+    def _tree(self) -> "Steps":
+        release, store = self._release, self._desk.ports.store
+        stored = store.read(TREE)
+        if stored is not None and len(stored) == release.tree_length_bytes and (yield from self._right(stored)):
+            return
+        path = "/targets/" + release.tree_sha256 + "." + release.tree_name
+        while True:
+            source = yield from self._fetch(path, release.tree_length_bytes)
+            tree, self._found = bytes(self._found), bytearray()
+            if (yield from self._right(tree)):
+                self._keep(TREE, tree)
                 return
-            self._then(bytes(self._found), None)
-        elif self._stored is not None:
-            self._stored = None
-            self._begin()
-        else:
-            self._then(None, ArbitrarySoftware(release.tree_name + " is not the tree that the release signed"))
+            if source == OWN:
+                raise ArbitrarySoftware(release.tree_name + " is not the tree that the release signed")
+            self._sources.blame(source, release.tree_name)
+
+    def _right(self, tree: bytes) -> "Generator[Any, Any, bool]":
+        release, hasher, digest = self._release, TreeHasher(), sha256()
+        for at in range(0, len(tree), STEP_BYTES):
+            hasher.feed(tree[at : at + STEP_BYTES])
+            digest.update(tree[at : at + STEP_BYTES])
+            yield None
+        right = digest.digest() == bytes.fromhex(release.tree_sha256)
+        return right and hasher.root() == bytes.fromhex(release.tree_root)
+
+    def _index(self, artifact: "Artifact") -> "Steps":
+        """An index that is not what was signed is no reason not to install, unless there is no other way."""
+        stored = self._desk.ports.store.read(INDEX)
+        if stored is not None and _fits(artifact, stored):
+            return
+        path = "/targets/" + artifact.sha256 + "." + artifact.name
+        source = yield from self._fetch(path, artifact.index_length_bytes)
+        index, self._found = bytes(self._found), bytearray()
+        if _fits(artifact, index):
+            self._keep(INDEX, index)
+            return
+        self._sources.blame(source, artifact.name)
+        if artifact.enc:
+            raise ArbitrarySoftware(artifact.name + " does not begin with the index that the director signed")
+
+    def _fetch(self, path: str, length: int) -> "Generator[Any, Any, Any]":
+        """Bring the first bytes of a target into `_found`, going on behind what is there; the last source."""
+        source = None
+        while len(self._found) < length:
+            asked = self._sources.begin(self._work, path, len(self._found), length, length, 1)
+            piece, source = yield from self._sources.take(self._work, asked)
+            self._found += piece
+        return source
+
+    def _keep(self, name: str, body: bytes) -> None:
+        try:
+            self._desk.ports.store.write(name, body)
+        except Unavailable as error:
+            raise NoRoom(name + ": " + error.detail) from None
+
+
+def _fits(artifact: "Artifact", index: bytes) -> bool:
+    try:
+        packed(artifact, index)
+    except FormatError:
+        return False
+    return True

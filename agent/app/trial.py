@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.health import Health
     from agent.app.update_state import State
+    from agent.formats.errors import CamwardError
 
     class Shell(Protocol):
         """What a trial needs of agent.app.updating: the saved state, and the way to change it."""
 
         state: State
 
-        def go(self, event: str, **changes: Any) -> None:
+        def go(self, event: str, error: "CamwardError | None" = None, **changes: Any) -> None:
             """Follow the edge of the table: save, then run the actions."""
 
         def save(self, **changes: Any) -> None:

@@ -40,6 +40,8 @@ FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", ())
 def encode(state: State) -> bytes:
     """The stored form, for `decode`."""
     body = state.as_dict()
+    if state.delivery is None:
+        del body["delivery"]
     body["v"] = 1
     return dump(body)
 

@@ -3,15 +3,15 @@
 `update/state.json` holds the phase and what the phase is about. It is written before the actions of an edge run.
 """
 
-from agent.app.installing import BadMedium, ImageTooLarge, Installing, Slots
-from agent.app.reading_tree import TREE, ReadingTree
+from agent.app.installing import ImageTooLarge
 from agent.app.trial import Trial
-from agent.app.update_state import FRESH, State, decode, encode, release_of, saved
+from agent.app.update_state import FRESH, State, decode, encode, saved
+from agent.app.writing import Writing
 from agent.core import backoff, slots, update
 from agent.core.clock import ClockDoubt
 from agent.core.trust import WrongHardware
 from agent.formats import delivery
-from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.health import Health
     from agent.app.reporting import Reporting
+    from agent.app.trusted_time import TrustedTime
     from agent.core.trust import Release
     from agent.formats.errors import CamwardError
 
@@ -37,15 +38,15 @@ _TIMER = "update"
 class Updating:
     """The update part of the agent."""
 
-    def __init__(self, desk: "Desk", checking: "Checking", health: "Health", reporting: "Reporting") -> None:
+    def __init__(
+        self, desk: "Desk", time: "TrustedTime", checking: "Checking", health: "Health", reporting: "Reporting"
+    ) -> None:
         self._desk = desk
         self._checking = checking
         self._reporting = reporting
         self._layout = slots.parse_layout(desk.config.layout)
         self._director_root: "bytes | None" = None
         self._interval_s = desk.config.check_interval_s
-        self._installing: "Installing | None" = None
-        self._tree: "ReadingTree | None" = None
         self._error: "CamwardError | None" = None
         self._retries = 0
         self._look_again = False
@@ -58,15 +59,14 @@ class Updating:
             "retry_later": self._retry_later,
             "ask_repositories": self._ask_repositories,
             "raise_index": self._raise_index,
-            "fetch_tree": self._fetch_tree,
-            "write_blocks": self._write_blocks,
-            "read_back": self._read_back,
             "report_started": lambda: self._report_once("started"),
             "report_installed": lambda: self._report_once("installed"),
             "report_committed": self._report_committed,
             "report_rolled_back": self._report_rolled_back,
             "report_refused": self._report_refused,
         }
+        self._writing = Writing(desk, time, reporting, self._layout, self)
+        self._actions.update(self._writing.actions())
         self._actions.update(Trial(desk, health, self).actions())
 
     # Called by the agent
@@ -99,8 +99,9 @@ class Updating:
         found: "dict[str, object]" = {"phase": self.state.phase, "last_result": self._last_result}
         if self.state.release is not None:
             found["to"] = self.state.release["version"]
-        if self._installing is not None:
-            found["progress_percent"] = self._installing.progress()
+        progress = self._writing.progress()
+        if progress is not None:
+            found["progress_percent"] = progress
         return found
 
     def on_trial(self) -> bool:
@@ -113,6 +114,8 @@ class Updating:
         """Follow the edge: save the phase, then run the actions. For this class and agent.app.trial."""
         row = update.advance(self.state.phase, event)
         self._error = error
+        if event == "complete":
+            self._retries = 0
         new = self.state.replace(phase=row.then, **changes)
         try:
             if new != self.state:
@@ -138,17 +141,17 @@ class Updating:
     # Looking for work
 
     def _rest(self) -> None:
-        self._end()
+        self._writing.end()
         if self._director_root is not None:
             jitter = 0.9 + 0.2 * self._desk.random()
             self._next_look(self._interval_s * jitter)
 
     def _back_off(self) -> None:
-        self._end()
+        self._writing.end()
         failures = min(self.state.failures + 1, 16)
         self.save(failures=failures)
         delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._desk.random())
-        self._next_look(max(self._interval_s / 2, delay))
+        self._next_look(max(self._interval_s / 2, delay, _asked_for(self._error)))
 
     def _next_look(self, delay_s: float) -> None:
         """Look after `delay_s`, or at once if somebody asked in the meantime: the order may have changed since."""
@@ -195,58 +198,14 @@ class Updating:
     def _raise_index(self) -> None:
         self._desk.ports.rollback.raise_to(self._desk.config.security_epoch)
 
-    # Writing the slot
-
-    def _fetch_tree(self) -> None:
-        if self._tree is None:
-            self._tree = ReadingTree(self._desk, self._release(), self._have_tree)
-        else:
-            self._tree.go_on()
-
-    def _have_tree(self, leaves: "bytes | None", error: "CamwardError | None") -> None:
-        if leaves is not None:
-            self._retries = 0
-            self._tree = None
-            self.go("complete")
-        else:
-            self.go("refused" if isinstance(error, Rejected) else "unavailable", error)
-
-    def _open(self) -> Installing:
-        if self._installing is None:
-            leaves = self._desk.ports.store.read(TREE)
-            release = self._release()
-            if leaves is None or len(leaves) != release.tree_length_bytes:
-                raise BadMedium("the stored block tree is gone")
-            slot, active = self._layout.slot(self.state.slot), self._layout.slot(slots.other(self.state.slot))
-            where = Slots(slot.offset, slot.length, active.offset, active.length)
-            self._installing = Installing(self._desk, release, leaves, where, self._worked)
-        return self._installing
-
-    def _write_blocks(self) -> None:
-        self._open().write_blocks()
-
-    def _read_back(self) -> None:
-        self._open().read_back()
-
-    def _worked(self, event: str, error: "CamwardError | None") -> None:
-        if event == "damaged":
-            damaged = self.state.damaged + 1
-            if damaged >= update.MAX_DAMAGED_READ_BACKS:
-                self.go("refused", error)
-            else:
-                self.go("damaged", error, damaged=damaged)
-            return
-        if event == "complete":
-            self._retries = 0
-        self.go(event, error)
-
     def _retry_later(self) -> None:
         self._last_result = str(self._error)
-        self._retries += 1
+        self._retries = 1 if self._writing.went_on() else self._retries + 1
         if isinstance(self._error, ClockDoubt) and self._director_root is not None:
             self._checking.put_clock_right(self._director_root)  # otherwise nothing would, until this update is done
         delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
-        self._desk.at(_TIMER, self._desk.now + max(RETRY_LEAST_S, delay), lambda: self.go("retry"))
+        delay = max(RETRY_LEAST_S, delay, _asked_for(self._error))
+        self._desk.at(_TIMER, self._desk.now + delay, lambda: self.go("retry"))
 
     # Telling
 
@@ -285,22 +244,6 @@ class Updating:
 
     # Small change
 
-    def _end(self) -> None:
-        self._tree = None
-        if self._installing is not None:
-            self._installing.stop()
-            self._installing = None
-
-    def _release(self) -> "Release":
-        """What is being installed.
-
-        Raises:
-            FormatError: the saved state lost it.
-        """
-        if self.state.release is None:
-            raise FormatError("the saved update names no release")
-        return release_of(self.state.release)
-
     def _version(self) -> str:
         return str(self.state.release["version"]) if self.state.release is not None else ""
 
@@ -323,3 +266,8 @@ class Updating:
             return decode(body)
         except FormatError:
             return FRESH
+
+
+def _asked_for(error: "CamwardError | None") -> float:
+    """How long a server has asked to be left alone, in seconds."""
+    return error.retry_after_s if isinstance(error, Busy) else 0.0

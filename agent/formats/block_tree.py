@@ -26,6 +26,17 @@ def leaf(block: bytes) -> bytes:
     return sha256(block).digest()
 
 
+def leaves_of(data: bytes) -> bytes:
+    """The SHA-256 of each block of `data`, one after the other.
+
+    Raises:
+        FormatError: the data are not whole blocks.
+    """
+    if len(data) % BLOCK_BYTES:
+        raise FormatError("not whole blocks of 4096 bytes")
+    return b"".join([sha256(data[at : at + BLOCK_BYTES]).digest() for at in range(0, len(data), BLOCK_BYTES)])
+
+
 class TreeHasher:
     """Computes the root while leaf hashes stream by; holds one node per level (at most 4 KiB each)."""
 

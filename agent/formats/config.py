@@ -3,7 +3,7 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import fields
+from agent.formats import fields, transfer
 from agent.formats.errors import FormatError
 from agent.formats.json import parse_object
 from agent.formats.value import Value
@@ -41,7 +41,8 @@ class Config(Value):
 
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
-        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "password", "declarations", "user_folders",
+        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "transfer", "password", "declarations",
+        "user_folders",
     )  # fmt: skip
     model: str
     hardware: str
@@ -55,6 +56,7 @@ class Config(Value):
     health_deadline_s: int
     check_interval_s: int
     telemetry_interval_s: int
+    transfer: "transfer.Transfer"
     password: "dict[str, Any]"
     declarations: "dict[str, Any]"
     user_folders: "tuple[str, ...]"  # absolute paths below /data/ that an erase empties as well
@@ -89,6 +91,7 @@ def parse(body: bytes) -> Config:
         health_deadline_s=fields.integer(health, "deadline_s", MIN_DEADLINE_S, MAX_DEADLINE_S),
         check_interval_s=fields.integer(update, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(update, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+        transfer=transfer.parse(update),
         password=fields.obj(source, "password"),
         declarations=fields.obj(source, "declarations"),
         user_folders=tuple(_user_folder(item) for item in _optional(source, "user_folders")),

@@ -8,6 +8,8 @@ Every subclass has one stable `code`, used in telemetry, evidence and documentat
 
 MAX_DETAIL_CHARS = 2000  # details quote what a server has sent, and are kept, shown and reported
 
+MAX_RETRY_AFTER_S = 86400.0  # whoever asks for more patience than a day is not heard
+
 
 class CamwardError(Exception):
     """Base of the errors that Camward raises on purpose."""
@@ -32,6 +34,16 @@ class Unavailable(CamwardError):
     """Not now: network, storage, or a clock that is not trusted yet."""
 
     code = "unavailable"
+
+
+class Busy(Unavailable):
+    """A server that says when to come again (RFC 9110, 10.2.3); `retry_after_s` is what it said, bounded."""
+
+    code = "busy"
+
+    def __init__(self, detail: str, retry_after_s: float) -> None:
+        super().__init__(detail)
+        self.retry_after_s = min(max(0.0, retry_after_s), MAX_RETRY_AFTER_S)
 
 
 class FormatError(Rejected):

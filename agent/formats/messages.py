@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-UPDATE_EVENTS = ("started", "refused", "installed", "committed", "rolled_back", "failed")
+UPDATE_EVENTS = ("started", "refused", "installed", "committed", "rolled_back", "failed", "source_lied")
 SLOTS = ("a", "b", "")
 MAX_STATE_BYTES = 2048
 MAX_DETAIL_CHARS = 500

@@ -8,6 +8,7 @@ something uses it.
 | storage | Store, Erasure, BlockDevice |
 | boot | BootControl, RollbackStore |
 | secrets | KeyStore, Entropy, PasswordHasher |
-| network | Fetcher, Enroller, Link |
+| network | Fetcher, Downloader, Enroller, Link |
+| packing | Unpacker, Unsealer |
 | machine | Clock, Services, Sensors, WebCertificate, Watchdog |
 """

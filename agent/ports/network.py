@@ -4,6 +4,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from agent.formats.delivery import Source
     from agent.formats.token import Token
 else:
     Protocol = object
@@ -32,6 +33,7 @@ class Fetcher(Protocol):
         Raises:
             Unavailable: not connected, not opened yet, timed out, refused, or an answer that makes no sense.
             ClockDoubt: (an Unavailable) the server's certificate verifies, but its dates do not fit.
+            Busy: (an Unavailable) the server says when to come again.
         """
         ...
 
@@ -41,6 +43,51 @@ class Fetcher(Protocol):
         Raises:
             Unavailable: not accepted (yet).
         """
+        ...
+
+
+class Downloader(Protocol):
+    """Pieces of targets, from the operator's server or from elsewhere. The calls block: they run in one worker.
+
+    Nothing that comes is trusted: the caller verifies each piece by its hash.
+    """
+
+    def open(self, server_url: str, ca_pem: str) -> None:
+        """The operator's server and CA from now on; as `Fetcher.open`.
+
+        Raises:
+            FormatError: as `Fetcher.open`.
+        """
+        ...
+
+    def read(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> "bytes | None":
+        """The next bytes of a target, or None where the source has no such file.
+
+        The first call asks the source for everything from `offset_bytes` to `end_bytes` in one request; a call that
+        goes on where the last one ended takes from the same answer. Any other call gives that answer up.
+
+        Args:
+            source: `Source("", "")` for the operator's server. A source with a device has to show that camera's
+                certificate, any other one a certificate for its host.
+            path: begins with `/`.
+            offset_bytes: where the wanted bytes begin.
+            end_bytes: where they end; at least `align_bytes` behind `offset_bytes`.
+            max_bytes: of this call; a multiple of `align_bytes`.
+            align_bytes: the answer's length is a multiple of it.
+
+        Returns:
+            Between `align_bytes` and `max_bytes` bytes; fewer than asked for where the connection broke after them.
+
+        Raises:
+            Unavailable: nothing came: not connected, timed out, refused, or an answer that makes no sense. Busy where
+                the source says when to come again, ClockDoubt as `Fetcher.get`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give up the connections that are kept."""
         ...
 
 

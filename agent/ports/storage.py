@@ -95,6 +95,14 @@ class BlockDevice(Protocol):
         """
         ...
 
+    def digests(self, offset_bytes: int, blocks: int) -> bytes:
+        """The SHA-256 of each of `blocks` blocks of 4096 bytes, 32 bytes each, read as `read` reads. May block long.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        ...
+
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Write; offset and length are multiples of the erase size.
 

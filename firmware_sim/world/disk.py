@@ -3,6 +3,7 @@
 from binascii import hexlify
 from hashlib import sha256
 
+from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 from firmware_sim.world.power import Misuse, Power, PowerCut
 
@@ -71,6 +72,14 @@ class StrictBlockDevice:
             raise PowerCut("the power is off")
         self._medium.check(offset_bytes, length_bytes)
         return bytes(self._medium.content[offset_bytes : offset_bytes + length_bytes])
+
+    def digests(self, offset_bytes: int, blocks: int) -> bytes:
+        """The SHA-256 of each block, of what a power cut now would leave.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        return leaves_of(self.read(offset_bytes, blocks * BLOCK_BYTES))
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Put into the cache; not durable.

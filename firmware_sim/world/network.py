@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.formats.delivery import Source
     from agent.formats.token import Token
     from firmware_sim.world.machine import WorldClock
 
@@ -197,6 +198,54 @@ class WorldFetcher:
             begun_by, valid_at = ALWAYS << 30, self._built_at
         if not self._server.down and not self._server.valid(self._clock, begun_by, valid_at):
             raise ClockDoubt("the certificate is not valid yet, or no more")
+
+
+class WorldDownloader:
+    """Implements the port Downloader on the operator's `Server` and on `others` of its mirrors and neighbours.
+
+    Attributes:
+        mirrors: servers by URL, or by device id for a neighbour.
+    """
+
+    def __init__(self, fetcher: WorldFetcher, mirrors: "dict[str, Server]", clock: "WorldClock") -> None:
+        self._fetcher = fetcher
+        self._clock = clock
+        self.mirrors = mirrors
+
+    def open(self, server_url: str, ca_pem: str) -> None:
+        """Use this server.
+
+        Raises:
+            FormatError: as `WorldFetcher.open`.
+        """
+        self._fetcher.open(server_url, ca_pem)
+
+    def read(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> "bytes | None":
+        """The next bytes; every read is an exchange of its own here.
+
+        Raises:
+            Unavailable: as `WorldFetcher.get`, or there is no such source.
+        """
+        length = min(max_bytes, end_bytes - offset_bytes)
+        if source.url:
+            server = self.mirrors.get(source.device or source.url)
+            if server is None:
+                raise Unavailable("no such mirror")
+            body = server.answer(path, length, offset_bytes, length, self._clock)
+        else:
+            body = self._fetcher.get(path, length, offset_bytes, length)
+        if body is None:
+            return None
+        kept = body[: min(len(body), length)]
+        kept = kept[: len(kept) - len(kept) % align_bytes]
+        if not kept:
+            raise Unavailable("the answer was cut off")
+        return kept
+
+    def close(self) -> None:
+        """Nothing is kept."""
 
 
 class WorldEnroller:

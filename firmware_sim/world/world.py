@@ -16,7 +16,8 @@ from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
 from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
-from firmware_sim.world.network import Broker, Server, WorldEnroller, WorldFetcher, WorldLink
+from firmware_sim.world.network import Broker, Server, WorldDownloader, WorldEnroller, WorldFetcher, WorldLink
+from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
 from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
@@ -78,6 +79,7 @@ class World(Hardware):
         self.seed = seed
         self.server = Server(factory.SERVER_URL)
         self.broker = Broker()
+        self.mirrors: dict[str, Server] = {}  # by URL, or by device id
         self.boots: list[Booted] = []
         self.console: list[str] = []
         self.agent: Agent | None = None
@@ -113,6 +115,7 @@ class World(Hardware):
         twin.documents.content.update(self.documents.content)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
+        twin.mirrors.update(self.mirrors)
         twin.server.receipts = self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
         twin._product = self._product
@@ -193,6 +196,9 @@ class World(Hardware):
             hasher=self.hasher,
             fetcher=WorldFetcher(self.server, self.clock),
             clockless=WorldFetcher(self.server, self.clock, factory.BUILD_TIME_S),
+            downloader=WorldDownloader(WorldFetcher(self.server, self.clock), self.mirrors, self.clock),
+            unpacker=UnsafeWorldUnpacker(),
+            unsealer=UnsafeWorldUnsealer(factory.SERIAL.encode()),
             enroller=WorldEnroller(self.server, keys.ensure),
             link=self.link,
             clock=self.clock,

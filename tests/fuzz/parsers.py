@@ -5,10 +5,11 @@ raises FormatError. A function that is missing here fails tests/unit/agent/test_
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, NamedTuple
 
-from agent.app import enrolment_state, update_state
-from agent.core import clock, compliance, lockout, password, slots
+from agent.app import enrolment_state, packed, update_state
+from agent.core import allowance, clock, compliance, lockout, password, slots
 from agent.formats import (
     base64,
     block_tree,
@@ -31,6 +32,7 @@ from agent.formats import (
     release,
     segments,
     token,
+    transfer,
     tuf,
     utc,
     voucher,
@@ -101,6 +103,20 @@ def _every_segment(data: bytes) -> int:
     return sum(index.segment_of(block) for block in (0, 1, 255, 256, 2**20))
 
 
+def _packed(data: bytes) -> Any:
+    """An index under an artifact that announces exactly these bytes."""
+    try:
+        index = segments.parse(data)
+    except FormatError:
+        announced = delivery.Artifact("", "a", 1, "ab" * 32, len(data), sha256(data).hexdigest(), b"", b"")
+    else:
+        key = b"e" if index.encrypted else b""
+        announced = delivery.Artifact(
+            "", "a", index.length_bytes, "ab" * 32, len(data), sha256(data).hexdigest(), key, key
+        )
+    return packed.packed(announced, data)
+
+
 def _newer(data: bytes) -> Any:
     return boot_record.newer(data[: slots.SECTOR_BYTES], data[slots.SECTOR_BYTES :])
 
@@ -145,6 +161,10 @@ FIELDS = (
 _FIELDS = Parser(_value(_every_field), (seeds.FIELDS,))
 
 PARSERS: dict[str, Parser] = {
+    "formats.transfer.parse": Parser(_object(transfer.parse), (b"{}", seeds.TRANSFER)),
+    "core.allowance.parse": Parser(allowance.parse, (allowance.encode(allowance.NOTHING),)),
+    "formats.block_tree.leaves_of": Parser(block_tree.leaves_of, (b"", bytes(8192))),
+    "app.packed.packed": Parser(_packed, seeds.SEGMENTS),
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
     "formats.segments.parse": Parser(_every_segment, seeds.SEGMENTS),
     "formats.base64.decode": Parser(_text(base64.decode), (b"", b"YQ==", b"YWJjZGVm")),

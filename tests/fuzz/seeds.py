@@ -198,6 +198,7 @@ SEGMENTS = (
     ),
 )
 _ARTIFACT = delivery.Artifact("ab" * 32, "kawa-1-1.0.0-1.1.0.delta", 500, "cd" * 32, 100, "ef" * 32, b"e", b"s")
+TRANSFER = b'{"max_bytes_per_s":2048,"max_bytes_per_month":1048576,"full_downloads":"never"}'
 DELIVERY = agent_json.dump(
     delivery.as_json(
         delivery.Delivery(True, (delivery.Source("https://a:1", ""), delivery.Source("https://b", "c")), _ARTIFACT)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 
 
@@ -45,6 +46,14 @@ class DiskFile:
             offset_bytes += len(part)
             length_bytes -= len(part)
         return b"".join(parts)
+
+    def digests(self, offset_bytes: int, blocks: int) -> bytes:
+        """See `BlockDevice.digests`.
+
+        Raises:
+            Unavailable: as `read`.
+        """
+        return leaves_of(self.read(offset_bytes, blocks * BLOCK_BYTES))
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         """See `BlockDevice.write`; not durable before `flush`.

@@ -4,16 +4,20 @@ import http
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent.adapters.linux.dates import Dates, by_the_system
-from agent.adapters.linux.http_exchange import LIMITS, PIECE_BYTES, Answer, HttpServer, Limits
+from agent.adapters.linux.http_exchange import LIMITS, Answer, HttpServer, Limits
+from agent.adapters.linux.http_wire import PIECE_BYTES
 from agent.adapters.linux.tls import client_context
-from agent.formats.errors import FormatError, Unavailable
+from agent.formats.errors import Busy, FormatError, Unavailable
 
 PORT = 8443
+MAX_RETRY_DIGITS = 10  # of seconds
+_BUSY = frozenset({http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE})
 _RANGE = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/(?:[0-9]{1,15}|\*)", re.ASCII)  # RFC 9110, 14.4
 
 
@@ -65,9 +69,9 @@ class HttpsFetcher:
             return None
         wanted = http.HTTPStatus.PARTIAL_CONTENT if length_bytes else http.HTTPStatus.OK
         if answer.status != wanted:
-            raise Unavailable(f"the server answered {answer.status} for {path}")
+            raise not_now(answer.status, answer.headers, path)
         if length_bytes:
-            _refuse_other_range(answer, path, offset_bytes, length_bytes)
+            refuse_other_range(answer.headers, path, offset_bytes, length_bytes, len(answer.body))
         return answer.body
 
     def put(self, path: str, body: bytes) -> None:
@@ -126,13 +130,30 @@ def split_server(server_url: str) -> tuple[str, int]:
     return parts.hostname, port or PORT
 
 
-def _refuse_other_range(answer: Answer, path: str, offset_bytes: int, length_bytes: int) -> None:
-    """Refuse a part that does not begin where it was asked to, or is not as long as it says.
+def refuse_other_range(
+    headers: Mapping[str, str], path: str, offset_bytes: int, most_bytes: int, length_bytes: int
+) -> None:
+    """Refuse a part that does not begin where it was asked to, is longer, or has not the length it says.
 
     Raises:
         Unavailable: it is another part.
     """
-    named = _RANGE.fullmatch(answer.headers.get("content-range", ""))
+    named = _RANGE.fullmatch(headers.get("content-range", ""))
     first, last = (int(named[1]), int(named[2])) if named else (-1, -1)
-    if first != offset_bytes or not first <= last < first + length_bytes or len(answer.body) != last - first + 1:
+    if first != offset_bytes or not first <= last < first + most_bytes or length_bytes != last - first + 1:
         raise Unavailable(f"the server answered with another range for {path}")
+
+
+def not_now(status: int, headers: Mapping[str, str], path: str) -> Unavailable:
+    """What an answer that is no success means; Busy where it says when to come again (RFC 9110, 10.2.3)."""
+    detail = f"the server answered {status} for {path}"
+    after = headers.get("retry-after", "").strip()
+    if status not in _BUSY or not after:
+        return Unavailable(detail)
+    if after.isascii() and after.isdigit() and len(after) < MAX_RETRY_DIGITS:
+        return Busy(detail, int(after))
+    try:
+        # A date is as good as our clock: whoever has the wrong one waits a day at most.
+        return Busy(detail, parsedate_to_datetime(after).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return Unavailable(detail)

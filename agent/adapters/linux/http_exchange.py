@@ -1,6 +1,6 @@
 """HTTP/1.1 with a server that may be hostile: one kept connection on which nothing is unbounded.
 
-Every byte comes through a `_Wire`, which knows a deadline for the whole exchange and how many bytes may still arrive.
+Every byte comes through a `Wire`, which knows a deadline for the whole exchange and how many bytes may still arrive.
 So whatever `http.client` loops over up there (interim answers, header lines, chunks, trailers) ends down here.
 
 Nothing is followed, decoded or remembered: no redirects, no compression (it is never asked for, and refused), no
@@ -9,23 +9,25 @@ whoever uses it checks its signature or hash anyway.
 """
 
 import http.client
-import io
-import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
 from agent.adapters.linux.dates import DatesRefused
+from agent.adapters.linux.http_wire import PIECE_BYTES, Wire, patience
 from agent.core.clock import ClockDoubt
 from agent.formats.errors import Unavailable
 
-PIECE_BYTES = 64 * 1024
 ERROR_BYTES = 16 * 1024  # of an answer that is no success nobody needs more
 FRAMING_BYTES = 16 * 1024  # chunk heads and trailers of a short body; a long one may have as much again as its content
 MAX_ADDRESSES = 4  # of one name; each may cost the silence
 MAX_LENGTH_DIGITS = 15  # of a Content-Length: a petabyte
+
+
+T = TypeVar("T")
 
 
 class Limits(NamedTuple):
@@ -73,7 +75,7 @@ class HttpServer:
         self._context = context
         self._limits = limits
         self._clock = clock
-        self._wire: _Wire | None = None
+        self._wire: Wire | None = None
 
     def exchange(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int
@@ -93,16 +95,29 @@ class HttpServer:
         limits = self._limits
         allowed_s = limits.grace_s + (max_bytes + len(body or b"")) / limits.slowest_bytes_per_s
         deadline = self._clock() + allowed_s
+        return self._again(lambda: self._once(method, path, body, headers, max_bytes, deadline))
+
+    def open(self, path: str, headers: Mapping[str, str], max_bytes: int) -> "Arriving":
+        """A GET whose answer's body is read piece by piece; its head has come when this returns.
+
+        Raises:
+            Unavailable: as `exchange`.
+        """
+        deadline = self._clock() + self._limits.grace_s
+        return self._again(lambda: self._opened(path, headers, max_bytes, deadline))
+
+    def _again(self, attempt: "Callable[[], T]") -> "T":
+        """Once more where a kept connection fails: that may be its age."""
         if self._wire is not None and self._wire.is_disturbed():
             self.close()
         kept = self._wire is not None
         try:
-            return self._once(method, path, body, headers, max_bytes, deadline)
+            return attempt()
         except _Failed as error:
             if not kept:
                 raise Unavailable(str(error)) from error
         try:
-            return self._once(method, path, body, headers, max_bytes, deadline)
+            return attempt()
         except _Failed as error:
             raise Unavailable(str(error)) from error
 
@@ -126,16 +141,45 @@ class HttpServer:
         max_bytes: int,
         deadline: float,
     ) -> Answer:
-        try:
-            wire = self._wire = self._wire or self._connect(deadline)
-            wire.allow(deadline, self._limits.head_bytes)
-            response = self._ask(wire, method, path, body, headers)
+        with self._translated():
+            wire, response = self._begin(method, path, body, headers, deadline)
             with response:
-                _refuse_unclear(response)
                 most = max_bytes if response.status in _SUCCESS else min(max_bytes, ERROR_BYTES)
                 wire.allow(deadline, 2 * most + FRAMING_BYTES)
                 found = _read(response, most)
                 whole = response.length == 0 or response.isclosed()
+        if response.will_close or not whole:
+            self.close()
+        return Answer(response.status, _lower(response), found)
+
+    def _opened(self, path: str, headers: Mapping[str, str], max_bytes: int, deadline: float) -> "Arriving":
+        with self._translated():
+            wire, response = self._begin("GET", path, None, headers, deadline)
+        return Arriving(self, wire, response, max_bytes, self._limits, self._clock)
+
+    def _begin(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], deadline: float
+    ) -> "tuple[Wire, http.client.HTTPResponse]":
+        wire = self._wire = self._wire or self._connect(deadline)
+        wire.allow(deadline, self._limits.head_bytes)
+        response = self._ask(wire, method, path, body, headers)
+        try:
+            _refuse_unclear(response)
+        except Unavailable:
+            response.close()
+            raise
+        return wire, response
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Whatever goes wrong in here closes the connection and is one of our errors.
+
+        Raises:
+            Unavailable: it went wrong.
+            _Failed: it went wrong in a way that the age of a kept connection explains.
+        """
+        try:
+            yield
         except DatesRefused as error:
             self.close()
             raise ClockDoubt(f"{self.host}: {error}") from error
@@ -151,12 +195,9 @@ class HttpServer:
         except Unavailable:
             self.close()
             raise
-        if response.will_close or not whole:
-            self.close()
-        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, found)
 
     def _ask(
-        self, wire: "_Wire", method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+        self, wire: "Wire", method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> http.client.HTTPResponse:
         """Send the request and read the answer's head."""
         connection = http.client.HTTPConnection(
@@ -170,7 +211,7 @@ class HttpServer:
         connection.request(method, path, body, dict(headers))
         return connection.getresponse()
 
-    def _connect(self, deadline: float) -> "_Wire":
+    def _connect(self, deadline: float) -> "Wire":
         last: OSError | None = None
         try:
             found = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
@@ -179,14 +220,14 @@ class HttpServer:
         for family, kind, protocol, _, address in found[:MAX_ADDRESSES]:
             raw: socket.socket = socket.socket(family, kind, protocol)
             try:
-                raw.settimeout(_patience(deadline, self._limits.silence_s, self._clock))
+                raw.settimeout(patience(deadline, self._limits.silence_s, self._clock))
                 raw.connect(address)
                 raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._context is not None:
                     # The timeout bounds the whole handshake.
-                    raw.settimeout(_patience(deadline, self._limits.silence_s, self._clock))
+                    raw.settimeout(patience(deadline, self._limits.silence_s, self._clock))
                     raw = self._context().wrap_socket(raw, server_hostname=self.host)
-                return _Wire(raw, self._limits.silence_s, self._clock)
+                return Wire(raw, self._limits.silence_s, self._clock)
             except ssl.SSLError:
                 raw.close()
                 raise
@@ -199,6 +240,62 @@ class HttpServer:
         raise last or OSError("the name has no address")
 
 
+class Arriving:
+    """An answer whose body arrives; only one of a server's at a time.
+
+    Attributes:
+        status: of HTTP.
+        headers: by lower-case name.
+    """
+
+    def __init__(
+        self,
+        server: HttpServer,
+        wire: "Wire",
+        response: http.client.HTTPResponse,
+        max_bytes: int,
+        limits: Limits,
+        clock: Callable[[], float],
+    ) -> None:
+        self.status = response.status
+        self.headers = _lower(response)
+        self._server = server
+        self._wire = wire
+        self._response = response
+        self._left_bytes = max_bytes
+        self._limits = limits
+        self._clock = clock
+
+    def read(self, count_bytes: int) -> bytes:
+        """The next bytes: `count_bytes`, or fewer where the body ends or the connection breaks after them.
+
+        Raises:
+            Unavailable: the connection broke, and nothing came before.
+        """
+        parts: list[bytes] = []
+        left = min(count_bytes, self._left_bytes)
+        self._left_bytes -= left
+        deadline = self._clock() + self._limits.grace_s + left / self._limits.slowest_bytes_per_s
+        self._wire.allow(deadline, 2 * left + FRAMING_BYTES)
+        try:
+            with self._server._translated():
+                while left > 0 and (piece := self._response.read1(min(left, PIECE_BYTES))):
+                    parts.append(piece)
+                    left -= len(piece)
+        except (_Failed, Unavailable) as error:
+            if not parts:
+                raise Unavailable(str(error)) from error
+        if left > 0:
+            self.close()
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """The rest is not wanted: a connection that still owes some of it is closed."""
+        if self._response.length or not self._response.isclosed() or self._response.will_close:
+            self._server.close()
+        self._response.close()
+
+
 _HTTP_1_0 = 10  # as http.client has it
 _SUCCESS = frozenset({http.HTTPStatus.OK, http.HTTPStatus.PARTIAL_CONTENT})
 
@@ -207,90 +304,8 @@ class _Failed(Exception):
     """The connection broke or what came makes no sense; on a kept connection that may be its age."""
 
 
-class _Wire:
-    """A connected socket on which no call outlasts the deadline and no more than the allowed bytes arrive."""
-
-    def __init__(self, connected: socket.socket, silence_s: float, clock: Callable[[], float]) -> None:
-        self.socket = connected
-        self._silence_s = silence_s
-        self._clock = clock
-        self._deadline = 0.0
-        self._left_bytes = 0
-
-    def allow(self, deadline: float, received_bytes: int) -> None:
-        """What counts from now on."""
-        self._deadline = deadline
-        self._left_bytes = received_bytes
-
-    def is_disturbed(self) -> bool:
-        """Whether anything waits to be read on a connection that owes us nothing: its end, or surplus bytes."""
-        waiting = select.poll()
-        waiting.register(self.socket, select.POLLIN)
-        pending = self.socket.pending() if isinstance(self.socket, ssl.SSLSocket) else 0
-        return bool(pending or waiting.poll(0))
-
-    # What http.client asks of a socket.
-
-    def sendall(self, data: Any) -> None:
-        """Send all of it."""
-        view = memoryview(data).cast("B")
-        while view:
-            self.socket.settimeout(_patience(self._deadline, self._silence_s, self._clock))
-            view = view[self.socket.send(view[:PIECE_BYTES]) :]
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """What the answer is read from."""
-        return io.BufferedReader(_Received(self, self.socket.makefile("rb", buffering=0)))
-
-    def close(self) -> None:
-        """Close, once everything made from it is closed."""
-        self.socket.close()
-
-    def receive(self, source: io.RawIOBase, buffer: "memoryview | bytearray") -> int:
-        """Fill the buffer with what has arrived.
-
-        Raises:
-            Unavailable: the deadline has passed, or all that was allowed has come.
-            OSError: of the socket.
-        """
-        if not self._left_bytes:
-            raise Unavailable("the answer does not end")
-        self.socket.settimeout(_patience(self._deadline, self._silence_s, self._clock))
-        with memoryview(buffer) as view:
-            count = source.readinto(view[: self._left_bytes]) or 0
-        self._left_bytes -= count
-        return count
-
-
-class _Received(io.RawIOBase):
-    """The raw end of what `_Wire.makefile` returns."""
-
-    def __init__(self, wire: _Wire, source: io.RawIOBase) -> None:
-        super().__init__()
-        self._wire = wire
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._wire.receive(self._source, buffer)
-
-    def close(self) -> None:
-        self._source.close()
-        super().close()
-
-
-def _patience(deadline: float, silence_s: float, clock: Callable[[], float]) -> float:
-    """Seconds that one call may take.
-
-    Raises:
-        Unavailable: none are left.
-    """
-    left_s = deadline - clock()
-    if left_s <= 0:
-        raise Unavailable("the server is too slow")
-    return min(left_s, silence_s)
+def _lower(response: http.client.HTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _refuse_unclear(response: http.client.HTTPResponse) -> None:

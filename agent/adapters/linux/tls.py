@@ -15,6 +15,7 @@ from agent.adapters.linux.dates import Dates, DatesRefused, by_the_system
 from agent.formats import certificate as certificates
 from agent.formats.errors import FormatError, Unavailable
 
+DEVICE_URN = "urn:camward:device:"
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, for which Python has no name
 
 
@@ -26,11 +27,12 @@ class _DatedSocket(ssl.SSLSocket):
 
         Raises:
             DatesRefused: the dates of a certificate in the verified chain do not fit.
+            ssl.SSLCertVerificationError: it is not the certificate of the device that was meant.
         """
         super().do_handshake(block)
         try:
             _judge(self)
-        except DatesRefused:
+        except ssl.SSLCertVerificationError:
             self.close()
             raise
 
@@ -52,12 +54,15 @@ def _judge(connection: ssl.SSLSocket) -> None:
             raise DatesRefused("a certificate is not valid yet")
         if found.not_after_at < wanted.valid_at:
             raise DatesRefused("a certificate has expired")
+    if context.device and ("URI", DEVICE_URN + context.device) not in _names(connection):
+        raise ssl.SSLCertVerificationError("the certificate is not that of " + context.device)
 
 
 class _DatedContext(ssl.SSLContext):
-    """A context that knows by which dates to judge."""
+    """A context that knows by which dates to judge, and which device the other side has to be, if any."""
 
     dates: Callable[[], Dates] = staticmethod(by_the_system)
+    device = ""
     sslsocket_class = _DatedSocket
 
     def wrap_bio(self, *_arguments: object, **_options: object) -> Never:
@@ -74,10 +79,12 @@ def client_context(
     certificate: Path | None = None,
     key: Path | None = None,
     dates: Callable[[], Dates] = by_the_system,
+    device: str = "",
 ) -> ssl.SSLContext:
     """TLS 1.2 or later, the server verified by name against `ca_pem` alone, with the device's certificate if given.
 
-    `dates` is asked in each handshake, on whatever thread that runs.
+    `dates` is asked in each handshake, on whatever thread that runs. With `device` the other side is another camera,
+    known by the id in its certificate (docs: CN and SAN) instead of the name of a host, which it does not have.
 
     Raises:
         FormatError: the CA does not parse.
@@ -87,6 +94,9 @@ def client_context(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
     context.dates = dates
+    if device:
+        context.check_hostname = False  # the device's id is checked instead, in the handshake
+        context.device = device
     try:
         context.load_verify_locations(cadata=ca_pem)
     except (ssl.SSLError, ValueError) as error:
@@ -116,6 +126,11 @@ def loopback_context(pinned: Path) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise Unavailable(f"the camera's certificate cannot be read: {error}") from error
     return context
+
+
+def _names(connection: ssl.SSLSocket) -> "tuple[tuple[str, str], ...]":
+    found = connection.getpeercert() or {}
+    return found.get("subjectAltName", ())  # type: ignore[return-value]
 
 
 def _verified_chain(connection: ssl.SSLSocket) -> list[bytes]:

@@ -1,0 +1,134 @@
+"""Pieces of targets over HTTPS: from the operator's server, from a mirror, or from another camera of the site."""
+
+import http
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from agent.adapters.linux.dates import Dates, by_the_system
+from agent.adapters.linux.fetcher import not_now, refuse_other_range, split_server
+from agent.adapters.linux.http_exchange import LIMITS, Arriving, HttpServer, Limits
+from agent.adapters.linux.tls import client_context
+from agent.formats.delivery import Source
+from agent.formats.errors import Unavailable
+
+
+class HttpsDownloader:
+    """`agent.ports.network.Downloader`: one connection at a time. `open` on the main thread, `read` on one worker."""
+
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        dates: Callable[[], Dates] = by_the_system,
+        limits: Limits = LIMITS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Name the files of the device's certificate and key; they are read at each connection (renewal).
+
+        `dates` judges the other side's certificate.
+        """
+        self._certificate = certificate
+        self._key = key
+        self._dates = dates
+        self._limits = limits
+        self._clock = clock
+        self._own: tuple[str, str] | None = None  # URL and CA
+        self._server: HttpServer | None = None
+        self._server_of: tuple[str, str, str] | None = None  # URL, device, CA
+        self._arriving: Arriving | None = None
+        self._next: tuple[tuple[str, str, str], str, int] | None = None  # whose answer goes on with which byte
+
+    def open(self, server_url: str, ca_pem: str) -> None:
+        """See `Downloader.open`.
+
+        Raises:
+            FormatError: the URL is not `https://HOST[:PORT]`, or the CA does not parse.
+        """
+        split_server(server_url)
+        client_context(ca_pem)
+        self._own = (server_url, ca_pem)
+
+    def read(
+        self, source: Source, path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> bytes | None:
+        """See `Downloader.read`.
+
+        Raises:
+            Unavailable: nothing came.
+        """
+        if self._own is None:
+            raise Unavailable("no server is known yet")
+        own_url, ca_pem = self._own
+        place = (source.url or own_url, source.device, ca_pem)
+        arriving = self._arriving
+        if arriving is None or self._next != (place, path, offset_bytes):
+            self._give_up()
+            arriving = self._ask(place, path, offset_bytes, end_bytes)
+            if arriving is None:
+                return None
+        self._arriving = None
+        body = arriving.read(min(max_bytes, end_bytes - offset_bytes))
+        kept = body[: len(body) - len(body) % align_bytes]
+        if not kept:
+            arriving.close()
+            raise Unavailable("the answer was cut off")
+        if kept == body and offset_bytes + len(body) < end_bytes and len(body) == max_bytes:
+            self._arriving, self._next = arriving, (place, path, offset_bytes + len(body))
+        else:
+            arriving.close()
+        return kept
+
+    def connections(self) -> list[dict[str, object]]:
+        """The kept connection, for evidence: peer, TLS version, and whether a peer's certificate was verified."""
+        server = self._server
+        connected = None if server is None else server.tls()
+        if server is None or connected is None:
+            return []
+        return [{"peer": server.host, "version": connected.version() or "", "verified": bool(connected.getpeercert())}]
+
+    def close(self) -> None:
+        """See `Downloader.close`."""
+        self._give_up()
+        if self._server is not None:
+            self._server.close()
+
+    def _ask(self, place: tuple[str, str, str], path: str, offset: int, end: int) -> Arriving | None:
+        """The answer to one ranged request, or None where there is no such file.
+
+        Raises:
+            Unavailable: there is no such answer now.
+        """
+        arriving = self._connection(place).open(path, {"Range": f"bytes={offset}-{end - 1}"}, end - offset)
+        if arriving.status == http.HTTPStatus.PARTIAL_CONTENT:
+            length = arriving.headers.get("content-length", "")
+            length_bytes = int(length) if length.isascii() and length.isdigit() else end - offset
+            try:
+                refuse_other_range(arriving.headers, path, offset, end - offset, length_bytes)
+            except Unavailable:
+                arriving.close()
+                raise
+            return arriving
+        arriving.close()
+        if arriving.status == http.HTTPStatus.NOT_FOUND:
+            return None
+        raise not_now(arriving.status, arriving.headers, path)
+
+    def _connection(self, place: tuple[str, str, str]) -> HttpServer:
+        if self._server is None or self._server_of != place:
+            if self._server is not None:
+                self._server.close()
+            url, device, ca_pem = place
+            host, port = split_server(url)
+
+            def context() -> ssl.SSLContext:
+                return client_context(ca_pem, self._certificate, self._key, self._dates, device)
+
+            self._server, self._server_of = HttpServer(host, port, context, self._limits, self._clock), place
+        return self._server
+
+    def _give_up(self) -> None:
+        arriving, self._arriving = self._arriving, None
+        if arriving is not None:
+            arriving.close()

@@ -1,0 +1,98 @@
+"""The bottom of an HTTP exchange with a server that may be hostile: a socket on which nothing is unbounded."""
+
+import io
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from agent.formats.errors import Unavailable
+
+PIECE_BYTES = 64 * 1024
+
+
+class Wire:
+    """A connected socket on which no call outlasts the deadline and no more than the allowed bytes arrive."""
+
+    def __init__(self, connected: socket.socket, silence_s: float, clock: Callable[[], float]) -> None:
+        self.socket = connected
+        self._silence_s = silence_s
+        self._clock = clock
+        self._deadline = 0.0
+        self._left_bytes = 0
+
+    def allow(self, deadline: float, received_bytes: int) -> None:
+        """What counts from now on."""
+        self._deadline = deadline
+        self._left_bytes = received_bytes
+
+    def is_disturbed(self) -> bool:
+        """Whether anything waits to be read on a connection that owes us nothing: its end, or surplus bytes."""
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        pending = self.socket.pending() if isinstance(self.socket, ssl.SSLSocket) else 0
+        return bool(pending or waiting.poll(0))
+
+    # What http.client asks of a socket.
+
+    def sendall(self, data: Any) -> None:
+        """Send all of it."""
+        view = memoryview(data).cast("B")
+        while view:
+            self.socket.settimeout(patience(self._deadline, self._silence_s, self._clock))
+            view = view[self.socket.send(view[:PIECE_BYTES]) :]
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What the answer is read from."""
+        return io.BufferedReader(_Received(self, self.socket.makefile("rb", buffering=0)))
+
+    def close(self) -> None:
+        """Close, once everything made from it is closed."""
+        self.socket.close()
+
+    def receive(self, source: io.RawIOBase, buffer: "memoryview | bytearray") -> int:
+        """Fill the buffer with what has arrived.
+
+        Raises:
+            Unavailable: the deadline has passed, or all that was allowed has come.
+            OSError: of the socket.
+        """
+        if not self._left_bytes:
+            raise Unavailable("the answer does not end")
+        self.socket.settimeout(patience(self._deadline, self._silence_s, self._clock))
+        with memoryview(buffer) as view:
+            count = source.readinto(view[: self._left_bytes]) or 0
+        self._left_bytes -= count
+        return count
+
+
+class _Received(io.RawIOBase):
+    """The raw end of what `Wire.makefile` returns."""
+
+    def __init__(self, wire: Wire, source: io.RawIOBase) -> None:
+        super().__init__()
+        self._wire = wire
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._wire.receive(self._source, buffer)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+def patience(deadline: float, silence_s: float, clock: Callable[[], float]) -> float:
+    """Seconds that one call may take.
+
+    Raises:
+        Unavailable: none are left.
+    """
+    left_s = deadline - clock()
+    if left_s <= 0:
+        raise Unavailable("the server is too slow")
+    return min(left_s, silence_s)

@@ -1,0 +1,384 @@
+"""Brings the missing blocks of an installation: copied, unpacked, or fetched as they are; every one verified."""
+
+from array import array
+from hashlib import sha256
+
+from agent.app.medium import HINT_STEP_BLOCKS
+from agent.app.packed import ArtifactError
+from agent.core.allowance import FullDownload
+from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaves_of
+from agent.formats.errors import Rejected, Unavailable
+from agent.formats.transfer import NEVER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    from agent.app.desk import Desk
+    from agent.app.medium import Medium
+    from agent.app.packed import Packed
+    from agent.app.sources import Asked, Sources
+    from agent.app.work import Steps, Work
+    from agent.formats.delivery import Source
+    from agent.formats.release import Release
+
+    Runs = list[tuple[int, bytes]]
+
+MAX_WANTED = 16384  # hashes looked for in one scan of the active slot's tree: about 2 MB of memory
+PREFIX_BYTES = 8  # of a hash, to look it up by; the block itself is verified by all of it
+MAX_SEGMENT_TRIES = 2  # from the operator's server; then its blocks are fetched as they are
+MAX_REPAIR_BLOCKS = 256  # 1 MiB: what a damaged active slot may cost on a line where whole downloads are forbidden
+PLAIN = 0xFFFFFFFF
+PLAN_BYTES = 4  # for each block, all ones: PLAIN
+SEGMENT = 1 << 24  # above every block number
+
+
+class Stream:
+    """Blocks on their way as they are: what has arrived, and the request for what comes behind it."""
+
+    def __init__(self, block: int, end: int) -> None:
+        self.block = block  # the first block of `data`
+        self.end = end
+        self.data = b""
+        self.source: "Source | None" = None
+        self.asked: "Asked | None" = None
+
+
+class Filling:
+    """Knows where each missing block can be had (the plan), and gets it."""
+
+    def __init__(
+        self,
+        desk: "Desk",
+        work: "Work",
+        medium: "Medium",
+        release: "Release",
+        packed: "Packed | None",
+        sources: "Sources",
+    ) -> None:
+        self._work = work
+        self._medium = medium
+        self._packed = packed
+        self._sources = sources
+        self._path = "/targets/" + release.sha256 + "." + release.target
+        self._target = release.target
+        self._plain_forbidden = desk.config.transfer.full_downloads == NEVER
+        self._plan = array("I")
+        self._stream: "Stream | None" = None
+        self._number = -1  # of the segment whose content or part is kept
+        self._part = bytearray()
+        self._content = b""
+        self._tries: "dict[int, int]" = {}
+        self._held: "tuple[int, Runs]" = (-1, [])
+        self._needed: "set[int]" = set()
+        self._repaired = 0
+        self.plain_blocks = 0
+        self.packed_bytes = 0
+        self.fetched_blocks = 0
+        self.copied_blocks = 0
+        self.unpacked_blocks = 0
+
+    def plan(self) -> "Steps":
+        """Find out what the active slot has and what is in a segment; the rest has to be fetched.
+
+        Raises:
+            BadMedium: the active slot cannot be read.
+        """
+        if len(self._plan):
+            return
+        medium, plan = self._medium, array("I", b"\xff" * (PLAN_BYTES * self._medium.count))
+        if medium.next_missing(0) >= 0:
+            if self._packed is not None:
+                index = self._packed.index
+                for number in range(index.segment_count):
+                    for block in index.blocks_of(number):
+                        if block < medium.count:
+                            plan[block] = SEGMENT + number
+                    yield None
+            leaves = yield from medium.active_leaves()
+            block = medium.next_missing(0)
+            while block >= 0:
+                wanted: "dict[bytes, Any]" = {}
+                block = yield from self._want(block, wanted)
+                for at in range(0, len(leaves), HINT_STEP_BLOCKS * HASH_BYTES):
+                    _look_up(wanted, leaves, at, plan)
+                    yield None
+        yield from self._count(plan)
+        self._plan = plan
+
+    def _count(self, plan: "array[int]") -> "Steps":
+        """What the plan costs: `plain_blocks` and `packed_bytes`."""
+        self.plain_blocks, self._needed = 0, set()
+        for first in range(0, self._medium.count, HINT_STEP_BLOCKS):
+            for block in range(first, min(first + HINT_STEP_BLOCKS, self._medium.count)):
+                if not self._medium.has(block):
+                    if plan[block] == PLAIN:
+                        self.plain_blocks += 1
+                    elif plan[block] >= SEGMENT:
+                        self._needed.add(plan[block] - SEGMENT)
+            yield None
+        packed = self._packed
+        self.packed_bytes = 0
+        if packed is not None:
+            self.packed_bytes = sum(packed.index.segment(number).stored_bytes for number in self._needed)
+
+    def fill(self) -> "Steps":
+        """One pass over the missing blocks. Those that did not come right are still missing afterwards.
+
+        Raises:
+            BadMedium: the device refuses.
+            Rejected: there is no permitted way to a block.
+            Unavailable: no source has it now.
+        """
+        medium = self._medium
+        block = medium.next_missing(0)
+        while block >= 0:
+            first = block - block % medium.unit_blocks
+            end = min(first + medium.unit_blocks, medium.count)
+            runs = self._held[1] if self._held[0] == first else []
+            try:
+                yield from self._gather(self._next(block, end, runs), end, runs)
+            except (Rejected, Unavailable):
+                # The line has just broken, say: what was verified is not fetched again.
+                medium.write_unit(first, runs)
+                self._held = (first, runs)
+                raise
+            medium.write_unit(first, runs)
+            medium.tick()
+            yield None
+            block = medium.next_missing(end)
+
+    def _gather(self, block: int, end: int, runs: "Runs") -> "Steps":
+        while 0 <= block < end:
+            way = self._plan[block]
+            if way == PLAIN:
+                block = yield from self._plain(block, end, runs)
+            elif way >= SEGMENT:
+                block = yield from self._unpacked(block, end, runs)
+            else:
+                block = self._copied(block, end, runs)
+
+    def drop(self) -> None:
+        """Forget what is on its way; the part of a segment that has arrived is kept."""
+        self._stream = None
+
+    # Copies
+
+    def _copied(self, block: int, end: int, runs: "Runs") -> int:
+        """Take a run of blocks from the active slot; what is not there after all gets another way."""
+        count, origin = self._extent(block, end), self._plan[block]
+        kept = self._keep(block, self._medium.read_active(origin, count), runs)
+        self.copied_blocks += kept
+        if kept < count:
+            laid = _laid(runs)
+            for one in range(block, block + count):
+                if one not in laid:
+                    self._plan[one] = self._other_way(one)
+        return self._next(block, end, runs)
+
+    def _other_way(self, block: int) -> int:
+        if self._packed is not None:
+            number = self._packed.index.segment_of(block)
+            if number >= 0:
+                return SEGMENT + number
+        return PLAIN
+
+    # Segments
+
+    def _unpacked(self, block: int, end: int, runs: "Runs") -> "Generator[Any, Any, int]":
+        """Take the blocks of this unit that are in the segment of this block."""
+        packed, number = self._packed, self._plan[block] - SEGMENT
+        if packed is None:
+            raise ValueError("a plan with segments and no artifact")
+        content = yield from self._open(packed, number)
+        if content is None:
+            given_up = self._plan[block] == PLAIN
+            return block if given_up else self._medium.next_missing(end)  # in the next pass
+        at = 0
+        for one in packed.index.blocks_of(number):
+            if one >= end:
+                break
+            if one >= block and not self._medium.has(one) and self._plan[one] == SEGMENT + number:
+                kept = self._keep(one, content[at : at + BLOCK_BYTES], runs)
+                self.unpacked_blocks += kept
+                if not kept:
+                    self._give_up(packed, number, "a block is not what the release signed")
+                    break
+            at += BLOCK_BYTES
+        return self._next(block, end, runs)
+
+    def _open(self, packed: "Packed", number: int) -> "Generator[Any, Any, bytes | None]":
+        """The content of a segment; None when it came damaged.
+
+        Raises:
+            Rejected: it cannot be unpacked, and there is no other way.
+            Unavailable: no source has it now.
+        """
+        if number != self._number:
+            self._number, self._part, self._content = number, bytearray(), b""
+        if self._content:
+            return self._content
+        segment = packed.index.segment(number)
+        stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
+        source: "Source | None" = None
+        while len(self._part) < segment.stored_bytes:
+            asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
+            piece, source = yield from self._sources.take(self._work, asked)
+            self._part += piece
+        stored, self._part = bytes(self._part), bytearray()
+        if sha256(stored).digest() != segment.sha256:
+            if source is not None:
+                self._sources.blame(source, packed.path)
+            self._tries[number] = self._tries.get(number, 0) + 1
+            if self._tries[number] >= MAX_SEGMENT_TRIES:
+                self._give_up(packed, number, "a segment came damaged")
+            return None
+        try:
+            if packed.index.encrypted:
+                key = yield from packed.key(self._work)
+                stored = yield self._work.ask("unpacker", "decrypt", (key, number, stored))
+            prefix = self._medium.read_active(segment.source_first, segment.source_blocks)
+            arguments = (stored, prefix, segment.blocks * BLOCK_BYTES)
+            self._content = yield self._work.ask("unpacker", "unpack", arguments)
+        except Rejected as error:
+            self._give_up(packed, number, str(error))
+            return None
+        return self._content
+
+    def _end_of_segments(self, packed: "Packed", number: int) -> int:
+        """Where the last of the segments ends that are needed one after the other from this one on."""
+        while number + 1 in self._needed:
+            number += 1
+        last = packed.index.segment(number)
+        return last.offset + last.stored_bytes
+
+    def _give_up(self, packed: "Packed", number: int, why: str) -> None:
+        """Fetch the blocks of a segment as they are.
+
+        Raises:
+            ArtifactError: the release is encrypted: there is nothing to fetch.
+            FullDownload: too much has been fetched in this way on a line that may not.
+        """
+        if packed.index.encrypted:
+            raise ArtifactError(self._target + ": " + why)
+        for block in packed.index.blocks_of(number):
+            if block < self._medium.count and self._plan[block] == SEGMENT + number:
+                self._plan[block] = PLAIN
+                self._repaired += 1
+        if self._plain_forbidden and self._repaired > MAX_REPAIR_BLOCKS:
+            raise FullDownload(self._target + ": " + why)
+
+    # As they are
+
+    def _plain(self, block: int, end: int, runs: "Runs") -> "Generator[Any, Any, int]":
+        """Take blocks of a run that is fetched as it is, as far as they have arrived and this unit goes."""
+        stream = self._stream
+        if stream is None or stream.block != block:
+            stream = self._stream = Stream(block, self._extent_of_stream(block))
+            self._ask(stream, block)
+        if not stream.data:
+            if stream.asked is None:
+                self._ask(stream, block)
+            if stream.asked is None:
+                raise ValueError("a stream that has ended")
+            try:
+                stream.data, stream.source = yield from self._sources.take(self._work, stream.asked)
+            except Unavailable:
+                self._stream = None
+                raise
+            stream.asked = None
+            self._ask(stream, block + len(stream.data) // BLOCK_BYTES)
+        count = min(end - block, len(stream.data) // BLOCK_BYTES)
+        data, stream.data = stream.data[: count * BLOCK_BYTES], stream.data[count * BLOCK_BYTES :]
+        stream.block = block + count
+        kept = self._keep(block, data, runs)
+        self.fetched_blocks += kept
+        if kept < count and stream.source is not None:
+            self._sources.blame(stream.source, self._target)
+        return self._next(block + count, end, runs)
+
+    def _ask(self, stream: Stream, block: int) -> None:
+        if block < stream.end:
+            at, end = block * BLOCK_BYTES, stream.end * BLOCK_BYTES
+            stream.asked = self._sources.begin(self._work, self._path, at, end, end, BLOCK_BYTES)
+
+    def _extent_of_stream(self, block: int) -> int:
+        """The end of the run of missing blocks that are fetched as they are."""
+        medium, plan = self._medium, self._plan
+        while block < medium.count and plan[block] == PLAIN and not medium.has(block):
+            block += 1
+        return block
+
+    # All of them
+
+    def _keep(self, first: int, data: bytes, runs: "Runs") -> int:
+        """Verify blocks, and lay those that are right up for writing; how many they are."""
+        if not data:
+            return 0
+        count = len(data) // BLOCK_BYTES
+        found = leaves_of(data)
+        if found == self._medium.wanted(first, count):
+            runs.append((first, data))
+            return count
+        right = [
+            number
+            for number in range(count)
+            if found[number * HASH_BYTES : (number + 1) * HASH_BYTES] == self._medium.wanted(first + number)
+        ]
+        for number in right:
+            runs.append((first + number, data[number * BLOCK_BYTES : (number + 1) * BLOCK_BYTES]))
+        return len(right)
+
+    def _next(self, block: int, end: int, runs: "Runs") -> int:
+        """The next block from there on that is neither in place nor laid up."""
+        laid = _laid(runs)
+        block = self._medium.next_missing(block)
+        while 0 <= block < end and block in laid:
+            block = self._medium.next_missing(block + 1)
+        return block
+
+    def _extent(self, block: int, end: int) -> int:
+        """How many missing blocks from there on are copies of blocks that follow each other as well."""
+        count, plan = 1, self._plan
+        while (
+            block + count < end and plan[block + count] == plan[block] + count and not self._medium.has(block + count)
+        ):
+            count += 1
+        return count
+
+    def _want(self, block: int, wanted: "dict[bytes, Any]") -> "Generator[Any, Any, int]":
+        """Put missing blocks into `wanted` by the begin of their hashes; the block to go on with, or -1."""
+        for count in range(MAX_WANTED):
+            if block < 0:
+                break
+            if not count % HINT_STEP_BLOCKS:
+                yield None
+            key = self._medium.wanted(block)[:PREFIX_BYTES]
+            known = wanted.get(key)
+            if known is None:
+                wanted[key] = block
+            elif isinstance(known, list):
+                known.append(block)
+            else:
+                wanted[key] = [known, block]
+            block = self._medium.next_missing(block + 1)
+        return block
+
+
+def _laid(runs: "Runs") -> "set[int]":
+    """Numbers of the blocks that are laid up."""
+    laid: "set[int]" = set()
+    for first, data in runs:
+        laid.update(range(first, first + len(data) // BLOCK_BYTES))
+    return laid
+
+
+def _look_up(wanted: "dict[bytes, Any]", leaves: bytes, begin: int, plan: "array[int]") -> None:
+    """Plan to copy what some blocks of the active slot hold."""
+    for at in range(begin, min(begin + HINT_STEP_BLOCKS * HASH_BYTES, len(leaves)), HASH_BYTES):
+        found = wanted.pop(leaves[at : at + PREFIX_BYTES], None)
+        if found is None:
+            continue
+        for block in found if isinstance(found, list) else (found,):
+            plan[block] = at // HASH_BYTES

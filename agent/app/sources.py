@@ -1,0 +1,234 @@
+"""Where the bytes of an update come from: neighbours and mirrors that the director names, then the operator's server.
+
+Which source is asked is nobody's trust: whoever takes a piece verifies it, and says so (`blame`) when it is not what
+the release signed. A source that fails is left alone for a while; one that lies is not asked again in this update, and
+is reported.
+
+Keeps to the line's limits: the rate, and the bytes of a month (`update/spent.json`).
+"""
+
+from agent.core import allowance, backoff
+from agent.core.allowance import ByteBudget, Pace
+from agent.core.trust_errors import ArbitrarySoftware
+from agent.formats.delivery import Source
+from agent.formats.errors import Busy, FormatError, Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any
+
+    from agent.app.desk import Desk
+    from agent.app.trusted_time import TrustedTime
+    from agent.app.work import Ticket, Work
+    from agent.formats.errors import CamwardError
+
+    Piece = tuple[bytes, Source]
+
+SPENT = "update/spent.json"
+OWN = Source("", "")
+"""The operator's server."""
+PIECE_BYTES = 256 * 1024  # one piece is written while the next one comes: half a MiB of memory
+MAX_LIES = 3  # passes with wrong bytes from the operator's server; bytes damaged on the way come right the next time
+REST_FIRST_S = 10.0  # a source that failed is left alone for this long at first ...
+REST_MAX_S = 600.0  # ... and at most for this long
+SAVE_SPENT_BYTES = 1024 * 1024  # what a power cut may leave uncounted
+
+
+class Standing:
+    """What became of one source in this update."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.failures = 0
+        self.rests_until = 0.0
+        self.gone = False
+
+
+class Asked:
+    """A read under way, or one that has to wait first."""
+
+    def __init__(self, path: str, at: int, stop: int, end: int, align: int) -> None:
+        self.path = path
+        self.at = at
+        self.stop = stop
+        self.end = end
+        self.align = align
+        self.standing: "Standing | None" = None
+        self.ticket: "Ticket | None" = None
+
+
+class Sources:
+    """The sources of one update. `port` is the port that reads: `downloader`, or another one with its methods."""
+
+    def __init__(
+        self,
+        desk: "Desk",
+        time: "TrustedTime",
+        listed: "tuple[Source, ...]" = (),
+        port: str = "downloader",
+        metered: bool = True,
+    ) -> None:
+        """`listed`: tried before the operator's server; `metered`: whether the line's limits count."""
+        self._desk = desk
+        self._time = time
+        self._port = port
+        self._metered = metered
+        self._standings = [Standing(source) for source in listed + (OWN,)]
+        self._limits = desk.config.transfer
+        self._pace = Pace(self._limits.max_bytes_per_s if metered else allowance.UNLIMITED)
+        self._pause_until = 0.0
+        self._spent = self._stored()
+        self._unsaved_bytes = 0
+        self._own_lied = ""
+        self._own_lies = 0
+        self.fetched_bytes = 0
+        self.liar_hook: "Callable[[Source, str], None]" = _nobody
+
+    # Limits
+
+    def require(self, count_bytes: int) -> None:
+        """Refuse at the begin what could not be ended within this month's bytes.
+
+        Raises:
+            ByteBudget: so many are not left.
+        """
+        left = self._left()
+        if left is not None and count_bytes > left:
+            raise ByteBudget(str(count_bytes) + " bytes are needed, " + str(left) + " are left in this month")
+
+    def save(self) -> None:
+        """Store what was spent; a failure costs only the count."""
+        if self._unsaved_bytes:
+            try:
+                self._desk.ports.store.write(SPENT, allowance.encode(self._spent))
+                self._unsaved_bytes = 0
+            except Unavailable:
+                pass  # with the next piece
+
+    # Reading
+
+    def begin(self, work: "Work", path: str, at: int, stop: int, end: int, align: int) -> Asked:
+        """Ask for the next piece of `path`, from `at` to `stop` at most; take it with `take`.
+
+        The pieces up to `end` will be asked for as well, one after the other: one request serves them all.
+        """
+        asked = Asked(path, at, stop, end, align)
+        if self._desk.now >= self._pause_until:
+            self._ask(work, asked, [])
+        return asked
+
+    def take(self, work: "Work", asked: Asked) -> "Generator[Any, Any, Piece]":
+        """The piece (a multiple of `align` bytes) and where it came from; tries one source after the other.
+
+        Raises:
+            ByteBudget: this month's bytes are used up.
+            Unavailable: no source has it now.
+        """
+        tried: "list[Standing]" = []
+        last: "CamwardError | None" = None
+        while True:
+            if asked.ticket is None:
+                if self._desk.now < self._pause_until:
+                    yield self._pause_until - self._desk.now
+                self._ask(work, asked, tried)
+            ticket, standing = asked.ticket, asked.standing
+            if ticket is None or standing is None:
+                raise last or Busy("every source rests", self._shortest_rest_s())
+            asked.ticket = None
+            tried.append(standing)
+            try:
+                body = yield ticket
+            except Unavailable as error:
+                self._failed(standing, error)
+                last = error
+                continue
+            if body:
+                self._count(len(body))
+                standing.failures = 0
+                return body, standing.source
+            last = Unavailable("the server has not " + asked.path)
+            standing.gone = standing.source != OWN
+
+    def blame(self, source: Source, what: str) -> None:
+        """What came from there is not what the release signed."""
+        for standing in self._standings:
+            if standing.source == source and not standing.gone:
+                if source == OWN:
+                    self._own_lied = what
+                else:
+                    standing.gone = True
+                    self.liar_hook(source, what)
+
+    def end_pass(self) -> None:
+        """Everything was asked for once. What the operator's server sends may be damaged, but not every time.
+
+        Raises:
+            ArbitrarySoftware: it was, in several passes.
+        """
+        if self._own_lied:
+            self._own_lies += 1
+            if self._own_lies >= MAX_LIES:
+                raise ArbitrarySoftware(self._own_lied + " is not what the release signed")
+            self._own_lied = ""
+
+    # Inside
+
+    def _ask(self, work: "Work", asked: Asked, tried: "list[Standing]") -> None:
+        standing = self._next(tried)
+        if standing is None:
+            return
+        left = self._left()
+        if left is not None and left < asked.align:
+            raise ByteBudget("the bytes of this month are used up")
+        most = min(PIECE_BYTES, asked.stop - asked.at)
+        if left is not None:
+            most = min(most, left)
+        most = max(asked.align, most - most % asked.align)
+        asked.standing = standing
+        arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
+        asked.ticket = work.ask(self._port, "read", arguments)
+
+    def _next(self, tried: "list[Standing]") -> "Standing | None":
+        for standing in self._standings:
+            if not standing.gone and standing.rests_until <= self._desk.now and standing not in tried:
+                return standing
+        return None
+
+    def _shortest_rest_s(self) -> float:
+        return max(0.0, min(one.rests_until for one in self._standings if not one.gone) - self._desk.now)
+
+    def _failed(self, standing: Standing, error: "CamwardError") -> None:
+        standing.failures += 1
+        if isinstance(error, Busy):
+            rest_s = error.retry_after_s
+        elif standing.source == OWN:
+            return  # who waits for it waits outside, with the whole update
+        else:
+            rest_s = backoff.delay_s(standing.failures, REST_FIRST_S, REST_MAX_S, 1.0)
+        standing.rests_until = self._desk.now + rest_s
+
+    def _left(self) -> "int | None":
+        if not self._metered:
+            return None
+        return self._spent.left_bytes(self._time.now_s(), self._limits.max_bytes_per_month)
+
+    def _count(self, count_bytes: int) -> None:
+        self.fetched_bytes += count_bytes
+        self._pause_until = self._desk.now + self._pace.took(self._desk.now, count_bytes)
+        if not self._metered or self._limits.max_bytes_per_month == allowance.UNLIMITED:
+            return
+        self._spent = self._spent.plus(self._time.now_s(), count_bytes)
+        self._unsaved_bytes += count_bytes
+        if self._unsaved_bytes >= SAVE_SPENT_BYTES:
+            self.save()
+
+    def _stored(self) -> allowance.Spent:
+        try:
+            return allowance.parse(self._desk.ports.store.read(SPENT) or b"")
+        except (FormatError, Unavailable):
+            return allowance.NOTHING  # a damaged count is better than no updates
+
+
+def _nobody(_source: Source, _what: str) -> None:
+    """Whoever makes the sources puts somebody here who reports liars."""
