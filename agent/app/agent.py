@@ -15,6 +15,7 @@ from agent.app.guard import Guard
 from agent.app.handover import Handover
 from agent.app.health import Health
 from agent.app.identity import EVIDENCE, IDENTITY, device_id
+from agent.app.inventory import Inventory
 from agent.app.login import Login
 from agent.app.office import Office
 from agent.app.proving import Proving
@@ -88,6 +89,7 @@ class Agent:
         self._health = Health(desk)
         self._reporting = Reporting(desk, time)
         self._updating = Updating(desk, time, Checking(desk, time, image_root), self._health, self._reporting)
+        self._inventory = Inventory(desk, slots.parse_layout(config.layout), self._updating.idle)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)
@@ -190,6 +192,7 @@ class Agent:
             self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
             return
         desk.say("camward-agent: healthy")
+        self._inventory.start()
         try:
             record, booted = desk.ports.boot.read(), desk.ports.boot.booted_slot()
             if self._updating.state.phase in update.BOOT_PHASES:

@@ -104,6 +104,10 @@ class Updating:
             found["progress_percent"] = progress
         return found
 
+    def idle(self) -> bool:
+        """Whether no update is under way."""
+        return self.state.phase == update.IDLE
+
     def on_trial(self) -> bool:
         """Whether this boot is a trial boot that has not been committed yet."""
         return self.state.phase in (update.TRIAL, update.COMMITTING)

@@ -1,5 +1,7 @@
 """Worlds to start from. A test takes a copy, lets one thing happen to it, and compares."""
 
+from typing import Any
+
 from agent.formats import utc
 from firmware_sim.world import people
 from firmware_sim.world.firmware import SOUND, Geometry, build
@@ -31,10 +33,10 @@ class Stage:
         """Publish a release in the image repository (served after the next `assigned`)."""
         self.operator.add(make_release(build(self.geometry, version, epoch, behaviour), version, epoch))
 
-    def assign(self, world: World, version: "str | None") -> None:
+    def assign(self, world: World, version: "str | None", delivery: "dict[str, Any] | None" = None) -> None:
         """Let the director assign it, signed at this world's time."""
         self.operator.set_time(int(world.clock.now_s))
-        self.operator.assign(version)
+        self.operator.assign(version, delivery)
         world.server.files.update(self.operator.files)
 
     def fresh(self, on: bool = False, seed: int = 0) -> World:
