@@ -10,7 +10,7 @@ from agent.app.writing import Writing
 from agent.core import backoff, slots, update
 from agent.core.clock import ClockDoubt
 from agent.core.trust import WrongHardware
-from agent.formats import delivery
+from agent.formats import delivery, messages
 from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -209,10 +209,11 @@ class Updating:
 
     # Telling
 
-    def _report(self, event: str, code: str = "", detail: str = "") -> None:
+    def _report(self, event: str, code: str = "", detail: str = "", until_at: "int | None" = None) -> bool:
         self._last_result = event + (" " + code if code else "")
         origin, slot = self.state.origin, self.state.slot
-        self._reporting.report_update(event, origin, self._version(), code, detail, slot)
+        report = messages.Report(event, origin, self._version(), code, detail, slot, until_at)
+        return self._reporting.report_update(report)
 
     def _report_once(self, event: str) -> None:
         """Once per release: further attempts at it are no news. Noted before it is queued, so never twice."""

@@ -155,7 +155,7 @@ TELEMETRY = agent_json.dump(
         {"version": "1.0.0", "slot": "a", "phase": "idle", "uptime_s": 5, "cpu_percent": 12.5, "rss_bytes": None}
     )
 )
-REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b")))
+REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b", None)))
 STATE = messages.encode_state(messages.State(True, "1.0.0", "a"))
 _FINDING = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
 EVIDENCE = agent_json.dump(
