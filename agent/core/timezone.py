@@ -15,6 +15,7 @@ MAX_OFFSET_HOURS = 24  # POSIX
 MAX_RULE_HOURS = 167  # RFC 8536: a change may be put up to a week beside the day that it is counted from
 DAY_S = 86400
 HOUR_S = 3600
+_YEAR_S = 31556952  # on average over the 400 years after which the calendar repeats
 SUMMER_S = HOUR_S  # POSIX: how much is put forward where the string does not say
 _CUMULATED = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)  # days before each month of a common year
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -149,7 +150,7 @@ def offset_s(zone: Zone, at: int) -> int:
 
     Args:
         zone: where.
-        at: from 1970 to 9999, as agent.formats.utc.
+        at: from 1970 on.
     """
     return zone.summer_s if _summer(zone, at) else zone.standard_s
 
@@ -177,19 +178,16 @@ def render(zone: Zone, at: int) -> str:
 def _summer(zone: Zone, at: int) -> bool:
     if zone.starts is None or zone.ends is None:
         return False
-    year = int(utc.render(min(max(0, at + zone.standard_s), _LAST_S))[:4])
+    year = 1970 + at // _YEAR_S  # right, or one beside it
     last: "int | None" = None
     summer = False
-    for near in (year - 1, year, year + 1):
+    for near in (year - 2, year - 1, year, year + 1):
         # An end that falls together with the next start ends nothing: summer time all year is written so.
         for begins, rule, before_s in ((False, zone.ends, zone.summer_s), (True, zone.starts, zone.standard_s)):
             changed = _midnight_s(rule, near) + rule.time_s - before_s
             if changed <= at and (last is None or changed >= last):
                 last, summer = changed, begins
     return summer
-
-
-_LAST_S = utc.parse("9998-12-31T00:00:00Z")
 
 
 def _midnight_s(rule: Rule, year: int) -> int:
