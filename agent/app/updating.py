@@ -33,6 +33,7 @@ MAX_TOLD = 16  # two for each of the last eight releases
 RETRY_FIRST_S = 5.0  # a dropped connection is usually back at once
 RETRY_LEAST_S = 1.0
 RETRY_MAX_S = 600.0
+MAX_REPORT_RETRIES = 16  # about two hours; a camera that can keep no report must still look for the next release
 BACK_OFF_MAX_S = 6 * 3600.0  # a refused release is looked at again a few times a day: someone may have repaired it
 _TIMER = "update"
 
@@ -238,15 +239,25 @@ class Updating:
             self.report(event)
 
     def _report_committed(self) -> None:
-        if self.committed_hook is not None:
+        if self.committed_hook is not None and not self._retries:
             self.committed_hook(self.state.origin, self._version())
-        self.report("committed")
+        self._report_outcome("committed")
         self.go("complete", release=None, delivery=None, slot="", failures=0, refused="")
 
     def _report_rolled_back(self) -> None:
         cause = self.state.cause or "the trial boots ended before the system was healthy"
-        self.report("rolled_back", "unhealthy", cause)
+        self._report_outcome("rolled_back", "unhealthy", cause)
         self.go("complete", release=None, delivery=None, slot="", cause="")
+
+    def _report_outcome(self, event: str, code: str = "", detail: str = "") -> None:
+        """What has come of the update stands, whatever becomes of its report; which is tried again, but not for ever.
+
+        Raises:
+            Unavailable: it could not be kept; the phase stays, and this is done again.
+        """
+        if not self.report(event, code, detail) and self._retries < MAX_REPORT_RETRIES:
+            raise Unavailable("the report of it cannot be kept")
+        self._retries = 0
 
     def _report_refused(self) -> None:
         """Once per refusal: the same one again is no news."""
