@@ -187,7 +187,7 @@ def test_a_restart_while_it_waits_tells_nothing_anew(stage):
 def test_a_cut_at_every_operation_of_an_update_that_waits(stage):
     def make(seed):
         world = stage.world(None, seed)
-        world.schedule = {"windows": "daily 10:00-11:00", "time_zone": "JST-9"}
+        world.schedule = {"windows": "daily 09:20-10:20", "time_zone": "JST-9"}
         order(stage, world, "1.1.0")
         return world
 
@@ -198,7 +198,7 @@ def test_a_cut_at_every_operation_of_an_update_that_waits(stage):
 
     def check(world, cut):
         assert all(boot.sound for boot in world.boots)
-        assert utc.parse("2026-11-22T01:00:00Z") <= world.clock.now_s
+        assert utc.parse("2026-11-22T00:20:00Z") <= world.clock.now_s
         assert not {"rolled_back", "refused", "failed", "cancelled"} & set(events(world))
         assert len(told(world)) <= 1
 
