@@ -114,11 +114,19 @@ class Services:
             return self.director.refresh(session, device_id, self._assigned(session, device), now)
 
     def assign(
-        self, session: Session, device: Device, row: Release | None, now: int, *, allow_older: bool = False
+        self,
+        session: Session,
+        device: Device,
+        row: Release | None,
+        now: int,
+        *,
+        allow_older: bool = False,
+        install_now: bool = False,
     ) -> None:
         """Assign a release, or nothing, to a camera; the device's own verifier accepts it, or nothing changes.
 
-        With `allow_older` the director signs that this camera may go back to it, never below the security epoch.
+        With `allow_older` the director signs that this camera may go back to it, never below the security epoch. With
+        `install_now` it signs that maintenance windows and postponement do not count for it.
 
         Raises:
             Conflict: the release is withdrawn, for another model or hardware revision, or older than what the camera
@@ -138,9 +146,24 @@ class Services:
         with session.begin_nested():  # what the verifier refuses leaves no trace
             device.assigned_version = row.version if row else None
             device.allow_older = allow_older and row is not None
+            device.install_now = install_now and row is not None
             session.flush()
             state = self.director.assign(session, device.id, releases.target_file(row) if row else {}, now)
             self.check.verify_director(device, state, now)
+
+    def update_now(self, session: Session, device: Device, now: int) -> None:
+        """Have the director sign that the camera shall install what is assigned to it without waiting for anything.
+
+        Raises:
+            Conflict: nothing is assigned, the camera runs it already, or it is no longer to be had.
+            PublishRefused: the device's verifier refuses the result.
+        """
+        if device.assigned_version is None or device.assigned_version == device.version:
+            raise Conflict(
+                f"There is nothing that {device.serial} has still to install.", "See 'camward-server device assign'."
+            )
+        row = releases.find(session, device.assigned_version, device.model)
+        self.assign(session, device, row, now, allow_older=device.allow_older, install_now=True)
 
     @staticmethod
     def _check_order(session: Session, device: Device, row: Release, *, allow_older: bool) -> None:

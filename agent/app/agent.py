@@ -76,7 +76,7 @@ class Agent:
         so, and is locked where it must be; without the image root every release is refused.
 
         Raises:
-            FormatError: layout or password policy of the configuration are malformed.
+            FormatError: layout, schedule or password policy of the configuration are malformed.
             Unavailable: the store fails.
         """
         finished = handover.finish(ports, config.version)

@@ -90,6 +90,9 @@ class Login:
             "disown": lambda asked: self._confirmed(asked, self._office.disown),
             "transfer": lambda asked: self._confirmed(asked, lambda: self._office.transfer(asked.arguments["token"])),
             "erase": lambda asked: self._confirmed(asked, self._office.erase),
+            "update_now": lambda asked: self._administered(asked, self._office.update_now),
+            "postpone": self._postpone,
+            "settings": self._settings,
             "device": self._device,
             "evidence": self._evidence,
         }
@@ -328,6 +331,27 @@ class Login:
                 asked.yes({"task": "started"})
 
         self._compare(asked, grant.user, asked.arguments["password"], compared)
+
+    def _administered(self, asked: Asked, work: "Callable[[], Refusal | None]") -> None:
+        """What an administrator's grant alone is enough for."""
+        if self._granted(asked, administrator=True) is not None:
+            refusal = work()
+            if refusal is not None:
+                asked.no(refusal[0], {"detail": refusal[1][:300]})
+            else:
+                asked.yes({"task": "started"})
+
+    def _postpone(self, asked: Asked) -> None:
+        if self._granted(asked, administrator=True) is not None:
+            refusal, until = self._office.postpone(asked.arguments["hours"])
+            if refusal is not None:
+                asked.no(refusal[0], {"detail": refusal[1][:300]})
+            else:
+                asked.yes({"task": "started", "until": until})
+
+    def _settings(self, asked: Asked) -> None:
+        given = {name: value for name, value in asked.arguments.items() if name != "grant"}
+        self._administered(asked, lambda: self._office.settle(given))
 
     def _device(self, asked: Asked) -> None:
         if self._granted(asked) is not None:

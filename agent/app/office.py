@@ -1,6 +1,7 @@
 """What an administrator can ask of the agent beside logging in; the login sockets and the admin socket share it."""
 
 from agent.app import handover
+from agent.app.waiting import MAX_POSTPONE_HOURS
 from agent.formats import fields, login
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.json import dump, parse_object
@@ -66,6 +67,9 @@ class Office:
             "disown": lambda connection, _: self._started(connection, self.disown()),
             "transfer": self._transfer,
             "erase": lambda connection, _: self._started(connection, self.erase()),
+            "update_now": lambda connection, _: self._started(connection, self.update_now()),
+            "postpone": self._postpone,
+            "settings": self._settings,
             "claim": self._login_operation,
             "policy": self._login_operation,
         }
@@ -84,6 +88,7 @@ class Office:
             "state": self._accounts.state,
             "health": self._health.verdict,
             "update": self._updating.status(),
+            "schedule": self._updating.waiting.settings(),
             "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
             "transfer": {"under_way": self._transferring.under_way, "problem": self._transferring.problem},
             "operator": self._enrolling.operator,
@@ -121,6 +126,20 @@ class Office:
     def erase(self) -> "Refusal | None":
         """Erase everything of users and operator; a code of the login protocol and a detail when that cannot begin."""
         return self._begin(handover.ERASE)
+
+    def update_now(self) -> "Refusal | None":
+        """Wait no longer for a window; a code of the login protocol and a detail when there is nothing to hurry."""
+        return self._updating.waiting.update_now()
+
+    def postpone(self, hours: str) -> "tuple[Refusal | None, str]":
+        """Have what waits wait for so many hours more; why not, or until when, in the camera's local time."""
+        if not 0 < len(hours) <= 3 or any(c not in "0123456789" for c in hours) or int(hours) > MAX_POSTPONE_HOURS:
+            return ("bad_request", "hours are a number up to " + str(MAX_POSTPONE_HOURS)), ""
+        return self._updating.waiting.postpone(int(hours))
+
+    def settle(self, given: "dict[str, Any]") -> "Refusal | None":
+        """Take the owner's `windows` and `time_zone`, or none to take them back; why not."""
+        return self._updating.waiting.settle(given)
 
     def _begin(self, kind: str) -> "Refusal | None":
         problem = self._handover.begin(kind)
@@ -171,6 +190,20 @@ class Office:
         self._evidence.asked_for_update()
         self._updating.check_now()
         self._answer(connection, {"task": "started"})
+
+    def _postpone(self, connection: int, source: "dict[str, Any]") -> None:
+        refusal, until = self.postpone(fields.text(source, "hours"))
+        if refusal is not None:
+            self._refuse(connection, refusal[1])
+        else:
+            self._answer(connection, {"task": "started", "until": until})
+
+    def _settings(self, connection: int, source: "dict[str, Any]") -> None:
+        given: "dict[str, Any]" = {
+            name: source[name] for name in ("windows", "time_zone", "postpone_days") if name in source
+        }
+        fields.only(source, ("v", "op") + tuple(given))
+        self._started(connection, self.settle(given))
 
     def _report(self, connection: int, _: "dict[str, Any]") -> None:
         self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": self.evidence_path()}))

@@ -71,9 +71,9 @@ class Reporting:
 
     # Filling
 
-    def report_update(self, event: str, origin: str, to: str, code: str, detail: str, slot: str) -> None:
-        """Queue a signed report; a report that cannot be queued is dropped, never the update."""
-        self.queue("report", messages.report_body(messages.Report(event, origin, to, code, detail, slot)))
+    def report_update(self, report: messages.Report) -> bool:
+        """Queue a signed report; False when it could not be kept. Whatever becomes of it, the update stands."""
+        return self.queue("report", messages.report_body(report))
 
     def queue(self, kind: str, body: "dict[str, Any]") -> bool:
         """Put one message into the outbox; durable when it returns True, given up when False."""

@@ -4,13 +4,15 @@
 """
 
 from agent.app.installing import ImageTooLarge
+from agent.app.scheduling import Scheduling
 from agent.app.trial import Trial
 from agent.app.update_state import FRESH, State, decode, encode, saved
+from agent.app.waiting import Waiting
 from agent.app.writing import Writing
 from agent.core import backoff, slots, update
 from agent.core.clock import ClockDoubt
 from agent.core.trust import WrongHardware
-from agent.formats import delivery
+from agent.formats import delivery, messages
 from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -31,6 +33,7 @@ MAX_TOLD = 16  # two for each of the last eight releases
 RETRY_FIRST_S = 5.0  # a dropped connection is usually back at once
 RETRY_LEAST_S = 1.0
 RETRY_MAX_S = 600.0
+MAX_REPORT_RETRIES = 16  # about two hours; a camera that can keep no report must still look for the next release
 BACK_OFF_MAX_S = 6 * 3600.0  # a refused release is looked at again a few times a day: someone may have repaired it
 _TIMER = "update"
 
@@ -68,6 +71,8 @@ class Updating:
         self._writing = Writing(desk, time, reporting, self._layout, self)
         self._actions.update(self._writing.actions())
         self._actions.update(Trial(desk, health, self).actions())
+        self.waiting = Waiting(desk, checking, Scheduling(desk, time), self)
+        self._actions.update(self.waiting.actions())
 
     # Called by the agent
 
@@ -91,6 +96,8 @@ class Updating:
         """Look into the repositories in the next step, or as soon as what is going on has ended."""
         if self.state.phase == update.IDLE and self._director_root is not None:
             self._desk.soon(_TIMER, self._due)
+        elif self.state.phase == update.WAITING:
+            self.waiting.look_soon()
         else:
             self._look_again = True
 
@@ -102,6 +109,7 @@ class Updating:
         progress = self._writing.progress()
         if progress is not None:
             found["progress_percent"] = progress
+        found.update(self.waiting.status())
         return found
 
     def idle(self) -> bool:
@@ -115,7 +123,7 @@ class Updating:
     # The machine
 
     def go(self, event: str, error: "CamwardError | None" = None, **changes: "Any") -> None:
-        """Follow the edge: save the phase, then run the actions. For this class and agent.app.trial."""
+        """Follow the edge: save the phase, then run the actions. Also for agent.app.trial and agent.app.waiting."""
         row = update.advance(self.state.phase, event)
         self._error = error
         if event == "complete":
@@ -148,7 +156,7 @@ class Updating:
         self._writing.end()
         if self._director_root is not None:
             jitter = 0.9 + 0.2 * self._desk.random()
-            self._next_look(self._interval_s * jitter)
+            self._next_look(self.waiting.rest_s(self._interval_s * jitter))
 
     def _back_off(self) -> None:
         self._writing.end()
@@ -168,10 +176,15 @@ class Updating:
         if self._director_root is None:
             self.go("nothing")
             return
-        self._checking.start(self._director_root, self._checked)
+        self._checking.start(self._director_root, self.checked)
 
-    def _checked(self, release: "Release | None", error: "CamwardError | None") -> None:
-        if isinstance(error, Rejected):
+    def checked(self, release: "Release | None", error: "CamwardError | None") -> None:
+        """Take what a look into the repositories has found; also for agent.app.waiting."""
+        if error is None:
+            self.waiting.looked(release)
+        if isinstance(error, Rejected) and self.state.phase == update.WAITING:
+            self.go("refused", error)  # the report names what waited
+        elif isinstance(error, Rejected):
             self.go("refused", error, release=None, delivery=None)
         elif error is not None:
             self._last_result = str(error)
@@ -185,9 +198,11 @@ class Updating:
         elif (misfit := self._misfit(release)) is not None:
             self.go("refused", misfit, release=None, delivery=None)
         else:
-            target = slots.inactive(self._desk.ports.boot.booted_slot())
+            self._writing.end()
+            target, way = slots.inactive(self._desk.ports.boot.booted_slot()), self._checking.delivery
+            event = "assigned" if self.waiting.may_fetch(release, way.install_now) else "not_yet"
             self.go(
-                "assigned", release=saved(release), delivery=delivery.as_json(self._checking.delivery), slot=target,
+                event, release=saved(release), delivery=delivery.as_json(way), slot=target,
                 origin=self._desk.config.version, damaged=0, cause="",
             )  # fmt: skip
 
@@ -213,28 +228,40 @@ class Updating:
 
     # Telling
 
-    def _report(self, event: str, code: str = "", detail: str = "") -> None:
+    def report(self, event: str, code: str = "", detail: str = "", until_at: "int | None" = None) -> bool:
+        """Queue a signed report; False when it could not be kept."""
         self._last_result = event + (" " + code if code else "")
         origin, slot = self.state.origin, self.state.slot
-        self._reporting.report_update(event, origin, self._version(), code, detail, slot)
+        report = messages.Report(event, origin, self._version(), code, detail, slot, until_at)
+        return self._reporting.report_update(report)
 
     def _report_once(self, event: str) -> None:
         """Once per release: further attempts at it are no news. Noted before it is queued, so never twice."""
         told = event + " " + self._version()
         if told not in self.state.told:
             self.save(told=(self.state.told + (told,))[-MAX_TOLD:])
-            self._report(event)
+            self.report(event)
 
     def _report_committed(self) -> None:
-        if self.committed_hook is not None:
+        if self.committed_hook is not None and not self._retries:
             self.committed_hook(self.state.origin, self._version())
-        self._report("committed")
+        self._report_outcome("committed")
         self.go("complete", release=None, delivery=None, slot="", failures=0, refused="")
 
     def _report_rolled_back(self) -> None:
         cause = self.state.cause or "the trial boots ended before the system was healthy"
-        self._report("rolled_back", "unhealthy", cause)
+        self._report_outcome("rolled_back", "unhealthy", cause)
         self.go("complete", release=None, delivery=None, slot="", cause="")
+
+    def _report_outcome(self, event: str, code: str = "", detail: str = "") -> None:
+        """What has come of the update stands, whatever becomes of its report; which is tried again, but not for ever.
+
+        Raises:
+            Unavailable: it could not be kept; the phase stays, and this is done again.
+        """
+        if not self.report(event, code, detail) and self._retries < MAX_REPORT_RETRIES:
+            raise Unavailable("the report of it cannot be kept")
+        self._retries = 0
 
     def _report_refused(self) -> None:
         """Once per refusal: the same one again is no news."""
@@ -243,10 +270,18 @@ class Updating:
         told = code + " " + self._version() + " " + detail
         self._last_result = "refused " + code
         if told != self.state.refused:
-            self._report("refused", code, detail)
+            self.report("refused", code, detail)
             self.save(refused=told)
 
     # Small change
+
+    def director(self) -> "tuple[bytes | None, float]":
+        """The director's root, None without an operator, and the seconds between two looks."""
+        return self._director_root, self._interval_s
+
+    def at_rest(self) -> None:
+        """Let go of what the writing of the slot has needed."""
+        self._writing.end()
 
     def _version(self) -> str:
         return str(self.state.release["version"]) if self.state.release is not None else ""

@@ -9,7 +9,7 @@ from agent.app.reading_tree import TREE, ReadingTree
 from agent.app.sources import Sources
 from agent.app.update_state import release_of
 from agent.core import slots, update
-from agent.formats import delivery
+from agent.formats import delivery, messages
 from agent.formats.errors import FormatError, Rejected
 
 TYPE_CHECKING = False
@@ -131,7 +131,8 @@ class Writing:
         state, name = self._shell.state, source.device or source.url
         version = self._release().version
         detail = name + " sent something else for " + what
-        self._reporting.report_update("source_lied", state.origin, version, "arbitrary_software", detail, state.slot)
+        lied = messages.Report("source_lied", state.origin, version, "arbitrary_software", detail, state.slot, None)
+        self._reporting.report_update(lied)
 
     def _delivery(self) -> "Delivery":
         way = self._shell.state.delivery

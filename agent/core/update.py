@@ -18,6 +18,7 @@ CHECKING = "checking"
 READING_TREE = "reading_tree"
 INSTALLING = "installing"
 READING_BACK = "reading_back"
+WAITING = "waiting"
 ARMING = "arming"
 ARMED = "armed"
 TRIAL = "trial"
@@ -27,8 +28,8 @@ ROLLING_BACK = "rolling_back"
 ROLLED_BACK = "rolled_back"
 
 PHASES = (
-    IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, ARMING, ARMED, TRIAL, COMMITTING, COMMITTED, ROLLING_BACK,
-    ROLLED_BACK,
+    IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, WAITING, ARMING, ARMED, TRIAL, COMMITTING, COMMITTED,
+    ROLLING_BACK, ROLLED_BACK,
 )  # fmt: skip
 """Every phase; the order is that of an update that goes well."""
 
@@ -58,8 +59,9 @@ _STEPS = (
     (IDLE, "unavailable", IDLE, ("rest",)),
     (IDLE, "due", CHECKING, ("ask_repositories",)),
     (CHECKING, "resumed", IDLE, ("rest",)),
-    (CHECKING, "nothing", IDLE, ("rest",)),
+    (CHECKING, "nothing", IDLE, ("report_cancelled", "rest")),
     (CHECKING, "known_bad", IDLE, ("rest",)),
+    (CHECKING, "not_yet", IDLE, ("wait_to_fetch", "rest")),
     (CHECKING, "unavailable", IDLE, ("back_off",)),
     (CHECKING, "refused", IDLE, _REFUSED),
     # The index rises when the *next* update starts: until then the old slot stays bootable.
@@ -71,7 +73,14 @@ _STEPS = (
     (INSTALLING, "complete", READING_BACK, ("read_back",)),
     (READING_BACK, "damaged", INSTALLING, ("write_blocks",)),
     (READING_BACK, "refused", IDLE, _REFUSED),
-    (READING_BACK, "complete", ARMING, ("arm",)),
+    (READING_BACK, "complete", WAITING, ("wait",)),
+    # The new system is written and verified; the restart waits for its time, and for the order to stand until then.
+    (WAITING, "complete", ARMING, ("arm",)),
+    (WAITING, "nothing", IDLE, ("report_cancelled", "rest")),
+    (WAITING, "known_bad", IDLE, ("report_cancelled", "rest")),
+    (WAITING, "refused", IDLE, _REFUSED),
+    (WAITING, "assigned", READING_TREE, ("report_started", "raise_index", "fetch_tree")),
+    (WAITING, "booted_new", TRIAL, ("watch_health",)),  # the committed slot did not boot: it has come sooner
     # Handing over to the boot loader.
     (ARMING, "complete", ARMED, ("report_installed", "restart")),
     (ARMING, "booted_new", TRIAL, ("watch_health",)),
@@ -98,6 +107,7 @@ _WORK = (
     (READING_TREE, READING_TREE, _TREE),
     (INSTALLING, INSTALLING, ("write_blocks",)),
     (READING_BACK, READING_BACK, ("read_back",)),
+    (WAITING, WAITING, ("wait",)),
     (ARMING, ARMING, ("arm",)),
     (ARMED, ARMED, ("restart",)),
     (COMMITTING, ARMED, ("restart",)),  # not committed, and the trial slot has boots left: let it boot again
@@ -144,6 +154,8 @@ def start_event(phase: str, target_slot: str, booted_slot: str, record: "BootRec
     Returns:
         `resumed` (go on where it stopped), `booted_new` or `booted_old`.
     """
+    if phase == WAITING:
+        return "booted_new" if booted_slot == target_slot else "resumed"
     if phase not in BOOT_PHASES:
         return "resumed"
     if booted_slot == target_slot:

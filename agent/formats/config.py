@@ -20,6 +20,7 @@ MAX_DEADLINE_S = 1800  # the trial boot must end while somebody still remembers 
 MIN_INTERVAL_S = 5  # faster checks only load the server
 MAX_INTERVAL_S = 86400  # a camera that asks less than daily is not being looked after
 MAX_EPOCH = 0xFFFF
+SCHEDULE = ("windows", "time_zone", "postpone_days", "download")  # of `update`: when it may restart the camera
 MAX_USER_FOLDERS = 16  # pictures, settings, recordings
 
 
@@ -35,14 +36,14 @@ class Service(Value):
 class Config(Value):
     """The manufacturer's configuration.
 
-    `layout`, `password` and `declarations` are kept as parsed JSON objects; agent.core.slots, agent.core.password and
-    agent.core.compliance read them.
+    `layout`, `schedule`, `password` and `declarations` are kept as parsed JSON objects; agent.core.slots,
+    agent.core.schedule, agent.core.password and agent.core.compliance read them. `schedule` is a part of `update`.
     """
 
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
-        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "transfer", "password", "declarations",
-        "user_folders",
+        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "transfer", "schedule", "password",
+        "declarations", "user_folders",
     )  # fmt: skip
     model: str
     hardware: str
@@ -57,6 +58,7 @@ class Config(Value):
     check_interval_s: int
     telemetry_interval_s: int
     transfer: "transfer.Transfer"
+    schedule: "dict[str, Any]"
     password: "dict[str, Any]"
     declarations: "dict[str, Any]"
     user_folders: "tuple[str, ...]"  # absolute paths below /data/ that an erase empties as well
@@ -92,6 +94,7 @@ def parse(body: bytes) -> Config:
         check_interval_s=fields.integer(update, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(update, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         transfer=transfer.parse(update),
+        schedule={name: update[name] for name in SCHEDULE if name in update},
         password=fields.obj(source, "password"),
         declarations=fields.obj(source, "declarations"),
         user_folders=tuple(_user_folder(item) for item in _optional(source, "user_folders")),

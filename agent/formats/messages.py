@@ -12,7 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-UPDATE_EVENTS = ("started", "refused", "installed", "committed", "rolled_back", "failed", "source_lied")
+UPDATE_EVENTS = (
+    "started", "refused", "installed", "committed", "rolled_back", "failed", "source_lied", "waiting", "cancelled",
+)  # fmt: skip
 SLOTS = ("a", "b", "")
 MAX_STATE_BYTES = 2048
 MAX_DETAIL_CHARS = 500
@@ -61,16 +63,18 @@ class Telemetry(Value):
 class Report(Value):
     """What an update did.
 
-    `source` and `to` are versions, `code` an error code or empty, `slot` the one concerned or empty.
+    `source` and `to` are versions, `code` an error code or empty, `slot` the one concerned or empty. Of `waiting`,
+    `code` is the reason (agent.core.schedule) and `until_at` when it ends by itself in Unix seconds, None if unknown.
     """
 
-    FIELDS = ("event", "source", "to", "code", "detail", "slot")
+    FIELDS = ("event", "source", "to", "code", "detail", "slot", "until_at")
     event: str
     source: str
     to: str
     code: str
     detail: str
     slot: str
+    until_at: "int | None"
 
 
 class State(Value):
@@ -114,7 +118,7 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
 
 def report_body(report: Report) -> "dict[str, Any]":
     """The body of an update report."""
-    return {
+    body: "dict[str, Any]" = {
         "kind": "update",
         "event": report.event,
         "from": report.source,
@@ -123,6 +127,9 @@ def report_body(report: Report) -> "dict[str, Any]":
         "detail": report.detail[:MAX_DETAIL_CHARS],
         "slot": report.slot,
     }
+    if report.until_at is not None:
+        body["until_at"] = report.until_at
+    return body
 
 
 def parse_report(body: "dict[str, Any]") -> Report:
@@ -139,6 +146,7 @@ def parse_report(body: "dict[str, Any]") -> Report:
         code=fields.text(body, "code", 64),
         detail=fields.text(body, "detail", MAX_DETAIL_CHARS),
         slot=fields.choice(body, "slot", SLOTS),
+        until_at=fields.integer(body, "until_at") if "until_at" in body else None,
     )
 
 

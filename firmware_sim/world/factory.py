@@ -13,6 +13,8 @@ from firmware_sim.world.repository import HARDWARE, MODEL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from agent.core.compliance import Catalogue
 
 SERIAL = "KW1-000001"
@@ -73,8 +75,12 @@ def label_body() -> bytes:
     )
 
 
-def config_body(geometry: Geometry, version: str, security_epoch: int) -> bytes:
-    """`/etc/camward/agent.json` of a firmware."""
+def config_body(
+    geometry: Geometry, version: str, security_epoch: int, schedule: "dict[str, Any] | None" = None
+) -> bytes:
+    """`/etc/camward/agent.json` of a firmware; `schedule`: members of `update` that say when it may restart."""
+    update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
+    update.update(schedule or {})
     services = [
         {"name": "web", "kind": "web", "port": 443},
         {"name": "rtsp", "kind": "rtsps", "port": 322},
@@ -93,7 +99,7 @@ def config_body(geometry: Geometry, version: str, security_epoch: int) -> bytes:
             "services": services,
             "login_gid": 900,
             "health": {"deadline_s": HEALTH_DEADLINE_S},
-            "update": {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S},
+            "update": update,
             "password": {"profile": "nist"},
             "declarations": {"support_ends": "2031-12-31"},
         }

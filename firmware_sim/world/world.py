@@ -62,6 +62,7 @@ class World(Hardware):
         boots: every boot that got as far as a kernel, in order.
         console: what the agent said.
         agent: the running agent, or None.
+        schedule: members of the firmware's `update` configuration that say when it may restart.
         make_device: makes the agent's block device; a test may put in one that is broken by design.
     """
 
@@ -86,6 +87,7 @@ class World(Hardware):
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
+        self.schedule: dict[str, Any] = {}
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -113,6 +115,7 @@ class World(Hardware):
         )
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
+        twin.schedule = dict(self.schedule)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.mirrors.update(self.mirrors)
@@ -210,7 +213,8 @@ class World(Hardware):
         firmware = self.firmware(booted.slot)
         if firmware is None:
             raise Bricked("a system that does not verify was started")
-        settings = config.parse(factory.config_body(self.geometry, firmware.version, firmware.security_epoch))
+        body = factory.config_body(self.geometry, firmware.version, firmware.security_epoch, self.schedule)
+        settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from agent.app import enrolment_state, packed, update_state
-from agent.core import allowance, clock, compliance, lockout, password, slots
+from agent.core import allowance, clock, compliance, lockout, password, schedule, slots, timezone
 from agent.formats import (
     base64,
     block_tree,
@@ -41,6 +41,7 @@ from agent.formats.errors import FormatError
 from tests.fuzz import seeds
 
 MAX_BYTES = 512 * 1024
+MANUFACTURERS = schedule.parse({"windows": "daily 02:00-04:00"})
 
 
 class Parser(NamedTuple):
@@ -228,6 +229,12 @@ PARSERS: dict[str, Parser] = {
     "core.compliance.parse_catalogue": Parser(compliance.parse_catalogue, (seeds.CATALOGUE,)),
     "core.lockout.parse": Parser(lockout.parse, (seeds.LOCKOUT,)),
     "core.password.parse_policy": Parser(_object(password.parse_policy), (b"{}", b'{"min_chars":15}')),
+    "core.schedule.overlay": Parser(_object(lambda source: schedule.overlay(MANUFACTURERS, source)), (seeds.OVERLAY,)),
+    "core.schedule.parse": Parser(_object(schedule.parse), (seeds.SCHEDULE,)),
+    "core.schedule.parse_windows": Parser(
+        _text(schedule.parse_windows), (b"mon-fri 01:30-04:00; sat,sun 23:00-05:00",)
+    ),
+    "core.timezone.parse": Parser(_text(timezone.parse), (b"JST-9", b"<+1030>-10:30<+11>-11,M10.1.0,J60/3:00:01")),
     "core.slots.parse_layout": Parser(_object(slots.parse_layout), (seeds.LAYOUT,)),
     "app.enrolment_state.decode": Parser(enrolment_state.decode, (seeds.ENROLMENT,)),
     "app.update_state.decode": Parser(update_state.decode, (seeds.UPDATE,)),

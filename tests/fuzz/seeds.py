@@ -155,7 +155,7 @@ TELEMETRY = agent_json.dump(
         {"version": "1.0.0", "slot": "a", "phase": "idle", "uptime_s": 5, "cpu_percent": 12.5, "rss_bytes": None}
     )
 )
-REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b")))
+REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b", None)))
 STATE = messages.encode_state(messages.State(True, "1.0.0", "a"))
 _FINDING = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
 EVIDENCE = agent_json.dump(
@@ -210,4 +210,10 @@ UPDATE = update_state.encode(
     update_state.FRESH.replace(phase=update.PHASES[1], slot="b", release=_SAVED, failed=("0.9.0",))
 )
 UPDATE_RELEASE = agent_json.dump(_SAVED)
+OVERLAY = agent_json.dump(
+    {"v": 1, "windows": "sun 03:00-05:00", "time_zone": "CET-1CEST,M3.5.0,M10.5.0/3", "postpone_days": {"low": 3}}
+)
+SCHEDULE = agent_json.dump(
+    {"windows": "daily 03:00-05:00", "time_zone": "JST-9", "postpone_days": {"high": 1}, "download": "window"}
+)
 assert config.parse(CONFIG)  # the least obvious one

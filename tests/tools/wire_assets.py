@@ -142,7 +142,7 @@ def _messages(folder: Path) -> None:
         "version": "1.0.0", "slot": "a", "phase": "idle", "uptime_s": 86400, "rss_bytes": 4194304,
         "cpu_percent": 12.5, "temperature_c": -3.25, "problems": "label",
     }  # fmt: skip
-    done = messages.Report("rolled_back", "1.1.0", "1.0.0", "health", "the stream did not answer 映像なし", "b")
+    done = messages.Report("rolled_back", "1.1.0", "1.0.0", "health", "the stream did not answer 映像なし", "b", None)
     bodies = {
         "telemetry": messages.telemetry_body(measured),
         "alarm": {"kind": "login", "source": "192.0.2.1", "count": 40},

@@ -15,10 +15,14 @@ router = APIRouter(tags=["devices"])
 
 
 class Assignment(BaseModel):
-    """Which release a camera shall install; null for none. `allow_older`: it may go back, within the epoch."""
+    """Which release a camera shall install; null for none.
+
+    `allow_older`: it may go back, within the epoch. `install_now`: it does not wait for its maintenance window.
+    """
 
     version: str | None
     allow_older: bool = False
+    install_now: bool = False
 
 
 class TokenRequest(BaseModel):
@@ -56,9 +60,18 @@ def assign(which: str, wanted: Assignment, services: Opened, who: Writer) -> Dev
     with services.database.write() as session:
         device, now = devices.find(session, which), int(time.time())
         row = releases.find(session, wanted.version, device.model) if wanted.version else None
-        services.assign(session, device, row, now, allow_older=wanted.allow_older)
-        older = " --allow-older" if device.allow_older else ""
-        devices.audit(session, who.name, "device assign", f"{device.id} {wanted.version}{older}", now)
+        services.assign(session, device, row, now, allow_older=wanted.allow_older, install_now=wanted.install_now)
+        devices.audit(session, who.name, "device assign", devices.assignment(device), now)
+        return DeviceView.model_validate(device)
+
+
+@router.post("/devices/{which}/update-now")
+def update_now(which: str, services: Opened, who: Writer) -> DeviceView:
+    """Have one camera install what is assigned to it now, whatever its maintenance windows say."""
+    with services.database.write() as session:
+        device, now = devices.find(session, which), int(time.time())
+        services.update_now(session, device, now)
+        devices.audit(session, who.name, "device update-now", devices.assignment(device), now)
         return DeviceView.model_validate(device)
 
 

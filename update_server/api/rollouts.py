@@ -26,6 +26,7 @@ class NewRollout(BaseModel):
     group: str = "all"
     failure_percent: Annotated[int, Field(ge=0, le=100)] = service.DEFAULT_FAILURE_PERCENT
     silent_after_s: Annotated[int, Field(ge=60, le=MAX_SILENT_S)] | None = None
+    install_now: bool = False
 
 
 class Verb(StrEnum):
@@ -62,9 +63,10 @@ def create(wanted: NewRollout, services: Opened, who: Writer) -> RolloutView:
             group=wanted.group,
             failure_percent=wanted.failure_percent,
             silent_after_s=wanted.silent_after_s or services.settings.rollouts.silent_after_s,
+            install_now=wanted.install_now,
             now=now,
         )
-        devices.audit(session, who.name, "rollout create", f"{row.id} {wanted.version}", now)
+        devices.audit(session, who.name, "rollout create", service.described(row), now)
         return RolloutView.of(session, row, now)
 
 

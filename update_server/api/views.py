@@ -62,6 +62,7 @@ class DeviceView(_View):
     version: str
     assigned_version: str | None
     allow_older: bool
+    install_now: bool
     group_name: str
     online: bool
     last_seen_at: int | None
@@ -82,6 +83,7 @@ class UpdateView(_View):
     slot: str
     code: str
     detail: str
+    until_at: int | None
 
 
 class RefusalView(_View):
@@ -194,6 +196,7 @@ class RolloutView(_View):
     phase: int
     state: str
     reason: str
+    install_now: bool
     created_at: int
     changed_at: int
     counts: list[CountsView]
@@ -224,6 +227,7 @@ class RolloutView(_View):
             phase=row.phase,
             state=row.state,
             reason=row.reason,
+            install_now=row.install_now,
             created_at=row.created_at,
             changed_at=row.changed_at,
             counts=[CountsView.model_validate(count) for count in store.counts(session, row, now)],

@@ -1,4 +1,4 @@
-"""`device token|voucher|list|show|assign|group|remove`."""
+"""`device token|voucher|list|show|assign|update-now|group|remove`."""
 
 import json
 from typing import Annotated
@@ -87,17 +87,30 @@ def assign(
     allow_older: Annotated[
         bool, typer.Option("--allow-older", help="The camera may go back to it, within its security epoch.")
     ] = False,
+    install_now: Annotated[
+        bool, typer.Option("--now", help="The camera does not wait for its maintenance window.")
+    ] = False,
     folder: Dir = shared.HERE,
 ) -> None:
     """Tell the director which release one camera shall install."""
     with shared.opened(folder) as services, services.database.write() as session:
         device, now = devices.find(session, which), shared.now()
         release = None if version == "none" else releases.find(session, version, device.model)
-        services.assign(session, device, release, now, allow_older=allow_older)
-        older = " --allow-older" if device.allow_older else ""
-        devices.audit(session, shared.operator_name(), "device assign", f"{device.id} {version}{older}", now)
+        services.assign(session, device, release, now, allow_older=allow_older, install_now=install_now)
+        devices.audit(session, shared.operator_name(), "device assign", devices.assignment(device), now)
         may = ", and may go back to it" if device.allow_older else ""
-        typer.echo(f"{device.serial} ({device.id}) is assigned {version}{may}.")
+        at_once = ", to be installed now" if device.install_now else ""
+        typer.echo(f"{device.serial} ({device.id}) is assigned {version}{may}{at_once}.")
+
+
+@app.command("update-now")
+def update_now(which: Which, folder: Dir = shared.HERE) -> None:
+    """Have one camera install what is assigned to it now, whatever its maintenance windows say."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        device, now = devices.find(session, which), shared.now()
+        services.update_now(session, device, now)
+        devices.audit(session, shared.operator_name(), "device update-now", devices.assignment(device), now)
+        typer.echo(f"{device.serial} ({device.id}) is told to install {device.assigned_version} now.")
 
 
 @app.command("remove")

@@ -26,6 +26,9 @@ def create(
         int, typer.Option(min=0, max=100, help="Failures allowed in the last phase.")
     ] = service.DEFAULT_FAILURE_PERCENT,
     silent_after: Annotated[str | None, typer.Option(help="When a camera that says nothing counts as silent.")] = None,
+    install_now: Annotated[
+        bool, typer.Option("--now", help="Cameras do not wait for their maintenance windows.")
+    ] = False,
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
@@ -39,9 +42,10 @@ def create(
             group=group,
             failure_percent=failure_percent,
             silent_after_s=shared.duration(silent_after) if silent_after else services.settings.rollouts.silent_after_s,
+            install_now=install_now,
             now=now,
         )
-        devices.audit(session, shared.operator_name(), "rollout create", f"{row.id} {version}", now)
+        devices.audit(session, shared.operator_name(), "rollout create", service.described(row), now)
         view = RolloutView.of(session, row, now)
     if as_json:
         shared.print_json(view.plain())

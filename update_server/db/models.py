@@ -110,6 +110,7 @@ class Device(Base):
     attention: Mapped[str] = mapped_column(Text, default="")
     assigned_version: Mapped[str | None] = mapped_column(String(64))
     allow_older: Mapped[bool] = mapped_column(default=False, server_default=false())
+    install_now: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Certificate(Base):
@@ -177,6 +178,7 @@ class UpdateEvent(Base):
     code: Mapped[str] = mapped_column(String(32))
     detail: Mapped[str] = mapped_column(Text)
     slot: Mapped[str] = mapped_column(String(4))
+    until_at: Mapped[int | None]
 
 
 class Release(Base):
@@ -216,6 +218,7 @@ class Rollout(Base):
     phases: Mapped[list[Any]]
     failure_percent: Mapped[int]
     silent_after_s: Mapped[int]
+    install_now: Mapped[bool] = mapped_column(default=False, server_default=false())
     state: Mapped[str] = mapped_column(String(16), index=True)
     reason: Mapped[str] = mapped_column(Text, default="")
     why: Mapped[list[Any]] = mapped_column(default=list)
@@ -234,6 +237,7 @@ class RolloutDevice(Base):
     phase: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
     assigned_at: Mapped[int | None]
+    waits_until_at: Mapped[int | None]
     reported_at: Mapped[int | None]
     finished_at: Mapped[int | None]
     code: Mapped[str] = mapped_column(String(32), default="")

@@ -158,6 +158,12 @@ def refuse(session: Session, device_id: str, code: str, detail: str, now: int) -
         session.delete(session.get_one(Refusal, number))
 
 
+def assignment(device: Device) -> str:
+    """What is assigned to a camera, for the audit log, in the words of the command line."""
+    options = (" --allow-older" if device.allow_older else "") + (" --now" if device.install_now else "")
+    return f"{device.id} {device.assigned_version or 'none'}{options}"
+
+
 def audit(session: Session, who: str, what: str, detail: str, now: int) -> None:
     """Record a change that a person or token made."""
     session.add(Audit(at=now, who=who[:80], what=what[:64], detail=detail[:1000]))

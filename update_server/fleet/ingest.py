@@ -161,6 +161,7 @@ class Ingest:
         event = UpdateEvent(
             device_id=device.id, at=envelope.at, received_at=now, event=report.event, from_version=report.source,
             to_version=report.to, code=report.code[:CODE_CHARS], detail=report.detail, slot=report.slot,
+            until_at=None if report.until_at is None else min(report.until_at, MAX_AT),
         )  # fmt: skip
         session.add(event)
         if report.event in TROUBLE:

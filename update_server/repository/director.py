@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from securesystemslib.signer import Key
 from sqlalchemy import delete, select
@@ -19,7 +20,7 @@ from agent.formats import canonical_json, receipt
 from update_server.db.models import Device, DirectorMetadata
 from update_server.errors import NotFound
 from update_server.files import locked
-from update_server.repository import metadata, signers, verifier
+from update_server.repository import delivery, metadata, signers, verifier
 from update_server.repository.image import ROOT_VALID_S, Lifetimes, Published
 from update_server.repository.online import Online
 from update_server.repository.quorum import Quorum
@@ -98,7 +99,8 @@ class Director:
         versions = (targets, snapshot, timestamp)
         device = session.get(Device, device_id)
         allow_older = device is not None and device.allow_older
-        signed = self.compose(device_id, files, versions, now, allow_older=allow_older)
+        how = delivery.of(device) if files else {}
+        signed = self.compose(device_id, files, versions, now, allow_older=allow_older, how=how)
         self._verify(signed.files(), now)
         expires_at = now + self._lifetimes.snapshot_s
         self._store(session, device_id, "targets", versions[0], signed.targets, now, expires_at)
@@ -115,12 +117,14 @@ class Director:
         now: int,
         *,
         allow_older: bool = False,
+        how: Mapping[str, Any] | None = None,
     ) -> Published:
         """Sign a whole set for a camera (versions of targets, snapshot, timestamp). Stores nothing.
 
-        With `allow_older` the camera may go back to `files`, within the security epoch.
+        With `allow_older` the camera may go back to `files`, within the security epoch. `how` is the delivery.
         """
-        return self.compose_under(self.roots.newest(), device_id, files, versions, now, allow_older=allow_older)
+        newest = self.roots.newest()
+        return self.compose_under(newest, device_id, files, versions, now, allow_older=allow_older, how=how)
 
     def compose_under(
         self,
@@ -131,6 +135,7 @@ class Director:
         now: int,
         *,
         allow_older: bool = False,
+        how: Mapping[str, Any] | None = None,
     ) -> Published:
         """As `compose`, with the online keys that `root` names, which may not be published yet.
 
@@ -139,9 +144,11 @@ class Director:
             SigningFailed: a token or service is out of reach.
         """
         expires_at = now + self._lifetimes.snapshot_s
-        extra: dict[str, str | bool] = {metadata.DEVICE: device_id}
+        extra: dict[str, Any] = {metadata.DEVICE: device_id}
         if allow_older:
             extra[metadata.ALLOW_OLDER] = True
+        if how:
+            extra[delivery.DELIVERY] = dict(how)
         role = metadata.targets(files, versions[0], expires_at, extra)
         targets = metadata.sign(role, self.online.for_role(root, "targets"))
         pinned = metadata.snapshot(versions[0], targets, versions[1], expires_at)

@@ -142,7 +142,7 @@ def trusted(root: Root, role: str, body: bytes) -> bool:
 
 
 def targets(
-    files: dict[str, TargetFile], version: int, expires_at: int, extra: Mapping[str, str | bool] | None = None
+    files: dict[str, TargetFile], version: int, expires_at: int, extra: Mapping[str, Any] | None = None
 ) -> Targets:
     """A targets role without delegations."""
     return Targets(version, SPEC, when(expires_at), files, unrecognized_fields=dict(extra or {}))

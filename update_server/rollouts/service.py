@@ -5,7 +5,7 @@ A version that failed on a camera is not assigned to it again by the same rollou
 """
 
 import hashlib
-from collections.abc import Callable
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -14,13 +14,31 @@ from update_server.errors import BadInput, Conflict, ServerError
 from update_server.rollouts import plan, store
 from update_server.rollouts.store import ABORTED, ASSIGNED, COMMITTED, COMPLETE, FAILED, PAUSED, RUNNING, WAITING
 
-# Assigns a release (or nothing) to a camera and publishes it; given by whoever composes the server.
-Assign = Callable[[Session, Device, Release | None, int], None]
+
+class Assign(Protocol):
+    """Assigns a release (or nothing) to a camera and publishes it; given by whoever composes the server."""
+
+    def __call__(
+        self, session: Session, device: Device, row: Release | None, now: int, *, install_now: bool = ...
+    ) -> None:
+        """Do it.
+
+        Raises:
+            ServerError: it cannot be assigned; nothing has changed.
+        """
+
 
 DEFAULT_PHASES = "1,10%,100%"
 DEFAULT_FAILURE_PERCENT = 5
 BATCH = 200  # assignments per transaction (each is signed and verified, about 10 ms): others want to write too
+MAX_WAIT_S = 31 * 86_400  # as long as an owner can postpone; a camera's word may not hold a rollout up for ever
+WAITING_EVENT = "waiting"
 DONE_EVENT, FAILURE_EVENTS = "committed", frozenset({"rolled_back", "refused", "failed"})
+
+
+def described(rollout: Rollout) -> str:
+    """A new rollout, for the audit log, in the words of the command line."""
+    return f"{rollout.id} {rollout.version}" + (" --now" if rollout.install_now else "")
 
 
 class Rollouts:
@@ -39,9 +57,12 @@ class Rollouts:
         group: str = "all",
         failure_percent: int = DEFAULT_FAILURE_PERCENT,
         silent_after_s: int,
+        install_now: bool = False,
         now: int,
     ) -> Rollout:
         """Plan a rollout of `release` to all cameras of its model in `group`, and start its first phase.
+
+        With `install_now` its cameras do not wait for their maintenance windows.
 
         Raises:
             Conflict: no camera qualifies, the release is withdrawn, or another rollout to them is unfinished.
@@ -59,7 +80,7 @@ class Rollouts:
             raise Conflict(f"No camera in group {group} is a {release.model}.", "See 'camward-server device list'.")
         rollout = Rollout(
             version=release.version, model=release.model, group_name=group, phases=[str(p) for p in parsed],
-            failure_percent=failure_percent, silent_after_s=silent_after_s, state=RUNNING,
+            failure_percent=failure_percent, silent_after_s=silent_after_s, install_now=install_now, state=RUNNING,
             created_at=now, changed_at=now,
         )  # fmt: skip
         session.add(rollout)
@@ -148,6 +169,8 @@ class Rollouts:
                 part.reported_at = now
             elif event.event in FAILURE_EVENTS:
                 part.state, part.finished_at, part.code = FAILED, now, (event.code or event.event)[:32]
+            elif event.event == WAITING_EVENT:
+                part.waits_until_at = min(event.until_at or now, now + MAX_WAIT_S)
         session.flush()
 
     def _settle(self, session: Session, rollout: Rollout, now: int) -> None:
@@ -172,7 +195,7 @@ class Rollouts:
             session.add(
                 RolloutDevice(
                     rollout_id=rollout.id, device_id=device.id, phase=phase, state=COMMITTED if done else WAITING,
-                    assigned_at=None, reported_at=None, finished_at=now if done else None,
+                    assigned_at=None, waits_until_at=None, reported_at=None, finished_at=now if done else None,
                 )
             )  # fmt: skip
 
@@ -183,11 +206,11 @@ class Rollouts:
         waiting = store.members(session, rollout, phase=phase, state=WAITING)
         for part, device in waiting[: self._batch]:
             try:
-                self._assign(session, device, release, now)
+                self._assign(session, device, release, now, install_now=rollout.install_now)
             except ServerError as error:
                 part.state, part.finished_at, part.code = FAILED, now, error.code
             else:
-                part.state, part.assigned_at = ASSIGNED, now
+                part.state, part.assigned_at, part.waits_until_at = ASSIGNED, now, None
         session.flush()
         return len(waiting) <= self._batch
 

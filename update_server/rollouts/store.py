@@ -42,7 +42,9 @@ def unfinished(session: Session, model: str, group: str) -> Rollout | None:
 
 def counts(session: Session, rollout: Rollout, now: int) -> tuple[Counts, ...]:
     """The cameras of each phase by state, counted by the database."""
-    overdue = RolloutDevice.assigned_at <= now - rollout.silent_after_s
+    # A camera that has said that it waits for its maintenance window is not silent until some time after that.
+    counted_from = func.coalesce(RolloutDevice.waits_until_at, RolloutDevice.assigned_at)
+    overdue = counted_from <= now - rollout.silent_after_s
     state = case(((RolloutDevice.state == ASSIGNED) & overdue, "silent"), else_=RolloutDevice.state)
     query = select(RolloutDevice.phase, state, func.count()).where(RolloutDevice.rollout_id == rollout.id)
     found: list[dict[str, int]] = [{} for _ in rollout.phases]

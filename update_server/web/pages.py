@@ -56,6 +56,7 @@ class Pages:
             Route("/logout", self.log_out, methods=["POST"]),
             Route("/language/{language}", self.language),
             Route("/devices/{device_id}", self.device),
+            Route("/devices/{device_id}/update-now", self.update_now, methods=["POST"]),
             Route("/rollouts", self.rollouts),
             Route("/rollouts/{number:int}", self.rollout),
             Route("/rollouts/{number:int}/{verb}", self.act, methods=["POST"]),
@@ -92,6 +93,21 @@ class Pages:
                 request, who, "device.html", row=row, updates=history.updates(session, row.id), proof=proof,
                 findings=findings, verdicts=verdicts, refusals=history.refusals(session, row.id), telemetry=TELEMETRY,
             )  # fmt: skip
+
+    async def update_now(self, request: Request) -> Response:
+        """Have a camera install what is assigned to it now."""
+        who = await run_in_threadpool(login.visitor, self._services, request)
+        _require_form(who, await login.read_form(request))
+        device_id = request.path_params["device_id"]
+
+        def work() -> None:
+            with self._services.database.write() as session:
+                device, now = devices.find(session, device_id), int(time.time())
+                self._services.update_now(session, device, now)
+                devices.audit(session, who.name, "device update-now", devices.assignment(device), now)
+
+        await run_in_threadpool(work)
+        return RedirectResponse(f"/devices/{device_id}", 303)
 
     def rollouts(self, request: Request) -> Response:
         """All rollouts."""

@@ -19,7 +19,7 @@ REFUSALS = {
 }
 
 
-def ask(run_folder: Path, op: str, **members: str) -> "dict[str, Any]":
+def ask(run_folder: Path, op: str, **members: object) -> "dict[str, Any]":
     """One question to the running agent over its admin socket.
 
     Raises:

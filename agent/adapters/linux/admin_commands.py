@@ -18,6 +18,14 @@ def add(command: Add) -> None:
     enrol = command("enrol", _enrol, "Enrol with an operator's server.")
     enrol.add_argument("token", help="the one-time token from the operator")
     command("check", _check, "Look for a release now.")
+    command("update-now", _update_now, "Install what waits, or what the server has, without waiting for a window.")
+    postpone = command("postpone", _postpone, "Have the release that waits wait longer, up to this camera's limit.")
+    postpone.add_argument("hours", metavar="HOURS", help="counted from now; 0 takes a postponement back")
+    settings = command("settings", _settings, "Set when an update may restart the camera; without options, show it.")
+    settings.add_argument("--windows", help="for example 'mon-fri 01:30-04:00; sat,sun 23:00-05:00'; '' for any time")
+    settings.add_argument("--time-zone", help="as a POSIX TZ string, for example JST-9")
+    settings.add_argument("--postpone-days", metavar="SEVERITY=DAYS,...", help="for example low=7,medium=3,high=0")
+    settings.add_argument("--reset", action="store_true", help="back to what the manufacturer has set")
     evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
     evidence.add_argument("--json", action="store_true", help="print the report as JSON")
     policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
@@ -80,6 +88,47 @@ def _check(options: argparse.Namespace) -> int:
     must(ask(options.run, "check"))
     _say("Looking for a release; see camward-agent status.")
     return 0
+
+
+def _update_now(options: argparse.Namespace) -> int:
+    must(ask(options.run, "update_now"))
+    _say("The camera does not wait any longer; see camward-agent status.")
+    return 0
+
+
+def _postpone(options: argparse.Namespace) -> int:
+    until = must(ask(options.run, "postpone", hours=options.hours))["until"]
+    _say(f"Postponed until {until}, by the camera's time zone." if until else "Not postponed any more.")
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    given: "dict[str, object]" = {}
+    if options.windows is not None:
+        given["windows"] = options.windows
+    if options.time_zone is not None:
+        given["time_zone"] = options.time_zone
+    if options.postpone_days is not None:
+        given["postpone_days"] = _days(options.postpone_days)
+    if given and options.reset:
+        raise Unavailable("--reset takes everything back; give it alone")
+    if given or options.reset:
+        must(ask(options.run, "settings", **given))
+    known = must(ask(options.run, "status"))["schedule"]
+    _say("windows    " + (known["windows"] or "any time"))
+    _say("time zone  " + known["time_zone"])
+    return 0
+
+
+def _days(text: str) -> "dict[str, int]":
+    """`low=7,high=0` as an object; the agent says what is wrong with its values."""
+    found = {}
+    for part in text.split(","):
+        severity, _, days = part.strip().partition("=")
+        if not days.isdigit():
+            raise Unavailable("days are given as SEVERITY=DAYS, for example low=7,high=0")
+        found[severity] = int(days)
+    return found
 
 
 def _evidence(options: argparse.Namespace) -> int:

@@ -207,6 +207,7 @@ async function refreshDevice() {
     const name = place.dataset.fact;
     place.textContent = flat(facts[name] ? facts[name](reply) : reply[name]);
   }
+  document.dispatchEvent(new CustomEvent("device", { detail: reply }));
 }
 
 function refreshPicture() {

@@ -36,6 +36,7 @@ MAX_EVIDENCE_BYTES = 1_048_576
 
 STATICS = {
     "/static/app.js": "text/javascript; charset=utf-8",
+    "/static/updates.js": "text/javascript; charset=utf-8",
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
 }
@@ -100,6 +101,9 @@ class WebApp:
             ("POST", "/api/disown"): Route(self._task("disown", "password")),
             ("POST", "/api/transfer"): Route(self._task("transfer", "password", "token")),
             ("POST", "/api/erase"): Route(self._task("erase", "password")),
+            ("POST", "/api/update-now"): Route(self._task("update_now")),
+            ("POST", "/api/postpone"): Route(self._task("postpone", "hours")),
+            ("POST", "/api/settings"): Route(self._task("settings", "windows", "time_zone")),
             ("POST", "/api/change-password"): Route(self._change_password),
             # ONVIF refuses by SOAP faults, so it asks for the state itself.
             ("POST", "/onvif/device_service"): Route(onvif, unclaimed=True, asks_state=False),

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from firmware_sim.camera.web.updates_text import UPDATES
+
 Language = Literal["en", "ja"]
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -173,6 +175,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error_signed_out": ("Please sign in again.", "もう一度サインインしてください。"),
     "error_forbidden": ("You may not do this.", "この操作は許可されていません。"),
     "error_network": ("The camera does not answer.", "カメラが応答しません。"),
+    **UPDATES,
 }
 
 

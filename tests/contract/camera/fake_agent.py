@@ -30,6 +30,7 @@ class FakeAgent:
         refuse_with: when set, every login, digest and claim is refused with this code.
         asked: every request, in order, as (service, request).
         phase: of the enrolment, as the device's status tells it.
+        update, schedule: these members of the device's status.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -40,6 +41,8 @@ class FakeAgent:
         self.asked: list[tuple[str, dict[str, object]]] = []
         self.nonces: set[str] = set()
         self.phase = "none"
+        self.update: dict[str, object] = {"phase": "idle", "last_result": ""}
+        self.schedule = {"windows": "daily 03:00-04:00", "time_zone": "JST-9"}
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
         self._login_dir = login_dir
@@ -193,8 +196,26 @@ class FakeAgent:
             return {"ok": False, "code": "denied"}
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
         enrolment = {"phase": self.phase, "problem": ""}
-        update = {"phase": "idle", "last_result": ""}
-        return {"ok": True, **facts, "server": "", "enrolment": enrolment, "update": update}
+        told = {"update": self.update, "schedule": self.schedule}
+        return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
+
+    def _update_now_op(self, service: str, request: dict) -> dict:
+        return self._asked_for(service, request)
+
+    def _postpone_op(self, service: str, request: dict) -> dict:
+        return self._asked_for(service, request) | {"until": "2026-11-24 09:15"}
+
+    def _settings_op(self, service: str, request: dict) -> dict:
+        reply = self._asked_for(service, request)
+        if reply["ok"] and request["time_zone"] == "Tokyo":
+            return {"ok": False, "code": "bad_request", "detail": "time zone: a name has three letters or more"}
+        if reply["ok"]:
+            self.schedule = {name: request[name] for name in ("windows", "time_zone")}
+        return reply
+
+    def _asked_for(self, service: str, request: dict) -> dict:
+        allowed = self._administrator(service, request)
+        return {"ok": True, "task": "started"} if allowed else {"ok": False, "code": "denied"}
 
     def _evidence_op(self, service: str, request: dict) -> dict:
         if request.get("grant") not in self._grants:

@@ -51,7 +51,7 @@ class World:
 
     def report(self, at=NOW, code=""):
         return self.envelope(
-            "report", messages.report_body(messages.Report("failed", "1.0.0", "1.1.0", code, "", "b")), at
+            "report", messages.report_body(messages.Report("failed", "1.0.0", "1.1.0", code, "", "b", None)), at
         )
 
     def take(self, *batch, now=NOW):

@@ -18,10 +18,11 @@ class World:
         self.database, self.now, self.broken = database, NOW, set()
         self.rollouts = service.Rollouts(self.assign)
 
-    def assign(self, session, device, release, now):
+    def assign(self, session, device, release, now, *, install_now=False):
         if release is not None and device.id in self.broken:
             raise Conflict("not for this camera")
         device.assigned_version = release.version if release else None
+        device.install_now = install_now
 
     def create(self, phases="1,3,100%", **options):
         with self.database.write() as session:
@@ -35,13 +36,14 @@ class World:
         with self.database.read() as session:
             return sorted(session.scalars(select(Device.id).where(Device.assigned_version == "1.1.0")))
 
-    def report(self, device_id, event, *, version="1.1.0", runs=None, code=""):
+    def report(self, device_id, event, *, version="1.1.0", runs=None, code="", until_at=None):
         with self.database.write() as session:
             device = session.get_one(Device, device_id)
             device.version = runs or device.version
             line = UpdateEvent(
                 device_id=device_id, at=self.now, received_at=self.now, event=event, from_version="1.0.0",
                 to_version=version, code=code, detail="", slot="b",
+                until_at=until_at,
             )  # fmt: skip
             self.rollouts.reported(session, device, line, self.now)
         self.tick()
@@ -229,3 +231,30 @@ def test_counts_add_up_to_the_fleet(world):
     with world.database.read() as session:
         counts = store.counts(session, session.get_one(Rollout, 1), world.now)
     assert [count.total for count in counts] == [3, 7]
+
+
+def test_a_rollout_that_says_now_says_it_to_each_of_its_cameras(world):
+    world.create(phases="100%", install_now=True)
+    with world.database.read() as session:
+        assert {device.install_now for device in session.scalars(select(Device))} == {True}
+    world.act("abort")
+    with world.database.read() as session:
+        assert {device.install_now for device in session.scalars(select(Device))} == {False}
+
+
+def test_a_camera_that_waits_for_its_window_is_not_silent(world):
+    world.create(phases="1,100%")
+    camera = world.assigned()[0]
+    world.report(camera, "waiting", code="window", until_at=world.now + 3 * SILENT_S)
+    world.tick(SILENT_S + 1)
+    assert world.state() == ("running", 0)
+    world.tick(3 * SILENT_S)
+    assert world.state() == ("paused", 0), "its window has passed, and nothing was heard"
+    assert "silent" in world.reason()
+
+
+def test_no_camera_holds_a_rollout_up_for_ever_by_saying_that_it_waits(world):
+    world.create(phases="1,100%")
+    world.report(world.assigned()[0], "waiting", code="window", until_at=2**40)
+    world.tick(service.MAX_WAIT_S + SILENT_S + 1)
+    assert world.state() == ("paused", 0)

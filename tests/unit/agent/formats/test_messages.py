@@ -192,7 +192,7 @@ def test_bad_telemetry(change: dict[str, Any]) -> None:
 
 
 def test_report() -> None:
-    report = messages.Report("refused", "1.0.0", "1.1.0", "rollback", "older", "")
+    report = messages.Report("refused", "1.0.0", "1.1.0", "rollback", "older", "", None)
     assert messages.parse_report(messages.report_body(report)) == report
     long = messages.report_body(report.replace(detail="x" * 1000))
     assert len(messages.parse_report(long).detail) == messages.MAX_DETAIL_CHARS

@@ -52,7 +52,8 @@ def test_every_phase_can_wait_for_storage_but_the_trial_that_touches_none():
 
 def test_a_slot_is_armed_only_after_reading_back_and_committed_only_after_a_healthy_trial():
     arming = {(row.phase, row.event) for row in update.TABLE if "arm" in row.actions}
-    assert arming == {("reading_back", "complete"), ("arming", "resumed"), ("arming", "retry")}
+    assert arming == {("waiting", "complete"), ("arming", "resumed"), ("arming", "retry")}
+    assert {row.phase for row in update.TABLE if row.then == update.WAITING} == {update.READING_BACK, update.WAITING}
     committing = {(row.phase, row.event) for row in update.TABLE if "commit" in row.actions}
     assert committing == {("trial", "healthy"), ("committing", "booted_new"), ("committing", "retry")}
 
@@ -77,6 +78,8 @@ def record(active="a", trial="-", left=0):
     ("phase", "booted", "now", "event"),
     [
         ("installing", "a", record(), "resumed"),
+        ("waiting", "a", record(), "resumed"),
+        ("waiting", "b", record(), "booted_new"),
         ("arming", "a", record(), "resumed"),
         ("arming", "a", record(trial="b", left=3), "resumed"),
         ("arming", "b", record(trial="b", left=2), "booted_new"),

@@ -27,7 +27,7 @@ for change in (
         print(messages.telemetry_body(changed))
     except FormatError as error:
         print(error)
-report = messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d" * 600, "b")
+report = messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d" * 600, "b", None)
 print(json.dump(messages.report_body(report)))
 print(messages.parse_report(messages.report_body(report)).code)
 try:

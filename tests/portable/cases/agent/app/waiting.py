@@ -1,0 +1,18 @@
+from tests.portable.story import ready
+
+camera = ready()
+camera.ask("settings", grant=camera.grant, windows="daily 03:00-04:00", time_zone="UTC0")
+camera.release("1.1.0")
+camera.update("1.1.0", 900)
+print(camera.world.admin("status")["update"])
+camera.ask("postpone", grant=camera.grant, hours="24")
+camera.ask("postpone", grant=camera.grant, hours="x")
+camera.world.run_for(600)
+print(camera.world.admin("status")["update"])
+camera.world.restart()
+camera.world.run_for(600)
+camera.tell()
+camera.ask("update_now", grant=camera.grant)
+camera.world.run_for(900)
+camera.tell()
+camera.ask("postpone", grant=camera.grant, hours="1")

@@ -1,0 +1,18 @@
+"""How a camera may fetch and install what is assigned to it: the object `x-camward-delivery` in its director targets.
+
+It is made here and nowhere else. A target's own custom field must equal the image repository's, so what the operator
+adds stands beside the target.
+"""
+
+from typing import Any
+
+from agent.formats import delivery
+from update_server.db.models import Device
+
+DELIVERY = "x-camward-delivery"
+
+
+def of(device: Device | None) -> dict[str, Any]:
+    """The object for a camera; empty when there is nothing to say, and then it is left out."""
+    wanted = delivery.PLAIN.replace(install_now=device is not None and device.install_now)
+    return {} if wanted == delivery.PLAIN else delivery.as_json(wanted)
