@@ -7,13 +7,14 @@ import pytest
 
 from agent.app.packed import KEY_INFO
 from agent.core import allowance
-from agent.formats import delivery
+from agent.formats import delivery, json
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.delivery import Artifact, Delivery, Source
 from agent.formats.errors import Busy
 from firmware_sim.world import factory, packing
-from firmware_sim.world.firmware import Geometry, build
+from firmware_sim.world.firmware import MAX_FIT_BYTES, SOUND, UNSAFE_BOOT_KEY, Geometry, build
 from firmware_sim.world.network import ALWAYS, DROP, FLIP, Fault, Server
+from firmware_sim.world.repository import make_release
 from tests.scenario.looks import events, fetched_blocks, reports, running, settled
 from tests.scenario.stage import Stage
 
@@ -123,9 +124,6 @@ def test_blocks_that_have_moved_are_copied_as_well(wide):
 
 def build_with_root(root, version):
     """A slot image of another root, signed as the world signs."""
-    from agent.formats import json
-    from firmware_sim.world.firmware import MAX_FIT_BYTES, SOUND, UNSAFE_BOOT_KEY
-
     about = {"version": version, "security_epoch": 1, "root_sha256": sha256(root).hexdigest(), "behaviour": SOUND}
     body = json.dump(about)
     body += b" " * (MAX_FIT_BYTES - len(body))
@@ -133,9 +131,7 @@ def build_with_root(root, version):
 
 
 def publish(stage, world, version, image):
-    from firmware_sim.world.repository import make_release
-
-    stage.operator.add(make_release(image, version))
+    stage.operator.add(make_release(image, version, 1))
     stage.assign(world, version)
 
 
@@ -253,7 +249,7 @@ def test_a_mirror_or_neighbour_takes_the_load(wide, name):
 @pytest.mark.parametrize("name", [MIRROR, NEIGHBOUR])
 def test_a_lying_source_costs_a_retry_and_is_reported(wide, name):
     world = camera(wide, lambda world: mirrored(world, name))
-    world.mirrors[name].fail(Fault(FLIP, ".slot", 30 * BLOCK_BYTES + 5, ALWAYS))
+    world.mirrors[name].fail(Fault(FLIP, ".slot", 31 * BLOCK_BYTES + 5, ALWAYS))
     update(world)
     lies = [report for report in reports(world) if report.event == "source_lied"]
     assert [report.code for report in lies] == ["arbitrary_software"]
@@ -348,7 +344,10 @@ def spent(world, left_bytes, month="2026-11"):
 def test_an_update_that_costs_more_than_is_left_of_the_month_is_refused_before_it_is_fetched(wide):
     world = refused(spent(camera(wide, max_bytes_per_month=MONTH_BYTES), 100_000), "byte_budget")
     assert fetched_blocks(world) == []
-    world.run_for(12 * 86400)  # until December, and some looks more
+    for _ in range(20):  # until December
+        world.run_for(43200)
+    wide.assign(world, "1.1.0")
+    world.run_for(86400)
     assert running(world) == "1.1.0"
 
 
