@@ -24,7 +24,6 @@ from agent.app.transferring import Transferring
 from agent.app.trusted_time import TrustedTime
 from agent.app.updating import Updating
 from agent.app.vouching import Vouching
-from agent.core import slots, update
 from agent.formats import login
 from agent.formats.errors import Unavailable
 
@@ -194,14 +193,7 @@ class Agent:
         desk.say("camward-agent: healthy")
         self._inventory.start()
         try:
-            record, booted = desk.ports.boot.read(), desk.ports.boot.booted_slot()
-            if self._updating.state.phase in update.BOOT_PHASES:
-                settled = slots.seen_healthy(record)  # a trial is being prepared or undone: leave it alone
-            else:
-                # Also where the committed slot gave way to this one: this one is the one to keep.
-                settled = slots.commit(record, booted)
-            if settled != record:
-                desk.ports.boot.write(settled)
+            self._updating.trial.seen_healthy()
         except Unavailable as error:
             desk.say("camward-agent: " + str(error))
 

@@ -10,7 +10,7 @@ from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message
 from agent.app.ports import Ports
 from agent.formats import config, json, label
 from firmware_sim.world import factory
-from firmware_sim.world.boot import UnsafeWorldRollbackStore, WorldBootControl
+from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, Geometry
@@ -35,7 +35,7 @@ EVIDENCE_PATH = "/run/camward/evidence.json"
 TICK_S = 0.001  # below it, two times are the same: floats
 BOOT_S = 20  # from power-on to a running agent
 WATCHDOG_S = 120  # until a system that hangs is reset
-MAX_RESETS = 40  # two slots have used up every count after 2 * 9 boots, and trials come on top
+MAX_RESETS = 60  # a trial takes 12 boots at most, and two slots have used up every count after 2 * 12 more
 MAX_TURNS = 20000  # a whole update takes some hundred
 
 
@@ -128,7 +128,7 @@ class World(Hardware):
     # --- power
 
     def power_on(self) -> Booted:
-        """Boot until an agent runs.
+        """Give it power, and boot until an agent runs.
 
         Raises:
             Bricked: that does not happen.
@@ -136,6 +136,10 @@ class World(Hardware):
         """
         if self.agent is not None:
             raise ValueError("the power is on")
+        self.marker = SILENT
+        return self._boot()
+
+    def _boot(self) -> Booted:
         for _ in range(MAX_RESETS):
             self.power.restore()
             self.clock.power_on()
@@ -159,13 +163,13 @@ class World(Hardware):
         self._drop_agent()
 
     def restart(self) -> Booted:
-        """Reset the machine; what was not flushed is lost.
+        """Reset the machine with its power on, as a panic or a watchdog does; what was not flushed is lost.
 
         Raises:
-            Bricked: as `power_on`.
+            Bricked, PowerCut: as `power_on`.
         """
         self.power_cut()
-        return self.power_on()
+        return self._boot()
 
     def _drop_agent(self) -> None:
         self.agent = None

@@ -95,7 +95,7 @@ BINS = _delegating({"succinct_roles": {"keyids": ["ab"], "threshold": 1, "bit_le
 
 BOOT_RECORDS = tuple(
     boot_record.encode(boot_record.BootRecord(*values))
-    for values in ((1, "a", "-", 0, 0, 1), (2**32 - 1, "b", "a", 3, 9, 2**32 - 1))
+    for values in ((1, "a", "-", 0, 0, 0, 0, "-", 0, 1), (2**32 - 1, "b", "a", 10, 2, 9, 3, "r", 1, 2**32 - 1))
 )
 CONFIG = json.dumps(
     {
