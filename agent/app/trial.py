@@ -122,7 +122,7 @@ class Trial:
             # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
             record = slots.commit(record, slots.other(slot))
         boot.write(slots.arm(record, slot))
-        self._shell.go("complete", cause="", unhealthy=0)
+        self._shell.go("complete", cause="", unhealthy=0, server_seen=self._health.server_reached())
 
     def _restart(self) -> None:
         """Never unannounced: where the boot record cannot be written, a restart after the other would lead nowhere."""
@@ -133,7 +133,7 @@ class Trial:
         self._desk.reboot("update: " + self._shell.state.phase)
 
     def _watch_health(self) -> None:
-        self._health.watch(self._desk.config.health_deadline_s, self._judged)
+        self._health.watch(self._judged, self._shell.state.server_seen)
 
     def _judged(self, healthy: bool, detail: str) -> None:
         if self._shell.state.phase == update.TRIAL:

@@ -20,7 +20,7 @@ class State(Value):
 
     FIELDS = (
         "phase", "slot", "release", "delivery", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
-        "unhealthy", "committed", "gave_way",
+        "unhealthy", "server_seen", "committed", "gave_way",
     )  # fmt: skip
     phase: str
     slot: str  # the slot being written or tried; empty in idle
@@ -34,11 +34,12 @@ class State(Value):
     cause: str  # why the trial failed, as far as the trial itself could tell
     told: "tuple[str, ...]"  # "EVENT VERSION" of what is reported once per release, however often it is tried
     unhealthy: int  # failed health checks of this trial
+    server_seen: bool  # whether the server was reached just before the restart into the trial
     committed: str  # version that was committed last; empty before the first
     gave_way: "tuple[str, ...]"  # committed versions that gave way once
 
 
-_LATER: "dict[str, Any]" = {"unhealthy": 0, "committed": "", "gave_way": ()}
+_LATER: "dict[str, Any]" = {"unhealthy": 0, "server_seen": False, "committed": "", "gave_way": ()}
 """Members that came later, and what their absence means; they are written when they say something else."""
 
 FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", (), **_LATER)
@@ -80,6 +81,7 @@ def decode(body: bytes) -> State:
         cause=fields.text(source, "cause", 4096),
         told=tuple(fields.as_text(item, "told") for item in (fields.array(source, "told") if "told" in source else ())),
         unhealthy=fields.integer(source, "unhealthy"),
+        server_seen=fields.boolean(source, "server_seen"),
         committed=fields.text(source, "committed"),
         gave_way=tuple(fields.as_text(item, "gave_way") for item in fields.array(source, "gave_way")),
     )

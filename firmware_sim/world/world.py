@@ -86,6 +86,8 @@ class World(Hardware):
         self.agent: Agent | None = None
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
+        self.frozen_streams: set[str] = set()
+        self.broken_watchdog = False
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.schedule: dict[str, Any] = {}
         self.sensors = WorldSensors()
@@ -186,8 +188,10 @@ class World(Hardware):
         services = CameraServices(self.ask)
         services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
         services.open_doors = self.open_doors
+        services.frozen = self.frozen_streams
         self.link = WorldLink(self.broker, self._certificate_fits)
         self.watchdog = WorldWatchdog()
+        self.watchdog.broken = self.broken_watchdog
         self.scratch = Documents(Power())
         self.hasher = UnsafePasswordHasher(self._entropy)
         store = MemoryStore(self.documents)
@@ -211,6 +215,7 @@ class World(Hardware):
             clock=self.clock,
             services=services,
             sensors=self.sensors,
+            watchdog=self.watchdog,
             web_certificate=WorldWebCertificate(),
             verify_signature=self.verify_signature,
         )
