@@ -25,6 +25,7 @@ from agent.app.transferring import Transferring
 from agent.app.trusted_time import TrustedTime
 from agent.app.updating import Updating
 from agent.app.vouching import Vouching
+from agent.core import slots
 from agent.formats import login
 from agent.formats.errors import Unavailable
 

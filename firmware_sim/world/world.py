@@ -64,6 +64,7 @@ class World(Hardware):
         agent: the running agent, or None.
         schedule: members of the firmware's `update` configuration that say when it may restart.
         make_device: makes the agent's block device; a test may put in one that is broken by design.
+        health: what every firmware declares as its health checks; None for the plainest.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class World(Hardware):
         self.open_doors: set[str] = set()
         self.frozen_streams: set[str] = set()
         self.broken_watchdog = False
+        self.health: dict[str, object] | None = None
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.schedule: dict[str, Any] = {}
         self.sensors = WorldSensors()
@@ -124,6 +126,7 @@ class World(Hardware):
         twin.server.receipts = self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
         twin._product = self._product
+        twin.health = self.health
         twin.clock.skip_boots(self.clock)
         return twin
 
@@ -222,8 +225,8 @@ class World(Hardware):
         firmware = self.firmware(booted.slot)
         if firmware is None:
             raise Bricked("a system that does not verify was started")
-        body = factory.config_body(self.geometry, firmware.version, firmware.security_epoch, self.schedule)
-        settings = config.parse(body)
+        about_it = firmware.version, firmware.security_epoch
+        settings = config.parse(factory.config_body(self.geometry, *about_it, self.schedule, self.health))
         about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()

@@ -21,7 +21,7 @@ def challenge_of(header: str) -> dict[str, str]:
 
 
 def authorization(challenge: dict[str, str], method: str, uri: str, user: str, password: str, count: int = 1) -> str:
-    """The header that answers a challenge, with qop=auth; `count`: how often its nonce has been used, this time included."""
+    """The header that answers a challenge, with qop=auth; `count`: of the uses of its nonce, this one included."""
     algorithm = challenge.get("algorithm", "MD5")
     made = sha256 if algorithm == "SHA-256" else md5
 

@@ -1,4 +1,4 @@
-"""A client of RTSPS (RFC 2326 over TLS) on the loopback interface: single questions, and one whole frame of a stream."""
+"""A client of RTSPS (RFC 2326 over TLS) on the loopback interface: single questions, and a stream's first frame."""
 
 import socket
 import time
