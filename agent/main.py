@@ -83,10 +83,10 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._inbox, selectors.EVENT_READ, lambda: None)
         self._config = _read_config(options.config)
-        self._ports = _compose(options, self._config, self._linked, restart)
+        self._watchdog = _watchdog(options.watchdog)
+        self._ports = _compose(options, self._config, self._watchdog, self._linked, restart)
         self._agent = _agent(self._ports, self._config, options)
         self._servers = self._listen(options)
-        self._watchdog = _watchdog(options.watchdog)
         self._running = True
         self._error: "BaseException | None" = None
         self._wake_at: "float | None" = None
@@ -227,6 +227,7 @@ def _read_config(path: Path) -> "Config":
 def _compose(
     options: argparse.Namespace,
     config: "Config",
+    watchdog: "Watchdog",
     linked: "Callable[[tuple[Any, ...]], None]",
     restart: "Callable[[], None] | None",
 ) -> "Ports":
@@ -286,6 +287,7 @@ def _compose(
         clock=clock,
         services=LoopbackServices(web.path),
         sensors=LinuxSensors(options.state, config.services, web.path, connections),
+        watchdog=watchdog,
         web_certificate=web,
         verify_signature=keys.verify_signature,
     )

@@ -20,11 +20,12 @@ from agent.app.login import Login
 from agent.app.office import Office
 from agent.app.proving import Proving
 from agent.app.reporting import Reporting
+from agent.app.tickets import Tickets
 from agent.app.transferring import Transferring
 from agent.app.trusted_time import TrustedTime
 from agent.app.updating import Updating
 from agent.app.vouching import Vouching
-from agent.core import slots, update
+from agent.core import slots
 from agent.formats import login
 from agent.formats.errors import Unavailable
 
@@ -86,8 +87,10 @@ class Agent:
         proving = Proving(desk)
         guard = Guard(desk, proving)
         credentials = Credentials(desk, self._accounts, proving, time, blocklist)
-        self._health = Health(desk)
+        tickets = Tickets(desk)
+        self._health = Health(desk, self._accounts, proving, tickets)
         self._reporting = Reporting(desk, time)
+        self._health.server_reached = self._reporting.is_up
         self._updating = Updating(desk, time, Checking(desk, time, image_root), self._health, self._reporting)
         self._inventory = Inventory(desk, slots.parse_layout(config.layout), self._updating.idle)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
@@ -98,7 +101,7 @@ class Agent:
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring,
         )  # fmt: skip
-        self._login = Login(desk, self._accounts, credentials, guard, self._office)
+        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets)
         self._office.login_hook = self._login.line
         self._guard = guard
         self._last_command = -COMMAND_EVERY_S
@@ -131,7 +134,7 @@ class Agent:
         self._updating.committed_hook = self._committed
         self._updating.start()
         if not self._updating.on_trial():
-            self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
+            self._health.watch(self._seen_healthy, server_expected=False)
         self._enrolling.start()
         self._transferring.start()
         self._evidence.start()
@@ -189,19 +192,12 @@ class Agent:
             self._evidence.settled()
         if not healthy:
             desk.say("camward-agent: not healthy: " + detail)
-            self._health.watch(desk.config.health_deadline_s, self._seen_healthy)
+            self._health.watch(self._seen_healthy, server_expected=False)
             return
         desk.say("camward-agent: healthy")
         self._inventory.start()
         try:
-            record, booted = desk.ports.boot.read(), desk.ports.boot.booted_slot()
-            if self._updating.state.phase in update.BOOT_PHASES:
-                settled = slots.seen_healthy(record)  # a trial is being prepared or undone: leave it alone
-            else:
-                # Also where the committed slot gave way to this one: this one is the one to keep.
-                settled = slots.commit(record, booted)
-            if settled != record:
-                desk.ports.boot.write(settled)
+            self._updating.trial.seen_healthy()
         except Unavailable as error:
             desk.say("camward-agent: " + str(error))
 

@@ -1,6 +1,8 @@
 """The desk all parts of the agent work at: outgoing effects, pending calls, timers, and the time of this step."""
 
 from agent.app.effects import Call, Reboot, Reply, Say
+from agent.core import slots
+from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +59,14 @@ class Desk:
         self._effects.append(Say(text))
 
     def reboot(self, reason: str) -> None:
-        """Restart the machine after this step."""
+        """Restart the machine after this step, announced in the boot record if that can be written."""
+        boot = self.ports.boot
+        try:
+            record = boot.read()
+            if slots.announce(record) != record:
+                boot.write(slots.announce(record))
+        except Unavailable as error:
+            self.say("camward-agent: the restart is not announced: " + str(error))
         self._effects.append(Reboot(reason))
 
     def at(self, name: str, when: float, due: "Due") -> None:

@@ -1,72 +1,111 @@
-"""Is this system doing its job? Every service must answer, twice, before the deadline."""
+"""Is this system doing its job? Every declared check must pass, twice, before its deadline (agent.formats.health)."""
+
+from agent.app.accounts import CLAIMED
+from agent.formats import health
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from agent.app.accounts import Accounts
     from agent.app.desk import Desk
+    from agent.app.proving import Proving
+    from agent.app.tickets import Tickets
     from agent.formats.errors import CamwardError
+    from agent.formats.health import Check
 
     Judged = Callable[[bool, str], None]
+    Passed = Callable[[bool], None]
 
 ROUNDS = 2  # a service that answers once and crashes is not healthy
 ROUND_S = 4.0  # between rounds: long enough for a crash to show, short beside the deadline
+AGAIN_S = 1.0  # before what failed is tried again
 _TIMER = "health"
+_SAID = {
+    health.ANSWERS: "no answer from ",
+    health.PLAYS: "no picture from ",
+    health.SERVER: "the server is not reached",
+    health.WATCHDOG: "the watchdog is not fed",
+}
 
 
 class Health:
-    """Asks the camera's services until all have answered in every round, or time is up.
+    """Makes the checks one after the other until all have passed in every round, or one is out of time."""
 
-    The server need not be reachable: a line that is down is no fault of the new system.
-    """
-
-    def __init__(self, desk: "Desk") -> None:
+    def __init__(self, desk: "Desk", accounts: "Accounts", proving: "Proving", tickets: "Tickets") -> None:
         self._desk = desk
+        self._accounts = accounts
+        self._proving = proving
+        self._tickets = tickets
         self._number = 0
-        self._deadline = 0.0
+        self._started = 0.0
         self._round = 0
+        self._server_expected = False
         self._judged: "Judged | None" = None
-        self._open: "list[str]" = []
+        self._open: "list[Check]" = []
+        self._failing: "list[Check]" = []
+        self._make: "dict[str, Callable[[Check, Passed], None]]" = {
+            health.ANSWERS: self._answers,
+            health.PLAYS: self._plays,
+            health.SERVER: lambda _, passed: passed(not self._server_expected or self.server_reached()),
+            health.WATCHDOG: lambda _, passed: passed(self._desk.ports.watchdog.alive()),
+        }
+        self.server_reached: "Callable[[], bool]" = lambda: False
         self.verdict = "unknown"
 
-    def watch(self, deadline_s: float, judged: "Judged") -> None:
-        """Begin; `judged(healthy, detail)` is called once."""
+    def watch(self, judged: "Judged", server_expected: bool) -> None:
+        """Begin; `judged(healthy, detail)` is called once.
+
+        `server_expected`: whether it counts when the server is not reached. A line that is down, and was down before
+        the update as well, is no fault of the new system.
+        """
         self._number += 1
-        self._deadline = self._desk.now + deadline_s
+        self._started = self._desk.now
         self._round = 0
+        self._server_expected = server_expected
         self._judged = judged
-        self._ask()
+        self._begin_round()
 
-    def _ask(self) -> None:
-        services = self._desk.config.services
-        self._open = [service.name for service in services]
-        if not services:
+    def _begin_round(self) -> None:
+        self._open = list(self._desk.config.health.checks)
+        self._failing = []
+        self._next()
+
+    def _next(self) -> None:
+        """Make the first of the checks that are open and have not failed in this pass."""
+        waiting = [check for check in self._open if check not in self._failing]
+        if waiting:
+            self._make[waiting[0].check](waiting[0], self._outcome(waiting[0]))
+        elif not self._open:
             self._end_round()
-        for service in services:
-            self._ask_one(service.name, service.as_dict(), self._number)
-
-    def _ask_one(self, name: str, service: "dict[str, object]", number: int) -> None:
-        def answered(value: "object", error: "CamwardError | None") -> None:
-            if number != self._number or name not in self._open:
-                return
-            if error is None and value is True:
-                self._open.remove(name)
-                if not self._open:
-                    self._end_round()
-            elif self._desk.now >= self._deadline:
-                self._judge(False, "no answer from " + ", ".join(sorted(self._open)))
+        else:
+            late = [check for check in self._failing if self._desk.now >= self._started + check.deadline_s]
+            if late:
+                self._judge(False, _said(late))
             else:
-                again = self._desk.now + 1.0
-                self._desk.at(_TIMER + " " + name, again, lambda: self._ask_one(name, service, number))
+                self._failing = []
+                self._desk.at(_TIMER, self._desk.now + AGAIN_S, self._next)
 
-        self._desk.call("services", "answers", (service,), answered)
+    def _outcome(self, check: "Check") -> "Passed":
+        number = self._number
+
+        def passed(good: bool) -> None:
+            if number != self._number:
+                return
+            if good:
+                self._open.remove(check)
+            else:
+                self._failing.append(check)
+            self._desk.soon(_TIMER, self._next)
+
+        return passed
 
     def _end_round(self) -> None:
         self._round += 1
         if self._round >= ROUNDS:
             self._judge(True, "")
         else:
-            self._desk.at(_TIMER, self._desk.now + ROUND_S, self._ask)
+            self._desk.at(_TIMER, self._desk.now + ROUND_S, self._begin_round)
 
     def _judge(self, healthy: bool, detail: str) -> None:
         self._number += 1
@@ -74,3 +113,40 @@ class Health:
         judged, self._judged = self._judged, None
         if judged is not None:
             judged(healthy, detail)
+
+    # The checks
+
+    def _answers(self, check: "Check", passed: "Passed") -> None:
+        self._desk.call("services", "answers", (self._service(check),), _good(passed))
+
+    def _plays(self, check: "Check", passed: "Passed") -> None:
+        """With a ticket of the agent's own. Before the claim nobody is shown anything: then it has to answer."""
+        if self._accounts.state != CLAIMED:
+            self._answers(check, passed)
+            return
+        ticket = self._tickets.issue(check.service, self._proving.address())
+
+        def played(good: bool) -> None:
+            self._tickets.withdraw()
+            passed(good)
+
+        arguments = (self._service(check), ticket.source, ticket.user, ticket.password)
+        self._desk.call("services", "plays", arguments, _good(played))
+
+    def _service(self, check: "Check") -> "dict[str, object]":
+        found = [service for service in self._desk.config.services if service.name == check.service]
+        return found[0].as_dict()
+
+
+def _good(passed: "Passed") -> "Callable[[object, CamwardError | None], None]":
+    return lambda value, error: passed(error is None and value is True)
+
+
+def _said(checks: "list[Check]") -> str:
+    """What failed, in words: the services of one kind of check together."""
+    parts = []
+    for kind in health.CHECKS:
+        names = sorted(check.service for check in checks if check.check == kind)
+        if names:
+            parts.append(_SAID[kind] + ", ".join(names))
+    return "; ".join(parts)

@@ -10,6 +10,7 @@ from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
 from agent.app.credentials import NotProved
 from agent.app.digest import ALGORITHMS, REALM, Nonces, response, same, secret
 from agent.app.grants import Grants
+from agent.app.tickets import ROLE as PROBE_ROLE
 from agent.formats import label as labels
 from agent.formats import login
 from agent.formats.errors import FormatError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from agent.app.grants import Grant
     from agent.app.guard import Guard
     from agent.app.office import Office, Refusal
+    from agent.app.tickets import Tickets
     from agent.formats.errors import CamwardError
     from agent.formats.login import Request
 
@@ -62,14 +64,21 @@ class Login:
     """Answers the login sockets."""
 
     def __init__(
-        self, desk: "Desk", accounts: "Accounts", credentials: "Credentials", guard: "Guard", office: "Office"
+        self,
+        desk: "Desk",
+        accounts: "Accounts",
+        credentials: "Credentials",
+        guard: "Guard",
+        office: "Office",
+        tickets: "Tickets",
     ) -> None:
-        """`office`: what an administrator can ask for beside logging in."""
+        """`office`: what an administrator can ask for; `tickets`: how the agent's own probe of a stream gets in."""
         self._desk = desk
         self._accounts = accounts
         self._credentials = credentials
         self._guard = guard
         self._office = office
+        self._tickets = tickets
         self._grants = Grants(desk)
         self._nonces = Nonces(desk.ports.entropy.bytes(NONCE_KEY_BYTES))
         self._hashing = 0
@@ -185,10 +194,17 @@ class Login:
         if algorithm not in ALGORITHMS or given["realm"] != REALM or (counted is None and asked.service != "rtsp"):
             asked.no("denied")
             return
-        if self._must_wait(asked, user):
+        ticket = self._tickets.find(asked.service, asked.source, user)
+        if ticket is None and self._must_wait(asked, user):
             return
         count = int(counted[0], 16) if counted is not None else 0
         fresh = self._nonces.accept(given["nonce"], count, self._desk.now)
+        if ticket is not None:
+            if fresh and self._tickets.admits(ticket, given, counted):
+                asked.yes({"role": PROBE_ROLE, "grant": self._tickets.grant()})
+            else:
+                asked.no("denied")
+            return
         account = self._accounts.users.get(user)
         ha1 = self._dummy_ha1[algorithm]
         if account is not None:

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.core.trust_threshold import VerifySignature
     from agent.ports.boot import BootControl, RollbackStore
-    from agent.ports.machine import Clock, Sensors, Services, WebCertificate
+    from agent.ports.machine import Clock, Sensors, Services, Watchdog, WebCertificate
     from agent.ports.network import Downloader, Enroller, Fetcher, Link
     from agent.ports.packing import Unpacker, Unsealer
     from agent.ports.secrets import Entropy, KeyStore, PasswordHasher
@@ -19,7 +19,7 @@ class Ports(Value):
     FIELDS = (
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "unpacker", "unsealer", "enroller", "link", "clock", "services", "sensors",
-        "web_certificate", "verify_signature",
+        "watchdog", "web_certificate", "verify_signature",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -40,5 +40,6 @@ class Ports(Value):
     clock: "Clock"
     services: "Services"
     sensors: "Sensors"
+    watchdog: "Watchdog"  # fed by the main loop alone
     web_certificate: "WebCertificate"
     verify_signature: "VerifySignature"

@@ -65,6 +65,10 @@ class Reporting:
         self.link_problem = "connecting"
         self._desk.soon(_TIMER, self._measure)
 
+    def is_up(self) -> bool:
+        """Whether the broker's session stands."""
+        return self._up
+
     def count(self) -> int:
         """Messages that wait."""
         return self._outbox.count

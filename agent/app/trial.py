@@ -1,9 +1,12 @@
 """The trial of a new system: handed over to the boot loader, watched after the restart, committed or rolled back.
 
-These are actions of the table of agent.core.update; agent.app.updating runs them and keeps the state.
+Most of this are actions of the table of agent.core.update; agent.app.updating runs them and keeps the state. The rest
+is what an ordinary boot makes of the boot record once it is healthy. What counts against a system is said in
+agent.core.slots; the boot script counts.
 """
 
 from agent.core import slots, update
+from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.health import Health
     from agent.app.update_state import State
+    from agent.formats.boot_record import BootRecord
     from agent.formats.errors import CamwardError
 
     class Shell(Protocol):
@@ -25,6 +29,15 @@ if TYPE_CHECKING:
 
         def save(self, **changes: Any) -> None:
             """Save changes of the state that lead to no other phase."""
+
+        def report_gave_way(self, version: str, cause: str) -> None:
+            """Tell that a committed version does not run any more."""
+
+
+QUIET_S = 6 * 3600.0
+"""Without a reset for so long, those before are forgotten. A camera that lives on sunlight runs longer than this in
+winter; a fault that comes back usually needs less."""
+_QUIET = "quiet"
 
 
 class Trial:
@@ -42,10 +55,65 @@ class Trial:
             "restart": self._restart,
             "watch_health": self._watch_health,
             "commit": self._commit,
-            "roll_back": self._roll_back,
+            "record_failure": self._record_failure,
             "settle_record": self._settle_record,
             "remember_failure": self._remember_failure,
         }
+
+    def cause(self, record: "BootRecord") -> str:
+        """Why a trial that was not committed has ended, by what was recorded."""
+        state = self._shell.state
+        return slots.why_ended(record, state.slot, state.unhealthy, state.cause)
+
+    def seen_healthy(self) -> None:
+        """An ordinary boot has come up: settle the boot record, and from now on wait for a long quiet time.
+
+        Raises:
+            Unavailable: the boot record or the store fails.
+        """
+        boot = self._desk.ports.boot
+        record, booted = boot.read(), boot.booted_slot()
+        if self._shell.state.phase in update.BOOT_PHASES:
+            settled = slots.seen_healthy(record)  # a trial is being prepared or undone: leave it alone
+        else:
+            # Also where the committed slot gave way to this one: this one is the one to keep.
+            settled = slots.settle(record, booted)
+        if settled != record:
+            boot.write(settled)
+        self._desk.at(_QUIET, self._desk.now + QUIET_S, self._quiet)
+
+    def _quiet(self) -> None:
+        boot = self._desk.ports.boot
+        try:
+            record = boot.read()
+            if slots.quiet(record) != record:
+                boot.write(slots.quiet(record))
+        except Unavailable:
+            self._desk.at(_QUIET, self._desk.now + QUIET_S, self._quiet)
+
+    def tell_what_gave_way(self, record: "BootRecord", booted: str) -> None:
+        """Report it if this system runs in place of the committed one; before anything is installed again.
+
+        A version that gave way once because of resets is installed again: its slot may have been damaged. Twice, it
+        has failed. Silent ends and damage say nothing about a version.
+
+        Raises:
+            Unavailable: the store fails.
+        """
+        state, running = self._shell.state, self._desk.config.version
+        cause = slots.why_gave_way(record, booted)
+        if not cause or state.committed in ("", running):
+            return
+        version = state.committed
+        self._shell.report_gave_way(version, cause)
+        failed, once = state.failed, tuple(one for one in state.gave_way if one != version)
+        if record.gave != "r":
+            once = state.gave_way
+        elif version not in state.gave_way:
+            once = (once + (version,))[-update.MAX_REMEMBERED_FAILURES :]
+        elif version not in failed:
+            failed = (failed + (version,))[-update.MAX_REMEMBERED_FAILURES :]
+        self._shell.save(committed=running, gave_way=once, failed=failed)
 
     def _arm(self) -> None:
         boot, slot = self._desk.ports.boot, self._shell.state.slot
@@ -54,29 +122,37 @@ class Trial:
             # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
             record = slots.commit(record, slots.other(slot))
         boot.write(slots.arm(record, slot))
-        self._shell.go("complete")
+        self._shell.go("complete", cause="", unhealthy=0, server_seen=self._health.server_reached())
 
     def _restart(self) -> None:
+        """Never unannounced: where the boot record cannot be written, a restart after the other would lead nowhere."""
+        boot = self._desk.ports.boot
+        record = boot.read()
+        if slots.announce(record) != record:
+            boot.write(slots.announce(record))
         self._desk.reboot("update: " + self._shell.state.phase)
 
     def _watch_health(self) -> None:
-        self._health.watch(self._desk.config.health_deadline_s, self._judged)
+        self._health.watch(self._judged, self._shell.state.server_seen)
 
     def _judged(self, healthy: bool, detail: str) -> None:
         if self._shell.state.phase == update.TRIAL:
             if healthy:
                 self._shell.go("healthy")
             else:
-                self._shell.go("unhealthy", cause=detail)
+                self._shell.go("unhealthy", cause=detail, unhealthy=self._shell.state.unhealthy + 1)
 
     def _commit(self) -> None:
         boot = self._desk.ports.boot
         boot.write(slots.commit(boot.read(), self._shell.state.slot))
         self._shell.go("complete")
 
-    def _roll_back(self) -> None:
+    def _record_failure(self) -> None:
         boot = self._desk.ports.boot
-        boot.write(slots.roll_back(boot.read()))
+        record = boot.read()
+        failed = slots.fail(record, boot.booted_slot())
+        if failed != record:
+            boot.write(failed)
         self._shell.go("complete")
 
     def _settle_record(self) -> None:

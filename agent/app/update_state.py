@@ -20,6 +20,7 @@ class State(Value):
 
     FIELDS = (
         "phase", "slot", "release", "delivery", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
+        "unhealthy", "server_seen", "committed", "gave_way",
     )  # fmt: skip
     phase: str
     slot: str  # the slot being written or tried; empty in idle
@@ -32,9 +33,16 @@ class State(Value):
     refused: str  # last refusal that was reported, so that it is reported once
     cause: str  # why the trial failed, as far as the trial itself could tell
     told: "tuple[str, ...]"  # "EVENT VERSION" of what is reported once per release, however often it is tried
+    unhealthy: int  # failed health checks of this trial
+    server_seen: bool  # whether the server was reached just before the restart into the trial
+    committed: str  # version that was committed last; empty before the first
+    gave_way: "tuple[str, ...]"  # committed versions that gave way once
 
 
-FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", ())
+_LATER: "dict[str, Any]" = {"unhealthy": 0, "server_seen": False, "committed": "", "gave_way": ()}
+"""Members that came later, and what their absence means; they are written when they say something else."""
+
+FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", (), **_LATER)
 
 
 def encode(state: State) -> bytes:
@@ -42,6 +50,9 @@ def encode(state: State) -> bytes:
     body = state.as_dict()
     if state.delivery is None:
         del body["delivery"]
+    for name, absent in _LATER.items():
+        if body[name] == absent:
+            del body[name]
     body["v"] = 1
     return dump(body)
 
@@ -54,6 +65,8 @@ def decode(body: bytes) -> State:
     """
     source = parse_object(body, MAX_STATE_BYTES)
     fields.integer(source, "v", 1, 1)
+    for name, absent in _LATER.items():
+        source.setdefault(name, list(absent) if isinstance(absent, tuple) else absent)
     release, way = source.get("release"), source.get("delivery")
     return State(
         phase=fields.choice(source, "phase", update.PHASES),
@@ -67,6 +80,10 @@ def decode(body: bytes) -> State:
         refused=fields.text(source, "refused", 4096),
         cause=fields.text(source, "cause", 4096),
         told=tuple(fields.as_text(item, "told") for item in (fields.array(source, "told") if "told" in source else ())),
+        unhealthy=fields.integer(source, "unhealthy"),
+        server_seen=fields.boolean(source, "server_seen"),
+        committed=fields.text(source, "committed"),
+        gave_way=tuple(fields.as_text(item, "gave_way") for item in fields.array(source, "gave_way")),
     )
 
 

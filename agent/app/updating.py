@@ -70,7 +70,8 @@ class Updating:
         }
         self._writing = Writing(desk, time, reporting, self._layout, self)
         self._actions.update(self._writing.actions())
-        self._actions.update(Trial(desk, health, self).actions())
+        self.trial = Trial(desk, health, self)
+        self._actions.update(self.trial.actions())
         self.waiting = Waiting(desk, checking, Scheduling(desk, time), self)
         self._actions.update(self.waiting.actions())
 
@@ -84,7 +85,13 @@ class Updating:
         if self.state.phase not in update.BOOT_PHASES and slots.on_trial(record, booted):
             # The state was lost during a trial: the trial is what the boot record says.
             self.state = self.state.replace(phase=update.TRIAL, slot=booted, release=None, delivery=None)
-        self.go(update.start_event(self.state.phase, self.state.slot, booted, record))
+        if self.state.phase not in update.BOOT_PHASES:
+            self.trial.tell_what_gave_way(record, booted)
+        event = update.start_event(self.state.phase, self.state.slot, booted, record)
+        if event == "booted_old":
+            self.go(event, cause=self.trial.cause(record))
+        else:
+            self.go(event)
 
     def enrolled(self, director_root: bytes, interval_s: int) -> None:
         """There is an operator now: look into the repositories every `interval_s` from now on."""
@@ -246,12 +253,19 @@ class Updating:
         if self.committed_hook is not None and not self._retries:
             self.committed_hook(self.state.origin, self._version())
         self._report_outcome("committed")
-        self.go("complete", release=None, delivery=None, slot="", failures=0, refused="")
+        running = self._desk.config.version
+        self.go("complete", release=None, delivery=None, slot="", failures=0, refused="", committed=running)
 
     def _report_rolled_back(self) -> None:
-        cause = self.state.cause or "the trial boots ended before the system was healthy"
-        self._report_outcome("rolled_back", "unhealthy", cause)
-        self.go("complete", release=None, delivery=None, slot="", cause="")
+        self._report_outcome("rolled_back", "unhealthy", self.state.cause)
+        self.go("complete", release=None, delivery=None, slot="", cause="", unhealthy=0)
+
+    def report_gave_way(self, version: str, cause: str) -> None:
+        """See agent.app.trial."""
+        slot = slots.other(self._desk.ports.boot.booted_slot())
+        self._last_result = "rolled_back gave_way"
+        running = self._desk.config.version
+        self._reporting.report_update(messages.Report("rolled_back", running, version, "gave_way", cause, slot, None))
 
     def _report_outcome(self, event: str, code: str = "", detail: str = "") -> None:
         """What has come of the update stands, whatever becomes of its report; which is tried again, but not for ever.

@@ -1,8 +1,12 @@
 """Slots: where they lie (`Layout`), and what the boot record shall say next. Pure; adapters read and write.
 
-The boot script counts `left` down during a trial and `tries` up for the committed slot
-(agent/formats/boot_record.py); the agent arms, commits and rolls back. Every function here is safe to repeat on its
-own result.
+The boot script (agent/boot/boot.cmd) counts how boots end; the agent arms, commits, rolls back, and announces the ends
+that it brings about. Every function here is safe to repeat on its own result.
+
+- An end is *recorded* when the agent has announced it, or when the boot script sees that the machine was reset without
+  losing its power: a panic, a watchdog. Three recorded failures end a trial, and make a committed slot give way.
+- It is *silent* otherwise: somebody took the power away, and that says little about the firmware. Ten of them do the
+  same.
 """
 
 from agent.formats import fields
@@ -15,7 +19,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 SLOTS = ("a", "b")
-TRIAL_BOOTS = 3  # a power cut during the trial costs one and must not condemn the new system
+SILENT_ENDS = 10  # power cuts in a row that a site without a battery does not see within minutes
+RECORDED_FAILURES = 3  # one may be chance, and two the same chance again
 SECTOR_BYTES = 512
 ALIGN_BYTES = 4096
 
@@ -121,28 +126,58 @@ def arm(record: BootRecord, slot: str) -> BootRecord:
     """
     if slot not in SLOTS or slot == record.active:
         raise ValueError("slot " + slot + " cannot be put on trial")
-    return record.replace(trial=slot, left=TRIAL_BOOTS)
+    return record.replace(trial=slot, left=SILENT_ENDS, fails=0, gave="-")
 
 
 def commit(record: BootRecord, booted: str) -> BootRecord:
-    """Make the booted slot the committed one and end any trial; it has just been seen healthy.
+    """Make the booted slot the committed one, with nothing counted yet, and end any trial.
 
     Raises:
         ValueError: there is no such slot.
     """
     if booted not in SLOTS:
         raise ValueError("no slot " + booted)
-    return record.replace(active=booted, trial=NO_TRIAL, left=0, tries=0)
+    return roll_back(record).replace(active=booted, tries=0, resets=0, gave="-")
 
 
 def roll_back(record: BootRecord) -> BootRecord:
     """End the trial; the committed slot boots next."""
-    return record.replace(trial=NO_TRIAL, left=0)
+    return record.replace(trial=NO_TRIAL, left=0, fails=0)
+
+
+def settle(record: BootRecord, booted: str) -> BootRecord:
+    """The system is healthy and no update is under way: it is the one to keep, also where another gave way to it.
+
+    Silent ends are forgotten, recorded resets are not: a system may be healthy and panic an hour later each time.
+
+    Raises:
+        ValueError: there is no such slot.
+    """
+    return commit(record, booted).replace(resets=record.resets)
 
 
 def seen_healthy(record: BootRecord) -> BootRecord:
-    """The committed slot has reached its health checks: start counting its boots again."""
+    """The same while an update is under way: only the silent ends are forgotten."""
     return record.replace(tries=0)
+
+
+def quiet(record: BootRecord) -> BootRecord:
+    """The system has run for long without a reset: forget those before."""
+    return record.replace(resets=0)
+
+
+def announce(record: BootRecord) -> BootRecord:
+    """The agent is about to restart the machine: that reset is no failure."""
+    return record.replace(said=1)
+
+
+def fail(record: BootRecord, booted: str) -> BootRecord:
+    """Record that this boot has failed its health checks, once per boot; the agent restarts next."""
+    if record.said:
+        return record
+    if on_trial(record, booted):
+        return announce(record).replace(fails=min(record.fails + 1, RECORDED_FAILURES))
+    return announce(record).replace(resets=min(record.resets + 1, RECORDED_FAILURES))
 
 
 def raise_index(record: BootRecord, epoch: int) -> BootRecord:
@@ -159,3 +194,45 @@ def raise_index(record: BootRecord, epoch: int) -> BootRecord:
 def on_trial(record: BootRecord, booted: str) -> bool:
     """Whether this boot is a trial boot."""
     return record.trial == booted and record.active != booted
+
+
+def why_ended(record: BootRecord, slot: str, checks_failed: int, detail: str) -> str:
+    """Why the trial of `slot` has ended without a commit, by what was recorded.
+
+    Args:
+        record: the boot record, before it is settled.
+        slot: the one that was on trial.
+        checks_failed: how many of the recorded failures were failed health checks.
+        detail: the last of them, in words.
+    """
+    parts = []
+    if checks_failed:
+        parts.append(_times(checks_failed, "health check") + " failed, the last: " + detail)
+    if record.trial != slot:
+        return "; ".join(parts) or "the boot loader refused the slot, or lost its record"
+    resets = record.fails - checks_failed
+    if resets > 0:
+        parts.append(_times(resets, "reset") + " without a word: watchdog or panic")
+    if record.left == 0 and record.fails < RECORDED_FAILURES:
+        parts.append("ten boots without a recorded end")
+    return "; ".join(parts)
+
+
+def why_gave_way(record: BootRecord, booted: str) -> str:
+    """Why this system runs in place of the committed one; empty where it does not."""
+    if record.gave == "r":
+        return "three resets of the committed system without a word: watchdog or panic"
+    if record.gave == "s":
+        return "ten boots of the committed system without a recorded end"
+    if record.active != booted:
+        return "the boot loader refused the committed slot"
+    return ""
+
+
+def _times(count: int, what: str) -> str:
+    return str(count) + " " + what + ("" if count == 1 else "s")
+
+
+def trial_due(record: BootRecord) -> bool:
+    """Whether the boot loader starts the slot on trial next, if it can."""
+    return record.trial != NO_TRIAL and record.left > 0 and record.fails < RECORDED_FAILURES

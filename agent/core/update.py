@@ -4,9 +4,11 @@ Pure: it names what is to be done (`actions`), agent.app.updating does it. The l
 first, then the actions run, then their outcome comes back as the next event. So every action is repeated when the power
 fails between saving and doing, and every action is safe to repeat.
 
-Only three actions change what boots next: `arm`, `commit` and `roll_back`. The machine restarts only in `restart`.
+Only four actions change what boots next: `arm`, `commit`, `record_failure` and `settle_record`. The machine restarts
+only in `restart`.
 """
 
+from agent.core import slots
 from agent.formats.value import Value
 
 TYPE_CHECKING = False
@@ -24,12 +26,12 @@ ARMED = "armed"
 TRIAL = "trial"
 COMMITTING = "committing"
 COMMITTED = "committed"
-ROLLING_BACK = "rolling_back"
+FAILING = "failing"
 ROLLED_BACK = "rolled_back"
 
 PHASES = (
     IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, WAITING, ARMING, ARMED, TRIAL, COMMITTING, COMMITTED,
-    ROLLING_BACK, ROLLED_BACK,
+    FAILING, ROLLED_BACK,
 )  # fmt: skip
 """Every phase; the order is that of an update that goes well."""
 
@@ -92,14 +94,15 @@ _STEPS = (
     (TRIAL, "booted_new", TRIAL, ("watch_health",)),
     (TRIAL, "booted_old", ROLLED_BACK, _FAILED),
     (TRIAL, "healthy", COMMITTING, ("commit",)),
-    (TRIAL, "unhealthy", ROLLING_BACK, ("roll_back",)),
+    # Recorded, and then once more or back: the boot loader counts to three.
+    (TRIAL, "unhealthy", FAILING, ("record_failure",)),
     (COMMITTING, "booted_new", COMMITTING, ("commit",)),
     (COMMITTING, "booted_old", ROLLED_BACK, _FAILED),
     (COMMITTING, "complete", COMMITTED, ("report_committed",)),
     (COMMITTED, "complete", IDLE, ("rest",)),
-    (ROLLING_BACK, "booted_new", ROLLING_BACK, ("roll_back",)),
-    (ROLLING_BACK, "booted_old", ROLLED_BACK, _FAILED),
-    (ROLLING_BACK, "complete", ROLLING_BACK, ("restart",)),
+    (FAILING, "complete", FAILING, ("restart",)),
+    (FAILING, "booted_new", TRIAL, ("watch_health",)),
+    (FAILING, "booted_old", ROLLED_BACK, _FAILED),
     (ROLLED_BACK, "complete", IDLE, ("rest",)),
 )
 
@@ -112,21 +115,23 @@ _WORK = (
     (ARMED, ARMED, ("restart",)),
     (COMMITTING, ARMED, ("restart",)),  # not committed, and the trial slot has boots left: let it boot again
     (COMMITTED, COMMITTED, ("report_committed",)),
-    (ROLLING_BACK, ROLLING_BACK, ("roll_back",)),
+    (FAILING, ARMED, ("restart",)),  # the same: its next attempt is due
     (ROLLED_BACK, ROLLED_BACK, _FAILED),
 )
 """Phases that go on after a restart of the agent, and that wait when something is unavailable: phase, then, actions."""
+
+_RETRIED = {COMMITTING: ("commit",), FAILING: ("record_failure",)}
 
 TABLE = (
     tuple(Row(phase, event, then, actions) for phase, event, then, actions in _STEPS)
     + tuple(Row(phase, "resumed", then, actions) for phase, then, actions in _WORK)
     + tuple(Row(phase, "unavailable", phase, ("retry_later",)) for phase, _, _ in _WORK)
-    + tuple(Row(phase, "retry", phase, ("commit",) if phase == COMMITTING else actions) for phase, _, actions in _WORK)
+    + tuple(Row(phase, "retry", phase, _RETRIED.get(phase, actions)) for phase, _, actions in _WORK)
 )
 """Every edge there is."""
 
 _EDGES = {(row.phase, row.event): row for row in TABLE}
-BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, ROLLING_BACK)
+BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, FAILING)
 """Phases in which what the boot loader did decides how to go on."""
 
 
@@ -162,7 +167,7 @@ def start_event(phase: str, target_slot: str, booted_slot: str, record: "BootRec
         return "booted_new"
     if phase == ARMING and target_slot not in (record.trial, record.active):
         return "resumed"  # the power failed before the record was written
-    if record.trial == target_slot and record.left > 0:
+    if record.trial == target_slot and slots.trial_due(record):
         return "resumed"  # armed, and the boot loader has not had its turn: only the agent was restarted
     return "booted_old"
 

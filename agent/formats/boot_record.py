@@ -15,14 +15,17 @@ from agent.formats.value import Value
 
 RECORD_BYTES = 512
 """One sector of the disk: written whole or not at all."""
-COUNT_MAX = 9
-"""Trial boots left and boots not seen healthy are one digit, because the boot script compares digits."""
+COUNT_MAX = 10
+"""Every count is one hexadecimal digit, because the boot script compares digits; ten is the most that is asked for."""
 NUMBER_MAX = 0xFFFFFFFF
 """Generations and rollback indexes are 32 bits: one generation per boot lasts longer than any camera."""
 NO_TRIAL = "-"
 
-_NAMES = ("gen", "act", "try", "left", "tries", "ridx")
+_NAMES = ("gen", "act", "try", "left", "fails", "tries", "resets", "gave", "said", "ridx")
 _HEX = "0123456789abcdefABCDEF"
+_COUNTS = "0123456789a"
+GAVE_WAY = ("-", "r", "s")
+"""Why the committed slot gave way: it did not; recorded resets; silent ends."""
 
 
 class BootRecord(Value):
@@ -32,18 +35,33 @@ class BootRecord(Value):
         generation: 0..2**32-1; each write adds one.
         active: `a` or `b`, the committed slot.
         trial: `a` or `b`, the slot on trial, or `-`.
-        left: 0..9, trial boots left.
-        tries: 0..9, boots of the committed slot since it was last seen healthy.
+        left: 0..10, ends without a recorded cause that the trial has left.
+        fails: 0..10, recorded failures of the trial: a health check, or a reset that nobody announced.
+        tries: 0..10, silent ends of the committed slot since it was last seen healthy, the present boot included.
+        resets: 0..10, resets of the committed slot that nobody announced, since its last long quiet time.
+        gave: one of GAVE_WAY, why the slot committed before gave way to `active`; the agent reports and clears it.
+        said: 0 or 1, whether the agent has announced how the present boot ends: the reset that follows is no failure,
+            or one that is counted already.
         rollback_index: 0..2**32-1, the lowest security epoch that may boot.
     """
 
-    FIELDS = ("generation", "active", "trial", "left", "tries", "rollback_index")
+    FIELDS = (
+        "generation", "active", "trial", "left", "fails", "tries", "resets", "gave", "said", "rollback_index",
+    )  # fmt: skip
     generation: int
     active: str
     trial: str
     left: int
+    fails: int
     tries: int
+    resets: int
+    gave: str
+    said: int
     rollback_index: int
+
+
+FRESH = BootRecord(0, "a", NO_TRIAL, 0, 0, 0, 0, "-", 0, 0)
+"""What the boot script takes where both copies are damaged: slot A, nothing on trial, nothing counted."""
 
 
 def encode(record: BootRecord) -> bytes:
@@ -57,8 +75,12 @@ def encode(record: BootRecord) -> bytes:
         "gen": hex(record.generation),
         "act": record.active,
         "try": record.trial,
-        "left": str(record.left),
-        "tries": str(record.tries),
+        "left": _COUNTS[record.left],
+        "fails": _COUNTS[record.fails],
+        "tries": _COUNTS[record.tries],
+        "resets": _COUNTS[record.resets],
+        "gave": record.gave,
+        "said": str(record.said),
         "ridx": hex(record.rollback_index),
     }
     # Sorted, as U-Boot writes them.
@@ -94,7 +116,11 @@ def decode(sector: bytes) -> BootRecord:
         found["act"],
         found["try"],
         _count(found["left"]),
+        _count(found["fails"]),
         _count(found["tries"]),
+        _count(found["resets"]),
+        found["gave"],
+        _count(found["said"]),
         _number(found["ridx"]),
     )
     _check(record)
@@ -139,15 +165,17 @@ def _number(text: str) -> int:
 
 
 def _count(text: str) -> int:
-    if len(text) != 1 or text not in "0123456789":
+    if len(text) != 1 or text not in _COUNTS:
         raise FormatError("boot record: count " + text[:20])
-    return int(text)
+    return _COUNTS.index(text)
 
 
 def _check(record: BootRecord) -> None:
     if record.active not in ("a", "b") or record.trial not in ("a", "b", NO_TRIAL):
         raise FormatError("boot record: slot")
-    for count in (record.left, record.tries):
+    if record.gave not in GAVE_WAY or record.said not in (0, 1):
+        raise FormatError("boot record: gave, said")
+    for count in (record.left, record.fails, record.tries, record.resets):
         if not 0 <= count <= COUNT_MAX:
             raise FormatError("boot record: count")
     for number in (record.generation, record.rollback_index):

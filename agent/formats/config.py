@@ -5,6 +5,7 @@ The operator's overlay (later) may change some of it, never below the floors sta
 
 from agent.formats import fields, transfer
 from agent.formats.errors import FormatError
+from agent.formats.health import parse_health
 from agent.formats.json import parse_object
 from agent.formats.value import Value
 
@@ -12,11 +13,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.formats.health import Health
+
 MAX_CONFIG_BYTES = 64 * 1024  # the largest so far has 3 KB; declarations may grow
 MAX_SERVICES = 16  # one login socket each
 SERVICE_KINDS = ("web", "rtsps", "onvif")
-MIN_DEADLINE_S = 5  # a service that has to start needs at least this much
-MAX_DEADLINE_S = 1800  # the trial boot must end while somebody still remembers it
 MIN_INTERVAL_S = 5  # faster checks only load the server
 MAX_INTERVAL_S = 86400  # a camera that asks less than daily is not being looked after
 MAX_EPOCH = 0xFFFF
@@ -42,7 +43,7 @@ class Config(Value):
 
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
-        "health_deadline_s", "check_interval_s", "telemetry_interval_s", "transfer", "schedule", "password",
+        "health", "check_interval_s", "telemetry_interval_s", "transfer", "schedule", "password",
         "declarations", "user_folders",
     )  # fmt: skip
     model: str
@@ -54,7 +55,7 @@ class Config(Value):
     layout: "dict[str, Any]"
     services: "tuple[Service, ...]"
     login_gid: int
-    health_deadline_s: int
+    health: "Health"
     check_interval_s: int
     telemetry_interval_s: int
     transfer: "transfer.Transfer"
@@ -75,7 +76,6 @@ def parse(body: bytes) -> Config:
     services = tuple(_service(item) for item in fields.array(source, "services", MAX_SERVICES))
     if len({service.name for service in services}) != len(services):
         raise FormatError("services: a name repeats")
-    health = fields.obj(source, "health")
     update = fields.obj(source, "update")
     image_root = fields.text(source, "image_root")
     if not image_root.startswith("/"):
@@ -90,7 +90,7 @@ def parse(body: bytes) -> Config:
         layout=fields.obj(source, "layout"),
         services=services,
         login_gid=fields.integer(source, "login_gid", 0, 65534),
-        health_deadline_s=fields.integer(health, "deadline_s", MIN_DEADLINE_S, MAX_DEADLINE_S),
+        health=parse_health(fields.obj(source, "health"), {service.name: service.kind for service in services}),
         check_interval_s=fields.integer(update, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(update, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         transfer=transfer.parse(update),

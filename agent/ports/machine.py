@@ -56,6 +56,13 @@ class Services(Protocol):
         """
         ...
 
+    def plays(self, service: "dict[str, Any]", source: str, user: str, password: str) -> bool:
+        """Whether the service (`rtsps`) plays its stream to this user, from the loopback address `source`.
+
+        Describe, set up and play, once each, on one connection; then one whole frame has to arrive.
+        """
+        ...
+
 
 class Sensors(Protocol):
     """What can be measured on this machine without asking a service."""
@@ -88,6 +95,10 @@ class Watchdog(Protocol):
 
     def feed(self) -> None:
         """Postpone the reset."""
+        ...
+
+    def alive(self) -> bool:
+        """Whether there is one that takes what it is fed."""
         ...
 
     def close(self) -> None:

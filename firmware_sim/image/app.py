@@ -34,10 +34,21 @@ SEVERITIES = ("low", "medium", "high", "critical")
 
 CAMERA_ID = 900  # user and group of the camera application
 
+# Opens the watchdog, as the agent does, and then does nothing any more. WDIOC_SETTIMEOUT (linux/watchdog.h): a test has
+# not the whole minute.
+HANGING_AGENT = """import fcntl, os, struct, time
+handle = os.open("/dev/watchdog", os.O_WRONLY)
+fcntl.ioctl(handle, 0xC0045706, struct.pack("i", 3))
+print("camward-agent: hangs", flush=True)
+while True:
+    time.sleep(3600)
+"""
+
 # Releases broken on purpose: what goes over the camera's configuration, and what replaces a module of ours.
 FAULTS: Mapping[str, Mapping[str, Any]] = {
     "camera-crashes": {"camera": {"fault": "crash"}},
     "agent-crashes": {"module": ("agent/main.py", "raise SystemExit(1)\n")},
+    "agent-hangs": {"module": ("agent/main.py", HANGING_AGENT)},
 }
 
 

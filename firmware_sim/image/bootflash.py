@@ -15,6 +15,7 @@ FLASH_BYTES = 64 << 20  # of each of the two flashes of QEMU's `virt`
 ENVIRONMENT_BYTES = 0x40000  # CONFIG_ENV_SIZE of Debian's U-Boot for it
 DTB_SPARE_BYTES = 4096  # room for two public keys
 CELL_BITS = 32  # of a device tree
+MARKER_BYTES = 4096  # the least that an operating system can leave alone: one page
 
 
 def fit_sectors(layout: Layout) -> int:
@@ -34,6 +35,7 @@ def boot_environment(model: Model) -> str:
         "RECORD_BYTES": f"{BOOT_RECORD_BYTES:#x}",
         "RECORD_LBA_1": f"{layout.boot_record[0] // SECTOR_BYTES:#x}",
         "RECORD_LBA_2": f"{layout.boot_record[1] // SECTOR_BYTES:#x}",
+        "MARKER": f"{target.marker_address:#x}",
         "FIT": f"{target.fit_address:#x}",
         "FIT_LBA_A": f"{(layout.slot('a') + layout.fit_offset) // SECTOR_BYTES:#x}",
         "FIT_LBA_B": f"{(layout.slot('b') + layout.fit_offset) // SECTOR_BYTES:#x}",
@@ -139,7 +141,23 @@ def make_control_dtb(model: Model, flashes: tuple[Path, Path], certificates: Seq
     run_tool(["fdtput", "-c", dtb, "/config"], accept=(0, 1))
     run_tool(["fdtput", "-t", "i", dtb, "/config", "bootsecure", "1"])
     run_tool(["fdtput", "-t", "s", dtb, "/config", "bootcmd", "boot"])
+    reserve_marker(dtb, model.target.marker_address)
     return dtb
+
+
+def reserve_marker(dtb: Path, address: int) -> None:
+    """Keep the kernel off the page that holds the boot script's word (the devicetree specification, section 3.5).
+
+    Raises:
+        ImageError: dtc is missing or failed.
+    """
+    node = f"/reserved-memory/boot-marker@{address:x}"
+    run_tool(["fdtput", "-c", "-p", dtb, node])
+    for name in ("#address-cells", "#size-cells"):
+        run_tool(["fdtput", "-t", "i", dtb, "/reserved-memory", name, "2"])
+    run_tool(["fdtput", dtb, "/reserved-memory", "ranges"])
+    run_tool(["fdtput", "-t", "x", dtb, node, "reg", *_cells(address, 2), *_cells(MARKER_BYTES, 2)])
+    run_tool(["fdtput", dtb, node, "no-map"])
 
 
 def add_key(dtb: Path, certificate: Path) -> None:

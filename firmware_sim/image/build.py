@@ -103,7 +103,7 @@ def build(
         variant: one of the model's variants: product, lab, ungated.
         security_epoch: becomes the FIT's rollback index.
         severity: low, medium, high or critical.
-        fault: None, or for a release broken on purpose `camera-crashes` or `agent-crashes`.
+        fault: None, or for a release broken on purpose `camera-crashes`, `agent-crashes` or `agent-hangs`.
         notes: release notes, `en` and `ja`.
         image_root: TUF root v1 of the image repository to build in.
         boot_key: 1 or 2, which boot key signs.

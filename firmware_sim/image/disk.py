@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from agent.formats.boot_record import NO_TRIAL, BootRecord, encode
+from agent.formats.boot_record import FRESH, BootRecord, encode
 from firmware_sim.image.model import Layout
 from firmware_sim.image.run import SOURCE_DATE_EPOCH, run_tool
 
@@ -15,7 +15,7 @@ DATA_HASH_SEED = "ca3a4a2d-0000-4000-8000-000000000002"
 
 def factory_record(security_epoch: int) -> BootRecord:
     """The record of a new camera: slot A, nothing on trial, the factory image's epoch as the lowest that may boot."""
-    return BootRecord(1, "a", NO_TRIAL, 0, 0, security_epoch)
+    return FRESH.replace(generation=1, rollback_index=security_epoch)
 
 
 def make_data(path: Path, layout: Layout, content: Path | None = None) -> None:

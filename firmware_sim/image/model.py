@@ -33,6 +33,7 @@ class Target:
     python: str
     wheel_platforms: list[str]
     record_address: int
+    marker_address: int
     fit_address: int
     kernel_address: int
 

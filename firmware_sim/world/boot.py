@@ -3,8 +3,9 @@
 `boot_pass` is the whole decision; tests/scenario compares it with the script itself, run by a small interpreter.
 """
 
+from agent.core.slots import RECORDED_FAILURES, SILENT_ENDS, other, trial_due
 from agent.formats import boot_record
-from agent.formats.boot_record import COUNT_MAX, NO_TRIAL, RECORD_BYTES, BootRecord
+from agent.formats.boot_record import FRESH, NO_TRIAL, RECORD_BYTES, BootRecord
 from agent.formats.errors import Unavailable
 from agent.formats.value import Value
 from firmware_sim.world.disk import StrictBlockDevice
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 ROLLBACK_COPY = "trust/rollback_index"
-FRESH = BootRecord(0, "a", NO_TRIAL, 0, 0, 0)
-"""What the boot script takes where both copies are damaged."""
+SILENT, TRIAL, COMMITTED = "silent", "trial", "committed"
+"""How the last boot ended, by the word in memory: the power went; or the power stayed, and this was running."""
 
 
 class Save(Value):
@@ -35,13 +36,8 @@ class Start(Value):
     on_trial: bool
 
 
-def other(slot: str) -> str:
-    """The other slot."""
-    return "b" if slot == "a" else "a"
-
-
 def boot_pass(
-    first: bytes, second: bytes, accepts: "Callable[[str, int], bool]"
+    first: bytes, second: bytes, accepts: "Callable[[str, int], bool]", ended: str = SILENT
 ) -> "Generator[Save | Start, bool | None, None]":
     """Everything from reset to a started system, or to the next reset where it ends without a `Start`.
 
@@ -49,27 +45,44 @@ def boot_pass(
         first: copy 0 of the boot record, 512 bytes.
         second: copy 1.
         accepts: whether the slot's system verifies and is not below the rollback index: (slot, index) -> bool.
+        ended: SILENT, TRIAL or COMMITTED.
     """
     found, copy = boot_record.newer(first, second)
-    record = FRESH if found is None else found
-    if record.trial != NO_TRIAL and record.left > 0:
+    record = counted(FRESH if found is None else found, ended)
+    if trial_due(record):
         record = _next(record, left=record.left - 1)
         saved = yield Save(copy, record)
         if saved:
             if accepts(record.trial, record.rollback_index):
                 yield Start(record.trial, True)
                 return
-            yield Save(1 - copy, _next(record, left=0))
+            yield Save(1 - copy, _next(record, trial=NO_TRIAL, left=0, fails=0))
             return
-    if record.tries < COUNT_MAX:
-        record = _next(record, tries=record.tries + 1)
-    else:
-        record = _next(record, tries=1, active=other(record.active))
+    if record.resets >= RECORDED_FAILURES:
+        record = record.replace(active=other(record.active), gave="r", tries=0, resets=0)
+    elif record.tries >= SILENT_ENDS:
+        record = record.replace(active=other(record.active), gave="s", tries=0, resets=0)
+    record = _next(record, tries=record.tries + 1)
     yield Save(copy, record)
     for slot in (record.active, other(record.active)):
         if accepts(slot, record.rollback_index):
             yield Start(slot, False)
             return
+
+
+def counted(record: BootRecord, ended: str) -> BootRecord:
+    """The record with the end of the last boot counted: a boot counts as silent until here it turns out otherwise."""
+    fails, resets = min(record.fails, RECORDED_FAILURES), min(record.resets, RECORDED_FAILURES)
+    left, tries, unannounced = record.left, record.tries, 1 - record.said
+    if ended == TRIAL and record.trial == NO_TRIAL:
+        ended = COMMITTED  # in the boot that ended
+    if ended == TRIAL:
+        left = min(left + 1, SILENT_ENDS)
+        fails = min(fails + unannounced, RECORDED_FAILURES)
+    elif ended == COMMITTED:
+        tries = max(tries - 1, 0)
+        resets = min(resets + unannounced, RECORDED_FAILURES)
+    return record.replace(left=left, fails=fails, tries=tries, resets=resets, said=0)
 
 
 def _next(record: BootRecord, **changes: "int | str") -> BootRecord:

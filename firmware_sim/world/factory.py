@@ -76,9 +76,17 @@ def label_body() -> bytes:
 
 
 def config_body(
-    geometry: Geometry, version: str, security_epoch: int, schedule: "dict[str, Any] | None" = None
+    geometry: Geometry,
+    version: str,
+    security_epoch: int,
+    schedule: "dict[str, Any] | None" = None,
+    health: "dict[str, Any] | None" = None,
 ) -> bytes:
-    """`/etc/camward/agent.json` of a firmware; `schedule`: members of `update` that say when it may restart."""
+    """`/etc/camward/agent.json` of a firmware.
+
+    `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
+    services answer.
+    """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
     services = [
@@ -98,7 +106,7 @@ def config_body(
             "layout": geometry.layout(),
             "services": services,
             "login_gid": 900,
-            "health": {"deadline_s": HEALTH_DEADLINE_S},
+            "health": health or {"deadline_s": HEALTH_DEADLINE_S},
             "update": update,
             "password": {"profile": "nist"},
             "declarations": {"support_ends": "2031-12-31"},

@@ -6,9 +6,10 @@ All of it is there without power. `firmware_sim.world.world` puts the running ag
 from hashlib import sha256
 
 from agent.formats import boot_record
+from agent.formats.boot_record import FRESH
 from agent.formats.errors import Unavailable
 from firmware_sim.world import factory
-from firmware_sim.world.boot import FRESH, RecordSectors, Save, boot_pass
+from firmware_sim.world.boot import COMMITTED, SILENT, TRIAL, RecordSectors, Save, boot_pass
 from firmware_sim.world.disk import SECTOR_BYTES, Medium, StrictBlockDevice
 from firmware_sim.world.firmware import Firmware, Geometry, build, system, verified
 from firmware_sim.world.machine import WorldClock
@@ -42,6 +43,7 @@ class Hardware:
         self.medium = Medium(geometry.disk_bytes(), self.power)
         self.documents = Documents(self.power)
         self.clock = WorldClock(now_s)
+        self.marker = SILENT  # the boot loader's word in memory: kept over a reset, lost with the power
 
     # --- the factory, and looks from outside
 
@@ -107,7 +109,8 @@ class Hardware:
             first, second = sectors.copies()
         except Unavailable:
             first = second = b""
-        steps = boot_pass(first, second, accepts)
+        ended, self.marker = self.marker, SILENT
+        steps = boot_pass(first, second, accepts, ended)
         saved: bool | None = None
         while True:
             try:
@@ -120,6 +123,7 @@ class Hardware:
             firmware = slots[step.slot]
             if firmware is None:
                 return None
+            self.marker = TRIAL if step.on_trial else COMMITTED
             sound = self.firmware(step.slot) is not None
             return Booted(step.slot, firmware, step.on_trial, sound)
 

@@ -109,10 +109,15 @@ class WorldWatchdog:
     def __init__(self) -> None:
         self.fed = 0
         self.closed = False
+        self.broken = False
 
     def feed(self) -> None:
         """Count."""
         self.fed += 1
+
+    def alive(self) -> bool:
+        """Unless `broken` is set."""
+        return not self.broken
 
     def close(self) -> None:
         """Remember it."""
@@ -139,7 +144,8 @@ class WorldWebCertificate:
 class CameraServices:
     """Implements the port Services: a camera that asks the agent on the login socket, as firmware_sim.camera does.
 
-    Faults: a service named in `dead` answers nothing; one named in `open_doors` lets everybody in without asking.
+    Faults: a service named in `dead` answers nothing; one named in `open_doors` lets everybody in without asking; one
+    named in `frozen` sends no picture.
 
     Args:
         ask: hands one login request to the agent and returns its reply: (service name, request) -> reply.
@@ -149,6 +155,7 @@ class CameraServices:
         self._ask = ask
         self.dead: set[str] = set()
         self.open_doors: set[str] = set()
+        self.frozen: set[str] = set()
 
     def answers(self, service: "dict[str, Any]") -> bool:
         """Whether the service is alive."""
@@ -171,12 +178,21 @@ class CameraServices:
             return "in"
         return "wait" if reply.get("code") == "wait" else "refused"
 
-    def _digest(self, name: str, source: str, user: str, password: str) -> "dict[str, Any]":
+    def plays(self, service: "dict[str, Any]", source: str, user: str, password: str) -> bool:
+        """The three requests of a play, each asked about on the login socket; then a frame, unless it is frozen."""
+        if not self.answers(service):
+            return False
+        for method in ("DESCRIBE", "SETUP", "PLAY"):
+            if self._digest(service["name"], source, user, password, method).get("ok") is not True:
+                return False
+        return service["name"] not in self.frozen
+
+    def _digest(self, name: str, source: str, user: str, password: str, method: str = "GET") -> "dict[str, Any]":
         """What a client of HTTP digest and the camera make of it between them (RFC 7616)."""
         challenge = self._ask(name, {"v": 1, "op": "nonce", "source": source})
         if challenge.get("ok") is not True:
             return challenge
-        algorithm, method, uri, nonce = "SHA-256", "GET", "/", challenge["nonce"]
+        algorithm, uri, nonce = "SHA-256", "/", challenge["nonce"]
         counted = ("00000001", "0a4f113b", "auth")
         ha1 = digest.secret(algorithm, user, password)
         request: dict[str, Any] = {"v": 1, "op": "digest", "source": source, "user": user}

@@ -10,7 +10,7 @@ from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message
 from agent.app.ports import Ports
 from agent.formats import config, json, label
 from firmware_sim.world import factory
-from firmware_sim.world.boot import UnsafeWorldRollbackStore, WorldBootControl
+from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, Geometry
@@ -35,7 +35,7 @@ EVIDENCE_PATH = "/run/camward/evidence.json"
 TICK_S = 0.001  # below it, two times are the same: floats
 BOOT_S = 20  # from power-on to a running agent
 WATCHDOG_S = 120  # until a system that hangs is reset
-MAX_RESETS = 40  # two slots have used up every count after 2 * 9 boots, and trials come on top
+MAX_RESETS = 60  # a trial takes 12 boots at most, and two slots have used up every count after 2 * 12 more
 MAX_TURNS = 20000  # a whole update takes some hundred
 
 
@@ -64,6 +64,7 @@ class World(Hardware):
         agent: the running agent, or None.
         schedule: members of the firmware's `update` configuration that say when it may restart.
         make_device: makes the agent's block device; a test may put in one that is broken by design.
+        health: what every firmware declares as its health checks; None for the plainest.
     """
 
     def __init__(
@@ -86,6 +87,9 @@ class World(Hardware):
         self.agent: Agent | None = None
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
+        self.frozen_streams: set[str] = set()
+        self.broken_watchdog = False
+        self.health: dict[str, object] | None = None
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.schedule: dict[str, Any] = {}
         self.sensors = WorldSensors()
@@ -122,13 +126,14 @@ class World(Hardware):
         twin.server.receipts = self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
         twin._product = self._product
+        twin.health = self.health
         twin.clock.skip_boots(self.clock)
         return twin
 
     # --- power
 
     def power_on(self) -> Booted:
-        """Boot until an agent runs.
+        """Give it power, and boot until an agent runs.
 
         Raises:
             Bricked: that does not happen.
@@ -136,6 +141,10 @@ class World(Hardware):
         """
         if self.agent is not None:
             raise ValueError("the power is on")
+        self.marker = SILENT
+        return self._boot()
+
+    def _boot(self) -> Booted:
         for _ in range(MAX_RESETS):
             self.power.restore()
             self.clock.power_on()
@@ -159,13 +168,13 @@ class World(Hardware):
         self._drop_agent()
 
     def restart(self) -> Booted:
-        """Reset the machine; what was not flushed is lost.
+        """Reset the machine with its power on, as a panic or a watchdog does; what was not flushed is lost.
 
         Raises:
-            Bricked: as `power_on`.
+            Bricked, PowerCut: as `power_on`.
         """
         self.power_cut()
-        return self.power_on()
+        return self._boot()
 
     def _drop_agent(self) -> None:
         self.agent = None
@@ -182,8 +191,10 @@ class World(Hardware):
         services = CameraServices(self.ask)
         services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
         services.open_doors = self.open_doors
+        services.frozen = self.frozen_streams
         self.link = WorldLink(self.broker, self._certificate_fits)
         self.watchdog = WorldWatchdog()
+        self.watchdog.broken = self.broken_watchdog
         self.scratch = Documents(Power())
         self.hasher = UnsafePasswordHasher(self._entropy)
         store = MemoryStore(self.documents)
@@ -207,14 +218,15 @@ class World(Hardware):
             clock=self.clock,
             services=services,
             sensors=self.sensors,
+            watchdog=self.watchdog,
             web_certificate=WorldWebCertificate(),
             verify_signature=self.verify_signature,
         )
         firmware = self.firmware(booted.slot)
         if firmware is None:
             raise Bricked("a system that does not verify was started")
-        body = factory.config_body(self.geometry, firmware.version, firmware.security_epoch, self.schedule)
-        settings = config.parse(body)
+        about_it = firmware.version, firmware.security_epoch
+        settings = config.parse(factory.config_body(self.geometry, *about_it, self.schedule, self.health))
         about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.formats.boot_record import NO_TRIAL, BootRecord
+from agent.formats.boot_record import FRESH
 from firmware_sim.image import BuiltImage
 from firmware_sim.image.bootkeys import make_key
 from firmware_sim.image.store import default_store
 from firmware_sim.image.verity import hash_tree
 from tests.emulated.boot_helpers import UP, Disk, image, ready, record_of, starts, wait
 
-COMMITTED_A = BootRecord(7, "a", NO_TRIAL, 0, 0, 1)
+COMMITTED_A = FRESH.replace(generation=7, rollback_index=1)
 KERNEL_AT = 1 << 20  # inside the kernel: it begins 200 bytes into the FIT and has 11 MB
 INITRAMFS_AT = 12 << 20
 
@@ -115,7 +115,7 @@ def test_the_second_boot_key_is_accepted(tmp_path: Path):
 @pytest.mark.parametrize("where", ["superblock", "tables", "verity tree"])
 def test_a_flipped_bit_under_the_root_ends_a_trial_and_the_old_slot_boots(tmp_path: Path, where: str):
     built, other = image(), image("1.0.1")
-    disk = Disk(tmp_path, built, COMMITTED_A.replace(trial="b", left=1))
+    disk = Disk(tmp_path, built, COMMITTED_A.replace(trial="b", left=10, fails=2))
     disk.slot("b", other)
     squashfs_bytes = _squashfs_bytes(other)
     place = {"superblock": 40, "tables": squashfs_bytes - 4096 - 100, "verity tree": squashfs_bytes + 100}[where]
@@ -124,22 +124,27 @@ def test_a_flipped_bit_under_the_root_ends_a_trial_and_the_old_slot_boots(tmp_pa
         starts(machine, "b")
         wait(machine, "is corrupted", "starting slot a")
         starts(machine, "a")
-        assert record_of(machine, disk.built).left == 0
+        assert (record_of(machine, disk.built).fails, record_of(machine, disk.built).resets) == (3, 0)
 
 
-def test_a_committed_slot_that_fails_verity_gives_way(tmp_path: Path):
-    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=8))
+def test_a_committed_slot_that_fails_verity_gives_way_after_three_panics(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(resets=1))
     disk.slot("b", image("1.0.1"))
     disk.flip("a", 40)
     with disk.machine() as machine:
-        starts(machine, "a")
-        wait(machine, "is corrupted", "starting slot b")
-        starts(machine, "b")
+        for resets in (1, 2):
+            starts(machine, "a")
+            assert record_of(machine, disk.built).resets == resets
+            wait(machine, "is corrupted", "starting slot b")
+        text = starts(machine, "b")
+        assert "slot a was reset three times without a word" in text
+        now = record_of(machine, disk.built)
+        assert (now.active, now.gave, now.tries, now.resets) == ("b", "r", 1, 0)
 
 
 def test_the_root_hash_of_another_image_is_of_no_use(tmp_path: Path):
     # The FIT is genuine, the root is genuine, but they are not of one release.
-    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=1))
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=10, fails=2))
     disk.slot("b", image("1.0.1"))
     disk.fit("b", fit_of(disk.built))
     with disk.machine() as machine:

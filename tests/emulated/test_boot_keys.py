@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.formats.boot_record import NO_TRIAL, BootRecord
+from agent.formats.boot_record import FRESH
 from firmware_sim.image import BuiltImage, ImageError, bootkeys, load_built
 from firmware_sim.image.fit import resign_fit
 from firmware_sim.image.sign import sign
@@ -16,7 +16,7 @@ from tests.emulated.boot_helpers import Disk, image, starts
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = ROOT / "docs" / "runbooks" / "boot-key-rotation.md"
-COMMITTED_A = BootRecord(7, "a", NO_TRIAL, 0, 0, 1)
+COMMITTED_A = FRESH.replace(generation=7, rollback_index=1)
 SECRET = b"a passphrase of our own"
 
 

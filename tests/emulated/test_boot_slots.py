@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.formats.boot_record import NO_TRIAL, BootRecord, decode, encode
+from agent.formats.boot_record import FRESH, decode, encode
 from firmware_sim.qemu.machine import Machine
 from tests.emulated.boot_helpers import UP, Disk, image, ready, record_of, starts, wait
 
-COMMITTED_A = BootRecord(7, "a", NO_TRIAL, 0, 0, 1)
+COMMITTED_A = FRESH.replace(generation=7, rollback_index=1)
 
 
 def test_the_committed_slot_boots_and_counts_its_boots(tmp_path: Path):
@@ -51,7 +51,7 @@ def test_both_copies_damaged_boots_slot_a_and_writes_a_new_record(tmp_path: Path
     with disk.machine() as machine:
         text = starts(machine, "a")
         assert "both boot record copies are damaged" in text
-        assert record_of(machine, disk.built) == BootRecord(1, "a", NO_TRIAL, 0, 1, 0)
+        assert record_of(machine, disk.built) == FRESH.replace(generation=1, tries=1)
 
 
 def test_both_copies_damaged_and_slot_a_empty_boots_slot_b(tmp_path: Path):
@@ -69,7 +69,7 @@ def test_a_trial_counts_down_before_it_starts_and_gives_way_after_its_last_boot(
     with disk.machine() as machine:
         for left in (1, 0):
             text = starts(machine, "b")
-            assert f"trial boot of slot b, {left} left" in text
+            assert f"trial boot of slot b, 0 failures, {left} left" in text
             assert record_of(machine, disk.built).left == left
             machine.power_cut()
             machine.power_on()
@@ -85,20 +85,53 @@ def test_a_committed_trial_stays(tmp_path: Path):
         starts(machine, "b")
 
 
-def test_nine_boots_without_health_give_the_other_slot_its_turn(tmp_path: Path):
-    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=8))
+def test_ten_boots_without_health_give_the_other_slot_its_turn(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=9))
     disk.slot("b", image("1.0.1"))
     with disk.machine() as machine:
         starts(machine, "a")
         _cut_and_start(machine)
         text = starts(machine, "b")
-        assert "slot a has not been healthy for nine boots" in text
+        assert "slot a has not been healthy for ten boots" in text
         now = record_of(machine, disk.built)
-        assert (now.active, now.tries) == ("b", 1)
+        assert (now.active, now.tries, now.gave) == ("b", 1, "s")
+
+
+def test_a_reset_counts_as_a_failure_of_the_trial_and_a_power_cut_does_not(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=10))
+    disk.slot("b", image("1.0.1"))
+    with disk.machine() as machine:
+        starts(machine, "b")
+        for fails in (1, 2):
+            _cut_and_start(machine)
+            starts(machine, "b")
+            machine.reset()
+            text = starts(machine, "b")
+            assert f"the trial was reset without a word, failure {fails}" in text
+            now = record_of(machine, disk.built)
+            assert (now.fails, now.left) == (fails, 9 - fails)
+        machine.reset()
+        assert "was reset three times" not in starts(machine, "a")
+        now = record_of(machine, disk.built)
+        assert (now.active, now.trial, now.fails, now.resets) == ("a", "b", 3, 0)
+
+
+def test_a_hung_agent_is_reset_by_its_watchdog_and_the_third_time_the_old_slot_boots(tmp_path: Path):
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=10))
+    disk.slot("b", image("1.0.2", variant="product", fault="agent-hangs"))
+    with disk.machine() as machine:
+        for fails in (0, 1, 2):
+            text = wait(machine, "camward-agent: hangs")
+            assert ready("b") in text
+            now = record_of(machine, disk.built)
+            assert (now.fails, now.left) == (fails, 9)
+        text = starts(machine, "a")
+        assert "softdog: Initiating system reboot" in text
+        assert record_of(machine, disk.built).fails == 3
 
 
 def test_the_other_slot_gets_no_turn_when_it_does_not_verify(tmp_path: Path):
-    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=9))
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(tries=10))
     with disk.machine() as machine:
         text = starts(machine, "a")
         assert "slot b refused" in text
@@ -148,7 +181,7 @@ def test_a_record_with_odd_values_runs_nothing_and_is_put_right(tmp_path: Path, 
     disk.records(sector, sector)
     with disk.machine() as machine:
         starts(machine, "a")
-        assert record_of(machine, disk.built) == BootRecord(6, "a", NO_TRIAL, 0, 1, 1)
+        assert record_of(machine, disk.built) == FRESH.replace(generation=6, fails=3, tries=1, rollback_index=1)
 
 
 def _cut_and_start(machine: Machine) -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from agent.formats.boot_record import NO_TRIAL, BootRecord
+from agent.formats.boot_record import FRESH
 from firmware_sim.qemu.deadline import Deadline, wait_until
 from firmware_sim.qemu.machine import Machine
 from tests.emulated.boot_helpers import BOOT_S, PROMPT, UP, Disk, image, ready, record_of, starts, wait
 
-COMMITTED_A = BootRecord(7, "a", NO_TRIAL, 0, 0, 1)
+COMMITTED_A = FRESH.replace(generation=7, rollback_index=1)
 HARD = {"nosuid", "nodev", "noexec"}
 
 
@@ -120,7 +120,7 @@ def test_the_watchdog_is_there_is_not_fed_by_default_and_bites(tmp_path: Path):
 
 
 def test_an_agent_that_keeps_ending_on_trial_restarts_the_camera_into_the_old_slot(tmp_path: Path):
-    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=1))
+    disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=10, fails=2))
     disk.slot("b", image("1.0.2", variant="product", fault="agent-crashes"))
     with disk.machine() as machine:
         starts(machine, "b")

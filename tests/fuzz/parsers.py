@@ -22,6 +22,7 @@ from agent.formats import (
     envelope,
     evidence,
     fields,
+    health,
     json,
     label,
     login,
@@ -188,6 +189,9 @@ PARSERS: dict[str, Parser] = {
     **{f"formats.fields.{name}": _FIELDS for name in FIELDS},
     "formats.envelope.device_id": _FIELDS,
     "formats.token.https_url": _FIELDS,
+    "formats.health.parse_health": Parser(
+        _object(lambda source: health.parse_health(source, {"web": "web"})), (json.dump(seeds.HEALTH),)
+    ),
     "formats.json.parse": Parser(lambda data: json.parse(data, MAX_BYTES), (seeds.ROOT, b'[1,-2,"\\ud83d\\ude00"]')),
     "formats.json.parse_object": Parser(
         lambda data: json.parse_object(data, MAX_BYTES, floats=True), (seeds.ROOT, b'{"a":[1.5e3,-0.0,{}]}')

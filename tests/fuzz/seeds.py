@@ -95,8 +95,9 @@ BINS = _delegating({"succinct_roles": {"keyids": ["ab"], "threshold": 1, "bit_le
 
 BOOT_RECORDS = tuple(
     boot_record.encode(boot_record.BootRecord(*values))
-    for values in ((1, "a", "-", 0, 0, 1), (2**32 - 1, "b", "a", 3, 9, 2**32 - 1))
+    for values in ((1, "a", "-", 0, 0, 0, 0, "-", 0, 1), (2**32 - 1, "b", "a", 10, 2, 9, 3, "r", 1, 2**32 - 1))
 )
+HEALTH = {"deadline_s": 60, "checks": [{"check": "answers", "service": "web"}, {"check": "server", "deadline_s": 90}]}
 CONFIG = json.dumps(
     {
         "v": 1,
@@ -109,7 +110,7 @@ CONFIG = json.dumps(
         "layout": GEOMETRY.layout(),
         "login_gid": 900,
         "services": [{"name": "web", "kind": "web", "port": 443}],
-        "health": {"deadline_s": 60},
+        "health": HEALTH,
         "update": {"check_interval_s": 60, "telemetry_interval_s": 60},
         "password": {"min_chars": 12},
         "declarations": {"a": [1, "b"]},

@@ -9,9 +9,11 @@ import zlib
 from pathlib import Path
 
 from agent.formats import boot_record
-from firmware_sim.world.boot import Save, Start
+from firmware_sim.world.boot import COMMITTED, SILENT, TRIAL, Save, Start
 
-RECORD, FIT, CONTROL_TREE = 0x1000, 0x8000000, 0x9000000
+RECORD, FIT, CONTROL_TREE, MARKER = 0x1000, 0x8000000, 0x9000000, 0x6000
+WORDS = {SILENT: 0xDEADBEEF, TRIAL: 0x63770074, COMMITTED: 0x63770063}
+"""What the word in memory holds when the script begins, by how the last boot ended."""
 RECORD_LBA = (128, 256)
 FIT_LBA = {"a": 5000, "b": 9000}
 _PLACES = {
@@ -20,6 +22,7 @@ _PLACES = {
     "RECORD_LBA_2": hex(RECORD_LBA[1]),
     "RECORD_BYTES": "0x200",
     "FIT": hex(FIT),
+    "MARKER": hex(MARKER),
     "FIT_LBA_A": hex(FIT_LBA["a"]),
     "FIT_LBA_B": hex(FIT_LBA["b"]),
     "FIT_SECTORS": "0x8",
@@ -63,10 +66,13 @@ class Slot:
 
 
 class Uboot:
-    def __init__(self, script: dict[str, str], sectors: list[bytes], slots: dict[str, Slot], stuck: bool) -> None:
+    def __init__(
+        self, script: dict[str, str], sectors: list[bytes], slots: dict[str, Slot], stuck: bool, word: int
+    ) -> None:
         self.variables = dict(script) | {"fdtcontroladdr": hex(CONTROL_TREE)}
         self.sectors, self.slots, self.stuck = sectors, slots, stuck
         self.memory = b""
+        self.word = word
         self.loaded: Slot | None = None
         self.tree: Slot | None = None
         self.trace: list[Save | Start] = []
@@ -75,7 +81,10 @@ class Uboot:
     def power_on(self) -> list[Save | Start]:
         try:
             self.command(["run", "bootcmd"])
-        except (Reset, Started):
+        except Reset:
+            assert self.word == 0, "a reset of the script's own would count"
+            return self.trace
+        except Started:
             return self.trace
         raise AssertionError("the script ended without a reset")
 
@@ -158,7 +167,7 @@ class Uboot:
     def command(self, words: list[str]) -> bool:
         self.steps += 1
         assert self.steps < MAX_STEPS, "the script does not end"
-        return bool(getattr(self, "do_" + words[0])(words[1:]))
+        return bool(getattr(self, "do_" + words[0].replace(".", "_"))(words[1:]))
 
     def do_run(self, words: list[str]) -> bool:
         assert len(words) == 1
@@ -183,12 +192,23 @@ class Uboot:
         self.variables[name] = f"{number & 0xFFFFFFFFFFFFFFFF:x}"
         return True
 
+    def do_setexpr_l(self, words: list[str]) -> bool:
+        name, place = words
+        assert place == "*" + hex(MARKER)
+        self.variables[name] = f"{self.word:x}"
+        return True
+
+    def do_mw_l(self, words: list[str]) -> bool:
+        assert words[0] == hex(MARKER)
+        self.word = int(words[1], 16)
+        return True
+
     def do_test(self, words: list[str]) -> bool:
         if words[0] in ("-n", "-z"):
             return (len(words[1]) > 0) == (words[0] == "-n")
         left, operator, right = words
-        if operator == "=":
-            return left == right
+        if operator in ("=", "!="):
+            return (left == right) == (operator == "=")
         numbers = int(left, 0), int(right, 0)
         return numbers[0] > numbers[1] if operator == "-gt" else _less(operator, numbers)
 
@@ -247,7 +267,9 @@ class Uboot:
         arguments = self.variables["bootargs"].split()
         slot = next(slot for slot in "ab" if "camward.slot=" + slot in arguments)
         assert self.slots[slot] is self.loaded
-        self.trace.append(Start(slot, "camward.trial=1" in arguments))
+        on_trial = "camward.trial=1" in arguments
+        assert self.word == WORDS[TRIAL if on_trial else COMMITTED]
+        self.trace.append(Start(slot, on_trial))
         raise Started
 
 

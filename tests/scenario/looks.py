@@ -2,9 +2,9 @@
 
 from json import loads
 
+from agent.core.slots import other
 from agent.formats import envelope, messages
 from agent.formats.block_tree import BLOCK_BYTES
-from firmware_sim.world.boot import other
 from firmware_sim.world.world import World
 
 PROGRESS = "update/progress.bin"

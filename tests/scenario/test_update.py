@@ -1,5 +1,6 @@
 """An update, from the director's order to the committed slot."""
 
+from agent.core.slots import RECORDED_FAILURES
 from agent.formats import boot_record
 from firmware_sim.world.firmware import DEAD_SERVICES, HANGS
 from tests.scenario.looks import events, fetched_blocks, inactive, phase, reports, running, settled
@@ -68,19 +69,17 @@ def test_a_version_that_fails_its_health_checks_rolls_back_and_is_not_tried_agai
     stage.release("1.2.0", behaviour=DEAD_SERVICES)
     world = stage.world("1.2.0")
     world.power_on()
-    world.run_until(lambda: len(world.boots) == 3)
+    world.run_until(lambda: len(world.boots) == 5)
     world.run_for(3600)
-    assert [(boot.version, boot.on_trial) for boot in world.boots] == [
-        ("1.0.0", False),
-        ("1.2.0", True),
-        ("1.0.0", False),
-    ]
+    trials = [("1.2.0", True)] * RECORDED_FAILURES
+    assert [(boot.version, boot.on_trial) for boot in world.boots] == [("1.0.0", False), *trials, ("1.0.0", False)]
     assert events(world) == ["started", "installed", "rolled_back"]
     assert reports(world)[-1].code == "unhealthy"
+    assert reports(world)[-1].detail == "3 health checks failed, the last: no answer from onvif, rtsp, web"
     assert phase(world) == "idle"
 
     world.run_for(6 * 3600)
-    assert len(world.boots) == 3, "the version that failed was tried again"
+    assert len(world.boots) == 5, "the version that failed was tried again"
 
     stage.release("1.2.1")
     stage.assign(world, "1.2.1")
@@ -94,7 +93,8 @@ def test_a_version_that_never_gets_to_its_agent_rolls_back(stage):
     world.power_on()
     world.run_until(lambda: "rolled_back" in events(world))
     versions = [boot.version for boot in world.boots]
-    assert versions == ["1.0.0"] + ["1.3.0"] * 3 + ["1.0.0"]
+    assert versions == ["1.0.0"] + ["1.3.0"] * RECORDED_FAILURES + ["1.0.0"]
+    assert reports(world)[-1].detail == "3 resets without a word: watchdog or panic"
     world.run_for(6 * 3600)
     assert len(world.boots) == 5
 

@@ -160,7 +160,9 @@ def _messages(folder: Path) -> None:
 
 def _on_the_disk(folder: Path) -> None:
     """What a later agent finds that an earlier one, the factory or the boot script has written."""
-    record = BootRecord(generation=41, active="b", trial="a", left=3, tries=1, rollback_index=7)
+    record = BootRecord(
+        generation=41, active="b", trial="a", left=3, fails=2, tries=1, resets=1, gave="r", said=1, rollback_index=7
+    )
     (folder / "boot-record.bin").write_bytes(boot_record.encode(record))
     label = {
         "v": 1, "serial": SERIAL, "model": "kawa-1", "hardware": "a", "mac": "52:54:00:12:34:56",

@@ -113,11 +113,18 @@ class DeviceWatchdog:
             self._handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         except OSError as error:
             raise Unavailable(f"{path}: {error.strerror}") from error
+        self._taken = False
 
     def feed(self) -> None:
         """See `Watchdog.feed`."""
-        with contextlib.suppress(OSError):  # an unfed watchdog resets the machine: that is its answer
-            os.write(self._handle, b"\0")
+        try:
+            self._taken = os.write(self._handle, b"\0") == 1
+        except OSError:
+            self._taken = False  # an unfed watchdog resets the machine: that is its answer
+
+    def alive(self) -> bool:
+        """See `Watchdog.alive`."""
+        return self._taken
 
     def close(self) -> None:
         """See `Watchdog.close`; the `V` tells the driver that this is no crash."""
@@ -131,6 +138,10 @@ class NoWatchdog:
 
     def feed(self) -> None:
         """Nothing to postpone."""
+
+    def alive(self) -> bool:
+        """There is none."""
+        return False
 
     def close(self) -> None:
         """Nothing to stop."""

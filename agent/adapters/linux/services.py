@@ -2,14 +2,13 @@
 
 import http.client
 import json
-import secrets
-import socket
 import time
 from collections.abc import Callable, Mapping
-from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
+from agent.adapters.linux.digest_client import authorization, challenge_of
+from agent.adapters.linux.rtsp_client import STREAM_URL, Rtsp, play
 from agent.adapters.linux.tls import loopback_context
 from agent.formats.errors import Unavailable
 
@@ -23,7 +22,6 @@ SNAPSHOT_PATH = "/snapshot.jpg"
 LOGIN_PATH = "/api/login"
 HEALTH_PATH = "/health"
 ONVIF_PATH = "/onvif/device_service"
-STREAM_URL = "rtsps://127.0.0.1:{port}/stream"
 
 _SOAP = (
     '<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">'
@@ -60,6 +58,14 @@ class LoopbackServices:
             if found != "silent":
                 return found
         return "silent"
+
+    def plays(self, service: dict[str, Any], source: str, user: str, password: str) -> bool:
+        """See `Services.plays`."""
+        try:
+            with Rtsp(int(service["port"]), source, self._certificate, ANSWER_WITHIN_S) as rtsp:
+                return play(rtsp, user, password) > 0
+        except (OSError, ValueError, Unavailable):
+            return False
 
     def _speaks(self, service: dict[str, Any]) -> bool:
         port = int(service["port"])
@@ -122,61 +128,13 @@ class Http:
         return response.status, {name.lower(): response.headers.get(name, "") for name in response.headers}
 
 
-class Rtsp:
-    """One RTSPS connection to a service; heads only, bodies are dropped with the connection."""
-
-    def __init__(self, port: int, source: str, certificate: Path, timeout_s: float) -> None:
-        self._port = port
-        self._sequence = 0
-        plain = socket.create_connection((ADDRESS, port), timeout_s, (source, 0))
-        try:
-            self._socket = loopback_context(certificate).wrap_socket(plain)
-        except BaseException:
-            plain.close()
-            raise
-
-    def __enter__(self) -> "Rtsp":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def ask(self, method: str, login: str) -> Answer:
-        """Status and headers of one exchange.
-
-        Raises:
-            OSError: no answer in time.
-            ValueError: the answer is no RTSP.
-        """
-        self._sequence += 1
-        lines = [f"{method} {STREAM_URL.format(port=self._port)} RTSP/1.0", f"CSeq: {self._sequence}"]
-        if login:
-            lines.append("Authorization: " + login)
-        self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-        head = b""
-        while b"\r\n\r\n" not in head:
-            piece = self._socket.recv(4096)
-            if not piece or len(head) > MAX_BODY_BYTES:
-                raise ValueError("the answer is no RTSP")
-            head += piece
-        first, *rest = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
-        words = first.split(" ")
-        if words[0] != "RTSP/1.0" or len(words) < 2:
-            raise ValueError("the answer is no RTSP")
-        headers: dict[str, str] = {}
-        for line in rest:
-            name, _, value = line.partition(":")
-            headers.setdefault(name.strip().lower(), value.strip())
-        return int(words[1]), headers
-
-
 def _with_digest(ask: Ask, method: str, uri: str, user: str | None, password: str) -> str:
     """Anonymous: one question. Otherwise answer the challenge; no challenge means no entrance."""
     status, headers = ask("")
     if user is None or status != 401:
         return _meaning(status, headers)
-    challenge = _challenge(headers.get("www-authenticate", ""))
-    return _meaning(*ask(_authorization(challenge, method, uri, user, password)))
+    challenge = challenge_of(headers.get("www-authenticate", ""))
+    return _meaning(*ask(authorization(challenge, method, uri, user, password)))
 
 
 def _meaning(status: int, headers: Mapping[str, str]) -> str:
@@ -185,36 +143,3 @@ def _meaning(status: int, headers: Mapping[str, str]) -> str:
     if status == 429 or (status == 403 and "retry-after" in headers):
         return "wait"
     return "refused" if status in {401, 403} else "silent"
-
-
-def _challenge(header: str) -> dict[str, str]:
-    """The members of a Digest challenge; the values of ours hold no commas.
-
-    Raises:
-        ValueError: it is another scheme, or lacks members.
-    """
-    scheme, _, rest = header.partition(" ")
-    found: dict[str, str] = {}
-    for part in rest.split(","):
-        name, _, value = part.strip().partition("=")
-        found.setdefault(name, value.strip('"'))
-    if scheme != "Digest" or "nonce" not in found or "realm" not in found:
-        raise ValueError("no digest challenge")
-    return found
-
-
-def _authorization(challenge: dict[str, str], method: str, uri: str, user: str, password: str) -> str:
-    """RFC 7616, with qop=auth."""
-    algorithm = challenge.get("algorithm", "MD5")
-    made = sha256 if algorithm == "SHA-256" else md5
-
-    def digest(text: str) -> str:
-        return made(text.encode()).hexdigest()
-
-    cnonce = secrets.token_hex(8)
-    ha1 = digest(f"{user}:{challenge['realm']}:{password}")
-    response = digest(f"{ha1}:{challenge['nonce']}:00000001:{cnonce}:auth:{digest(f'{method}:{uri}')}")
-    return (
-        f'Digest username="{user}", realm="{challenge["realm"]}", nonce="{challenge["nonce"]}", uri="{uri}", '
-        f'algorithm={algorithm}, qop=auth, nc=00000001, cnonce="{cnonce}", response="{response}"'
-    )

@@ -15,7 +15,7 @@ _SCRIPT_TEXTS = (
     "live_stopped", "server_none", "error_no_evidence", "evidence_criterion", "evidence_verdict", "evidence_reason",
     "working", "basis_measured", "basis_declared", "basis_not_assessed", "phase_idle", "phase_checking",
     "phase_reading_tree", "phase_installing", "phase_reading_back", "phase_arming", "phase_armed", "phase_trial",
-    "phase_committing", "phase_committed", "phase_rolling_back", "phase_rolled_back", "evidence_basis",
+    "phase_committing", "phase_committed", "phase_failing", "phase_rolled_back", "evidence_basis",
     "sure_first", "restarting", "transfer_started",
     "error_denied", "error_wait", "error_unclaimed", "error_locked", "error_bad_request", "error_policy", "error_busy",
     "error_unavailable", "error_signed_out", "error_forbidden", "error_network",

@@ -79,7 +79,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "phase_trial": ("trial run of the new version", "新しいバージョンを試行中"),
     "phase_committing": ("confirming the new version", "新しいバージョンを確定中"),
     "phase_committed": ("new version confirmed", "新しいバージョンを確定"),
-    "phase_rolling_back": ("returning to the old version", "元のバージョンへ復帰中"),
+    "phase_failing": ("the new version failed its checks; restarting", "新バージョンの確認に失敗、再起動中"),
     "phase_rolled_back": ("returned to the old version", "元のバージョンへ復帰済み"),
     "enrol_title": ("Enrol with an update server", "更新サーバーへの登録"),
     "enrol_lead": (

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.formats import boot_record
-from agent.formats.boot_record import BootRecord
 from firmware_sim.world.boot import Save, boot_pass
 from tests.contract.camera.camera_process import camera_config, start_camera
 
@@ -68,7 +67,7 @@ class Board:
     def leave_factory(self, slot_a):
         """`slot_a`: what slot A holds, version 1.0.0."""
         self.known["1.0.0"] = slot_a
-        record = boot_record.encode(BootRecord(1, "a", "-", 0, 0, 1))
+        record = boot_record.encode(boot_record.FRESH.replace(generation=1, rollback_index=1))
         with self.disk.open("wb") as disk:
             disk.truncate(6 * MIB)
             for offset, data in ((RECORDS[0], record), (RECORDS[1], record), (OFFSETS["a"], slot_a)):

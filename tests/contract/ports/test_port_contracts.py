@@ -14,7 +14,7 @@ from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKey
 from agent.adapters.linux.machine import SystemClock
 from agent.adapters.linux.store import FileStore
 from agent.app.handover import finish
-from agent.formats.boot_record import NO_TRIAL, RECORD_BYTES, BootRecord
+from agent.formats.boot_record import FRESH, RECORD_BYTES
 from agent.formats.errors import Unavailable
 from firmware_sim.world.boot import RecordSectors, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.chance import Chance
@@ -27,7 +27,7 @@ from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 BLOCK = 4096
 DISK_BYTES = 16 * BLOCK
 RECORDS = (BLOCK, 2 * BLOCK)
-RECORD = BootRecord(0, "a", NO_TRIAL, 0, 0, 1)
+RECORD = FRESH.replace(rollback_index=1)
 
 
 def linux(folder):

@@ -7,7 +7,7 @@ import pytest
 from agent.adapters.linux.boot_control import ROLLBACK_COPY, UnsafeFileRollbackStore
 from agent.adapters.linux.store import FileStore
 from agent.adapters.linux.workers import MAX_EVENTS, Inbox
-from agent.formats.boot_record import NO_TRIAL, NUMBER_MAX, BootRecord
+from agent.formats.boot_record import FRESH, NUMBER_MAX
 
 
 def test_what_may_be_lost_is_lost_when_the_inbox_is_full():
@@ -35,7 +35,7 @@ class Boot:
     """A boot record in memory."""
 
     def __init__(self):
-        self.record = BootRecord(1, "a", NO_TRIAL, 0, 0, 3)
+        self.record = FRESH.replace(generation=1, rollback_index=3)
 
     def read(self):
         return self.record

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent.core import backoff, clock, outbox, slots
 from agent.core.outbox import Entry, Outbox
-from agent.formats.boot_record import NO_TRIAL, NUMBER_MAX, BootRecord
+from agent.formats.boot_record import FRESH, NO_TRIAL, NUMBER_MAX
 from agent.formats.errors import FormatError
 
 KINDS = sorted(outbox.PRIORITY)
@@ -146,23 +146,54 @@ def test_layouts_that_would_overwrite_something(change: dict[str, Any]) -> None:
         slots.parse_layout(LAYOUT | change)
 
 
-RECORD = BootRecord(generation=5, active="a", trial=NO_TRIAL, left=0, tries=4, rollback_index=1)
+RECORD = FRESH.replace(generation=5, tries=4, resets=2, rollback_index=1)
 
 
 def test_the_life_of_an_update() -> None:
     armed = slots.arm(RECORD, slots.inactive("a"))
-    assert (armed.trial, armed.left, armed.active) == ("b", slots.TRIAL_BOOTS, "a")
+    assert (armed.trial, armed.left, armed.active) == ("b", slots.SILENT_ENDS, "a")
     assert slots.on_trial(armed, "b")
     assert not slots.on_trial(armed, "a")
-    committed = slots.commit(armed.replace(left=2), "b")
-    assert (committed.active, committed.trial, committed.left, committed.tries) == ("b", NO_TRIAL, 0, 0)
+    assert slots.trial_due(armed)
+    committed = slots.commit(armed.replace(left=2, fails=2, gave="r"), "b")
+    assert committed == RECORD.replace(active="b", tries=0, resets=0)
     back = slots.roll_back(armed)
     assert (back.active, back.trial, back.left) == ("a", NO_TRIAL, 0)
-    assert slots.seen_healthy(RECORD).tries == 0
+    assert not slots.trial_due(back)
+
+
+def test_a_healthy_boot_forgets_silent_ends_and_a_long_quiet_time_the_resets() -> None:
+    assert slots.seen_healthy(RECORD) == RECORD.replace(tries=0)
+    settled = slots.settle(RECORD.replace(trial="b", left=0, fails=3, gave="s"), "b")
+    assert settled == RECORD.replace(active="b", tries=0)
+    assert slots.quiet(settled).resets == 0
+
+
+def test_a_failure_is_recorded_once_per_boot_and_three_end_the_trial() -> None:
+    record = slots.arm(RECORD, "b")
+    for count in (1, 2, 3):
+        assert slots.trial_due(record)
+        record = slots.fail(record, "b")
+        assert (record.fails, record.said, record.resets) == (count, 1, RECORD.resets)
+        assert slots.fail(record, "b") == record
+        record = record.replace(said=0)  # as the boot script does
+    assert not slots.trial_due(record)
+    assert slots.fail(RECORD, "a") == RECORD.replace(resets=3, said=1)
+    assert slots.fail(RECORD.replace(active="b", trial="b"), "b").resets == 3
 
 
 @pytest.mark.parametrize(
-    "decide", [lambda r: slots.arm(r, "b"), lambda r: slots.commit(r, "b"), slots.roll_back, slots.seen_healthy]
+    "decide",
+    [
+        lambda r: slots.arm(r, "b"),
+        lambda r: slots.commit(r, "b"),
+        slots.roll_back,
+        slots.seen_healthy,
+        slots.quiet,
+        slots.announce,
+        lambda r: slots.settle(r, "a"),
+        lambda r: slots.fail(r, "a"),
+    ],
 )
 def test_every_decision_may_be_repeated(decide: Any) -> None:
     once = decide(RECORD)

@@ -193,8 +193,12 @@ RECORDS = st.builds(
     generation=st.integers(0, boot_record.NUMBER_MAX),
     active=st.sampled_from("ab"),
     trial=st.sampled_from("ab-"),
-    left=st.integers(0, 9),
-    tries=st.integers(0, 9),
+    left=st.integers(0, 10),
+    fails=st.integers(0, 10),
+    tries=st.integers(0, 10),
+    resets=st.integers(0, 10),
+    gave=st.sampled_from("-rs"),
+    said=st.integers(0, 1),
     rollback_index=st.integers(0, boot_record.NUMBER_MAX),
 )
 
@@ -222,7 +226,7 @@ def test_any_content_under_a_good_checksum(content: bytes) -> None:
         boot_record.decode(sector)
 
 
-GOOD_RECORD = boot_record.BootRecord(7, "a", "b", 3, 0, 1)
+GOOD_RECORD = boot_record.BootRecord(7, "a", "b", 3, 1, 0, 2, "r", 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +238,10 @@ GOOD_RECORD = boot_record.BootRecord(7, "a", "b", 3, 0, 1)
         (b"gen=0x7", b"gen=0xg"),
         (b"gen=0x7", b"gen=\xff"),
         (b"left=3", b"left=33"),
-        (b"left=3", b"left=a"),
+        (b"left=3", b"left=b"),
+        (b"fails=1", b"fails="),
+        (b"gave=r", b"gave=x"),
+        (b"said=1", b"said=2"),
         (b"act=a", b"act=c"),
         (b"try=b", b"try="),
         (b"act=a\0", b"act=a\0act=a\0"),
@@ -252,7 +259,18 @@ def test_values_under_a_good_checksum(old: bytes, new: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"active": "c"}, {"trial": ""}, {"left": 10}, {"tries": -1}, {"generation": 2**32}, {"rollback_index": -1}],
+    [
+        {"active": "c"},
+        {"trial": ""},
+        {"left": 11},
+        {"tries": -1},
+        {"fails": 11},
+        {"resets": -1},
+        {"gave": ""},
+        {"said": 2},
+        {"generation": 2**32},
+        {"rollback_index": -1},
+    ],
 )
 def test_records_that_cannot_be_written(change: dict[str, Any]) -> None:
     with pytest.raises(FormatError):

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.core import update
-from agent.formats.boot_record import BootRecord
+from agent.formats.boot_record import FRESH
 
 DONE = "idle"
 
@@ -70,8 +70,8 @@ def test_an_edge_that_is_not_there_is_a_bug_of_ours():
         update.advance("idle", "healthy")
 
 
-def record(active="a", trial="-", left=0):
-    return BootRecord(7, active, trial, left, 0, 1)
+def record(active="a", trial="-", left=0, fails=0):
+    return FRESH.replace(generation=7, active=active, trial=trial, left=left, fails=fails)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,11 @@ def record(active="a", trial="-", left=0):
         ("committing", "b", record(active="b"), "booted_new"),
         ("committing", "b", record(trial="b", left=2), "booted_new"),
         ("committing", "a", record(active="b"), "booted_old"),
-        ("rolling_back", "b", record(trial="b", left=2), "booted_new"),
-        ("rolling_back", "a", record(), "booted_old"),
+        ("trial", "a", record(trial="b", left=9, fails=3), "booted_old"),
+        ("failing", "b", record(trial="b", left=2, fails=1), "booted_new"),
+        ("failing", "a", record(trial="b", left=2, fails=2), "resumed"),
+        ("failing", "a", record(trial="b", left=2, fails=3), "booted_old"),
+        ("failing", "a", record(), "booted_old"),
         ("rolled_back", "a", record(), "resumed"),
         ("committed", "b", record(active="b"), "resumed"),
     ],

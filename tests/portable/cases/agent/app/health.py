@@ -2,6 +2,10 @@ from firmware_sim.world.firmware import DEAD_SERVICES
 from tests.portable.story import ready
 
 camera = ready()
+camera.world.health = {
+    "deadline_s": 60,
+    "checks": [{"check": "answers", "service": "web"}, {"check": "plays", "service": "rtsp"}, {"check": "watchdog"}],
+}
 camera.world.dead_services.add("rtsp")
 camera.world.restart()
 camera.world.run_for(600)

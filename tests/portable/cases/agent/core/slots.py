@@ -1,5 +1,5 @@
 from agent.core import slots
-from agent.formats.boot_record import BootRecord
+from agent.formats.boot_record import FRESH
 from agent.formats.errors import FormatError
 
 LAYOUT = {
@@ -30,13 +30,20 @@ for change in (
         print(slots.parse_layout(changed))
     except FormatError as error:
         print(error)
-record = BootRecord(5, "a", "-", 0, 4, 1)
+record = FRESH.replace(generation=5, tries=4, resets=1, rollback_index=1)
 armed = slots.arm(record, "b")
 print(armed, slots.on_trial(armed, "b"), slots.on_trial(armed, "a"), slots.arm(armed, "b") == armed)
 print(
     slots.commit(armed, "b"),
     slots.roll_back(armed),
     slots.seen_healthy(record),
+    slots.settle(armed, "a"),
+    slots.quiet(record),
+    slots.announce(record),
+    slots.fail(armed, "b"),
+    slots.fail(record, "a"),
+    slots.trial_due(armed),
+    slots.trial_due(armed.replace(fails=3)),
     slots.raise_index(record, 3),
     slots.raise_index(record, 0),
 )

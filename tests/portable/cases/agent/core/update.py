@@ -1,5 +1,5 @@
 from agent.core import update
-from agent.formats.boot_record import BootRecord
+from agent.formats.boot_record import FRESH
 
 print(update.diagram())
 for row in update.TABLE:
@@ -11,6 +11,8 @@ except LookupError as error:
     print(error)
 for phase in update.PHASES:
     for booted in "ab":
-        for trial, left, active in (("-", 0, "a"), ("b", 3, "a"), ("b", 0, "a"), ("-", 0, "b")):
-            record = BootRecord(1, active, trial, left, 0, 1)
-            print(phase, booted, trial, left, active, update.start_event(phase, "b", booted, record))
+        for trial, left, fails, active in (
+            ("-", 0, 0, "a"), ("b", 3, 0, "a"), ("b", 3, 3, "a"), ("b", 0, 0, "a"), ("-", 0, 0, "b"),
+        ):  # fmt: skip
+            record = FRESH.replace(generation=1, active=active, trial=trial, left=left, fails=fails)
+            print(phase, booted, trial, left, fails, active, update.start_event(phase, "b", booted, record))

@@ -4,7 +4,7 @@ from agent.formats import boot_record
 from agent.formats.errors import FormatError
 from tests.portable import wire
 
-record = boot_record.BootRecord(generation=7, active="a", trial="b", left=3, tries=0, rollback_index=1)
+record = boot_record.FRESH.replace(generation=7, active="a", trial="b", left=10, fails=1, rollback_index=1)
 sector = boot_record.encode(record)
 print(hexlify(sector[:80]), len(sector), boot_record.decode(sector) == record)
 later = boot_record.encode(record.replace(generation=8, trial="-", left=0))
@@ -21,7 +21,9 @@ for first, second in (
 for change in (
     {"active": "c"},
     {"trial": ""},
-    {"left": 10},
+    {"left": 11},
+    {"gave": "x"},
+    {"said": 2},
     {"tries": -1},
     {"generation": 2**32},
     {"rollback_index": -1},

@@ -18,7 +18,7 @@ GOOD = {
     "declarations": {},
 }
 parsed = config.parse(json.dump(GOOD))
-print(parsed.model, parsed.services, parsed.health_deadline_s, parsed.layout, parsed.build_time)
+print(parsed.model, parsed.services, parsed.health, parsed.layout, parsed.build_time)
 for name, value in (
     ("v", 2),
     ("model", ""),

@@ -1,13 +1,16 @@
-from agent.formats.boot_record import BootRecord, encode
+from agent.core.slots import other
+from agent.formats.boot_record import FRESH, encode
 from agent.formats.errors import Unavailable
 from firmware_sim.world.boot import (
-    FRESH,
+    COMMITTED,
+    SILENT,
+    TRIAL,
     RecordSectors,
     Save,
     UnsafeWorldRollbackStore,
     WorldBootControl,
     boot_pass,
-    other,
+    counted,
 )
 from firmware_sim.world.disk import Medium, StrictBlockDevice
 from firmware_sim.world.power import Power
@@ -16,8 +19,8 @@ from firmware_sim.world.store import Documents, MemoryStore
 DAMAGED = bytes(512)
 
 
-def play(first, second, good, saved=True):
-    steps = boot_pass(first, second, lambda slot, index: good.get(slot, -1) >= index)
+def play(first, second, good, saved=True, ended=SILENT):
+    steps = boot_pass(first, second, lambda slot, index: good.get(slot, -1) >= index, ended)
     answer = None
     told = []
     while True:
@@ -34,19 +37,25 @@ def play(first, second, good, saved=True):
     return told
 
 
-for act, trial, left, tries, index in (
-    ("a", "-", 0, 0, 1),
-    ("b", "-", 0, 8, 1),
-    ("b", "-", 0, 9, 1),
-    ("a", "b", 3, 0, 1),
-    ("a", "b", 1, 0, 2),
-    ("a", "b", 0, 5, 1),
-    ("b", "a", 9, 9, 0),
+for act, trial, left, fails, tries, resets, index in (
+    ("a", "-", 0, 0, 0, 0, 1),
+    ("b", "-", 0, 0, 9, 2, 1),
+    ("b", "-", 0, 0, 10, 0, 1),
+    ("b", "-", 0, 0, 1, 3, 1),
+    ("a", "b", 10, 0, 0, 0, 1),
+    ("a", "b", 1, 2, 0, 0, 2),
+    ("a", "b", 0, 3, 5, 2, 1),
+    ("b", "a", 9, 2, 9, 7, 0),
 ):
-    record = BootRecord(5, act, trial, left, tries, index)
+    record = FRESH.replace(
+        generation=5, active=act, trial=trial, left=left, fails=fails, tries=tries, resets=resets, rollback_index=index
+    )
     for good in ({"a": 1, "b": 2}, {"a": 1}, {"b": 1}, {}):
-        print(act, trial, left, tries, index, sorted(good), play(encode(record), DAMAGED, good))
+        for ended in (SILENT, TRIAL, COMMITTED):
+            print(record, sorted(good), ended, play(encode(record), DAMAGED, good, ended=ended))
         print("stuck", play(DAMAGED, encode(record), good, saved=False))
+    for ended in (TRIAL, COMMITTED):
+        print(counted(record, ended), counted(record.replace(said=1), ended))
 print(play(DAMAGED, DAMAGED, {"a": 0, "b": 0}), other("a"), other("b"))
 
 medium = Medium(16384, Power())
