@@ -275,7 +275,6 @@ class Updating:
         """
         if not self.report(event, code, detail) and self._retries < MAX_REPORT_RETRIES:
             raise Unavailable("the report of it cannot be kept")
-        self._retries = 0
 
     def _report_refused(self) -> None:
         """Once per refusal: the same one again is no news."""

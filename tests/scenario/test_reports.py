@@ -8,7 +8,6 @@ from agent.formats import envelope, messages
 from agent.formats.errors import Unavailable
 from firmware_sim.world.firmware import DEAD_SERVICES
 from firmware_sim.world.power import OUTCOMES, PowerCut
-from firmware_sim.world.secrets import unsafe_signature
 from tests.scenario.looks import events, phase, running, settled
 
 BAD = "1.1.8"
@@ -58,9 +57,9 @@ def test_the_outcome_is_signed_by_the_evidence_key(ordered, version, ending):
     found = [envelope.parse(payload) for payload in world.broker.on("/up/report")]
     outcomes = [one for one in found if messages.parse_report(one.body).event == ending]
     assert outcomes
-    evidence = world.ports.keys.ensure("evidence")
     for one in outcomes:
-        assert one.signature == unsafe_signature(evidence, envelope.message(one))
+        assert one.signature == world.ports.keys.sign("evidence", envelope.message(one))
+        assert one.signature != world.ports.keys.sign("tls", envelope.message(one))
 
 
 @ENDINGS
