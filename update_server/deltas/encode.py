@@ -98,7 +98,7 @@ def missing(old: Reader | None, new: Reader) -> "array[int]":
     return found or array("I", (0,))
 
 
-def options(level: int) -> dict[int, int]:
+def options(level: int) -> dict[zstd.CompressionParameter, int]:
     """How frames are made: with their content size, and without the checksum that every segment has outside."""
     # At a fast level zstd's own tables see only the end of so long a prefix.
     tables = (zstd.CompressionParameter.hash_log, zstd.CompressionParameter.chain_log) if level == TRIAL_LEVEL else ()
