@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import OperationalError
 
-from update_server.commands import audit, device, keys, people, release, rollout, server
+from update_server.commands import audit, delta, device, keys, people, release, rollout, server
 from update_server.errors import ServerError
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("audit")(audit.audit)
 app.command("migrate")(server.migrate_command)
 app.add_typer(device.app, name="device")
 app.add_typer(release.app, name="release")
+app.add_typer(delta.app, name="delta")
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(keys.app, name="keys")
 app.add_typer(server.root, name="root")

@@ -1,22 +1,23 @@
 """Everything a running server or a command works with, opened from the settings by plain constructor calls."""
 
 import logging
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from tuf.api.metadata import TargetFile
 
 from agent.formats import release
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
+from update_server.deltas.service import Deltas
 from update_server.errors import Conflict
 from update_server.fleet import devices, history
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.pki.authority import Authority
 from update_server.pki.enrolment import Enrolment
-from update_server.repository import releases
+from update_server.repository import delivery, releases
 from update_server.repository.blobs import Blobs
 from update_server.repository.custody import Custody
 from update_server.repository.devicecheck import DeviceCheck
@@ -56,10 +57,11 @@ class Services:
         self.check = DeviceCheck(self.image, self.director)
         self.releases = releases.Releases(self.image, self.blobs, self.check)
         self.custody = Custody(self.image, self.director, self.releases)
-        self.rollouts = Rollouts(self.assign)
-        self.ingest = Ingest(self.rollouts.reported)
         self.database = Database(settings.database_url)
         check_schema(self.database)
+        self.deltas = Deltas(self.database, self.blobs, settings.deltas.from_versions, settings.deltas.wait_s)
+        self.rollouts = Rollouts(self.assign, ready=self.deltas.ready)
+        self.ingest = Ingest(self.rollouts.reported)
 
     def close(self) -> None:
         """Release the database's connections."""
@@ -110,8 +112,33 @@ class Services:
         if fresh is not None:
             return fresh
         with self.database.write() as session:
-            device = devices.known(session, device_id)
-            return self.director.refresh(session, device_id, self._assigned(session, device), now)
+            return self._refresh(session, devices.known(session, device_id), now)
+
+    def make_delta(self, now: int) -> bool:
+        """Make the artifact that is wanted for longest, and tell the cameras that are to use it. False if none is."""
+        if not self.deltas.work(now):
+            return False
+        self.redeliver(now)
+        return True
+
+    def redeliver(self, now: int) -> int:
+        """Sign the orders of cameras that have yet to follow them again, where there is another way to fetch.
+
+        Such as an artifact that was made, or a mirror in the settings. Returns how many were signed.
+        """
+        with self.database.read() as session:
+            wanted = (Device.assigned_version.is_not(None), Device.assigned_version != Device.version)
+            waiting = list(session.scalars(select(Device.id).where(*wanted).order_by(Device.id)))
+        signed = 0
+        for first in range(0, len(waiting), REFRESH_BATCH):
+            with self.database.write() as session:
+                for device_id in waiting[first : first + REFRESH_BATCH]:
+                    device = session.get(Device, device_id)
+                    row = self._order(session, device) if device is not None else None
+                    if device is not None and row is not None:
+                        files, how = releases.target_file(row), self._how(session, device, row)
+                        signed += self.director.redeliver(session, device_id, files, now, how)
+        return signed
 
     def assign(
         self,
@@ -148,7 +175,8 @@ class Services:
             device.allow_older = allow_older and row is not None
             device.install_now = install_now and row is not None
             session.flush()
-            state = self.director.assign(session, device.id, releases.target_file(row) if row else {}, now)
+            files, how = releases.target_file(row) if row else {}, self._how(session, device, row)
+            state = self.director.assign(session, device.id, files, now, how)
             self.check.verify_director(device, state, now)
 
     def update_now(self, session: Session, device: Device, now: int) -> None:
@@ -199,7 +227,7 @@ class Services:
                 for device_id in everyone[first : first + REFRESH_BATCH]:
                     device = session.get(Device, device_id)
                     if device is not None:
-                        self.director.refresh(session, device_id, self._assigned(session, device), now)
+                        self._refresh(session, device, now)
         return len(everyone)
 
     def offer_director_root(self) -> None:
@@ -211,8 +239,19 @@ class Services:
         root = self.director.latest_root().decode("ascii")
         self.ownership.offer_root(self.settings, self.authority.pem, root)
 
-    @staticmethod
-    def _assigned(session: Session, device: Device) -> dict[str, TargetFile]:
-        if device.assigned_version is None:
+    def _refresh(self, session: Session, device: Device, now: int) -> bytes:
+        row = self._order(session, device)
+        files = releases.target_file(row) if row else {}
+        return self.director.refresh(session, device.id, files, now, self._how(session, device, row))
+
+    def _how(self, session: Session, device: Device, row: Release | None) -> dict[str, Any]:
+        """How the camera may fetch and install what it is assigned; empty when there is nothing to say."""
+        if row is None:
             return {}
-        return releases.target_file(releases.find(session, device.assigned_version, device.model))
+        return delivery.of(device, self.settings.mirrors, self.deltas.artifact(session, device.version, row))
+
+    @staticmethod
+    def _order(session: Session, device: Device) -> Release | None:
+        if device.assigned_version is None:
+            return None
+        return releases.find(session, device.assigned_version, device.model)

@@ -9,10 +9,12 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from agent.formats import delivery
 from update_server.errors import Misconfigured
 
 SETTINGS_FILE = "server.toml"
@@ -42,7 +44,29 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def valid_mirror(url: str) -> str:
+    """Return `url` if it is `https://HOST[:PORT]`, without what a camera would have to guess about.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError(f"{url!r} is no URL") from None
+    if parts.scheme != "https" or parts.hostname is None or url.rstrip("/") != _origin(parts.hostname, port):
+        raise ValueError(f"{url!r} is not https://HOST[:PORT]")
+    valid_host(parts.hostname)
+    return url.rstrip("/")
+
+
+def _origin(host: str, port: int | None) -> str:
+    return "https://" + (authority(host, port) if port is not None else f"[{host}]" if ":" in host else host)
+
+
 Host = Annotated[str, AfterValidator(valid_host)]
+Mirror = Annotated[str, Field(max_length=delivery.MAX_URL_CHARS), AfterValidator(valid_mirror)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -86,6 +110,13 @@ class Tuf(_Section):
     director_timestamp_age_s: Annotated[int, Field(ge=5)] = 3600
 
 
+class Deltas(_Section):
+    """What is prepared so that cameras fetch less (docs/operator.md)."""
+
+    from_versions: Annotated[int, Field(ge=0, le=64)] = 8
+    wait_s: Annotated[int, Field(ge=0, le=7 * DAY_S)] = 3600
+
+
 class Rollouts(_Section):
     """Defaults of a new rollout."""
 
@@ -109,10 +140,12 @@ class Settings(BaseSettings):
     listen: str = "0.0.0.0"
     ingest_host: Host = "127.0.0.1"
     database: str = "sqlite:///server.db"
+    mirrors: Annotated[tuple[Mirror, ...], Field(max_length=delivery.MAX_SOURCES)] = ()
     ports: Ports = Ports()
     paths: Paths = Paths()
     devices: Devices = Devices()
     tuf: Tuf = Tuf()
+    deltas: Deltas = Deltas()
     rollouts: Rollouts = Rollouts()
     folder: Path = Path()
 

@@ -41,6 +41,10 @@ WHEEL_PRUNE = (
     "*.c",
     "*.libs/*.a",
     "*/hazmat/bindings/_rust",
+    "backports/zstd/*.pyi",
+    "backports/zstd/_cffi",
+    "backports/zstd/tarfile.py",
+    "backports/zstd/zipfile",
 )
 
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from sqlalchemy import select
 
 from update_server.api.auth import Opened, Reader
-from update_server.api.views import ReleaseView
+from update_server.api.views import DeltaView, ReleaseView
 from update_server.db.models import Release
 from update_server.repository import releases
 
@@ -23,3 +23,11 @@ def show_release(version: str, services: Opened, _who: Reader, model: str | None
     """One release; `model` is needed when several models have that version."""
     with services.database.read() as session:
         return ReleaseView.of(releases.find(session, version, model))
+
+
+@router.get("/{version}/deltas")
+def list_deltas(version: str, services: Opened, _who: Reader, model: str | None = None) -> list[DeltaView]:
+    """What it costs cameras to fetch a release, by the version they run."""
+    with services.database.read() as session:
+        row = releases.find(session, version, model)
+        return [DeltaView.of(session, one) for one in services.deltas.listed(session, row)]

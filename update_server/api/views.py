@@ -5,7 +5,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from update_server.db.models import Device, Evidence, Release, Rollout
+from update_server.db.models import Delta, Device, Evidence, Release, Rollout
 from update_server.fleet import devices, history
 from update_server.rollouts import store
 
@@ -160,6 +160,45 @@ class ReleaseView(_View):
     def of(cls, row: Release) -> Self:
         """From its row."""
         return cls.model_validate(row)
+
+
+class DeltaView(_View):
+    """What cameras that run `from` fetch to install `to`; an empty `from` stands for any version.
+
+    `delta_bytes` is null until it is made. `full_bytes` is what a camera without it fetches at most, block by block.
+    """
+
+    model: str
+    from_version: str = Field(serialization_alias="from")
+    to_version: str = Field(serialization_alias="to")
+    state: str
+    full_bytes: int
+    delta_bytes: int | None
+    blocks: int | None
+    sent_blocks: int | None
+    segments: int | None
+    detail: str
+    wanted_at: int
+    changed_at: int
+
+    @classmethod
+    def of(cls, session: Session, row: Delta) -> Self:
+        """From its row."""
+        made = row.made
+        return cls(
+            model=row.model,
+            from_version=row.from_version,
+            to_version=row.to_version,
+            state=row.state,
+            full_bytes=session.get_one(Release, (row.to_version, row.model)).length_bytes,
+            delta_bytes=made.get("length_bytes"),
+            blocks=made.get("blocks"),
+            sent_blocks=made.get("sent_blocks"),
+            segments=made.get("segments"),
+            detail=row.detail,
+            wanted_at=row.wanted_at,
+            changed_at=row.changed_at,
+        )
 
 
 class CountsView(_View):

@@ -48,6 +48,7 @@ def _add(services: Services, candidate: releases.Candidate, signing: list[Signer
     with services.database.write() as session:
         now = shared.now()
         row = services.releases.add(session, candidate, signing, now)
+        services.deltas.want_for(session, row, now)
         devices.audit(session, shared.operator_name(), "release add", f"{row.model} {row.version}", now)
         typer.echo(f"{row.model} {row.version} is published ({row.target}, {row.length_bytes} bytes).")
 

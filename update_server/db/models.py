@@ -195,6 +195,23 @@ class Release(Base):
     added_at: Mapped[int]
 
 
+class Delta(Base):
+    """A segment artifact from one release to another: wanted, made (see `made`), or failed (`detail` says why)."""
+
+    __tablename__ = "delta"
+    from_root: Mapped[str] = mapped_column(String(64), primary_key=True)
+    to_root: Mapped[str] = mapped_column(String(64), primary_key=True)
+    recipe: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    model: Mapped[str] = mapped_column(String(64))
+    from_version: Mapped[str] = mapped_column(String(64))
+    to_version: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    wanted_at: Mapped[int]
+    changed_at: Mapped[int]
+    made: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    detail: Mapped[str] = mapped_column(Text, default="")
+
+
 class DirectorMetadata(Base):
     """Director metadata of one camera as signed; the newest versions of each role."""
 

@@ -4,6 +4,7 @@ It is made here and nowhere else. A target's own custom field must equal the ima
 adds stands beside the target.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from agent.formats import delivery
@@ -12,7 +13,16 @@ from update_server.db.models import Device
 DELIVERY = "x-camward-delivery"
 
 
-def of(device: Device | None) -> dict[str, Any]:
-    """The object for a camera; empty when there is nothing to say, and then it is left out."""
-    wanted = delivery.PLAIN.replace(install_now=device is not None and device.install_now)
+def of(
+    device: Device | None, mirrors: Sequence[str] = (), artifact: delivery.Artifact | None = None
+) -> dict[str, Any]:
+    """The object for a camera; empty when there is nothing to say, and then it is left out.
+
+    Args:
+        device: the camera.
+        mirrors: URLs where targets can be had beside this server.
+        artifact: what it may fetch instead of the whole release.
+    """
+    sources = tuple(delivery.Source(url, "") for url in mirrors)
+    wanted = delivery.Delivery(device is not None and device.install_now, sources, artifact)
     return {} if wanted == delivery.PLAIN else delivery.as_json(wanted)

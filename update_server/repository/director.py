@@ -14,7 +14,7 @@ from typing import Any
 from securesystemslib.signer import Key
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
-from tuf.api.metadata import Root, TargetFile
+from tuf.api.metadata import Root, TargetFile, Targets
 
 from agent.formats import canonical_json, receipt
 from update_server.db.models import Device, DirectorMetadata
@@ -32,6 +32,7 @@ KEPT_VERSIONS = 3  # a camera in the middle of a check still finds the files its
 ONLINE_ROLES = ("targets", "snapshot", "timestamp")
 
 Versions = tuple[int, int, int]  # of targets, snapshot, timestamp
+How = Mapping[str, Any] | None  # how the files may be fetched and installed (`delivery`)
 
 
 class Director:
@@ -89,8 +90,10 @@ class Director:
         signatures = [{"keyid": one.keyid, "sig": one.signature} for one in made]
         return json.dumps({"signed": signed, "signatures": signatures}, separators=(",", ":")).encode()
 
-    def assign(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int) -> Published:
-        """Sign and store that the camera shall have exactly `files` (none or one).
+    def assign(
+        self, session: Session, device_id: str, files: dict[str, TargetFile], now: int, how: How = None
+    ) -> Published:
+        """Sign and store that the camera shall have exactly `files` (none or one), and how it may fetch them.
 
         Raises:
             PublishRefused: a camera at the newest root would refuse what was signed.
@@ -99,7 +102,6 @@ class Director:
         versions = (targets, snapshot, timestamp)
         device = session.get(Device, device_id)
         allow_older = device is not None and device.allow_older
-        how = delivery.of(device) if files else {}
         signed = self.compose(device_id, files, versions, now, allow_older=allow_older, how=how)
         self._verify(signed.files(), now)
         expires_at = now + self._lifetimes.snapshot_s
@@ -117,7 +119,7 @@ class Director:
         now: int,
         *,
         allow_older: bool = False,
-        how: Mapping[str, Any] | None = None,
+        how: How = None,
     ) -> Published:
         """Sign a whole set for a camera (versions of targets, snapshot, timestamp). Stores nothing.
 
@@ -135,7 +137,7 @@ class Director:
         now: int,
         *,
         allow_older: bool = False,
-        how: Mapping[str, Any] | None = None,
+        how: How = None,
     ) -> Published:
         """As `compose`, with the online keys that `root` names, which may not be published yet.
 
@@ -167,11 +169,13 @@ class Director:
             return None
         return newest.body
 
-    def refresh(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int) -> bytes:
+    def refresh(
+        self, session: Session, device_id: str, files: dict[str, TargetFile], now: int, how: How = None
+    ) -> bytes:
         """A fresh timestamp.
 
-        Snapshot and targets are signed again as well when half of their life is over, or when the root has changed
-        their keys.
+        Snapshot and targets are signed again as well when half of their life is over, when the root has changed their
+        keys, or when there is another delivery.
 
         Raises:
             PublishRefused: a camera at the newest root would refuse it, say because that root has expired.
@@ -183,10 +187,24 @@ class Director:
         targets = self._newest(session, device_id, "targets")
         if (
             snapshot is None or targets is None or snapshot.expires_at - now < self._lifetimes.snapshot_s / 2
-            or not self._stands(snapshot) or not self._stands(targets)
+            or not self._stands(snapshot) or not self._stands(targets) or _how(targets.body) != (how or None)
         ):  # fmt: skip
-            return self.assign(session, device_id, files, now).timestamp
+            return self.assign(session, device_id, files, now, how).timestamp
         return self._stamp(session, snapshot, targets, now)
+
+    def redeliver(
+        self, session: Session, device_id: str, files: dict[str, TargetFile], now: int, how: How
+    ) -> bool:
+        """Sign the same order again if its delivery is not the one given. True if it was.
+
+        Raises:
+            PublishRefused: a camera at the newest root would refuse it.
+        """
+        targets = self._newest(session, device_id, "targets")
+        if targets is None or _how(targets.body) == (how or None):
+            return False
+        self.assign(session, device_id, files, now, how)
+        return True
 
     def numbered(self, session: Session, device_id: str, role: str, version: int) -> bytes:
         """`VERSION.ROLE.json` of a camera (targets or snapshot).
@@ -246,6 +264,11 @@ class Director:
             )
         )
         session.flush()
+
+
+def _how(targets: bytes) -> How:
+    found: How = metadata.parse(targets, Targets).unrecognized_fields.get(delivery.DELIVERY)
+    return found
 
 
 def first_root(root_keys: Sequence[Key], root: Quorum, online: Online, now: int) -> Root:

@@ -28,6 +28,9 @@ class Assign(Protocol):
         """
 
 
+# Whether cameras that run a version may be assigned a release now, or something is still being prepared for them.
+Ready = Callable[[Session, str, Release, int], bool]
+
 DEFAULT_PHASES = "1,10%,100%"
 DEFAULT_FAILURE_PERCENT = 5
 BATCH = 200  # assignments per transaction (each is signed and verified, about 10 ms): others want to write too
@@ -41,12 +44,17 @@ def described(rollout: Rollout) -> str:
     return f"{rollout.id} {rollout.version}" + (" --now" if rollout.install_now else "")
 
 
+def _always(_session: Session, _version: str, _release: Release, _now: int) -> bool:
+    return True
+
+
 class Rollouts:
     """Works inside the caller's write transaction; makes at most `batch` assignments in one."""
 
-    def __init__(self, assign: Assign, batch: int = BATCH) -> None:
+    def __init__(self, assign: Assign, batch: int = BATCH, ready: Ready = _always) -> None:
         self._assign = assign
         self._batch = batch
+        self._ready = ready
 
     def create(
         self,
@@ -201,18 +209,24 @@ class Rollouts:
 
     def _start(self, session: Session, rollout: Rollout, phase: int, now: int) -> bool:
         """Assign the release to waiting cameras of the phase; False when some are left for the next tick."""
-        rollout.phase, rollout.changed_at = phase, now
+        if rollout.phase != phase:
+            rollout.phase, rollout.changed_at = phase, now
         release = session.get_one(Release, (rollout.version, rollout.model))
         waiting = store.members(session, rollout, phase=phase, state=WAITING)
-        for part, device in waiting[: self._batch]:
+        versions = {device.version for _, device in waiting}
+        ready = {version for version in versions if self._ready(session, version, release, now)}
+        now_due = [member for member in waiting if member[1].version in ready][: self._batch]
+        for part, device in now_due:
             try:
                 self._assign(session, device, release, now, install_now=rollout.install_now)
             except ServerError as error:
                 part.state, part.finished_at, part.code = FAILED, now, error.code
             else:
                 part.state, part.assigned_at, part.waits_until_at = ASSIGNED, now, None
+        if now_due:
+            rollout.changed_at = now
         session.flush()
-        return len(waiting) <= self._batch
+        return len(now_due) == len(waiting)
 
     def _stop(self, session: Session, rollout: Rollout, state: str, why: tuple[str | int, ...], now: int) -> None:
         rollout.state, rollout.why, rollout.changed_at = state, list(why), now

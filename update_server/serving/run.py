@@ -29,6 +29,7 @@ RESIGN_EVERY_S = 60
 PRUNE_EVERY_S = 3600
 WARN_EVERY_S = 86_400
 WATCH_S = 0.5
+DELTA_S = 1  # how often is looked whether an artifact is wanted
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,16 @@ async def _main(
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
     nudger = Nudger(services.database, link.publish, int(time.time()))
     ticker = asyncio.create_task(_tick(services, nudger, stopping))
-    watcher = asyncio.create_task(_watch(link, broker, ticker, stopping))
+    deltas = asyncio.create_task(_make_deltas(services, stopping))
+    watcher = asyncio.create_task(_watch(link, broker, (ticker, deltas), stopping))
     while not all(server.started for server, _ in pairs):
         await asyncio.sleep(0.01)
     say(READY)
     await stopping.wait()
+    services.deltas.stop()
     for server, _ in pairs:
         server.should_exit = True
-    await asyncio.gather(*tasks, ticker, watcher)
+    await asyncio.gather(*tasks, ticker, deltas, watcher)
 
 
 async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> None:
@@ -125,8 +128,26 @@ async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> 
             await asyncio.wait_for(stopping.wait(), services.settings.rollouts.tick_s)
 
 
-async def _watch(link: Link, broker: BrokerChild | None, ticker: asyncio.Task[None], stopping: asyncio.Event) -> None:
-    """End the server when its broker child, its ingest or its ticker ends: half a server is no server.
+async def _make_deltas(services: Services, stopping: asyncio.Event) -> None:
+    """Make the artifacts that are wanted, one after the other, each in a process of low priority."""
+    jobs: list[Callable[[int], object]] = [services.redeliver]  # the settings may name other mirrors than before
+    while not stopping.is_set():
+        try:
+            while jobs:
+                await asyncio.to_thread(jobs[0], int(time.time()))
+                jobs.pop()
+            while not stopping.is_set() and await asyncio.to_thread(services.make_delta, int(time.time())):
+                pass
+        except (ServerError, OperationalError, OSError) as error:  # such as a full disk: tried again later
+            LOG.error("%s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), DELTA_S)
+
+
+async def _watch(
+    link: Link, broker: BrokerChild | None, loops: tuple[asyncio.Task[None], ...], stopping: asyncio.Event
+) -> None:
+    """End the server when its broker child, its ingest or one of its loops ends: half a server is no server.
 
     Raises:
         Misconfigured: one of them has ended; the supervisor starts the server again.
@@ -137,9 +158,10 @@ async def _watch(link: Link, broker: BrokerChild | None, ticker: asyncio.Task[No
             problem = "mosquitto has ended; see broker/mosquitto.log."
         elif link.died():
             problem = "The ingest has ended; its traceback is above."
-        elif ticker.done():
-            stopping.set()
-            ticker.result()
+        for loop in loops:
+            if loop.done():
+                stopping.set()
+                loop.result()
         if problem:
             stopping.set()
             raise Misconfigured(problem, "The server has stopped.")

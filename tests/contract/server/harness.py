@@ -262,11 +262,13 @@ class Camera:
         return json.dumps(value).encode()
 
 
-def write_build(folder, version, blocks=40, **changes):
-    """What a firmware build hands over: slot, tree, manifest."""
+def write_build(folder, version, blocks=40, content=None, **changes):
+    """What a firmware build hands over: slot (made up, unless given), tree, manifest."""
     folder.mkdir(exist_ok=True)
     name = f"kawa-1-{version}"
-    content = b"".join(hashlib.sha256(f"{version}/{n}".encode()).digest() * (BLOCK_BYTES // 32) for n in range(blocks))
+    made_up = (hashlib.sha256(f"{version}/{n}".encode()).digest() * (BLOCK_BYTES // 32) for n in range(blocks))
+    content = content or b"".join(made_up)
+    blocks = len(content) // BLOCK_BYTES
     leaves = b"".join(
         hashlib.sha256(content[at : at + BLOCK_BYTES]).digest() for at in range(0, len(content), BLOCK_BYTES)
     )

@@ -45,6 +45,10 @@ def test_a_good_release_is_committed_and_a_bad_one_pauses(server, release, bad_r
         assert device_check(camera, client, "1.1.0", stored)[0] is None
 
         bad = server.json("rollout", "create", "1.2.0", "--phases", "100%", "--group", "bridge")
+        # The camera runs a release that this server has, so it first waits for what it has to fetch to be prepared.
+        assert bad["counts"][0]["waiting"] == 1
+        shown = server.json
+        wait_for(lambda: shown("rollout", "show", bad["id"])["counts"][0]["pending"], "the delta and the assignment")
         outcome, stored, _ = device_check(camera, client, "1.1.0", stored)
         assert outcome.version == "1.2.0"
         body = report("rolled_back", "1.2.0", "health") | {"from": "1.1.0"}

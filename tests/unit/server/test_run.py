@@ -60,7 +60,7 @@ def test_a_job_that_fails_by_a_bug_ends_the_server():
         ticker = asyncio.create_task(run._tick(jobs, jobs, stopping))
         with pytest.raises(ZeroDivisionError):
             async with asyncio.timeout(30):
-                await run._watch(link, None, ticker, stopping)
+                await run._watch(link, None, (ticker,), stopping)
         assert stopping.is_set()
 
     asyncio.run(serve())
