@@ -1,7 +1,7 @@
 """The base of an image: everything that is the same for all versions of a model's software. Made once per lock.
 
 Three files: `root.tar` (the root file system without our own software), `early.tar` (what the initramfs needs) and
-`kernel.gz`.
+`kernel`.
 """
 
 import shutil
@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from firmware_sim.image.archive import compress, pack_tree
+from firmware_sim.image.archive import pack_tree
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.fetch import LockedWheel, fetch_packages, fetch_wheels
 from firmware_sim.image.locks import PackageLock
@@ -51,7 +51,7 @@ WHEEL_PRUNE = (
 def make_base(
     store: Store, model: Model, lock: PackageLock, wheels: list[LockedWheel], tools_lock: PackageLock, note: Note
 ) -> Path:
-    """Folder with `root.tar`, `early.tar` and `kernel.gz`, made once.
+    """Folder with `root.tar`, `early.tar` and `kernel`, made once.
 
     Raises:
         ImageError: as `fetch_packages`, or a package or module is not as the model expects.
@@ -68,7 +68,7 @@ def make_base(
         model.system_modules,
     ]
     wheel_hashes = [wheel.sha256 for wheel in wheels]
-    key = key_of("base 1", source, recipe, lock.digest_parts(), wheel_hashes, tools_lock.digest_parts())
+    key = key_of("base 2", source, recipe, lock.digest_parts(), wheel_hashes, tools_lock.digest_parts())
 
     def make(place: Path) -> None:
         debs = fetch_packages(store, lock.packages, note)
@@ -110,7 +110,7 @@ class _Base:
         images = sorted((kernel_root / "boot").glob("vmlinuz-*"))
         if len(images) != 1:
             raise ImageError(f"the packages hold {len(images)} kernels instead of one", "run `camward-sim relock`")
-        (place / "kernel.gz").write_bytes(compress(images[0].read_bytes()))
+        shutil.copyfile(images[0], place / "kernel")
 
     def _early(self, modules: ModuleSet, names: list[str]) -> None:
         for folder in ("bin", "sbin", "lib", "modules", "proc", "sys", "dev", "root"):

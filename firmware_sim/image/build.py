@@ -230,7 +230,8 @@ def _build(
 def _tool_versions(model: Model) -> list[str]:
     """The tools whose bytes end up in an image: another version may make other bytes."""
     said = [
-        run_tool(["mksquashfs", "-version"]).stdout,
+        run_tool(["mkfs.erofs", "-V"]).stdout,
+        run_tool(["lz4", "-V"]).stdout,
         run_tool(["mkimage", "-V"]).stdout,
         run_tool([model.target.qemu, "--version"]).stdout,
     ]
@@ -252,7 +253,7 @@ def _assemble(model: Model, release: Release, parts: Ingredients, place: Path, n
     stem = file_stem(model, release)
     slot_path = slot.path.rename(place / f"{stem}.slot")
     (place / f"{stem}.tree").write_bytes(slot.leaves)
-    description = _describe(model, release, slot_path, slot.leaves, slot.tree_root, slot.squashfs_bytes, slot.fit_bytes)
+    description = _describe(model, release, slot_path, slot.leaves, slot.tree_root, slot.root_bytes, slot.fit_bytes)
     (place / "release.json").write_text(json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
     note("making the factory disk")
     make_factory_disk(place / "factory.img", model.layout, slot_path, release.security_epoch, work)
@@ -264,7 +265,7 @@ def _assemble(model: Model, release: Release, parts: Ingredients, place: Path, n
 
 
 def _describe(
-    model: Model, release: Release, slot: Path, leaves: bytes, tree_root: str, squashfs_bytes: int, fit_bytes: int
+    model: Model, release: Release, slot: Path, leaves: bytes, tree_root: str, root_bytes: int, fit_bytes: int
 ) -> dict[str, Any]:
     stem = file_stem(model, release)
     tree = {"name": f"{stem}.tree", "length": len(leaves), "sha256": sha256_file(slot.with_suffix(".tree"))}
@@ -293,7 +294,7 @@ def _describe(
             }
         },
         "variant": release.variant,
-        "squashfs_bytes": squashfs_bytes,
+        "root_bytes": root_bytes,
         "fit_bytes": fit_bytes,
     }
 

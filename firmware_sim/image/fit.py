@@ -6,7 +6,7 @@ from pathlib import Path
 
 from firmware_sim.image import bootkeys
 from firmware_sim.image.app import BOOT_FOLDER
-from firmware_sim.image.archive import compress, cpio, unpack_tree
+from firmware_sim.image.archive import cpio, unpack_tree
 from firmware_sim.image.model import BLOCK_BYTES, Layout, Model
 from firmware_sim.image.run import run_tool
 from firmware_sim.image.store import Store, locked, sha256_file
@@ -17,7 +17,7 @@ KEY_NAMES = ("boot1", "boot2")
 
 @dataclass(frozen=True)
 class RootImage:
-    """A squashfs in its slot: how many blocks it has and the root hash of the tree behind it."""
+    """A root file system in its slot: how many blocks it has and the root hash of the tree behind it."""
 
     blocks: int
     root_hash: str
@@ -68,7 +68,10 @@ def make_initramfs(early_tar: Path, layout: Layout, root: RootImage, work: Path)
         "DATA_SECTORS": layout.data_bytes // SECTOR_BYTES,
     }
     (tree / "boot.conf").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-    return compress(cpio(tree, last="boot.conf"))
+    (work / "initramfs.cpio").write_bytes(cpio(tree, last="boot.conf"))
+    # LZ4 keeps literal bytes as they are, so that a delta finds them; the kernel reads its legacy format.
+    run_tool(["lz4", "-q", "-l", "-9", work / "initramfs.cpio", work / "initramfs.lz4"])
+    return (work / "initramfs.lz4").read_bytes()
 
 
 # The root node's rollback-index is under the signature of the configuration, and the boot script compares it.
@@ -80,18 +83,18 @@ _ITS = """/dts-v1/;
     images {{
         kernel {{
             description = "kernel";
-            data = /incbin/("kernel.gz");
+            data = /incbin/("kernel");
             type = "kernel";
             arch = "{arch}";
             os = "linux";
-            compression = "gzip";
+            compression = "none";
             load = <{load:#x}>;
             entry = <{load:#x}>;
             hash-1 {{ algo = "sha256"; }};
         }};
         ramdisk {{
             description = "initramfs";
-            data = /incbin/("initramfs.gz");
+            data = /incbin/("initramfs.lz4");
             type = "ramdisk";
             arch = "{arch}";
             os = "linux";
@@ -116,13 +119,11 @@ _ITS = """/dts-v1/;
 """
 
 
-def make_fit(
-    kernel_gz: Path, initramfs: bytes, model: Model, epoch: int, keys: Path, key_name: str, work: Path
-) -> Path:
+def make_fit(kernel: Path, initramfs: bytes, model: Model, epoch: int, keys: Path, key_name: str, work: Path) -> Path:
     """Put kernel and initramfs into a FIT and sign its one configuration.
 
     Args:
-        kernel_gz: the compressed kernel.
+        kernel: uncompressed, so that a delta finds in it what the last kernel had.
         initramfs: compressed.
         model: whose kernel address and architecture count.
         epoch: becomes `rollback-index`.
@@ -136,8 +137,8 @@ def make_fit(
     """
     folder = work / "fit"
     folder.mkdir()
-    (folder / "kernel.gz").symlink_to(kernel_gz.resolve())
-    (folder / "initramfs.gz").write_bytes(initramfs)
+    (folder / "kernel").symlink_to(kernel.resolve())
+    (folder / "initramfs.lz4").write_bytes(initramfs)
     arch = {"arm64": "arm64", "armhf": "arm"}[model.target.architecture]
     its = _ITS.format(model=model.name, epoch=epoch, arch=arch, load=model.target.kernel_address, key=key_name)
     (folder / "fit.its").write_text(its)

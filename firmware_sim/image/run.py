@@ -19,9 +19,10 @@ TOOL_PACKAGES = {
     "dtc": "device-tree-compiler",
     "fdtput": "device-tree-compiler",
     "mke2fs": "e2fsprogs",
+    "lz4": "lz4",
     "mkenvimage": "u-boot-tools",
+    "mkfs.erofs": "erofs-utils",
     "mkimage": "u-boot-tools",
-    "mksquashfs": "squashfs-tools",
     "openssl": "openssl",
     "qemu-img": "qemu-utils",
     "qemu-system-aarch64": "qemu-system-arm",
@@ -32,7 +33,7 @@ TOOL_PACKAGES = {
 # apt-helper is no command for people, so it is not on PATH; e2fsprogs live in sbin, which is not on everybody's PATH.
 EXTRA_PATH = "/usr/sbin:/sbin:/usr/lib/apt"
 
-# Longer than the slowest tool here (mksquashfs on a loaded machine takes about a minute).
+# Longer than the slowest tool here (mkfs.erofs on a loaded machine takes about a minute).
 TOOL_TIMEOUT_S = 1200
 
 # Every time stamp inside an image: reproducible, and plausible for certificates checked before the clock is set.

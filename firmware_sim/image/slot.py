@@ -1,4 +1,4 @@
-"""Put a slot image together: squashfs, its verity tree, FIT, and the block tree over all of it."""
+"""Put a slot image together: EROFS, its verity tree, FIT, and the block tree over all of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from firmware_sim.image.app import Release, add_app
 from firmware_sim.image.archive import unpack_tree
-from firmware_sim.image.base import CAMWARD
 from firmware_sim.image.disk import put_file
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.fit import RootImage, make_fit, make_initramfs
@@ -14,10 +13,9 @@ from firmware_sim.image.model import BLOCK_BYTES, Model
 from firmware_sim.image.run import run_tool
 from firmware_sim.image.verity import hash_tree
 
-# 128 KiB blocks: larger ones save 2 % and make every small read of the emulated camera slower.
-SQUASHFS_OPTIONS = (
-    "-comp", "zstd", "-Xcompression-level", "15", "-b", "131072", "-all-root", "-no-xattrs", "-all-time", "0",
-    "-mkfs-time", "0", "-no-exports", "-no-progress", "-no-recovery",
+# What the choice is worth in a month's update, and what other choices cost: docs/adr/0013-image-for-deltas.md.
+EROFS_OPTIONS = (
+    "-zlz4hc", "-C65536", "-T0", "-U00000000-0000-0000-0000-000000000000", "--all-root", "-x-1",
 )  # fmt: skip
 
 Note = Callable[[str], None]
@@ -49,7 +47,7 @@ class SlotImage:
     path: Path
     leaves: bytes
     tree_root: str
-    squashfs_bytes: int
+    root_bytes: int
     fit_bytes: int
 
 
@@ -65,17 +63,18 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
     root = work / "root"
     unpack_tree(parts.base / "root.tar", root)
     add_app(root, parts.tools, model, release, parts.image_root)
-    squashfs = _squashfs(root, work)
-    tree = hash_tree(squashfs)
-    used = squashfs.stat().st_size + len(tree.nodes)
+    erofs = _erofs(root, work)
+    root_bytes = erofs.stat().st_size
+    tree = hash_tree(erofs)
+    used = root_bytes + len(tree.nodes)
     if used > layout.fit_offset:
         raise ImageError(
             f"the root file system takes {used} bytes, {layout.fit_offset} are there", "prune it, or move fit_offset"
         )
     note("signing kernel and initramfs")
-    image = RootImage(squashfs.stat().st_size // BLOCK_BYTES, tree.root.hex())
+    image = RootImage(root_bytes // BLOCK_BYTES, tree.root.hex())
     initramfs = make_initramfs(parts.base / "early.tar", layout, image, work)
-    fit = make_fit(parts.base / "kernel.gz", initramfs, model, release.security_epoch, parts.keys, parts.key_name, work)
+    fit = make_fit(parts.base / "kernel", initramfs, model, release.security_epoch, parts.keys, parts.key_name, work)
     fit_bytes = fit.stat().st_size
     if fit_bytes > layout.slot_bytes - layout.fit_offset:
         raise ImageError(
@@ -85,26 +84,17 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
     total = layout.fit_offset + fit_bytes
     with path.open("wb") as file:
         file.truncate(total + -total % BLOCK_BYTES)
-    put_file(path, 0, squashfs)
+    put_file(path, 0, erofs)
     with path.open("r+b") as file:
-        file.seek(squashfs.stat().st_size)
+        file.seek(root_bytes)
         file.write(tree.nodes)
     put_file(path, layout.fit_offset, fit)
     whole = hash_tree(path)
-    return SlotImage(path, whole.leaves, whole.root.hex(), squashfs.stat().st_size, fit_bytes)
+    return SlotImage(path, whole.leaves, whole.root.hex(), root_bytes, fit_bytes)
 
 
-def _squashfs(root: Path, work: Path) -> Path:
-    # Our own layer comes last, so that two versions share the blocks of everything before it.
-    ours = [path for top in ("etc", f"{CAMWARD}/python") for path in sorted((root / top).rglob("*")) if path.is_file()]
-    (work / "order").write_text(
-        "".join(f"{path.relative_to(root).as_posix()} -1\n" for path in ours if not path.is_symlink())
-    )
-    target = work / "root.squashfs"
-    # mksquashfs refuses its own time options while this variable is set.
-    run_tool(["mksquashfs", root, target, *SQUASHFS_OPTIONS, "-sort", work / "order"], env={"SOURCE_DATE_EPOCH": None})
-    size = target.stat().st_size
-    if size % BLOCK_BYTES:
-        with target.open("r+b") as file:
-            file.truncate(size + -size % BLOCK_BYTES)
+def _erofs(root: Path, work: Path) -> Path:
+    """The root file system; always whole blocks, and the same bytes whatever order the host lists folders in."""
+    target = work / "root.erofs"
+    run_tool(["mkfs.erofs", *EROFS_OPTIONS, target, root], env={"SOURCE_DATE_EPOCH": None})
     return target

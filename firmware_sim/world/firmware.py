@@ -1,6 +1,6 @@
 """Slot images for the world's small disk: a root, and behind it a signed system that names the root's hash.
 
-A real slot is a squashfs with its verity tree and a FIT. Here the "FIT" is one block: a tag that only `UNSAFE_BOOT_KEY`
+A real slot is an EROFS with its verity tree and a FIT. Here the "FIT" is one block: a tag that only `UNSAFE_BOOT_KEY`
 makes, and JSON that says version, security epoch, the root's hash, and how this firmware behaves.
 """
 

@@ -1,6 +1,8 @@
 """What boots at all: signatures over kernel and initramfs, verity under the root. The untampered twins boot."""
 
+import json
 import shutil
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,13 +12,14 @@ import pytest
 from agent.formats.boot_record import FRESH
 from firmware_sim.image import BuiltImage
 from firmware_sim.image.bootkeys import make_key
+from firmware_sim.image.model import BLOCK_BYTES
 from firmware_sim.image.store import default_store
 from firmware_sim.image.verity import hash_tree
 from tests.emulated.boot_helpers import UP, Disk, image, ready, record_of, starts, wait
 
 COMMITTED_A = FRESH.replace(generation=7, rollback_index=1)
-KERNEL_AT = 1 << 20  # inside the kernel: it begins 200 bytes into the FIT and has 11 MB
-INITRAMFS_AT = 12 << 20
+KERNEL_AT = 1 << 20  # inside the kernel: it begins 200 bytes into the FIT and has 31 MB
+INITRAMFS_AT = 31 << 20
 
 
 def fit_of(built: BuiltImage) -> bytes:
@@ -112,13 +115,13 @@ def test_the_second_boot_key_is_accepted(tmp_path: Path):
         assert "sha256,rsa2048:boot2+ OK" in text
 
 
-@pytest.mark.parametrize("where", ["superblock", "tables", "verity tree"])
+@pytest.mark.parametrize("where", ["superblock", "root folder", "verity tree"])
 def test_a_flipped_bit_under_the_root_ends_a_trial_and_the_old_slot_boots(tmp_path: Path, where: str):
     built, other = image(), image("1.0.1")
     disk = Disk(tmp_path, built, COMMITTED_A.replace(trial="b", left=10, fails=2))
     disk.slot("b", other)
-    squashfs_bytes = _squashfs_bytes(other)
-    place = {"superblock": 40, "tables": squashfs_bytes - 4096 - 100, "verity tree": squashfs_bytes + 100}[where]
+    root_bytes = _root_bytes(other)
+    place = {"superblock": 1064, "root folder": _root_folder(other), "verity tree": root_bytes + 100}[where]
     disk.flip("b", place)
     with disk.machine() as machine:
         starts(machine, "b")
@@ -173,16 +176,23 @@ def test_typing_on_the_console_does_not_stop_the_boot(tmp_path: Path):
         assert text.count("U-Boot 20") == 1
 
 
-def _squashfs_bytes(built: BuiltImage) -> int:
-    import json
+def _root_bytes(built: BuiltImage) -> int:
+    return int(json.loads(built.release_json.read_text())["root_bytes"])
 
-    return int(json.loads(built.release_json.read_text())["squashfs_bytes"])
+
+def _root_folder(built: BuiltImage) -> int:
+    """Where the inode of the root folder lies (EROFS on-disk format: number and first block in the superblock)."""
+    with built.slot.open("rb") as slot:
+        slot.seek(1024)
+        superblock = slot.read(128)
+    number, first_block = struct.unpack_from("<H", superblock, 14)[0], struct.unpack_from("<I", superblock, 40)[0]
+    return int(first_block * BLOCK_BYTES + number * 32)
 
 
 def test_the_slots_tree_is_what_the_initramfs_trusts(tmp_path: Path):
     # veritysetup, written by others, agrees with our tree over the root.
     built = image()
-    size = _squashfs_bytes(built)
+    size = _root_bytes(built)
     root, tree = tmp_path / "root", tmp_path / "tree"
     with built.slot.open("rb") as slot:
         root.write_bytes(slot.read(size))

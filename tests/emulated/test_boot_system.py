@@ -40,7 +40,7 @@ def mounts(machine: Machine) -> dict[str, tuple[str, set[str]]]:
 
 def test_the_root_is_the_verified_one_and_read_only(lab: Machine):
     kind, options = mounts(lab)["/"]
-    assert kind == "squashfs"
+    assert kind == "erofs"
     assert {"ro", "nosuid", "nodev"} <= options
     assert "verity" in ask(
         lab, "busybox cat /sys/block/dm-1/dm/uuid /sys/block/dm-1/dm/name; /usr/sbin/dmsetup table root"

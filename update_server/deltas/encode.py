@@ -98,17 +98,19 @@ def missing(old: Reader | None, new: Reader) -> "array[int]":
     return found or array("I", (0,))
 
 
-def options(level: int) -> dict[zstd.CompressionParameter, int]:
+def options(level: int) -> dict[int, int]:
     """How frames are made: with their content size, and without the checksum that every segment has outside."""
-    # At a fast level zstd's own tables see only the end of so long a prefix.
-    tables = (zstd.CompressionParameter.hash_log, zstd.CompressionParameter.chain_log) if level == TRIAL_LEVEL else ()
-    return dict.fromkeys(tables, TRIAL_TABLE_LOG) | {
-        zstd.CompressionParameter.compression_level: level,
-        zstd.CompressionParameter.window_log: WINDOW_LOG,
-        zstd.CompressionParameter.content_size_flag: 1,
-        zstd.CompressionParameter.checksum_flag: 0,
-        zstd.CompressionParameter.dict_id_flag: 0,
+    parameter = zstd.CompressionParameter
+    found: dict[int, int] = {
+        parameter.compression_level: level,
+        parameter.window_log: WINDOW_LOG,
+        parameter.content_size_flag: 1,
+        parameter.checksum_flag: 0,
+        parameter.dict_id_flag: 0,
     }
+    if level == TRIAL_LEVEL:  # whose own tables would hold only the end of so long a prefix
+        found |= {parameter.hash_log: TRIAL_TABLE_LOG, parameter.chain_log: TRIAL_TABLE_LOG}
+    return found
 
 
 class _Packer:

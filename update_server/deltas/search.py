@@ -47,7 +47,7 @@ class Anchors:
                 self._entries.append(key << 32 | base + at)
         self._offset += len(data)
         self._rest = joined[max(0, end) :]
-        if len(self._entries) > 2 * MAX_ANCHORS:
+        while len(self._entries) > 2 * MAX_ANCHORS:
             self._mask = self._mask * 2 + 1
             self._entries = array("Q", (entry for entry in self._entries if not entry >> 32 & self._mask))
 

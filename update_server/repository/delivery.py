@@ -13,9 +13,7 @@ from update_server.db.models import Device
 DELIVERY = "x-camward-delivery"
 
 
-def of(
-    device: Device | None, mirrors: Sequence[str] = (), artifact: delivery.Artifact | None = None
-) -> dict[str, Any]:
+def of(device: Device | None, mirrors: Sequence[str] = (), artifact: delivery.Artifact | None = None) -> dict[str, Any]:
     """The object for a camera; empty when there is nothing to say, and then it is left out.
 
     Args:

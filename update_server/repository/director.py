@@ -192,9 +192,7 @@ class Director:
             return self.assign(session, device_id, files, now, how).timestamp
         return self._stamp(session, snapshot, targets, now)
 
-    def redeliver(
-        self, session: Session, device_id: str, files: dict[str, TargetFile], now: int, how: How
-    ) -> bool:
+    def redeliver(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int, how: How) -> bool:
         """Sign the same order again if its delivery is not the one given. True if it was.
 
         Raises:

@@ -5,6 +5,7 @@ A version that failed on a camera is not assigned to it again by the same rollou
 """
 
 import hashlib
+from collections.abc import Callable
 from typing import Protocol
 
 from sqlalchemy.orm import Session
