@@ -31,7 +31,9 @@ CLOSED_PORTS = (554, 22, 23, 80, 8080)
 BOOT_S = 180.0
 """A boot takes under 20 s here; a loaded machine may need much longer, and nothing in the story is a timed test."""
 UPDATE_S = 420.0
-"""Check, install, reboot, health check, commit; or two trial boots and the way back."""
+"""Check, install, reboot, health check, commit."""
+ROLL_BACK_S = 900.0
+"""The same with three trial boots that use up their health checks' time, and the way back."""
 PANIC = ("Kernel panic", "camward-boot: nothing to boot")
 BUG = "Traceback (most recent call last)"
 """Nothing of ours on the camera may end like this, but for the release that is broken on purpose."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.formats.boot_record import NO_TRIAL, RECORD_BYTES, BootRecord, newer
-from firmware_sim.demo.stage import AGENT_READY, BOOT_S, CAMERA_READY, HEALTHY, UPDATE_S, Stage
+from firmware_sim.demo.stage import AGENT_READY, BOOT_S, CAMERA_READY, HEALTHY, ROLL_BACK_S, UPDATE_S, Stage
 from firmware_sim.demo.step import StepFailed, require
 from firmware_sim.demo.steps_fleet import sign_in
 from firmware_sim.image.build import BuiltImage
@@ -103,7 +103,7 @@ def rolls_back(stage: Stage) -> str:
     """Roll 1.2.0 out; its camera application crashes, so the camera goes back by itself and the server pauses."""
     operator, camera = stage.operator, stage.camera
     number = operator.roll_out("1.2.0")
-    deadline = Deadline(UPDATE_S)
+    deadline = Deadline(ROLL_BACK_S)
     camera.console.skip()
     camera.console.wait_for("camward-boot: starting slot a", deadline)
     camera.console.wait_for("camward-boot: starting slot b", deadline)

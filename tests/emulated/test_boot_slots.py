@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from agent.formats.boot_record import FRESH, decode, encode
+from firmware_sim.qemu.deadline import Deadline
+from firmware_sim.qemu.heartbeat import HEARTBEAT, Heartbeat
 from firmware_sim.qemu.machine import Machine
-from tests.emulated.boot_helpers import UP, Disk, image, ready, record_of, starts, wait
+from tests.emulated.boot_helpers import BOOT_S, UP, Disk, image, ready, record_of, starts, wait
 
 COMMITTED_A = FRESH.replace(generation=7, rollback_index=1)
 
@@ -76,6 +78,21 @@ def test_a_trial_counts_down_before_it_starts_and_gives_way_after_its_last_boot(
         starts(machine, "a")
         now = record_of(machine, disk.built)
         assert (now.active, now.trial, now.left, now.tries) == ("a", "b", 0, 1)
+
+
+def test_a_kernel_that_hangs_is_reset_by_the_harness_and_counts(tmp_path: Path):
+    """softdog hangs with it; a panic that does not restart is the simplest way."""
+    disk = Disk(tmp_path, image(variant="lab", fault="agent-crashes"), COMMITTED_A)
+    with disk.machine(shell=True) as machine, Heartbeat(machine, margin_s=20.0) as heartbeat:
+        wait(machine, UP)
+        beat = f"(while busybox sleep 1; do echo {HEARTBEAT}; done) </dev/null >/dev/console 2>&1 &"
+        assert machine.shell(beat, Deadline(BOOT_S))[0] == 0
+        wait(machine, HEARTBEAT)
+        hang = "echo 0 >/proc/sys/kernel/panic; (busybox sleep 1; echo c >/proc/sysrq-trigger) &"
+        assert machine.shell(hang, Deadline(BOOT_S))[0] == 0
+        wait(machine, "Kernel panic")
+        assert "the committed system was reset without a word, reset 1" in starts(machine, "a")
+        assert heartbeat.resets == 1
 
 
 def test_a_committed_trial_stays(tmp_path: Path):

@@ -1,10 +1,12 @@
 """The boot script as U-Boot gets it."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from firmware_sim.image.bootflash import boot_environment, compile_script
+from firmware_sim.image.bootflash import MARKER_BYTES, boot_environment, compile_script, fit_sectors, reserve_marker
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import load_model
 
@@ -35,7 +37,7 @@ def test_the_products_script_cannot_be_stopped_and_keeps_bootargs_literal():
 def test_nothing_imported_from_the_disk_is_run():
     # The record's variables are never commands: `run` names our own scripts only.
     script = boot_environment(load_model("kawa-1"))
-    imported = {"gen", "act", "try", "left", "tries", "ridx"}
+    imported = {"gen", "act", "try", "left", "fails", "tries", "resets", "gave", "said", "ridx"}
     ran = set(re.findall(r"\brun ([^\s;]+)", script))
     assert ran
     assert all(name.startswith("cw_") for name in ran)
@@ -48,3 +50,20 @@ def test_every_script_that_is_run_exists():
     script = boot_environment(load_model("kawa-1"))
     names = {line.split("=", 1)[0] for line in script.splitlines()}
     assert set(re.findall(r"\brun (cw_\w+)", script)) <= names
+
+
+def test_linux_is_kept_off_the_word_and_nothing_else_of_ours_lies_there(tmp_path: Path):
+    target, layout = load_model("kawa-1").target, load_model("kawa-1").layout
+    tree = tmp_path / "control.dtb"
+    subprocess.run(["dtc", "-O", "dtb", "-o", tree, "-"], input=b"/dts-v1/; / { };", check=True)
+    reserve_marker(tree, target.marker_address)
+    text = subprocess.run(["dtc", "-O", "dts", tree], check=True, capture_output=True, text=True).stdout
+    node = re.search(r"boot-marker@([0-9a-f]+) \{([^}]*)\}", text)
+    assert node is not None
+    assert int(node[1], 16) == target.marker_address
+    assert "no-map;" in node[2]
+    assert f"reg = <0x00 {target.marker_address:#x} 0x00 {MARKER_BYTES:#x}>" in node[2]
+    fit_ends = target.fit_address + fit_sectors(layout) * 512
+    for begins, ends in ((target.record_address, target.record_address + 512), (target.fit_address, fit_ends)):
+        assert not begins < target.marker_address + MARKER_BYTES <= ends
+    assert f"setexpr.l cw_word *{target.marker_address:#x}" in boot_environment(load_model("kawa-1"))
