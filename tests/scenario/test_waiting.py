@@ -17,7 +17,6 @@ HOUR_S, DAY_S = 3600, 86400
 WINDOWS = {"windows": "daily 03:00-04:00", "time_zone": "JST-9"}
 """The world begins on a Sunday at 09:15 in Tokyo."""
 OPENS_AT = utc.parse("2026-11-22T18:00:00Z")
-DELIVERY = "x-camward-delivery"
 
 
 def order(stage, world, version, severity="high", now=False):
@@ -28,11 +27,7 @@ def order(stage, world, version, severity="high", now=False):
         published = stage.operator.releases[version]
         changed = published.replace(release=published.release.replace(severity=severity))
         stage.operator.add(changed)
-    stage.operator.set_time(int(world.clock.now_s))
-    if now:
-        stage.operator.director.extra["targets"][DELIVERY] = {"v": 1, "install": "now"}
-    stage.operator.assign(version)
-    world.server.files.update(stage.operator.files)
+    stage.assign(world, version, {"v": 1, "install": "now"} if now else None)
 
 
 def waiting(stage, version="1.1.0", severity="high", rules=WINDOWS):

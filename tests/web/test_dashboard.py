@@ -1,5 +1,7 @@
 """The dashboard in a real browser: it shows what is there, in both languages, and lets the right people act."""
 
+import time
+
 import httpx
 import pytest
 from selenium.webdriver.common.by import By
@@ -61,6 +63,29 @@ def test_every_page_is_in_japanese_as_well(logged_in, fleet):
         assert text in open_page(logged_in, fleet, path)
         assert logged_in.find_element(By.TAG_NAME, "html").get_attribute("lang") == "ja"
     logged_in.get(fleet.people_url + "/language/en")
+
+
+def test_an_operator_sees_what_a_camera_waits_for_and_says_now(logged_in, fleet):
+    from update_server.db.models import Device, RolloutDevice, UpdateEvent
+
+    with fleet.services.database.write() as session:
+        device = session.get_one(Device, seed.device_id(11))
+        session.query(RolloutDevice).filter_by(device_id=device.id).delete()
+        row = seed.releases.find(session, "1.2.0")
+        fleet.services.assign(session, device, row, int(time.time()))
+        line = UpdateEvent(
+            device_id=device.id, at=1, received_at=1, event="waiting", from_version="1.0.0", to_version="1.2.0",
+            code="window", detail="", slot="b", until_at=1_800_000_000,
+        )  # fmt: skip
+        session.add(line)
+    shown = open_page(logged_in, fleet, "/devices/" + seed.device_id(11))
+    assert "Waits for its maintenance window" in shown
+    assert "until 2027-01-15" in shown
+    logged_in.find_element(By.CSS_SELECTOR, "form[action$=update-now] button").click()
+    patience(logged_in).until(lambda it: "told to update now" in it.find_element(By.TAG_NAME, "main").text)
+    assert logged_in.find_elements(By.CSS_SELECTOR, "form[action$=update-now]") == []
+    with fleet.services.database.read() as session:
+        assert session.get_one(Device, seed.device_id(11)).install_now
 
 
 def test_no_page_loads_anything_from_elsewhere_or_breaks_its_own_policy(logged_in, fleet):
