@@ -80,11 +80,7 @@ class Filling:
         self.unpacked_blocks = 0
 
     def plan(self) -> "Steps":
-        """Find out what the active slot has and what is in a segment; the rest has to be fetched.
-
-        Raises:
-            BadMedium: the active slot cannot be read.
-        """
+        """Find out what the active slot has and what is in a segment; the rest has to be fetched."""
         if len(self._plan):
             return
         medium, plan = self._medium, array("I", b"\xff" * (PLAN_BYTES * self._medium.count))
