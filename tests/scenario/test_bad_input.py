@@ -25,10 +25,14 @@ COPIED, FETCHED = 3, 4
 
 
 class Case(NamedTuple):
-    """`spoil(stage, world)` spoils a world whose power is off; `code` is what is reported, empty if it recovers."""
+    """`spoil(stage, world)` spoils a world whose power is off.
+
+    `code` is what is reported, once; empty: nothing is. `installs`: the camera recovers by itself.
+    """
 
     spoil: Callable[[Stage, World], None]
     code: str
+    installs: bool = False
 
 
 def sectors(stage: Stage, slot: str, block: int) -> set[int]:
@@ -160,21 +164,21 @@ CASES = (
     Case(a_tree_whose_root_is_another, "arbitrary_software"),
     Case(a_tree_longer_than_the_image, "format"),
     Case(a_tree_that_lies, "arbitrary_software"),
-    Case(a_tree_that_lies_once, ""),
+    Case(a_tree_that_lies_once, "arbitrary_software", installs=True),
     Case(a_mirror_that_swaps_the_image, "arbitrary_software"),
     Case(a_mirror_that_swaps_the_tree, "arbitrary_software"),
-    Case(an_image_longer_than_declared, ""),
-    Case(an_answer_longer_than_asked_for_once, ""),
+    Case(an_image_longer_than_declared, "", installs=True),
+    Case(an_answer_longer_than_asked_for_once, "", installs=True),
     Case(a_read_only_disk, "medium"),
     Case(a_bad_sector_where_the_release_is_written, "medium"),
     Case(a_sector_that_cannot_be_read_back, "medium"),
     Case(a_sector_that_forgets, "medium"),
-    Case(a_bad_sector_where_the_active_slot_would_be_copied_from, ""),
-    Case(a_journal_of_rubbish, ""),
-    Case(a_journal_that_is_empty, ""),
-    Case(a_journal_that_lies, ""),
-    Case(a_stored_tree_that_rotted, ""),
-    Case(a_saved_state_that_rotted, ""),
+    Case(a_bad_sector_where_the_active_slot_would_be_copied_from, "", installs=True),
+    Case(a_journal_of_rubbish, "", installs=True),
+    Case(a_journal_that_is_empty, "", installs=True),
+    Case(a_journal_that_lies, "", installs=True),
+    Case(a_stored_tree_that_rotted, "", installs=True),
+    Case(a_saved_state_that_rotted, "", installs=True),
 )
 
 
@@ -192,19 +196,18 @@ def test_bad_input_is_refused_or_recovered_from_and_the_active_slot_is_untouched
     before = world.digest()
     world.power_on()
     getattr(world, "run_before", lambda: None)()
-    if case.code:
+    if case.installs:
+        world.run_until(lambda: settled(world, VERSION))
+        world.run_for(900)
+    else:
         world.run_until(lambda: "refused" in events(world))
         world.run_for(6 * 3600)
-        (refused,) = [report for report in reports(world) if report.event == "refused"]
-        assert refused.code == case.code
-        assert refused.detail, "the report does not say what is wrong"
         assert "refused" in world.admin("status")["update"]["last_result"]
         assert len(world.boots) == 1
         assert running(world) == "1.0.0"
-    else:
-        world.run_until(lambda: settled(world, VERSION))
-        world.run_for(900)
-        assert "refused" not in events(world)
+    refused = [report for report in reports(world) if report.event == "refused"]
+    assert [report.code for report in refused] == ([case.code] if case.code else [])
+    assert all(report.detail for report in refused), "the report does not say what is wrong"
     assert world.digest()["a"] == before["a"], "the active slot was touched"
     assert "committed" not in events(world) or world.firmware("b").version == VERSION
 
