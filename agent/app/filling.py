@@ -270,7 +270,7 @@ class Filling:
     def _plain(self, block: int, end: int, runs: "Runs") -> "Generator[Any, Any, int]":
         """Take blocks of a run that is fetched as it is, as far as they have arrived and this unit goes."""
         stream = self._stream
-        if stream is None or stream.block != block:
+        if stream is None or stream.block != block or block >= stream.end:  # a run may have grown since
             stream = self._stream = Stream(block, self._extent_of_stream(block))
             self._ask(stream, block)
         if not stream.data:
