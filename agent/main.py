@@ -254,7 +254,7 @@ def _compose(
     key_store = keys.UnsafeFileKeyStore(store)
     device = DiskFile(options.disk or Path(layout.device), layout.erase_bytes)
     boot = boot_control.RawBootControl(
-        device, layout.boot_record, options.command_line, restart or boot_control.restart_machine
+        device, layout.boot_record, options.command_line, restart or boot_control.restart_machine, layout.erase_bytes
     )
     identity = store.path(CERTIFICATE), key_store.path("tls")
     clock = SystemClock(config.build_time)

@@ -80,11 +80,7 @@ class Filling:
         self.unpacked_blocks = 0
 
     def plan(self) -> "Steps":
-        """Find out what the active slot has and what is in a segment; the rest has to be fetched.
-
-        Raises:
-            BadMedium: the active slot cannot be read.
-        """
+        """Find out what the active slot has and what is in a segment; the rest has to be fetched."""
         if len(self._plan):
             return
         medium, plan = self._medium, array("I", b"\xff" * (PLAN_BYTES * self._medium.count))
@@ -274,7 +270,7 @@ class Filling:
     def _plain(self, block: int, end: int, runs: "Runs") -> "Generator[Any, Any, int]":
         """Take blocks of a run that is fetched as it is, as far as they have arrived and this unit goes."""
         stream = self._stream
-        if stream is None or stream.block != block:
+        if stream is None or stream.block != block or block >= stream.end:  # a run may have grown since
             stream = self._stream = Stream(block, self._extent_of_stream(block))
             self._ask(stream, block)
         if not stream.data:

@@ -139,18 +139,23 @@ class Medium:
     def active_leaves(self) -> "Generator[Any, Any, bytes]":
         """The hashes of the blocks of the active slot, hashed anew where nobody has kept them.
 
-        Raises:
-            BadMedium: the slot cannot be read.
+        What cannot be read has hashes that no block has: it is fetched instead.
         """
         store, name = self._desk.ports.store, slot_tree(self._slots.active)
         kept = store.read(name)
         if kept is not None and len(kept) % HASH_BYTES == 0:
             return kept
-        found = bytearray()
+        found, whole = bytearray(), True
         blocks = self._slots.active_length // BLOCK_BYTES
         for first in range(0, blocks, SURVEY_BLOCKS):
-            offset = self._slots.active_offset + first * BLOCK_BYTES
-            found += yield from self._digests(offset, min(SURVEY_BLOCKS, blocks - first))
+            offset, count = self._slots.active_offset + first * BLOCK_BYTES, min(SURVEY_BLOCKS, blocks - first)
+            try:
+                found += yield from self._digests(offset, count)
+            except BadMedium:
+                found += bytes(count * HASH_BYTES)
+                whole = False
+        if not whole:
+            return bytes(found)
         try:
             store.write(name, bytes(found))
         except Unavailable:

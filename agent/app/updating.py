@@ -139,7 +139,8 @@ class Updating:
         try:
             if new != self.state:
                 self._desk.ports.store.write(STATE, encode(new))
-        except Unavailable:
+        except Unavailable as caught:
+            self._last_result = str(caught)  # what cannot be stored cannot be reported: the status says it
             self._desk.at(_TIMER, self._desk.now + RETRY_MAX_S, lambda: self.go(event, error, **changes))
             return
         self.state = new

@@ -23,6 +23,7 @@ SILENT_ENDS = 10  # power cuts in a row that a site without a battery does not s
 RECORDED_FAILURES = 3  # one may be chance, and two the same chance again
 SECTOR_BYTES = 512
 ALIGN_BYTES = 4096
+MAX_ERASE_BYTES = 1 << 20  # managed flash has up to 512 KiB; the agent holds one erase block in memory
 
 
 class Region(Value):
@@ -73,7 +74,7 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
     layout = Layout(
         name=fields.name(source, "name", 32),
         device=fields.text(source, "device", 64),
-        erase_bytes=fields.integer(source, "erase_bytes", 1),
+        erase_bytes=fields.integer(source, "erase_bytes", 1, MAX_ERASE_BYTES),
         boot_record=(copies[0], copies[1]),
         slot_a=_region(fields.obj(slots, "a")),
         slot_b=_region(fields.obj(slots, "b")),
@@ -82,6 +83,7 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
     )
     if not layout.device.startswith("/dev/"):
         raise FormatError("device is not under /dev")
+    _check_erase_blocks(layout)
     if layout.slot_a.length != layout.slot_b.length or layout.fit_offset >= layout.slot_a.length:
         raise FormatError("the slots differ in length, or the FIT lies outside")
     taken = [Region(at, SECTOR_BYTES) for at in copies]
@@ -93,6 +95,25 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
             raise FormatError("regions of the layout overlap")
         end = region.offset + region.length
     return layout
+
+
+def _check_erase_blocks(layout: Layout) -> None:
+    """Nothing that must survive a power cut shares an erase block with what is being written.
+
+    Raises:
+        FormatError: it does, or the erase size is none.
+    """
+    size = layout.erase_bytes
+    if size % ALIGN_BYTES and ALIGN_BYTES % size:
+        raise FormatError("erase_bytes neither divides " + str(ALIGN_BYTES) + " nor is a multiple of it")
+    if size <= ALIGN_BYTES:
+        return
+    for region in (layout.slot_a, layout.slot_b):
+        if region.offset % size or region.length % size:
+            raise FormatError("a slot is not aligned to erase_bytes")
+    begins = [at // size for at in layout.boot_record] + [layout.data.offset // size]
+    if len(set(begins)) != len(begins):
+        raise FormatError("the boot record's copies share an erase block")
 
 
 def _region(source: "dict[str, Any]") -> Region:

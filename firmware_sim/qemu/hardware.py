@@ -110,6 +110,7 @@ def command_line(
     forwards: Sequence[Forward],
     sockets: dict[str, int],
     console_log: Path,
+    write_log: Path | None = None,
 ) -> list[str]:
     """Return the command that starts the machine, paused.
 
@@ -119,6 +120,7 @@ def command_line(
         forwards: ways into the guest.
         sockets: inherited descriptors for `qmp`, `console` and, with a shell, `shell`.
         console_log: file to which QEMU appends everything the console prints.
+        write_log: existing file in which QEMU logs every write and flush of the disk.
     """
     argv = [hardware.qemu, "-nodefaults", "-no-user-config", "-display", "none", "-S", *hardware.board]
     argv += ["-chardev", f"socket,id=qmp,fd={sockets['qmp']}", "-mon", "chardev=qmp,mode=control"]
@@ -129,7 +131,7 @@ def command_line(
             read_only = "on" if name == "flash0" else "off"
             argv += ["-blockdev", _blockdev(name, overlays[name], read_only), "-machine", f"pflash{name[-1]}={name}"]
     if "disk" in overlays:
-        argv += ["-blockdev", _blockdev("disk", overlays["disk"], "off"), "-device", "virtio-blk-device,drive=disk"]
+        argv += _disk(overlays["disk"], write_log)
     if hardware.dtb is not None:
         argv += ["-dtb", str(hardware.dtb)]
     rules = "".join(f",hostfwd={forward.rule()}" for forward in forwards)
@@ -140,6 +142,18 @@ def command_line(
         argv += ["-chardev", f"socket,id=shell,fd={sockets['shell']}", "-device", "virtio-serial-device"]
         argv += ["-device", "virtconsole,chardev=shell"]
     return argv + list(hardware.extra)
+
+
+def _disk(overlay: Path, write_log: Path | None) -> list[str]:
+    card = ["-device", "virtio-blk-device,drive=disk"]
+    if write_log is None:
+        return ["-blockdev", _blockdev("disk", overlay, "off"), *card]
+    return [
+        *("-blockdev", _blockdev("disk-below", overlay, "off")),
+        *("-blockdev", f"node-name=write-log,driver=file,filename={write_log}"),
+        *("-blockdev", "node-name=disk,driver=blklogwrites,file=disk-below,log=write-log"),
+        *card,
+    ]
 
 
 def _blockdev(name: str, path: Path, read_only: str) -> str:

@@ -54,6 +54,7 @@ class Machine:
         work_dir: Path | None = None,
         watchdog_s: float | None = WATCHDOG_S,
         snapshot: Path | None = None,
+        write_log: Path | None = None,
     ) -> None:
         """Put a machine together, switched off.
 
@@ -64,6 +65,8 @@ class Machine:
                 with its disks; a temporary one, removed by `close`, if None.
             watchdog_s: after this many seconds from the first power-on QEMU is killed, whatever happens.
             snapshot: folder of kept overlays (`firmware_sim.qemu.snapshots`) to start from instead of fresh ones.
+            write_log: file in which every write of the disk is logged (`firmware_sim.qemu.write_log`), emptied at each
+                power-on. Such a machine takes no snapshots.
 
         Raises:
             MachineError: code `open_network`, `missing_tool`, `missing_file`, `disk_full`.
@@ -83,6 +86,7 @@ class Machine:
         self._qmp: Qmp | None = None
         self._shell_console = Console()
         self._captures = 0
+        self._write_log = write_log
         self.qemu_version = ""
         self.power_cycles = 0
         try:
@@ -114,12 +118,15 @@ class Machine:
             return
         self._forget_process()
         ours, theirs = self._sockets()
+        if self._write_log is not None:
+            self._write_log.write_bytes(b"")
         argv = command_line(
             self.hardware,
             self._overlays,
             self._forwards,
             {name: end.fileno() for name, end in theirs.items()},
             self.work_dir / "console.log",
+            self._write_log,
         )
         with (self.work_dir / "qemu.log").open("ab") as log:
             self._process = spawn(argv, log=log, pass_fds=[end.fileno() for end in theirs.values()])

@@ -24,12 +24,19 @@ BEHAVIOURS = (SOUND, DEAD_SERVICES, HANGS)
 
 
 class Geometry(Value):
-    """How the disk is cut, in blocks of 4096 bytes. The system ("FIT") is one block, right behind the root."""
+    """How the disk is cut, in blocks of 4096 bytes. The system ("FIT") is one block, right behind the root.
 
-    FIELDS = ("slot_blocks", "root_blocks")
+    `erase_bytes`: what the medium erases at once. Each copy of the boot record has such a piece for itself, and slots
+    begin with one.
+    """
+
+    FIELDS = ("slot_blocks", "root_blocks", "erase_bytes")
     slot_blocks: int
     root_blocks: int
-    erase_bytes = BLOCK_BYTES
+    erase_bytes: int
+
+    def __init__(self, slot_blocks: int, root_blocks: int, erase_bytes: int = BLOCK_BYTES) -> None:
+        super().__init__(slot_blocks, root_blocks, erase_bytes)
 
     def slot_bytes(self) -> int:
         """Length of a slot."""
@@ -44,8 +51,8 @@ class Geometry(Value):
         return self.fit_offset() + BLOCK_BYTES
 
     def slot_offset(self, slot: str) -> int:
-        """Where a slot begins on the disk; the boot record's copies are in blocks 1 and 2."""
-        return 4 * BLOCK_BYTES + (0 if slot == "a" else self.slot_bytes())
+        """Where a slot begins on the disk, in bytes; the boot record's copies are before the slots."""
+        return 4 * self.erase_bytes + (0 if slot == "a" else self.slot_bytes())
 
     def disk_bytes(self) -> int:
         """Length of the whole disk; one block at the end stands for the data partition."""
@@ -53,7 +60,7 @@ class Geometry(Value):
 
     def record_offsets(self) -> "tuple[int, int]":
         """Where the two copies of the boot record are."""
-        return BLOCK_BYTES, 2 * BLOCK_BYTES
+        return self.erase_bytes, 2 * self.erase_bytes
 
     def layout(self) -> "dict[str, object]":
         """The `layout` member of agent.json."""

@@ -40,7 +40,7 @@ class Hardware:
     def __init__(self, geometry: Geometry, now_s: int, seed: int) -> None:
         self.geometry = geometry
         self.power = Power(seed)
-        self.medium = Medium(geometry.disk_bytes(), self.power)
+        self.medium = Medium(geometry.disk_bytes(), self.power, geometry.erase_bytes)
         self.documents = Documents(self.power)
         self.clock = WorldClock(now_s)
         self.marker = SILENT  # the boot loader's word in memory: kept over a reset, lost with the power

@@ -14,6 +14,9 @@ LOST = "lost"  # nothing of what was not yet durable survives the cut
 KEPT = "kept"  # all of it survives, the operation itself included
 TORN = "torn"  # each sector, each document survives or not as the seed decides
 OUTCOMES = (LOST, KEPT, TORN)
+ERASED = "erased"  # as `LOST`, and each erase block that was being written is blank, whatever else it held
+DISK_OUTCOMES = OUTCOMES + (ERASED,)
+_ERASED_OF = 4  # of the erase blocks that a `TORN` cut hits, one in so many is blank
 
 
 class PowerCut(BaseException):
@@ -47,7 +50,7 @@ class Power:
 
     def cut_at(self, index: "int | None", outcome: str = LOST) -> None:
         """Cut the power during the operation with this index (as `count` was before it); None: never."""
-        if outcome not in OUTCOMES:
+        if outcome not in DISK_OUTCOMES:
             raise ValueError(outcome)
         self._cut_at = index
         self._outcome = outcome
@@ -73,6 +76,12 @@ class Power:
         if self._outcome == TORN:
             return self.chance.below(2) == 1
         return self._outcome == KEPT
+
+    def erases(self) -> bool:
+        """Whether one erase block that was being written is blank after this cut."""
+        if self._outcome == TORN:
+            return self.chance.below(_ERASED_OF) == 0
+        return self._outcome == ERASED
 
     def fail(self) -> "PowerCut":
         """Switch off and settle what survives of every open handle; the caller raises what this returns."""

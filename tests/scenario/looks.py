@@ -41,9 +41,11 @@ def events(world: World) -> list[str]:
 
 
 def journalled(world: World) -> set[int]:
-    """Block numbers that the journal on the medium calls written."""
+    """Block numbers of the release in hand that the journal on the medium calls written."""
     body = world.documents.content.get(PROGRESS)
-    if body is None:
+    state = world.documents.content.get("update/state.json")
+    release = None if state is None else loads(state)["release"]
+    if body is None or release is None or body[:32].hex() != release["tree_root"]:
         return set()
     bits = body[JOURNAL_HEAD_BYTES:]
     return {index for index in range(8 * len(bits)) if bits[index // 8] >> index % 8 & 1}

@@ -4,7 +4,7 @@ A dry run counts the operations. Then the story is told once per index on a fres
 failing during that operation; afterwards the camera gets its power back and everything must end well.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from firmware_sim.world.power import OUTCOMES, PowerCut
@@ -34,7 +34,9 @@ class Swept(NamedTuple):
     failures: list[str]
 
 
-def sweep(make: Make, story: Story, check: Check, after: Story | None = None) -> Swept:
+def sweep(
+    make: Make, story: Story, check: Check, after: Story | None = None, outcomes: Sequence[str] = OUTCOMES
+) -> Swept:
     """Tell the story with a cut at every index.
 
     Args:
@@ -42,12 +44,13 @@ def sweep(make: Make, story: Story, check: Check, after: Story | None = None) ->
         story: powers on and runs to the end.
         after: what happens after the cut; the same story again if it is not given.
         check: raises AssertionError when the world is not as it must be.
+        outcomes: of the cuts; each index is visited once for each.
     """
     dry = make(0)
     story(dry)
     operations = dry.power.trace
     swept = Swept(operations, [], [])
-    for outcome in OUTCOMES:
+    for outcome in outcomes:
         for index in range(len(operations)):
             world = make(index)
             world.power.cut_at(index, outcome)

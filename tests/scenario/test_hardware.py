@@ -3,8 +3,8 @@
 import pytest
 
 from agent.formats.errors import Unavailable
-from firmware_sim.world.disk import SECTOR_BYTES, Medium, StrictBlockDevice
-from firmware_sim.world.power import KEPT, LOST, OUTCOMES, TORN, Misuse, Power, PowerCut
+from firmware_sim.world.disk import BLANK, SECTOR_BYTES, Medium, StrictBlockDevice
+from firmware_sim.world.power import ERASED, KEPT, LOST, OUTCOMES, TORN, Misuse, Power, PowerCut
 from firmware_sim.world.store import Documents, MemoryStore
 
 BLOCK = 4096
@@ -44,11 +44,44 @@ def test_what_a_cut_leaves_of_unflushed_writes(outcome):
     sectors = [bytes(medium.content[at : at + SECTOR_BYTES]) for at in range(0, 2 * BLOCK, SECTOR_BYTES)]
     expected = [b"x" * SECTOR_BYTES] * 8 + [b"y" * SECTOR_BYTES] * 8
     kept = sum(found == wanted for found, wanted in zip(sectors, expected, strict=True))
-    assert all(found in (wanted, bytes(SECTOR_BYTES)) for found, wanted in zip(sectors, expected, strict=True))
+    lost = (bytes(SECTOR_BYTES), BLANK * SECTOR_BYTES)
+    assert all(found in (wanted, *lost) for found, wanted in zip(sectors, expected, strict=True))
     assert {LOST: kept == 0, KEPT: kept == 16, TORN: 0 < kept < 16}[outcome]
     for work in (lambda: disk.write(0, b"z" * BLOCK), disk.flush, lambda: disk.read(0, 1)):
         with pytest.raises(PowerCut):
             work()
+
+
+def test_a_cut_during_a_write_may_blank_the_whole_erase_block():
+    """Whatever else lies in it, flushed long before; its neighbours stay as they were."""
+    fates = set()
+    for seed in range(40):
+        power = Power(seed)
+        medium = Medium(4 * BLOCK, power, 2 * BLOCK)
+        medium.content[:] = b"o" * 4 * BLOCK
+        sectors = StrictBlockDevice(medium, [(BLOCK, SECTOR_BYTES)], SECTOR_BYTES)
+        sectors.write(BLOCK, b"n" * SECTOR_BYTES)
+        power.cut_at(1, TORN if seed else ERASED)
+        with pytest.raises(PowerCut):
+            sectors.flush()
+        assert bytes(medium.content[2 * BLOCK :]) == b"o" * 2 * BLOCK
+        first = bytes(medium.content[:SECTOR_BYTES])
+        assert first in (b"o" * SECTOR_BYTES, BLANK * SECTOR_BYTES)
+        assert seed or first == BLANK * SECTOR_BYTES
+        fates.add((first[:1], bytes(medium.content[BLOCK : BLOCK + 1])))
+    assert fates == {(b"o", b"o"), (b"o", b"n"), (BLANK, BLANK)}
+
+
+def test_sectors_that_cannot_be_read_and_sectors_that_forget():
+    medium, disk = device()
+    medium.unreadable.add(9)
+    medium.forgetful.add(17)
+    disk.write(0, b"x" * 4 * BLOCK)
+    disk.flush()
+    with pytest.raises(Unavailable):
+        disk.read(BLOCK, BLOCK)
+    assert disk.read(2 * BLOCK, BLOCK) == b"x" * SECTOR_BYTES + bytes(SECTOR_BYTES) + b"x" * 6 * SECTOR_BYTES
+    assert disk.read(3 * BLOCK, BLOCK) == b"x" * BLOCK
 
 
 def test_the_same_seed_tears_the_same_sectors():

@@ -25,10 +25,16 @@ class RawBootControl:
     """
 
     def __init__(
-        self, device: BlockDevice, offsets: tuple[int, int], command_line: Path, restart: Callable[[], None]
+        self,
+        device: BlockDevice,
+        offsets: tuple[int, int],
+        command_line: Path,
+        restart: Callable[[], None],
+        erase_bytes: int,
     ) -> None:
         """Use the disk and the byte offsets of both copies; `restart` is called by `reboot` after a sync."""
         self._device = device
+        self._erase_bytes = erase_bytes
         self._offsets = offsets
         self._command_line = command_line
         self._restart = restart
@@ -69,11 +75,13 @@ class RawBootControl:
         if generation > boot_record.NUMBER_MAX:
             raise Unavailable("the boot record has no generation left")
         sector = boot_record.encode(record.replace(generation=generation))
-        offset = self._offsets[index]
         # The device writes in erase blocks: the rest of the block stays as it is.
-        block = bytearray(self._device.read(offset, BLOCK_BYTES))
-        block[: boot_record.RECORD_BYTES] = sector
-        self._device.write(offset, bytes(block))
+        size = max(BLOCK_BYTES, self._erase_bytes)
+        at = self._offsets[index] % size
+        begin = self._offsets[index] - at
+        block = bytearray(self._device.read(begin, size))
+        block[at : at + boot_record.RECORD_BYTES] = sector
+        self._device.write(begin, bytes(block))
         self._device.flush()
 
     def reboot(self) -> None:
@@ -91,7 +99,7 @@ class RawBootControl:
 
 
 BLOCK_BYTES = 4096
-"""Both copies lie at multiples of it, each alone in its block."""
+"""Each copy is alone in a block of this size, and in its erase block (agent.core.slots)."""
 
 
 class UnsafeFileRollbackStore:

@@ -14,6 +14,7 @@ from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKey
 from agent.adapters.linux.machine import SystemClock
 from agent.adapters.linux.store import FileStore
 from agent.app.handover import finish
+from agent.formats import boot_record
 from agent.formats.boot_record import FRESH, RECORD_BYTES
 from agent.formats.errors import Unavailable
 from firmware_sim.world.boot import RecordSectors, UnsafeWorldRollbackStore, WorldBootControl
@@ -37,7 +38,7 @@ def linux(folder):
     line.write_text("quiet camward.slot=b camward.trial=0\n")
     device = DiskFile(disk, BLOCK)
     restarts: list[int] = []
-    boot = RawBootControl(device, RECORDS, line, lambda: restarts.append(1))
+    boot = RawBootControl(device, RECORDS, line, lambda: restarts.append(1), BLOCK)
     store = FileStore(folder / "state")
     return SimpleNamespace(
         store=store,
@@ -244,6 +245,22 @@ def test_what_the_device_refuses(ports):
 
 
 # --- BootControl and RollbackStore
+
+
+def test_a_boot_record_on_a_disk_with_large_erase_blocks_leaves_the_rest_of_its_block_alone(tmp_path):
+    erase_bytes, disk = 4 * BLOCK, tmp_path / "disk"
+    disk.write_bytes(b"o" * DISK_BYTES)
+    device = DiskFile(disk, erase_bytes)
+    offsets = (erase_bytes, 2 * erase_bytes + BLOCK)
+    boot = RawBootControl(device, offsets, tmp_path / "cmdline", lambda: None, erase_bytes)
+    for _ in range(2):
+        boot.write(RECORD)
+    device.close()
+    left = bytearray(disk.read_bytes())
+    for generation, at in zip((1, 2), offsets, strict=True):
+        assert boot_record.decode(bytes(left[at : at + RECORD_BYTES])) == RECORD.replace(generation=generation)
+        left[at : at + RECORD_BYTES] = b"o" * RECORD_BYTES
+    assert bytes(left) == b"o" * DISK_BYTES
 
 
 def test_the_boot_record_is_what_was_written_last_with_a_rising_generation(ports):

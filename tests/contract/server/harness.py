@@ -154,10 +154,11 @@ def stop(server):
         server.services.close()
 
 
-def make_server(folder, **changes):
+def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", **changes):
+    """A server that is not running. `host`: what cameras call it, if that is not where it listens."""
     device_port, people_port, mqtt_port = free_ports(3)
     out = command(
-        "init", folder, "--operator", "River Office", "--host", "127.0.0.1", "--listen", "127.0.0.1",
+        "init", folder, "--operator", "River Office", "--host", host, "--listen", listen,
         "--device-port", device_port, "--people-port", people_port, "--mqtt-port", mqtt_port,
     ).stdout  # fmt: skip
     password = out.split("password: ")[1].split()[0]
@@ -262,12 +263,17 @@ class Camera:
         return json.dumps(value).encode()
 
 
+def block(version, number):
+    """The content of one block of a version."""
+    return hashlib.sha256(f"{version}/{number}".encode()).digest() * (BLOCK_BYTES // 32)
+
+
 def write_build(folder, version, blocks=40, content=None, **changes):
     """What a firmware build hands over: slot (made up, unless given), tree, manifest."""
     folder.mkdir(exist_ok=True)
     name = f"kawa-1-{version}"
-    made_up = (hashlib.sha256(f"{version}/{n}".encode()).digest() * (BLOCK_BYTES // 32) for n in range(blocks))
-    content = content or b"".join(made_up)
+    if content is None:
+        content = b"".join(block(version, number) for number in range(blocks))
     blocks = len(content) // BLOCK_BYTES
     leaves = b"".join(
         hashlib.sha256(content[at : at + BLOCK_BYTES]).digest() for at in range(0, len(content), BLOCK_BYTES)

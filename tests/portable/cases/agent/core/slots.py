@@ -23,6 +23,11 @@ for change in (
     {"data": {"offset": 1, "length": 4096}},
     {"slots": {}},
     {"name": "/"},
+    {"erase_bytes": 512},
+    {"erase_bytes": 3000},
+    {"erase_bytes": 8192},
+    {"erase_bytes": 16384},
+    {"erase_bytes": 8192, "boot_record": [65536, 69632]},
 ):
     changed = dict(LAYOUT)
     changed.update(change)

@@ -1,8 +1,8 @@
 from agent.formats.errors import Unavailable
 from firmware_sim.world.disk import SECTOR_BYTES, Medium, StrictBlockDevice
-from firmware_sim.world.power import OUTCOMES, Misuse, Power, PowerCut
+from firmware_sim.world.power import DISK_OUTCOMES, Misuse, Power, PowerCut
 
-for outcome in OUTCOMES:
+for outcome in DISK_OUTCOMES:
     power = Power(11)
     medium = Medium(4 * 4096, power)
     disk = StrictBlockDevice(medium, [(4096, 8192)], 4096)
@@ -33,3 +33,18 @@ try:
     disk.write(4096, b"x" * 4096)
 except Unavailable as error:
     print(str(error))
+
+medium = Medium(4 * 4096, Power(), 8192)
+disk = StrictBlockDevice(medium, [(0, 16384)], 8192)
+medium.unreadable.add(1)
+medium.forgetful.add(3)
+disk.write(0, b"y" * 8192)
+disk.flush()
+print([medium.content[at] for at in range(0, 4096, SECTOR_BYTES)])
+for offset in (0, 8192):
+    try:
+        print(len(disk.read(offset, 8192)))
+    except Unavailable as error:
+        print(str(error))
+medium.blank(5000)
+print([medium.content[at] for at in range(0, 4 * 4096, 2048)])

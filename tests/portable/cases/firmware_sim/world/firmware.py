@@ -14,3 +14,5 @@ for behaviour in BEHAVIOURS:
         damaged = image[:at] + bytes([image[at] ^ 1]) + image[at + 1 :]
         print(at, system(geometry, damaged) is None, verified(geometry, damaged) is None)
 print(system(geometry, b""), system(geometry, bytes(geometry.slot_bytes())))
+wide = Geometry(32, 20, 65536)
+print(wide, wide.record_offsets(), wide.slot_offset("a"), wide.slot_offset("b"), wide.disk_bytes())

@@ -1,4 +1,4 @@
-from firmware_sim.world.power import KEPT, LOST, OUTCOMES, TORN, Power, PowerCut
+from firmware_sim.world.power import DISK_OUTCOMES, KEPT, LOST, OUTCOMES, TORN, Power, PowerCut
 
 
 def settle(power, settled):
@@ -29,3 +29,8 @@ try:
 except ValueError as error:
     print("refused", str(error))
 print(LOST, KEPT, TORN)
+
+for outcome in DISK_OUTCOMES:
+    power = Power(8)
+    power.unplug(outcome)
+    print(outcome, [power.erases() for _ in range(12)])

@@ -1,0 +1,174 @@
+"""Updates over a bad line: a real agent, a real server, and a relay that spoils what is between them, and counts.
+
+What no test may see: a verified block that comes twice. TLS hides the blocks from the relay, so it counts bytes: they
+are those of the blocks that are new, and a bounded rest (tests/contract/network/site.py says what it consists of).
+"""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from agent.formats.block_tree import BLOCK_BYTES
+from firmware_sim.faults.lossy_wire import FAR, LossyWire
+from firmware_sim.faults.relay import GOOD, Line, Relay
+from tests.contract.network.site import SLOT_BLOCKS, camera_at, most_bytes
+from tests.contract.ports.board import wait_for
+from tests.contract.server import harness
+
+HERE, THERE = "127.0.0.1", "127.0.0.2"
+SLOW_BYTES_PER_S = 8000  # 64 kbit/s
+LOSS = 0.3
+
+
+@pytest.fixture(scope="module")
+def relayed(tmp_path_factory):
+    """A camera whose server is behind a relay, on every port that it uses."""
+    folder = tmp_path_factory.mktemp("relayed")
+    server = harness.make_server(folder / "s", host=THERE, listen=HERE)
+    harness.start(server)
+    try:
+        with (
+            Relay((THERE, server.device_port), (HERE, server.device_port)) as relay,
+            Relay((THERE, server.mqtt_port), (HERE, server.mqtt_port)),
+            camera_at(server, folder, relay.to_camera_bytes) as site,
+        ):
+            yield SimpleNamespace(relay=relay, site=site, server=server)
+    finally:
+        harness.stop(server)
+
+
+def connections(relayed, since):
+    return len(relayed.relay.carried) - since
+
+
+def test_on_a_good_line_an_update_costs_its_new_blocks_once(relayed):
+    """What the others are measured against; all of a slot that is exactly full."""
+    site, begin, before = relayed.site, relayed.site.carried(), len(relayed.relay.carried)
+    version = site.release(changed=SLOT_BLOCKS)
+    site.order(version)
+    fetched = site.completed(version, begin)
+    assert SLOT_BLOCKS * BLOCK_BYTES <= fetched <= most_bytes(SLOT_BLOCKS, connections(relayed, before))
+
+
+def test_a_line_that_is_cut_at_each_quarter_resumes_there(relayed):
+    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS
+    version = site.release(changed)
+    begin, before, cuts = site.carried(), len(relay.carried), relay.cuts
+    length = changed * BLOCK_BYTES
+    relay.lay(Line(cuts_at_bytes=tuple(quarter * length // 4 for quarter in (1, 2, 3, 4))))
+    site.order(version)
+    fetched = site.completed(version, begin)
+    relay.lay(GOOD)
+    assert relay.cuts - cuts == 4
+    assert length <= fetched <= most_bytes(changed, connections(relayed, before), cuts=4)
+
+
+def test_a_server_that_restarts_in_mid_download_is_found_again(relayed):
+    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS // 2
+    version = site.release(changed)
+    begin, before = site.carried(), len(relay.carried)
+    relay.lay(Line(bytes_per_s=200_000))  # so that there is a middle
+    site.order(version)
+    wait_for(lambda: site.carried() - begin > changed * BLOCK_BYTES // 2, "half of the download")
+    harness.stop(relayed.server)
+    del relayed.server.services
+    relay.lay(GOOD)
+    harness.start(relayed.server)
+    fetched = site.completed(version, begin)
+    # What was under way in both directions' buffers when the server ended is lost with the connection.
+    assert changed * BLOCK_BYTES <= fetched <= most_bytes(changed, connections(relayed, before), cuts=2)
+
+
+def test_a_silent_line_is_given_up_and_the_download_goes_on_where_it_was(relayed):
+    """Nothing says that the connection is dead; the adapter's own patience is what ends it."""
+    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS // 4
+    version = site.release(changed)
+    begin, before = site.carried(), len(relay.carried)
+    relay.lay(Line(bytes_per_s=200_000))
+    site.order(version)
+    wait_for(lambda: site.carried() - begin > changed * BLOCK_BYTES // 2, "half of the download")
+    relay.lay(Line(silent=True))
+    stood = site.percent()
+    time.sleep(2.0)
+    assert site.percent() == stood
+    relay.hang_up()  # the pieces that it holds back are gone for good
+    relay.lay(GOOD)
+    fetched = site.completed(version, begin)
+    assert changed * BLOCK_BYTES <= fetched <= most_bytes(changed, connections(relayed, before), cuts=2)
+
+
+def test_a_line_of_64_kbit_per_second_gets_there(relayed):
+    """The slot has 2 MB; what the release changes in it takes a minute."""
+    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS // 5
+    version = site.release(changed)
+    begin, before = site.carried(), len(relay.carried)
+    relay.lay(Line(bytes_per_s=SLOW_BYTES_PER_S))
+    site.order(version)
+    started = time.monotonic()
+    fetched = site.completed(version, begin)
+    relay.lay(GOOD)
+    assert changed * BLOCK_BYTES <= fetched <= most_bytes(changed, connections(relayed, before))
+    assert time.monotonic() - started >= changed * BLOCK_BYTES / SLOW_BYTES_PER_S, "the line was faster than it says"
+
+
+def test_a_server_whose_copy_is_corrupt_is_refused_and_the_sound_copy_costs_only_what_was_bad(relayed):
+    """Every block of the corrupt copy that is right is kept; the wrong ones never reach the slot."""
+    site, changed, bad = relayed.site, SLOT_BLOCKS // 4, 3
+    version = site.release(changed)
+    blob = relayed.server.services.blobs.path(_target(relayed.server, version))
+    sound = blob.read_bytes()
+    new = [number * SLOT_BLOCKS // changed for number in range(changed)]
+    corrupt = bytearray(sound)
+    for block in new[:bad]:
+        corrupt[block * BLOCK_BYTES + 5] ^= 1
+    _put(blob, bytes(corrupt))
+    begin, before = site.carried(), len(relayed.relay.carried)
+    active = site.board.slot(site.board.booted)
+    site.order(version)
+    wait_for(lambda: site.board.status()["update"]["last_result"] == "refused arbitrary_software", "the refusal")
+    assert site.board.slot(site.board.booted) == active
+    inactive = site.board.slot("b" if site.board.booted == "a" else "a")
+    for block in new[:bad]:
+        at = block * BLOCK_BYTES
+        assert inactive[at : at + BLOCK_BYTES] != bytes(corrupt[at : at + BLOCK_BYTES]), "a lie was written"
+    _put(blob, sound)
+    site.board.admin("check")
+    fetched = site.completed(version, begin)
+    # The agent asks three times before it calls the source corrupt.
+    again = 3 * bad
+    assert changed * BLOCK_BYTES <= fetched <= most_bytes(changed + again, connections(relayed, before))
+
+
+def _target(server, version):
+    with server.services.database.read() as session:
+        row = harness.releases.find(session, version, "kawa-1")
+        return f"{row.sha256}.{row.target}"
+
+
+def _put(blob, data):
+    blob.chmod(0o600)
+    blob.write_bytes(data)
+
+
+def test_a_wire_that_loses_three_packets_in_ten_gets_there(tmp_path):
+    """Real packets, lost in both directions; the kernel's TCP repairs, and the agent notices nothing but slowness."""
+    changed = SLOT_BLOCKS // 8
+    with LossyWire(0.0, seed="thirty percent") as wire:
+        server = harness.make_server(tmp_path / "s", host=FAR, listen="0.0.0.0")
+        harness.start(server)
+        try:
+            with camera_at(server, tmp_path, lambda: wire.to_camera_bytes(server.device_port)) as site:
+                version = site.release(changed, spread=False)
+                begin, before = site.carried(), len(wire.streams(server.device_port))
+                lost, passed = wire.lost, wire.passed
+                wire.loss = LOSS
+                site.order(version)
+                fetched = site.completed(version, begin)
+                wire.loss = 0.0
+                opened = len(wire.streams(server.device_port)) - before
+                assert changed * BLOCK_BYTES <= fetched <= most_bytes(changed, opened, cuts=opened)
+                share = (wire.lost - lost) / (wire.lost - lost + wire.passed - passed)
+                assert 0.2 < share < 0.4, "the wire did not lose what it was told to"
+        finally:
+            harness.stop(server)

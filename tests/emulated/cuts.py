@@ -1,0 +1,121 @@
+"""Power cuts at random moments of a real update: what the emulated tests do twenty times and a soak run for hours.
+
+A round begins with a snapshot of an installation that is under way, so that the way there is gone once. The power is
+cut several times, between two random moments: a stage of the update (downloading and arming, the boot loader, the
+kernel, the new system's start, its trial and commit), and some seconds into it. After each cut the camera must come up
+from a verified slot, and its own page must say which. The update completes after the last one, and so in spite of all.
+Later stages are never followed by earlier ones, so every round also reaches the trial.
+
+The seed decides the moments; the machine's load decides what exactly they hit.
+"""
+
+import random
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agent.formats.boot_record import NO_TRIAL
+from firmware_sim.qemu.deadline import Deadline, wait_until
+from tests.emulated.fleet import ENROLLED, NEWER, PANIC, UPDATE_S, Fleet, set_clock
+
+UNDER_WAY = "under-way"
+PHASE = "cat /data/camward/update/state.json 2>/dev/null || true"
+
+
+class Stage(NamedTuple):
+    """A part of the update: it begins with this on the console (empty: at once) and takes about so long."""
+
+    name: str
+    marker: str
+    length_s: float
+
+
+STAGES = (
+    Stage("downloading and arming", "", 15.0),
+    Stage("boot loader", "camward-agent: restarting", 2.0),
+    Stage("kernel", "camward-boot: starting slot b", 8.0),
+    Stage("start of the new system", "camward-init: slot b verified root ready", 12.0),
+    Stage("trial and commit", "camward-agent: ready", 20.0),
+)
+LAST = len(STAGES) - 1
+
+
+@dataclass
+class Seen:
+    """One cut: where it fell, what it left, and what came up."""
+
+    stage: str
+    after_s: float
+    active: str
+    trial: str
+    booted: str
+    took_s: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.stage} + {self.after_s:.1f} s: active {self.active}, trial {self.trial}, booted {self.booted} "
+            f"({self.took_s:.0f} s)"
+        )
+
+
+def get_under_way(fleet: Fleet) -> None:
+    """Order the update once, and keep a snapshot of the camera while it is being installed."""
+    fleet.assign(NEWER)
+    wait_until(lambda: '"installing"' in fleet.lab.shell(PHASE), Deadline(UPDATE_S), "the installation")
+    fleet.lab.machine.save(UNDER_WAY)
+
+
+def one_round(fleet: Fleet, seed: str, cuts: int, snapshot: str = UNDER_WAY) -> list[Seen]:
+    """Go back to the snapshot, cut the power so often, and let the update complete.
+
+    Returns:
+        What each cut did. All that must hold is asserted.
+    """
+    lab, chance = fleet.lab, random.Random(seed)
+    before = committed(fleet)
+    lab.person.close()
+    if not lab.machine.is_on():
+        lab.machine.plug_in()
+    lab.machine.load(snapshot)
+    lab.machine.console.skip()
+    set_clock(lab)
+    seen, slot = [], "a"
+    for number in sorted(chance.randrange(len(STAGES)) for _ in range(cuts)):
+        # Once the new system runs, there is only its trial left to disturb.
+        stage = STAGES[number if slot == "a" else LAST]
+        begun = time.monotonic()
+        if stage.marker and (slot == "a" or stage is not STAGES[LAST]):
+            _reach(fleet, number)
+        after_s = chance.uniform(0.0, stage.length_s)
+        time.sleep(after_s)  # the moment is the point
+        fleet.cut()
+        record = fleet.record()
+        slot = fleet.booted(Deadline(UPDATE_S))
+        assert slot in (record.active, record.trial), "a slot was started that the boot record did not name"
+        seen.append(Seen(stage.name, after_s, record.active, record.trial, slot, time.monotonic() - begun))
+    wait_until(lambda: committed(fleet) > before, Deadline(UPDATE_S), f"{NEWER} committed on the server")
+    record = fleet.record()
+    assert (record.active, record.trial) == ("b", NO_TRIAL)
+    wanted = fleet.built.slot.read_bytes()
+    assert lab.machine.read_disk(fleet.built.layout.slot("b"), len(wanted)) == wanted
+    return seen
+
+
+def _reach(fleet: Fleet, number: int) -> None:
+    """Wait for the stage with this number, through the ones before it: the console is read once."""
+    deadline = Deadline(UPDATE_S)
+    for stage in STAGES[1 : number + 1]:
+        fleet.lab.machine.console.wait_for(stage.marker, deadline, unless=PANIC)
+
+
+def committed(fleet: Fleet) -> int:
+    """How often the server was told that the newer release is committed; a look through its command line costs more."""
+    with closing(sqlite3.connect(f"file:{fleet.operator.server / 'server.db'}?mode=ro", uri=True)) as database:
+        query = "SELECT COUNT(*) FROM update_event WHERE event = 'committed' AND to_version = ?"
+        (count,) = database.execute(query, (NEWER,)).fetchone()
+    return int(count)
+
+
+__all__ = ["ENROLLED", "STAGES", "UNDER_WAY", "Seen", "Stage", "committed", "get_under_way", "one_round"]

@@ -1,0 +1,37 @@
+"""Twenty power cuts at random moments of a real update, in five rounds; `make soak CUTS=500` makes more.
+
+SEED=s repeats the moments of a run; the seed is printed.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from firmware_sim.image.provision import Device
+from tests.emulated.cuts import STAGES, get_under_way, one_round
+from tests.emulated.fleet import Fleet, enrolled
+
+SEED = os.environ.get("SEED") or secrets.token_hex(4)
+ROUNDS, CUTS_A_ROUND = 5, 4
+"""Each round's four cuts are followed by a completion, which costs as much as two cuts."""
+
+
+@pytest.fixture(scope="module")
+def fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with enrolled(camera_of, tmp_path_factory.mktemp("fleet")) as found:
+        get_under_way(found)
+        yield found
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_an_update_completes_in_spite_of_power_cuts_at_any_moment(
+    fleet: Fleet, number: int, capsys: pytest.CaptureFixture[str]
+):
+    seen = one_round(fleet, f"{SEED}-{number}", CUTS_A_ROUND)
+    with capsys.disabled():
+        for cut in seen:
+            print(f"\nSEED={SEED} round {number}: {cut}", end="", flush=True)
+    assert len(seen) == CUTS_A_ROUND
+    assert {cut.stage for cut in seen} <= {stage.name for stage in STAGES}
