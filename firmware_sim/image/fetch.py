@@ -9,7 +9,7 @@ from pathlib import Path
 
 from firmware_sim.image.errors import ImageError, PackageGone
 from firmware_sim.image.locks import LockedPackage
-from firmware_sim.image.mirror import debian_mirror, download
+from firmware_sim.image.mirror import address_of, download
 from firmware_sim.image.run import run_tool, storage_error
 from firmware_sim.image.store import Store, scratch, sha256_file
 
@@ -39,18 +39,18 @@ def fetch_packages(store: Store, packages: Iterable[LockedPackage], note: Note) 
             missing.append(package)
     if missing:
         note(f"downloading {len(missing)} packages")
-        mirror = debian_mirror()
+        addresses = {package.path: address_of(package.path) for package in missing}
         with scratch(store) as work, ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
             folder.mkdir(parents=True, exist_ok=True)
-            jobs = [pool.submit(_fetch_one, mirror, package, work, folder) for package in missing]
+            jobs = [pool.submit(_fetch_one, addresses[package.path], package, work, folder) for package in missing]
             for package, job in zip(missing, jobs, strict=True):
                 found[package.name] = job.result()
     return found
 
 
-def _fetch_one(mirror: str, package: LockedPackage, work: Path, folder: Path) -> Path:
+def _fetch_one(address: str, package: LockedPackage, work: Path, folder: Path) -> Path:
     part = work / f"{package.sha256}.deb"
-    download(f"{mirror}/{package.path}", part, package.sha256)
+    download(address, part, package.sha256)
     if not _is(part, package.sha256):
         raise PackageGone(f"the mirror has other bytes for {package.name} than were locked", "run `camward-sim relock`")
     return part.rename(folder / part.name)

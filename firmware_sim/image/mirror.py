@@ -9,6 +9,8 @@ from firmware_sim.image.run import run_tool
 # Names a mirror for machines whose apt has none of Debian's main archive (a container of another distribution).
 MIRROR_VARIABLE = "CAMWARD_DEBIAN_MIRROR"
 
+SECURITY_POOL = "pool/updates/"  # what only the archive of security updates has lies below it
+
 _SIDE_SUITES = ("-security", "-updates", "-backports", "-proposed-updates")
 
 
@@ -21,15 +23,50 @@ def debian_mirror() -> str:
     chosen = os.environ.get(MIRROR_VARIABLE)
     if chosen:
         return chosen.rstrip("/")
+    for release, address in _archives():
+        if not release.endswith(_SIDE_SUITES):
+            return address
+    raise ImageError("apt on this machine knows no Debian mirror", f"set {MIRROR_VARIABLE} to one")
+
+
+def security_mirror() -> str | None:
+    """Base address of the archive apt uses for Debian's security updates; None where it has none.
+
+    Raises:
+        ImageError: apt is missing.
+    """
+    if os.environ.get(MIRROR_VARIABLE):
+        return None
+    return next((address for release, address in _archives() if release.endswith("-security")), None)
+
+
+def address_of(path: str) -> str:
+    """Where a file of the pool is downloaded from.
+
+    Raises:
+        ImageError: apt is missing or knows no such archive.
+        PackageGone: it is a security update, and apt on this machine has none.
+    """
+    if not path.startswith(SECURITY_POOL):
+        return f"{debian_mirror()}/{path}"
+    mirror = security_mirror()
+    if mirror is None:
+        raise PackageGone("apt on this machine knows no archive of security updates", "run `camward-sim relock`")
+    return f"{mirror}/{path}"
+
+
+def _archives() -> list[tuple[str, str]]:
+    """Release and base address of every source of Debian's main component that apt knows."""
     listing = run_tool(
         ["apt-get", "indextargets", "--format", "$(COMPONENT) $(RELEASE) $(REPO_URI)", "Created-By: Packages"]
     ).stdout.decode()
+    found = []
     for line in listing.splitlines():
         component, _, rest = line.partition(" ")
         release, _, address = rest.partition(" ")
-        if component == "main" and address and not release.endswith(_SIDE_SUITES) and "debian" in address:
-            return address.strip().rstrip("/")
-    raise ImageError("apt on this machine knows no Debian mirror", f"set {MIRROR_VARIABLE} to one")
+        if component == "main" and "debian" in address:
+            found.append((release, address.strip().rstrip("/")))
+    return found
 
 
 def download(address: str, target: Path, sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""Choose package versions anew: resolve dependencies against today's mirror and write the locks.
+"""Choose package versions anew, security updates included: resolve dependencies against today's mirrors, write locks.
 
 Nothing else resolves anything. apt does it, in a private folder of its own with the target's architecture, and verifies
 the archive's signature with Debian's keyring.
@@ -13,7 +13,7 @@ from pathlib import Path
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.fetch import pip_download
 from firmware_sim.image.locks import LOCK_FOLDER, LockedPackage, PackageLock, write_lock
-from firmware_sim.image.mirror import debian_mirror
+from firmware_sim.image.mirror import debian_mirror, security_mirror
 from firmware_sim.image.model import Model
 from firmware_sim.image.run import run_tool
 from firmware_sim.image.store import Store, scratch, sha256_file, write_atomic
@@ -30,6 +30,7 @@ class _Apt:
     folder: Path
     architecture: str
     mirror: str
+    security: str | None
 
     def prepare(self, suite: str) -> None:
         if not KEYRING.is_file():
@@ -38,7 +39,10 @@ class _Apt:
             (self.folder / name).mkdir(parents=True)
         (self.folder / "var/cache/apt/archives/partial").mkdir(parents=True)
         (self.folder / "var/lib/dpkg/status").write_text("")
-        (self.folder / "etc/apt/sources.list").write_text(f"deb [signed-by={KEYRING}] {self.mirror} {suite} main\n")
+        sources = f"deb [signed-by={KEYRING}] {self.mirror} {suite} main\n"
+        if self.security is not None:
+            sources += f"deb [signed-by={KEYRING}] {self.security} {suite}-security main\n"
+        (self.folder / "etc/apt/sources.list").write_text(sources)
         config = (
             f'Dir "{self.folder}";\nDir::Etc::main "/dev/null";\nDir::Etc::parts "/dev/null";\n'
             f'APT::Architecture "{self.architecture}";\nAPT::Architectures {{ "{self.architecture}"; }};\n'
@@ -104,7 +108,7 @@ def relock_packages(
     """
     dropped = set(exclude)
     with scratch(store) as work:
-        apt = _Apt(work, architecture, debian_mirror())
+        apt = _Apt(work, architecture, debian_mirror(), security_mirror())
         apt.prepare(suite)
         chosen = [item for item in apt.resolve(wanted) if item.split("=")[0] not in dropped]
         if kernel is not None:

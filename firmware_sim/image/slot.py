@@ -15,7 +15,7 @@ from firmware_sim.image.verity import hash_tree
 
 # What the choice is worth in a month's update, and what other choices cost: docs/adr/0013-image-for-deltas.md.
 EROFS_OPTIONS = (
-    "-zlz4hc", "-C65536", "-T0", "-U00000000-0000-0000-0000-000000000000", "--all-root", "-x-1",
+    "-zlz4hc", "-C65536", "-T0", "-U00000000-0000-0000-0000-000000000000", "--all-root", "-x-1", "--quiet",
 )  # fmt: skip
 
 Note = Callable[[str], None]
