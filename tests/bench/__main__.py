@@ -10,7 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
-BENCHES = {"demo": "tests.bench.demo", "trust": "tests.bench.trust"}
+BENCHES = {"delta": "tests.bench.delta", "demo": "tests.bench.demo", "trust": "tests.bench.trust"}
 
 
 def machine() -> dict[str, Any]:

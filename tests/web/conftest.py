@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 1280, 900
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory):
     """A running server whose database holds the seeded fleet."""
-    server = harness.make_server(tmp_path_factory.mktemp("web") / "s")
+    server = harness.make_server(tmp_path_factory.mktemp("web") / "s", wait_s=0)
     seed.fill(server, tmp_path_factory.mktemp("build"))
     harness.start(server)
     yield server

@@ -29,6 +29,8 @@ def fill(server, folder):
         for version in ("1.0.0", "1.1.0", "1.2.0"):
             candidate = releases.inspect(*harness.write_build(folder, version))
             services.releases.add(session, candidate, offline, now - 86_400)
+        pair = [releases.find(session, version) for version in ("1.0.0", "1.1.0")]
+        services.deltas.want(session, *pair, now)  # the server makes it as soon as it runs
         for number in range(COUNT):
             session.add(camera(number, services.ownership.current, now))
         session.flush()

@@ -1,5 +1,6 @@
 """The dashboard in a real browser: it shows what is there, in both languages, and lets the right people act."""
 
+import re
 import time
 
 import httpx
@@ -50,6 +51,16 @@ def test_a_paused_rollout_shows_its_reason_and_an_administrator_resumes_it(logge
         patience(logged_in).until(
             lambda browser, state=state: browser.find_element(By.CSS_SELECTOR, ".title .pill").text == state
         )
+
+
+def test_the_releases_say_what_cameras_fetch_from_the_version_they_run(logged_in, fleet):
+    def text():
+        return open_page(logged_in, fleet, "/releases")
+
+    patience(logged_in).until(lambda _browser: re.search(r"from 1\.0\.0: [0-9.]+ (B|KiB)", text()))
+    logged_in.get(fleet.people_url + "/language/ja?back=/releases")
+    assert "1.0.0 から" in text()
+    logged_in.get(fleet.people_url + "/language/en")
 
 
 def test_every_page_is_in_japanese_as_well(logged_in, fleet):

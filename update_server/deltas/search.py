@@ -16,7 +16,7 @@ from agent.formats.segments import MAX_SOURCE_BLOCKS
 
 ANCHOR_BYTES = 24  # as long as six instructions: short enough to lie between two changes, long enough to be rare
 # One byte in 64 of compressed data; and what names in programs and byte code are full of, where high bytes are rare.
-_ANCHOR = re.compile(rb"['_\x9b\xd3]")
+ANCHOR = re.compile(rb"['_\x9b\xd3]")
 MAX_ANCHORS = 2**20  # 8 MiB, whatever the size of the slot; beyond it, every second, fourth ... is kept
 MAX_PLACES = 4  # what stands in more places than this says nothing about which one is meant
 
@@ -40,7 +40,7 @@ class Anchors:
         joined = self._rest + data
         base = self._offset - len(self._rest)
         end = len(joined) - ANCHOR_BYTES + 1
-        for place in _ANCHOR.finditer(joined, 0, max(0, end)):
+        for place in ANCHOR.finditer(joined, 0, max(0, end)):
             at = place.start()
             key = zlib.crc32(joined[at : at + ANCHOR_BYTES])
             if not key & self._mask:
@@ -63,7 +63,7 @@ class Anchors:
         """
         found = array("I")
         entries = self._entries
-        for place in _ANCHOR.finditer(block, 0, len(block) - ANCHOR_BYTES + 1):
+        for place in ANCHOR.finditer(block, 0, len(block) - ANCHOR_BYTES + 1):
             at = place.start()
             key = zlib.crc32(block[at : at + ANCHOR_BYTES])
             if key & self._mask:

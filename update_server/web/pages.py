@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from update_server.access import people
 from update_server.access.people import Visitor
-from update_server.db.models import Device, Release
+from update_server.db.models import Delta, Device, Release
 from update_server.errors import BadInput, Forbidden, NotFound, ServerError, TooManyAttempts, Unauthenticated
 from update_server.fleet import devices, history
 from update_server.rollouts import store
@@ -148,7 +148,10 @@ class Pages:
         who = login.visitor(self._services, request)
         with self._services.database.read() as session:
             rows = session.scalars(select(Release).order_by(Release.added_at.desc())).all()
-        return self._page(request, who, "releases.html", rows=rows)
+            deltas: dict[tuple[str, str], list[Delta]] = {}
+            for delta in self._services.deltas.listed(session):
+                deltas.setdefault((delta.model, delta.to_version), []).append(delta)
+        return self._page(request, who, "releases.html", rows=rows, deltas=deltas)
 
     def login_page(self, request: Request) -> Response:
         """The login form."""
