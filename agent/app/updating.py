@@ -188,8 +188,7 @@ class Updating:
 
     def checked(self, release: "Release | None", error: "CamwardError | None") -> None:
         """Take what a look into the repositories has found; also for agent.app.waiting."""
-        if error is None:
-            self.waiting.looked(release)
+        self.waiting.looked(release, error)
         if isinstance(error, Rejected) and self.state.phase == update.WAITING:
             self.go("refused", error)  # the report names what waited
         elif isinstance(error, Rejected):

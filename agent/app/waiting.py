@@ -72,7 +72,7 @@ class Waiting:
         self._shell = shell
         self._looked_at: "float | None" = None  # monotonic; None in a run that has not looked yet
         self._looking = False
-        self._wish = False  # somebody at the camera wants whatever the next look finds, at once
+        self._wish = False
         self._decision: "Decision | None" = None  # what is waited for now
 
     def actions(self) -> "dict[str, Callable[[], None]]":
@@ -85,13 +85,18 @@ class Waiting:
 
     # Called by agent.app.updating
 
-    def looked(self, release: "Release | None") -> None:
-        """A look has ended well, whoever began it; `release` is what it ordered."""
-        self._looked_at = self._desk.now
-        self._decision = None
-        if release is not None:
+    def looked(self, release: "Release | None", error: "CamwardError | None") -> None:
+        """A look has ended, whoever began it; `release` is what it ordered."""
+        if error is None:
+            self._looked_at = self._desk.now
+            self._decision = None
+        if error is None and release is not None:
             self._scheduling.started(release.version, self._wish)
         self._wish = False
+
+    def wish(self) -> None:
+        """Somebody at the camera wants what the next look finds, and wants it at once."""
+        self._wish = True
 
     def may_fetch(self, release: "Release", ordered: bool) -> bool:
         """Whether the download may begin. If not, it is looked at again when it may: `rest_s`."""
@@ -164,7 +169,7 @@ class Waiting:
             return "busy", "the camera is about to restart"
         if self._shell.director()[0] is None:
             return "bad_request", "this camera is not enrolled: there is no server to ask"
-        self._wish = True
+        self.wish()
         self._shell.check_now()
         return None
 

@@ -286,6 +286,20 @@ def test_the_owner_says_now_before_the_camera_has_looked(stage, owner):
     assert world.clock.now_s < NOW + 2 * HOUR_S
 
 
+def test_a_look_that_finds_nothing_ends_the_owners_wish(stage, owner):
+    world = stage.world()
+    world.schedule = dict(WINDOWS)
+    world.power_on()
+    world.run_for(30)
+    world.server.down = True
+    assert owner(world, "update_now")["ok"]
+    world.run_for(60)
+    world.server.down = False
+    order(stage, world, "1.1.0")
+    world.run_until(lambda: told(world))
+    assert phase(world) == "waiting", "it was for what could be had then"
+
+
 def test_only_an_administrator_postpones_hurries_or_settles(stage, owner):
     world = waiting(stage)
     password = "Tonari no neko 4 hiki"
