@@ -12,7 +12,7 @@ import pytest
 from firmware_sim.image.errors import ImageError, PackageGone
 from firmware_sim.image.fetch import fetch_packages
 from firmware_sim.image.locks import LockedPackage
-from firmware_sim.image.mirror import MIRROR_VARIABLE
+from firmware_sim.image.mirror import MIRROR_VARIABLE, address_of
 from firmware_sim.image.store import Store
 
 BODY = b"a package, as far as fetching is concerned"
@@ -82,3 +82,25 @@ def test_a_mirror_that_does_not_answer_is_no_reason_to_relock(store: Store, monk
     with pytest.raises(ImageError, match="check the network") as caught:
         fetch_packages(store, [LOCKED], lambda _: None)
     assert not isinstance(caught.value, PackageGone)
+
+
+def test_security_updates_come_from_the_archive_that_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said = (
+        "contrib trixie http://m.invalid/debian/\nmain trixie http://m.invalid/debian/\n"
+        "main trixie-updates http://m.invalid/debian/\nmain trixie-security http://s.invalid/debian-security/\n"
+        "main stable http://other.invalid/tool/\n"
+    )
+    tool = tmp_path / "bin/apt-get"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+    monkeypatch.delenv(MIRROR_VARIABLE, raising=False)
+    assert address_of(PATH) == f"http://m.invalid/debian/{PATH}"
+    assert address_of("pool/updates/main/x/x_2_all.deb") == (
+        "http://s.invalid/debian-security/pool/updates/main/x/x_2_all.deb"
+    )
+    monkeypatch.setenv(MIRROR_VARIABLE, "http://mine.invalid/debian")
+    assert address_of(PATH) == f"http://mine.invalid/debian/{PATH}"
+    with pytest.raises(PackageGone, match="security updates"):
+        address_of("pool/updates/main/x/x_2_all.deb")

@@ -16,7 +16,12 @@ class World:
 
     def __init__(self, database):
         self.database, self.now, self.broken = database, NOW, set()
-        self.rollouts = service.Rollouts(self.assign)
+        self.unready = set()  # versions for which something is still being prepared
+        self.rollouts = service.Rollouts(self.assign, ready=self.ready)
+
+    def ready(self, _session, version, release, _now):
+        assert release.version == "1.1.0"
+        return version not in self.unready
 
     def assign(self, session, device, release, now, *, install_now=False):
         if release is not None and device.id in self.broken:
@@ -258,3 +263,22 @@ def test_no_camera_holds_a_rollout_up_for_ever_by_saying_that_it_waits(world):
     world.report(world.assigned()[0], "waiting", code="window", until_at=2**40)
     world.tick(service.MAX_WAIT_S + SILENT_S + 1)
     assert world.state() == ("paused", 0)
+
+
+def test_cameras_wait_for_what_is_prepared_for_their_version_and_the_others_go_on(fleet):
+    world = World(fleet)
+    with fleet.write() as session:
+        for number in (3, 4):
+            session.get_one(Device, f"{number:026d}").version = "0.9.0"
+    world.unready = {"0.9.0"}
+    number = world.create(phases="100%")
+    assert len(world.assigned()) == 8
+    with fleet.write() as session:
+        started_at = session.get_one(Rollout, number).changed_at
+        world.rollouts.tick(session, NOW + 100)
+        assert session.get_one(Rollout, number).changed_at == started_at  # to wait is no change
+    assert len(world.assigned()) == 8
+    world.unready = set()
+    with fleet.write() as session:
+        world.rollouts.tick(session, NOW + 200)
+    assert len(world.assigned()) == 10

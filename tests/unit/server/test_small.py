@@ -9,16 +9,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.formats import delivery as formats
 from update_server import settings
 from update_server.access import passwords
 from update_server.commands import shared
 from update_server.errors import BadInput, Conflict, Misconfigured
 from update_server.files import write_atomic
 from update_server.pki import authority
+from update_server.repository import delivery
 from update_server.repository.blobs import Blobs, sha256_of
 from update_server.serving.listener import bind, tls_context
 from update_server.web import shapes
 from update_server.web.texts import Texts, preferred
+
+GOOD_MIRRORS = ["https://cache.example", "https://cache.example:8443", "https://192.0.2.1", "https://[2001:db8::1]:443"]
+BAD_MIRRORS = [
+    "http://cache.example", "https://", "cache.example", "https://cache.example/targets", "https://u:p@cache.example",
+    "https://cache.example?x=1", "https://cache.example:99999", "https://cache example", "https://" + "a" * 300,
+    "https://[::1", "https://-x.example",
+]  # fmt: skip
+
+
+def test_mirrors_are_https_origins_as_the_camera_reads_them(tmp_path):
+    made = settings.validated(operator="Op", hosts=["cam.example"], mirrors=[*GOOD_MIRRORS, "https://slash.example/"])
+    assert made.mirrors == (*GOOD_MIRRORS, "https://slash.example")
+    (tmp_path / "server.toml").write_text(settings.as_toml(made), encoding="utf-8")
+    assert settings.load(tmp_path).mirrors == made.mirrors
+    said = delivery.of(None, made.mirrors)
+    assert [source.url for source in formats.parse(said).sources] == list(made.mirrors)
+
+
+@pytest.mark.parametrize("url", BAD_MIRRORS)
+def test_what_is_no_mirror_is_refused_by_name(url):
+    with pytest.raises(Misconfigured, match="mirrors"):
+        settings.validated(operator="Op", hosts=["cam.example"], mirrors=[url])
+
+
+def test_a_camera_is_told_of_eight_mirrors_at_most():
+    many = [f"https://cache-{number}.example" for number in range(9)]
+    assert len(settings.validated(operator="Op", hosts=["cam.example"], mirrors=many[:8]).mirrors) == 8
+    with pytest.raises(Misconfigured, match="mirrors"):
+        settings.validated(operator="Op", hosts=["cam.example"], mirrors=many)
 
 
 @given(st.text(min_size=1, max_size=40).filter(lambda text: "\x00" not in text))
