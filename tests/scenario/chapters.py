@@ -6,9 +6,11 @@ Each chapter begins where the one before has ended, so the second update writes 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from agent.core.slots import RECORDED_FAILURES
+from firmware_sim.world.factory import CHECK_INTERVAL_S
 from firmware_sim.world.firmware import DEAD_SERVICES, SOUND
 from firmware_sim.world.world import World
-from tests.scenario.looks import events, fetched_blocks, running, settled
+from tests.scenario.looks import events, fetched_blocks, phase, running, settled
 from tests.scenario.stage import Stage
 from tests.scenario.sweep import Cut
 
@@ -83,7 +85,18 @@ def _chapter(stage: Stage, name: str, begin: World, release: str, event: str, sl
         # A cut between saving a phase and queueing its news may cost "started" or "installed", never the outcome.
         assert event in events(world)
         assert not never & set(events(world))
+        if event == "rolled_back":
+            _tried_enough(world, version)
         again = set(fetched_blocks(world, cut.exchanges)) & cut.journalled
         assert not again, f"journalled blocks were fetched again: {again}"
 
     return Chapter(name, make, ends_with(release if event == "committed" else version, event), check)
+
+
+def _tried_enough(world: World, version: str) -> None:
+    """The failed version was tried, and is left alone at the next look into the repositories."""
+    world.run_for(1.5 * CHECK_INTERVAL_S)
+    assert phase(world) == "idle"
+    assert running(world) == version
+    trials = [boot for boot in world.boots if boot.on_trial]
+    assert 1 <= len(trials) <= RECORDED_FAILURES + 1, "the version that failed was tried again"

@@ -19,9 +19,11 @@ SLOT_BLOCKS = SLOT_BYTES // BLOCK_BYTES
 UPDATE_S = 240.0
 CONNECTION_BYTES = 8 * 1024
 """A TLS handshake with both certificates, towards the camera, is 2 to 3 KiB."""
-REQUEST_BYTES = 1024
+REQUEST_BYTES = 512
 """The head of an answer, and what TLS adds to it."""
-METADATA_BYTES = 96 * 1024
+TLS_SHARE = 500
+"""Of so many bytes of content TLS makes one more: 22 to a record of at most 16 KiB."""
+METADATA_BYTES = 64 * 1024
 """Two repositories' metadata (the image repository's targets grow with each release), and some minutes of looks."""
 CUT_BYTES = 16 * 1024 + BLOCK_BYTES
 """What a cut costs: a TLS record that had not come whole, and a block of which a part had."""
@@ -86,12 +88,10 @@ class Site:
 
 def most_bytes(changed, connections=4, cuts=0):
     """What an update may bring towards the camera if no block comes twice."""
-    requests = 20 + changed  # each gap in what is missing is a request of its own
-    tree = SLOT_BLOCKS * HASH_BYTES
-    content = (changed + 1) * BLOCK_BYTES
-    return (
-        content + tree + METADATA_BYTES + requests * REQUEST_BYTES + connections * CONNECTION_BYTES + cuts * CUT_BYTES
-    )
+    runs = 1 if changed >= SLOT_BLOCKS else changed  # each is a request of its own
+    content = changed * BLOCK_BYTES + SLOT_BLOCKS * HASH_BYTES
+    overhead = METADATA_BYTES + (20 + runs) * REQUEST_BYTES + connections * CONNECTION_BYTES + cuts * CUT_BYTES
+    return content + content // TLS_SHARE + overhead
 
 
 @contextmanager

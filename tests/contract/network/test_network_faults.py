@@ -99,8 +99,8 @@ def test_a_silent_line_is_given_up_and_the_download_goes_on_where_it_was(relayed
 
 
 def test_a_line_of_64_kbit_per_second_gets_there(relayed):
-    """The slot has 2 MB; what the release changes in it takes a minute."""
-    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS // 5
+    """The slot has 2 MB; what the release changes in it takes half a minute."""
+    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS // 8
     version = site.release(changed)
     begin, before = site.carried(), len(relay.carried)
     relay.lay(Line(bytes_per_s=SLOW_BYTES_PER_S))
