@@ -43,6 +43,7 @@ IDLE_LOOK_S = 3.0
 IDLE_SHARE = 0.6  # of one processor: the camera films, with 0.4; it collects evidence with more than a whole one
 SETTLE_S = 180.0
 CUT_S = 5.0
+STATE = "/data/camward/update/state.json"
 TAG = "ready"
 SERVER_ADDRESS, RELAY_ADDRESS = "127.0.0.2", "127.0.0.1"
 DEVICE_PORT, BROKER_PORT = 8443, 8883
@@ -85,15 +86,17 @@ class Measured:
 class Bench:
     """The camera, its operator, and the relays in between."""
 
-    def __init__(self, fleet: Fleet, built: BuiltImage, device_relay: Relay, files_relay: Relay) -> None:
+    def __init__(self, fleet: Fleet, built: BuiltImage, relays: dict[int, Relay]) -> None:
         self.fleet = fleet
         self.machine = fleet.lab.machine
         self.built = built
-        self.device_relay = device_relay
-        self.files_relay = files_relay
+        self.device_relay = relays[DEVICE_PORT]
+        self.files_relay = relays[FILES_PORT]
+        self.broker_relay = relays[BROKER_PORT]
 
     def settle(self) -> None:
         """Wait until the camera has nothing to do."""
+        time.sleep(IDLE_LOOK_S)
         pid = self.machine.pid
 
         def is_idle() -> bool:
@@ -104,9 +107,11 @@ class Bench:
         wait_until(is_idle, Deadline(SETTLE_S), "an idle camera")
 
     def restore(self) -> None:
-        """Back to the snapshot, with the right time."""
+        """Back to the snapshot, with the right time, connected again, and idle."""
+        before = self.broker_relay.connections
         self.machine.load(TAG)
         self.fleet.lab.shell(f"date -s @{int(time.time())} >/dev/null")
+        wait_until(lambda: self.broker_relay.connections > before, Deadline(SETTLE_S), "the camera's session")
         self.settle()
         self.machine.console.skip()
 
@@ -225,9 +230,14 @@ def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Benc
         )
         fleet.device_id = str(seen[0]["id"])
         person.close()
-        bench = Bench(fleet, built, relays[DEVICE_PORT], relays[FILES_PORT])
+        bench = Bench(fleet, built, relays)
         put(machine, "/run/guest_watch.py", Path(__file__).with_name("guest_watch.py").read_bytes())
         prepare(lab, built.layout, work, plan)
+        wait_until(
+            lambda: '"idle"' in lab.shell(f"cat {STATE} 2>/dev/null || true"),
+            Deadline(SETTLE_S),
+            "the end of the first look",
+        )
         # A restored camera has no connections. It has to know that, or it waits on the old ones for half a minute.
         for relay in relays.values():
             relay.cut()

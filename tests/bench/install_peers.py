@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.image.model import Layout
-from tests.bench.peers_bundles import COMPATIBLE, HOST, SLOT_DEVICE
+from tests.bench.peers_bundles import COMPATIBLE, HOST, REVISION, SLOT_DEVICE
 from tests.emulated.lab_camera import LabCamera, put
 
 PLACE = "/run/peers"
@@ -73,7 +73,7 @@ PEERS = {
         "SWUpdate, streaming",
         "swupdate",
         ("swupdate",),
-        'swupdate --ca-path /run/bench/signer.pem -k /run/bench/signer.pem -d "-u {url}"',
+        f'swupdate -H {COMPATIBLE}:{REVISION} -k /run/bench/signer.pem -d "-u {{url}}"',
     ),
 }
 

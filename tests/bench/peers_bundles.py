@@ -19,7 +19,7 @@ from firmware_sim.image.run import run_tool
 
 HOST = "10.0.2.2"
 """What QEMU's user networking calls us."""
-COMPATIBLE = "kawa-1"
+COMPATIBLE, REVISION = "kawa-1", "a"
 VALID = datetime.timedelta(days=2)
 SLOT_DEVICE = "/dev/dm-3"
 """Where the peers find the inactive slot: the first device-mapper number that the camera itself does not use."""
@@ -129,7 +129,7 @@ def make_swu(slot: Path, version: str, certificates: Certificates, target: Path)
     (content / slot.name).hardlink_to(slot)
     digest = hashlib.sha256(slot.read_bytes()).hexdigest()
     (content / "sw-description").write_text(
-        f'software = {{ version = "{version}"; description = "benchmark";\n'
+        f'software = {{ version = "{version}"; hardware-compatibility = [ "{REVISION}" ];\n'
         f' images: ( {{ filename = "{slot.name}"; device = "{SLOT_DEVICE}"; type = "raw";\n'
         f'  installed-directly = true; sha256 = "{digest}"; }} ); }}\n'
     )

@@ -24,7 +24,7 @@ SUITE, ARCHITECTURE = "trixie", "arm64"
 WANTED = ("rauc", "rauc-service", "swupdate", "curl", "dbus-daemon", "busybox-static", "coreutils")
 EXCLUDE = (
     "adduser", "base-files", "base-passwd", "dbus", "dbus-bin", "dbus-session-bus-common", "debconf", "gcc-14-base",
-    "init-system-helpers", "libaudit-common", "libdb5.3t64", "libdebconfclient0", "libgomp1", "libpam-modules",
+    "init-system-helpers", "libaudit-common", "libdb5.3t64", "libdebconfclient0", "libpam-modules",
     "libpam-modules-bin", "libpam0g", "libsemanage-common", "libsemanage2", "libsepol2", "libsystemd-shared",
     "login.defs", "mawk", "mount", "openssl-provider-legacy", "passwd", "systemd",
 )  # fmt: skip

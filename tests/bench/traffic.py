@@ -28,9 +28,11 @@ class Relay:
         """
         self._target = target
         self._door = socket.create_server(listen, backlog=BACKLOG)
+        self.address: tuple[str, int] = self._door.getsockname()[:2]
         self._lock = threading.Lock()
         self._ends: set[socket.socket] = set()
         self._is_cut = False
+        self.connections = 0
         self.to_camera_bytes = 0
         self.from_camera_bytes = 0
         threading.Thread(target=self._accept, name="relay", daemon=True).start()
@@ -41,6 +43,7 @@ class Relay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _shut(self._door)
         self._door.close()
 
     def cut(self) -> None:
@@ -69,29 +72,37 @@ class Relay:
                 continue
             with self._lock:
                 is_cut = self._is_cut
+                self.connections += 1
                 self._ends |= {camera, server}
             if is_cut:
                 _shut(camera)
                 _shut(server)
-            for source, sink, to_camera in ((server, camera, True), (camera, server, False)):
-                source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._carry, args=(source, sink, to_camera), name="relay", daemon=True).start()
+            threading.Thread(target=self._serve, args=(camera, server), name="relay", daemon=True).start()
+
+    def _serve(self, camera: socket.socket, server: socket.socket) -> None:
+        with camera, server:
+            for end in (camera, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            back = threading.Thread(target=self._carry, args=(camera, server, False), name="relay", daemon=True)
+            back.start()
+            self._carry(server, camera, True)
+            back.join()
+        with self._lock:
+            self._ends -= {camera, server}
 
     def _carry(self, source: socket.socket, sink: socket.socket, to_camera: bool) -> None:
         try:
             while piece := source.recv(PIECE_BYTES):
-                sink.sendall(piece)
                 with self._lock:
                     if to_camera:
                         self.to_camera_bytes += len(piece)
                     else:
                         self.from_camera_bytes += len(piece)
+                sink.sendall(piece)
         except OSError:
             pass
         _shut(sink)
         _shut(source)
-        with self._lock:
-            self._ends.discard(source)
 
 
 def _shut(end: socket.socket) -> None:
