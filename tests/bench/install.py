@@ -127,10 +127,13 @@ def _measure(work: Path, store: Store) -> tuple[dict[str, Any], dict[str, str], 
     files = work / "files"
     files.mkdir()
     jobs: list[Job] = []
-    for name, make in ((WHOLE, _scrambled), (DELTA, _released)):
-        folder = work / "releases" / name
+    # Published in the order of their folders' names: deltas are made from what runs, which has to be there before.
+    for number, (source, make) in enumerate(((running, _released), (newer, _scrambled), (newer, _released))):
+        folder = work / "releases" / str(number)
         folder.mkdir(parents=True)
-        jobs += _jobs(make(newer, folder), files, certificates)
+        case = make(source, folder)
+        if source is not running:
+            jobs += _jobs(case, files, certificates)
     plan = {
         "built": str(running.folder),
         "squashfs": str(peers.squashfs),

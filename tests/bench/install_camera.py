@@ -34,7 +34,7 @@ from tests.bench.traffic import FileServer, Relay
 from tests.bench.trust_camera import cpu_s
 from tests.emulated.conftest import FRONT, until_ready
 from tests.emulated.fleet import Fleet
-from tests.emulated.lab_camera import AGENT, PASSWORD, USER, LabCamera, place_of, put
+from tests.emulated.lab_camera import PASSWORD, USER, LabCamera, place_of, put
 
 BOOT_S = 240.0
 RUN_S = 600.0
@@ -108,6 +108,7 @@ class Bench:
 
     def restore(self) -> None:
         """Back to the snapshot, with the right time, connected again, and idle."""
+        self.fleet.assign("none")  # or the camera would begin as soon as it is connected
         before = self.broker_relay.connections
         self.machine.load(TAG)
         self.fleet.lab.shell(f"date -s @{int(time.time())} >/dev/null")
@@ -124,10 +125,9 @@ class Bench:
     def camward(self, version: str, mode: str) -> tuple[Run, str]:
         """The agent installs a release of the update server's; returns when it would restart the camera."""
         console = self.machine.console
-        self.fleet.assign(version)
         self.restore()
         self.watch(mode, ())
-        self.fleet.lab.shell(f"{AGENT} check >/dev/null 2>&1 &")
+        self.fleet.assign(version)  # the server nudges the camera
         console.wait_for("bench: phase checking", Deadline(RUN_S), unless=PANIC)
         relay = self.device_relay
         text = console.wait_for(f"bench: phase {STARTED}.", Deadline(RUN_S), unless=PANIC)
@@ -208,9 +208,6 @@ def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Benc
         operator = stack.enter_context(Operator(home))
         operator.begin_anew()
         operator.serve()
-        for folder in sorted((work / "releases").iterdir()):
-            slot, tree = next(folder.glob("*.slot")), next(folder.glob("*.tree"))
-            operator.publish(slot, tree, folder / "release.json")
         machine = stack.enter_context(
             Machine(hardware, forwards=FRONT, work_dir=work / "machine", watchdog_s=WATCHDOG_S)
         )
@@ -230,6 +227,10 @@ def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Benc
         )
         fleet.device_id = str(seen[0]["id"])
         person.close()
+        # Now that the server knows what its fleet runs; the release that runs comes first.
+        for folder in sorted((work / "releases").iterdir()):
+            slot, tree = next(folder.glob("*.slot")), next(folder.glob("*.tree"))
+            operator.publish(slot, tree, folder / "release.json")
         bench = Bench(fleet, built, relays)
         put(machine, "/run/guest_watch.py", Path(__file__).with_name("guest_watch.py").read_bytes())
         prepare(lab, built.layout, work, plan)

@@ -15,7 +15,7 @@ from firmware_sim.image.locks import LOCK_FOLDER, LockedPackage, PackageLock, re
 from firmware_sim.image.modules import ModuleSet
 from firmware_sim.image.relock import mark_replacement, relock_packages, replaces_committed
 from firmware_sim.image.run import run_tool
-from firmware_sim.image.store import Store, key_of, scratch, sha256_file, stage
+from firmware_sim.image.store import Store, default_store, key_of, scratch, sha256_file, stage
 
 Note = Callable[[str], None]
 
@@ -141,3 +141,7 @@ def _complete(root: Path) -> None:
     (root / "etc/ssl/certs/ca-certificates.crt").symlink_to("/run/bench/authority.pem")
     (root / "usr/bin/sh").unlink(missing_ok=True)
     (root / "usr/bin/sh").symlink_to("busybox")
+
+
+if __name__ == "__main__":
+    print(f"locked {len(relock(default_store()).packages)} packages")
