@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -196,6 +197,7 @@ def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Benc
         shutil.copytree(made / name, home / name)
     shutil.copy2(made / "administrator.json", home)
     os.environ["CAMWARD_LISTEN"] = SERVER_ADDRESS
+    os.environ["CAMWARD_DELTAS__FROM_VERSIONS"] = "0"  # none but those that are asked for here
     os.environ["CAMWARD_DEVICES__CHECK_INTERVAL_S"] = os.environ["CAMWARD_DEVICES__TELEMETRY_INTERVAL_S"] = QUIET_S
     device = provision(built, "KW1-000077", work / "camera")
     hardware = hardware_of(device, shell=True)
@@ -231,6 +233,9 @@ def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Benc
         for folder in sorted((work / "releases").iterdir()):
             slot, tree = next(folder.glob("*.slot")), next(folder.glob("*.tree"))
             operator.publish(slot, tree, folder / "release.json")
+        for version in plan["deltas"]:
+            words = ("delta", "make", version, "--from", built.version, "--dir", str(operator.server))
+            subprocess.run([sys.executable, "-m", "update_server.main", *words], check=True, stdout=sys.stderr)
         bench = Bench(fleet, built, relays)
         put(machine, "/run/guest_watch.py", Path(__file__).with_name("guest_watch.py").read_bytes())
         prepare(lab, built.layout, work, plan)
