@@ -22,6 +22,7 @@ from firmware_sim.image.relock import replaces_committed
 from firmware_sim.image.run import run_tool
 from firmware_sim.image.store import Store
 from firmware_sim.image.verity import hash_tree
+from tests.bench.delta import month_locks
 from tests.bench.peers_bundles import Certificates, make_certificates, make_rauc_bundle, make_swu
 from tests.bench.peers_root import peers_root
 
@@ -78,12 +79,13 @@ def make_plan(work: Path, store: Store, repetitions: int) -> Plan:
         )
 
     running, newer = image(RUNS, "bench", store.lock), image(VERSIONS[DEMO], "product", store.lock)
+    month = image(VERSIONS[MONTH], "product", month_locks(store))
     locks = store.lock if replaces_committed(store.lock, images.MODEL) else LOCK_FOLDER
     kernel = next(one for one in read_lock(images.MODEL, locks).packages if one.name.startswith("linux-image-"))
     peers = peers_root(store, kernel, _note)
     certificates, files = make_certificates(work), work / "files"
     files.mkdir()
-    sources = {WHOLE: newer, DEMO: newer}
+    sources = {WHOLE: newer, DEMO: newer, MONTH: month}
     jobs: list[Job] = []
     xdelta_bytes = {}
     # Published in the order of the folders' names: deltas are made from what runs, which has to be there before.

@@ -88,10 +88,10 @@ def rows(ours: float) -> dict[str, str]:
         "whole/curl": measured(20.0, 19.0, 30.0),
         "whole/rauc": measured(30.0),
         "whole/swupdate": measured(22.5),
-        "demo/camward": measured(5.0),
-        "demo/rauc-adaptive": measured(6.0),
+        "month/camward": measured(5.0),
+        "month/rauc-adaptive": measured(6.0),
     }
-    plan = Plan((), {"demo": 100}, {peer.package: "1" for peer in PEERS.values()})
+    plan = Plan((), {"month": 100}, {peer.package: "1" for peer in PEERS.values()})
     return {row["what"]: verdict(row) for row in rows_of(found, plan)}
 
 
@@ -100,7 +100,7 @@ def test_the_time_has_to_be_near_dd_and_before_the_others(ours: float, said: str
     found = rows(ours)
     assert found["whole: time"] == said
     assert found["whole: time, of curl | dd"] == ("met" if ours <= 23.0 else "MISSED")
-    assert found["demo: fetched"] == "MISSED"
+    assert found["month: fetched"] == "MISSED"
 
 
 def test_only_the_benchmark_leaves_its_kernel_open_to_modules():
