@@ -10,7 +10,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "build" / "bench"
-BENCHES = {"delta": "tests.bench.delta", "demo": "tests.bench.demo", "trust": "tests.bench.trust"}
+BENCHES = {
+    "demo": "tests.bench.demo",
+    "trust": "tests.bench.trust",
+    "delta": "tests.bench.delta",
+    "install": "tests.bench.install",
+}
 
 
 def machine() -> dict[str, Any]:

@@ -21,7 +21,7 @@ from firmware_sim.image import BuiltImage
 from firmware_sim.image.build import build
 from firmware_sim.image.locks import LOCK_FOLDER
 from firmware_sim.image.relock import mark_replacement
-from firmware_sim.image.store import default_store
+from firmware_sim.image.store import Store, default_store
 from firmware_sim.image.tools import TOOLS, tools_lock_name
 from tests.contract.server import harness
 from update_server.deltas import search, worker
@@ -38,10 +38,8 @@ def _row(what: str, value: float, unit: str, target: float | None = None, **peer
     return {"what": what, "value": value, "unit": unit, "better": "lower", "target": target, "peers": peers}
 
 
-def _pair() -> tuple[BuiltImage, BuiltImage]:
-    """The image of the committed lock, and the one of a month later."""
-    store = default_store()
-    old = build(MODEL, OLD, relock_into=store.lock)
+def month_locks(store: Store) -> Path:
+    """Folder with the locks of a month later."""
     locks = store.root / "lock-month"
     locks.mkdir(parents=True, exist_ok=True)
     for name in (f"{MODEL}-wheels.txt", f"{tools_lock_name()}.json"):
@@ -49,7 +47,13 @@ def _pair() -> tuple[BuiltImage, BuiltImage]:
     shutil.copyfile(MONTH / f"{MODEL}.json", locks / f"{MODEL}.json")
     for group in (MODEL, TOOLS):
         mark_replacement(locks, group)
-    return old, build(MODEL, NEW, relock_into=locks)
+    return locks
+
+
+def _pair() -> tuple[BuiltImage, BuiltImage]:
+    """The image of the committed lock, and the one of a month later."""
+    store = default_store()
+    return build(MODEL, OLD, relock_into=store.lock), build(MODEL, NEW, relock_into=month_locks(store))
 
 
 def _xdelta3(old: Path, new: Path, folder: Path) -> tuple[int, float]:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes this machine able to build, run and test Camward: Debian packages, then a virtual environment from the lock.
-# Safe to repeat; does nothing when nothing changed. Addresses of mirrors come from the machine's own configuration.
+# Safe to repeat; does nothing when nothing changed. Further lists of packages may be named, beside lock/host-packages.txt. Addresses of mirrors come from the machine's own configuration.
 set -eu
 cd "$(dirname "$0")/../.."
 mkdir -p build
@@ -8,7 +8,7 @@ exec 9>build/setup.lock
 flock 9  # two at once would clear each other's environment
 
 missing=""
-for package in $(grep -v '^#' lock/host-packages.txt); do
+for package in $(grep -hv '^#' lock/host-packages.txt "$@"); do
     dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
