@@ -1,4 +1,4 @@
-"""TLS contexts of the device, as client.
+"""TLS contexts of the device: as client, and as server of its neighbours.
 
 OpenSSL checks everything about the other side's certificates but their dates: those it would hold against the
 system's clock, which on a camera may say 1970 or 2099 (docs/adr/0009-certificate-dates.md). We check them, after the
@@ -56,6 +56,8 @@ def _judge(connection: ssl.SSLSocket) -> None:
             raise DatesRefused("a certificate has expired")
     if context.device and ("URI", DEVICE_URN + context.device) not in _names(connection):
         raise ssl.SSLCertVerificationError("the certificate is not that of " + context.device)
+    if connection.server_side and not any(name[1].startswith(DEVICE_URN) for name in _names(connection)):
+        raise ssl.SSLCertVerificationError("the certificate is not that of a device")
 
 
 class _DatedContext(ssl.SSLContext):
@@ -106,6 +108,33 @@ def client_context(
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise Unavailable(f"the device's certificate cannot be used: {error}") from error
+    return context
+
+
+def server_context(ca_pem: str, certificate: Path, key: Path, dates: Callable[[], Dates]) -> ssl.SSLContext:
+    """TLS 1.2 or later for cameras of the fleet: each has to show a device certificate by `ca_pem`; dates as above.
+
+    Sessions are not resumed: a certificate is looked at each time.
+
+    Raises:
+        FormatError: the CA does not parse.
+        Unavailable: the device's certificate or key cannot be read.
+    """
+    context = _DatedContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.dates = dates
+    try:
+        context.load_verify_locations(cadata=ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise FormatError("the CA certificate does not parse") from error
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable(f"the device's certificate cannot be used: {error}") from error
     return context
 
 
