@@ -19,6 +19,10 @@ DEVICE_URN = "urn:camward:device:"
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, for which Python has no name
 
 
+class WrongDevice(ssl.SSLCertVerificationError):
+    """A chain whose signatures and dates are right, of somebody else. Raised by the handshake."""
+
+
 class _DatedSocket(ssl.SSLSocket):
     """Refuses a chain by its dates at the end of the handshake."""
 
@@ -27,7 +31,7 @@ class _DatedSocket(ssl.SSLSocket):
 
         Raises:
             DatesRefused: the dates of a certificate in the verified chain do not fit.
-            ssl.SSLCertVerificationError: it is not the certificate of the device that was meant.
+            WrongDevice: it is not the certificate of the device that was meant, or not of a device.
         """
         super().do_handshake(block)
         try:
@@ -55,9 +59,9 @@ def _judge(connection: ssl.SSLSocket) -> None:
         if found.not_after_at < wanted.valid_at:
             raise DatesRefused("a certificate has expired")
     if context.device and ("URI", DEVICE_URN + context.device) not in _names(connection):
-        raise ssl.SSLCertVerificationError("the certificate is not that of " + context.device)
+        raise WrongDevice("the certificate is not that of " + context.device)
     if connection.server_side and not any(name[1].startswith(DEVICE_URN) for name in _names(connection)):
-        raise ssl.SSLCertVerificationError("the certificate is not that of a device")
+        raise WrongDevice("the certificate is not that of a device")
 
 
 class _DatedContext(ssl.SSLContext):
