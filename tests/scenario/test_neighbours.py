@@ -19,10 +19,7 @@ ALWAYS = 1 << 20
 
 def announce(stage: Stage, world: World, way: Delivery) -> None:
     """Assign 1.1.0, fetched in this way."""
-    stage.operator.set_time(int(world.clock.now_s))
-    stage.operator.director.extra["targets"]["x-camward-delivery"] = delivery.as_json(way)
-    stage.operator.assign("1.1.0")
-    world.server.files.update(stage.operator.files)
+    stage.assign(world, "1.1.0", delivery.as_json(way))
 
 
 @pytest.fixture(scope="module")
