@@ -1,5 +1,6 @@
 """Cameras of one site: the first fetches from the server, the others from the first, verified all the same."""
 
+from hashlib import sha256
 from json import dumps, loads
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from agent.app.update_state import saved
 from agent.formats import delivery, envelope, running
 from agent.formats.delivery import Artifact, Delivery, Source
+from firmware_sim.world import factory, packing
 from firmware_sim.world.network import FLIP, Fault
 from firmware_sim.world.world import World
 from tests.scenario.looks import events, fetched_blocks, reports, settled
@@ -47,6 +49,16 @@ def second(site: Stage, first: World) -> World:
     world.mirrors[NEIGHBOUR.device] = first.neighbours
     world.power_on()
     return world
+
+
+def packed_release(stage: Stage) -> tuple[Artifact, str, bytes]:
+    """1.1.0 as an artifact that holds every block; its path on the server and its content."""
+    published = stage.operator.releases["1.1.0"]
+    blocks = range(published.release.block_count)
+    body, index_bytes = packing.artifact(b"", published.image, blocks)
+    digest, index_digest = (factory.hexadecimal(sha256(part).digest()) for part in (body, body[:index_bytes]))
+    made = Artifact("", "1.1.0.delta", len(body), digest, index_bytes, index_digest, b"", b"")
+    return made, "/targets/" + digest + "." + made.name, body
 
 
 def telemetry(world: World) -> dict[str, object]:
@@ -156,3 +168,22 @@ def test_what_came_encrypted_is_not_served(site, first):
     first.run_for(300)
     assert RUNNING not in first.documents.content
     assert not first.neighbours.offers()
+
+
+def test_a_neighbour_is_asked_before_an_artifact_and_costs_the_line_nothing(site, first, second):
+    made, path, body = packed_release(site)
+    second.server.files[path] = body
+    announce(site, second, Delivery(False, (NEIGHBOUR,), made))
+    second.run_until(lambda: settled(second, "1.1.0"))
+    assert [one for one in second.server.exchanges if one.path.endswith(".slot")] == []
+    assert sum(one.served_bytes for one in second.server.exchanges if one.path == path) == made.index_length_bytes
+
+
+def test_without_its_neighbours_a_camera_takes_the_artifact(site, first, second):
+    made, path, body = packed_release(site)
+    second.server.files[path] = body
+    announce(site, second, Delivery(False, (NEIGHBOUR,), made))
+    first.neighbours.down = True
+    second.run_until(lambda: settled(second, "1.1.0"))
+    assert sum(one.served_bytes for one in second.server.exchanges if one.path == path) > made.index_length_bytes
+    assert fetched_blocks(second) == []
