@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from agent.formats import ownership
 from tests.contract.ports.board import Board, free_ports, wait_for
 from tests.contract.ports.test_agent_process import claim, enrol
 from tests.contract.server import harness
@@ -16,6 +17,9 @@ VERSION = "1.1.0"
 def server(tmp_path_factory):
     # A delivery is signed again when the timestamp gets old: seconds here, an hour elsewhere.
     made = harness.make_server(tmp_path_factory.mktemp("server") / "s", director_timestamp_age_s=5)
+    offered = made.services.ownership
+    record = ownership.parse(offered.record(offered.current))
+    offered.publish(record.replace(telemetry_interval_s=5))  # so that the first camera says soon that it serves
     harness.start(made)
     yield made
     harness.stop(made)
@@ -67,7 +71,7 @@ def test_the_second_camera_fetches_from_the_first(boards, server, tmp_path):
         board.known[VERSION] = slot.read_bytes()
 
     install(first, server)
-    wait_for(lambda: device(server, first)["telemetry"].get("address"), "the first camera to say where it serves")
+    wait_for(lambda: device(server, first)["telemetry"].get("address"), "it to say where it serves: " + str(first.console))
     said = device(server, first)["telemetry"]
     assert (said["address"], said["serves_port"]) == ("127.0.0.1", first.neighbours_port)
 
