@@ -125,7 +125,7 @@ class Installing:
     def _write_from_neighbours(self) -> "Steps":
         """What cameras of the site have costs the line nothing: before any artifact, and whatever the line may carry.
 
-        What does not come from them is still missing afterwards. The image of an encrypted release is nowhere to be had.
+        What does not come from them is still missing afterwards. Nobody serves the image of an encrypted release.
         """
         near = self._sources.near()
         hidden = self._packed is not None and self._packed.index.encrypted

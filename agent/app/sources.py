@@ -90,7 +90,7 @@ class Sources:
         """The neighbours alone: what is known about them is known to both."""
         made = Sources(self._desk, self._time, (), self._port)
         made._standings = [one for one in self._standings if one.source.device]
-        made.liar_hook = lambda source, what: self.liar_hook(source, what)
+        made.liar_hook = self.liar_hook
         return made
 
     def is_empty(self) -> bool:

@@ -71,7 +71,8 @@ def test_the_second_camera_fetches_from_the_first(boards, server, tmp_path):
         board.known[VERSION] = slot.read_bytes()
 
     install(first, server)
-    wait_for(lambda: device(server, first)["telemetry"].get("address"), "it to say where it serves: " + str(first.console))
+    serves = "the first camera to say where it serves: "
+    wait_for(lambda: device(server, first)["telemetry"].get("address"), serves + str(first.console))
     said = device(server, first)["telemetry"]
     assert (said["address"], said["serves_port"]) == ("127.0.0.1", first.neighbours_port)
 
