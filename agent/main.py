@@ -84,7 +84,7 @@ class Loop:
         self._selector.register(self._inbox, selectors.EVENT_READ, lambda: None)
         self._config = _read_config(options.config)
         self._watchdog = _watchdog(options.watchdog)
-        self._ports = _compose(options, self._config, self._watchdog, self._linked, restart)
+        self._ports = _compose(options, self._config, self._watchdog, self._linked, self._bug, restart)
         self._agent = _agent(self._ports, self._config, options)
         self._servers = self._listen(options)
         self._running = True
@@ -108,6 +108,7 @@ class Loop:
                 raise self._error
         finally:
             self._agent.stop()
+            self._ports.neighbours.close()
             self._ports.link.close()
             for server in self._servers:
                 server.close()
@@ -229,6 +230,7 @@ def _compose(
     config: "Config",
     watchdog: "Watchdog",
     linked: "Callable[[tuple[Any, ...]], None]",
+    failed: "Callable[[BaseException], None]",
     restart: "Callable[[], None] | None",
 ) -> "Ports":
     from agent.adapters.linux import boot_control, keys
@@ -239,6 +241,7 @@ def _compose(
     from agent.adapters.linux.fetcher import HttpsFetcher
     from agent.adapters.linux.link import PahoLink
     from agent.adapters.linux.machine import SystemClock
+    from agent.adapters.linux.neighbour_server import HttpsNeighbourServer
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
     from agent.adapters.linux.store import FileStore
@@ -261,6 +264,7 @@ def _compose(
     fetcher, link = HttpsFetcher(*identity, clock.dates), PahoLink(*identity, linked, clock.dates)
     clockless = HttpsFetcher(*identity, clock.dates_without_clock)
     downloader = HttpsDownloader(*identity, clock.dates)
+    neighbours = HttpsNeighbourServer(device, *identity, failed, clock.dates)
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
     def connections() -> "list[dict[str, Any]]":
@@ -280,13 +284,14 @@ def _compose(
         fetcher=fetcher,
         clockless=clockless,
         downloader=downloader,
+        neighbours=neighbours,
         unpacker=ZstdUnpacker(),
         unsealer=UnsafeFileUnsealer(key_store),
         enroller=EstEnroller(key_store, clock.dates_without_clock),
         link=link,
         clock=clock,
         services=LoopbackServices(web.path),
-        sensors=LinuxSensors(options.state, config.services, web.path, connections),
+        sensors=LinuxSensors(options.state, config.services, web.path, connections, neighbours.probe, link.address),
         watchdog=watchdog,
         web_certificate=web,
         verify_signature=keys.verify_signature,

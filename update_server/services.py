@@ -12,7 +12,7 @@ from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
 from update_server.errors import Conflict
-from update_server.fleet import devices, history
+from update_server.fleet import devices, history, sites
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.pki.authority import Authority
@@ -248,7 +248,8 @@ class Services:
         """How the camera may fetch and install what it is assigned; empty when there is nothing to say."""
         if row is None:
             return {}
-        return delivery.of(device, self.settings.mirrors, self.deltas.artifact(session, device.version, row))
+        artifact = self.deltas.artifact(session, device.version, row)
+        return delivery.of(device, self.settings.mirrors, artifact, sites.neighbours(session, device, row))
 
     @staticmethod
     def _order(session: Session, device: Device) -> Release | None:

@@ -17,6 +17,7 @@ from agent.app.health import Health
 from agent.app.identity import EVIDENCE, IDENTITY, device_id
 from agent.app.inventory import Inventory
 from agent.app.login import Login
+from agent.app.neighbours import Neighbours
 from agent.app.office import Office
 from agent.app.proving import Proving
 from agent.app.reporting import Reporting
@@ -92,7 +93,9 @@ class Agent:
         self._reporting = Reporting(desk, time)
         self._health.server_reached = self._reporting.is_up
         self._updating = Updating(desk, time, Checking(desk, time, image_root), self._health, self._reporting)
-        self._inventory = Inventory(desk, slots.parse_layout(config.layout), self._updating.idle)
+        layout = slots.parse_layout(config.layout)
+        self._inventory = Inventory(desk, layout, self._updating.idle)
+        self._neighbours = Neighbours(desk, layout, self._updating.on_trial)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)
@@ -183,6 +186,7 @@ class Agent:
         self._reporting.enrolled(record)
         self._updating.enrolled(record.director_root.encode(), record.check_interval_s)
         self._evidence.enrolled(self._reporting)
+        self._neighbours.enrolled(record)
 
     def _seen_healthy(self, healthy: bool, detail: str) -> None:
         """An ordinary boot has come up; or not yet, then the boot record keeps counting boots, and we keep looking."""
@@ -205,11 +209,14 @@ class Agent:
         self._desk.say("camward-agent: healthy")
         self._evidence.settled()
         self._evidence.updated(origin, version)
+        self._neighbours.committed(self._updating.state)
 
     def _facts(self) -> "dict[str, Any]":
-        return {
+        found = {
             "version": self._desk.config.version,
             "slot": self._desk.ports.boot.booted_slot(),
             "phase": self._updating.state.phase,
             "problems": ", ".join(self._desk.problems) or None,
         }
+        found.update(self._neighbours.facts())
+        return found

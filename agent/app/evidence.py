@@ -128,7 +128,7 @@ class Evidence:
             self._proving.start(self._proving.intruders(), tried)
 
         def tried(found: "tuple[Finding, ...]") -> None:
-            facts["login_negative"] = {"tried": self._login_negative(found)}
+            facts["login_negative"] = {"tried": self._login_negative(found) + _by_certificate(facts)}
             self._test_lockout(finish)
 
         def finish(blocked: "list[dict[str, Any]]") -> None:
@@ -244,6 +244,12 @@ class Evidence:
             self._desk.ports.store.write(HISTORY, dump(self._history))
         except (FormatError, Unavailable):
             pass  # evidence is poorer for it; the camera goes on
+
+
+def _by_certificate(facts: "dict[str, Any]") -> "list[dict[str, Any]]":
+    """Listeners that know no passwords: who has no certificate of the fleet is anonymous, whatever else it says."""
+    tried = facts.get("certificate_logins", {}).get("tried", ())
+    return [dict(one, default=one["anonymous"]) for one in tried]
 
 
 def _worst(found: "list[str]") -> str:

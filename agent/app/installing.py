@@ -109,6 +109,7 @@ class Installing:
     def _write(self) -> "Steps":
         medium, filling = self._medium, self._filling
         yield from medium.survey()
+        yield from self._write_from_neighbours()
         yield from filling.plan()
         self._require_means()
         for _ in range(MAX_PASSES):
@@ -120,6 +121,25 @@ class Installing:
         if medium.damaged:
             raise BadMedium("the slot does not keep what is written into it")
         raise ArbitrarySoftware(self._release.target + ": blocks are not what the release signed")
+
+    def _write_from_neighbours(self) -> "Steps":
+        """What cameras of the site have costs the line nothing: before any artifact, and whatever the line may carry.
+
+        What does not come from them is still missing afterwards. Nobody serves the image of an encrypted release.
+        """
+        near = self._sources.near()
+        hidden = self._packed is not None and self._packed.index.encrypted
+        if hidden or near.is_empty():
+            return
+        filling = Filling(self._desk, self._work, self._medium, self._release, None, near)
+        try:
+            yield from filling.plan()
+            yield from filling.fill()
+        except Unavailable:
+            filling.drop()
+        self._sources.fetched_bytes += near.fetched_bytes
+        self._filling.fetched_blocks += filling.fetched_blocks
+        self._filling.copied_blocks += filling.copied_blocks
 
     def _require_means(self) -> None:
         """Refuse, before anything is fetched, what this line may not carry.

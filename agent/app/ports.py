@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from agent.core.trust_threshold import VerifySignature
     from agent.ports.boot import BootControl, RollbackStore
     from agent.ports.machine import Clock, Sensors, Services, Watchdog, WebCertificate
-    from agent.ports.network import Downloader, Enroller, Fetcher, Link
+    from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
     from agent.ports.packing import Unpacker, Unsealer
     from agent.ports.secrets import Entropy, KeyStore, PasswordHasher
     from agent.ports.storage import BlockDevice, Erasure, Store
@@ -18,8 +18,8 @@ class Ports(Value):
 
     FIELDS = (
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
-        "clockless", "downloader", "unpacker", "unsealer", "enroller", "link", "clock", "services", "sensors",
-        "watchdog", "web_certificate", "verify_signature",
+        "clockless", "downloader", "neighbours", "unpacker", "unsealer", "enroller", "link", "clock", "services",
+        "sensors", "watchdog", "web_certificate", "verify_signature",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -33,6 +33,7 @@ class Ports(Value):
     fetcher: "Fetcher"
     clockless: "Fetcher"  # judges certificates by the build time alone: for what has to work before the clock is right
     downloader: "Downloader"
+    neighbours: "NeighbourServer"
     unpacker: "Unpacker"
     unsealer: "Unsealer"
     enroller: "Enroller"

@@ -43,6 +43,7 @@ class Standing:
         self.failures = 0
         self.rests_until = 0.0
         self.gone = False
+        self.lacks: "set[str]" = set()  # paths: a neighbour has the release, and no artifact that leads to it
 
 
 class Asked:
@@ -84,6 +85,17 @@ class Sources:
         self._own_lies = 0
         self.fetched_bytes = 0
         self.liar_hook: "Callable[[Source, str], None]" = _nobody
+
+    def near(self) -> "Sources":
+        """The neighbours alone: what is known about them is known to both."""
+        made = Sources(self._desk, self._time, (), self._port)
+        made._standings = [one for one in self._standings if one.source.device]
+        made.liar_hook = self.liar_hook
+        return made
+
+    def is_empty(self) -> bool:
+        """Whether there is nobody (any more) to ask."""
+        return all(one.gone for one in self._standings)
 
     # Limits
 
@@ -144,11 +156,12 @@ class Sources:
                 last = error
                 continue
             if body:
-                self._count(len(body))
+                self._count(len(body), standing.source)
                 standing.failures = 0
                 return body, standing.source
             last = Unavailable("the server has not " + asked.path)
-            standing.gone = standing.source != OWN
+            if standing.source != OWN:
+                standing.lacks.add(asked.path)
 
     def blame(self, source: Source, what: str) -> None:
         """What came from there is not what the release signed."""
@@ -175,10 +188,10 @@ class Sources:
     # Inside
 
     def _ask(self, work: "Work", asked: Asked, tried: "list[Standing]") -> None:
-        standing = self._next(tried)
+        standing = self._next(tried, asked.path)
         if standing is None:
             return
-        left = self._left()
+        left = None if standing.source.device else self._left()
         if left is not None and left < asked.align:
             raise ByteBudget("the bytes of this month are used up")
         most = min(PIECE_BYTES, asked.stop - asked.at)
@@ -189,14 +202,17 @@ class Sources:
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
         asked.ticket = work.ask(self._port, "read", arguments)
 
-    def _next(self, tried: "list[Standing]") -> "Standing | None":
+    def _next(self, tried: "list[Standing]", path: str) -> "Standing | None":
         for standing in self._standings:
-            if not standing.gone and standing.rests_until <= self._desk.now and standing not in tried:
+            if standing.gone or standing in tried or path in standing.lacks:
+                continue
+            if standing.rests_until <= self._desk.now:
                 return standing
         return None
 
     def _shortest_rest_s(self) -> float:
-        return max(0.0, min(one.rests_until for one in self._standings if not one.gone) - self._desk.now)
+        rests = [one.rests_until for one in self._standings if not one.gone]
+        return max(0.0, min(rests) - self._desk.now) if rests else 0.0
 
     def _failed(self, standing: Standing, error: "CamwardError") -> None:
         standing.failures += 1
@@ -213,8 +229,10 @@ class Sources:
             return None
         return self._spent.left_bytes(self._time.now_s(), self._limits.max_bytes_per_month)
 
-    def _count(self, count_bytes: int) -> None:
+    def _count(self, count_bytes: int, source: Source) -> None:
         self.fetched_bytes += count_bytes
+        if source.device:
+            return  # the limits are those of the line to the server, not of the site's own network
         self._pause_until = self._desk.now + self._pace.took(self._desk.now, count_bytes)
         if not self._metered or self._limits.max_bytes_per_month == allowance.UNLIMITED:
             return

@@ -39,6 +39,9 @@ tls_listeners
     `{"tried": [{"service", "port", "tls": true, "version": "TLSv1.3"}]}`
 tls_connections
     `{"open": [{"peer", "version", "verified": true}]}`: the agent's own connections
+certificate_logins
+    `{"tried": [{"service", "port", "anonymous": R}]}`: listeners that ask for a certificate, tried without one; they
+    are rows of login_negative as well
 power_loss
     `{"unclean": 1, "settings_kept": true, "version_kept": true}`: digests over an unclean shutdown
 erase

@@ -3,7 +3,7 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import fields, transfer
+from agent.formats import fields, neighbours, transfer
 from agent.formats.errors import FormatError
 from agent.formats.health import parse_health
 from agent.formats.json import parse_object
@@ -43,7 +43,7 @@ class Config(Value):
 
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
-        "health", "check_interval_s", "telemetry_interval_s", "transfer", "schedule", "password",
+        "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
         "declarations", "user_folders",
     )  # fmt: skip
     model: str
@@ -59,6 +59,7 @@ class Config(Value):
     check_interval_s: int
     telemetry_interval_s: int
     transfer: "transfer.Transfer"
+    neighbours: "neighbours.Neighbours"
     schedule: "dict[str, Any]"
     password: "dict[str, Any]"
     declarations: "dict[str, Any]"
@@ -94,6 +95,7 @@ def parse(body: bytes) -> Config:
         check_interval_s=fields.integer(update, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(update, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         transfer=transfer.parse(update),
+        neighbours=neighbours.parse(update),
         schedule={name: update[name] for name in SCHEDULE if name in update},
         password=fields.obj(source, "password"),
         declarations=fields.obj(source, "declarations"),

@@ -4,7 +4,8 @@ Members that are not measured are left out on the wire and None here. Unknown me
 say more.
 """
 
-from agent.formats import fields
+from agent.formats import address, fields
+from agent.formats.block_tree import HASH_BYTES
 from agent.formats.json import dump, parse_object
 from agent.formats.value import Value
 
@@ -45,6 +46,9 @@ class Telemetry(Value):
         "cpu_percent",
         "temperature_c",
         "problems",
+        "address",
+        "serves",
+        "serves_port",
     )
     version: str
     slot: str
@@ -58,6 +62,9 @@ class Telemetry(Value):
     cpu_percent: "float | None"
     temperature_c: "float | None"
     problems: "str | None"  # what the camera lacks, separated by commas
+    address: "str | None"  # of a camera that serves its site: its own, on the way to the operator's server
+    serves: "str | None"  # SHA-256 of the slot image that it serves, hexadecimal
+    serves_port: "int | None"
 
 
 class Report(Value):
@@ -111,6 +118,9 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
         "temperature_c": fields.number(body, "temperature_c", -100, 300) if "temperature_c" in body else None,
         "problems": fields.text(body, "problems", 200) if "problems" in body else None,
     }
+    found["address"] = address.parse(fields.text(body, "address", address.MAX_CHARS)) if "address" in body else None
+    found["serves"] = fields.hexadecimal(body, "serves", HASH_BYTES) if "serves" in body else None
+    found["serves_port"] = fields.integer(body, "serves_port", 1, 65535) if "serves_port" in body else None
     for name in _COUNTS:
         found[name] = fields.integer(body, name) if name in body else None
     return Telemetry(**found)

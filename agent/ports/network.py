@@ -5,6 +5,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from agent.formats.delivery import Source
+    from agent.formats.running import Running
     from agent.formats.token import Token
 else:
     Protocol = object
@@ -88,6 +89,38 @@ class Downloader(Protocol):
 
     def close(self) -> None:
         """Give up the connections that are kept."""
+        ...
+
+
+class NeighbourServer(Protocol):
+    """HTTPS to the other cameras of the fleet, who may fetch the release that runs here. In the background, bounded.
+
+    Nothing is served but what was offered, to nobody but holders of a device certificate by the fleet's CA.
+    """
+
+    def offer(self, running: "Running", offset_bytes: int, leaves: bytes) -> None:
+        """Serve this release, which lies on the disk from `offset_bytes` on, instead of what was offered before.
+
+        `leaves` is its verified block tree. Every block is compared with it before it is sent. One that is not as it
+        should be is not sent, and ends the offer: a camera with bad flash is no liar.
+        """
+        ...
+
+    def open(self, port: int, ca_pem: str, device_id: str) -> None:
+        """Listen from now on, if not yet, with this device's certificate.
+
+        Raises:
+            FormatError: the CA does not parse.
+            Unavailable: the port cannot be had, or the device's certificate cannot be read.
+        """
+        ...
+
+    def offers(self) -> bool:
+        """Whether somebody who asks now gets something."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening; connections end with the piece that is on its way."""
         ...
 
 

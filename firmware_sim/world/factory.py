@@ -8,6 +8,7 @@ from agent.app.credentials import WordList
 from agent.core import compliance
 from agent.formats import json
 from agent.formats.label import normal_code
+from agent.formats.neighbours import DEFAULT_PORT
 from firmware_sim.world.firmware import Geometry
 from firmware_sim.world.repository import HARDWARE, MODEL
 
@@ -81,6 +82,7 @@ def config_body(
     security_epoch: int,
     schedule: "dict[str, Any] | None" = None,
     health: "dict[str, Any] | None" = None,
+    serves_neighbours: bool = False,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
@@ -89,6 +91,10 @@ def config_body(
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
+    declarations: dict[str, Any] = {"support_ends": "2031-12-31"}
+    if serves_neighbours:
+        update["neighbours"] = {"serve": True}
+        declarations["listeners"] = [{"proto": "tcp", "port": DEFAULT_PORT}]
     services = [
         {"name": "web", "kind": "web", "port": 443},
         {"name": "rtsp", "kind": "rtsps", "port": 322},
@@ -109,6 +115,6 @@ def config_body(
             "health": health or {"deadline_s": HEALTH_DEADLINE_S},
             "update": update,
             "password": {"profile": "nist"},
-            "declarations": {"support_ends": "2031-12-31"},
+            "declarations": declarations,
         }
     )

@@ -1,6 +1,7 @@
 """The operator's side as the camera meets it: a server of files, an enrolment, a broker. Faults are plain values."""
 
 from agent.core.clock import ClockDoubt
+from agent.formats.block_tree import leaves_of
 from agent.formats.errors import FormatError, Rejected, Unavailable
 from agent.formats.value import Value
 
@@ -9,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.formats.delivery import Source
+    from agent.formats.running import Running
     from agent.formats.token import Token
+    from agent.ports.storage import BlockDevice
     from firmware_sim.world.machine import WorldClock
 
 STALL_S = 60  # what a fetch that stalls costs, the adapter's own deadline
@@ -246,6 +249,53 @@ class WorldDownloader:
 
     def close(self) -> None:
         """Nothing is kept."""
+
+
+class WorldNeighbourServer(Server):
+    """Implements the port NeighbourServer; itself the `Server` that other worlds put among their `mirrors`.
+
+    It serves what it finds on the disk, and only blocks that are as the tree says.
+    """
+
+    def __init__(self, device: "BlockDevice") -> None:
+        super().__init__("")
+        self._device = device
+        self.port = 0
+
+    def offer(self, running: "Running", offset_bytes: int, leaves: bytes) -> None:
+        """Serve this release."""
+        self.files = {running.tree_path(): leaves}
+        image = self._device.read(offset_bytes, running.length_bytes)
+        if leaves_of(image) == leaves:
+            self.files[running.image_path()] = image
+
+    def open(self, port: int, ca_pem: str, device_id: str) -> None:
+        """Listen.
+
+        Raises:
+            FormatError: no certificate.
+        """
+        if "BEGIN CERTIFICATE" not in ca_pem:
+            raise FormatError("no CA")
+        self.port = port
+
+    def offers(self) -> bool:
+        """Whether there is something to fetch."""
+        return bool(self.files) and bool(self.port)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.port = 0
+
+    def answer(self, path: str, max_bytes: int, offset: int, length: int, clock: "WorldClock") -> "bytes | None":
+        """Serve one request of a neighbour.
+
+        Raises:
+            Unavailable: it does not listen, or as the faults say.
+        """
+        if not self.port:
+            raise Unavailable("connection refused")
+        return super().answer(path, max_bytes, offset, length, clock)
 
 
 class WorldEnroller:

@@ -16,7 +16,15 @@ from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
 from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
-from firmware_sim.world.network import Broker, Server, WorldDownloader, WorldEnroller, WorldFetcher, WorldLink
+from firmware_sim.world.network import (
+    Broker,
+    Server,
+    WorldDownloader,
+    WorldEnroller,
+    WorldFetcher,
+    WorldLink,
+    WorldNeighbourServer,
+)
 from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
@@ -85,6 +93,7 @@ class World(Hardware):
         self.boots: list[Booted] = []
         self.console: list[str] = []
         self.agent: Agent | None = None
+        self.serves_neighbours = False  # by configuration
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
         self.frozen_streams: set[str] = set()
@@ -123,6 +132,7 @@ class World(Hardware):
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.mirrors.update(self.mirrors)
+        twin.serves_neighbours = self.serves_neighbours
         twin.server.receipts = self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
         twin._product = self._product
@@ -198,11 +208,13 @@ class World(Hardware):
         self.scratch = Documents(Power())
         self.hasher = UnsafePasswordHasher(self._entropy)
         store = MemoryStore(self.documents)
+        device = self.make_device(self.medium, [window], self.geometry.erase_bytes)
+        self.neighbours = WorldNeighbourServer(device)
         self.ports = Ports(
             store=store,
             scratch=MemoryStore(self.scratch),
             erasure=MemoryErasure(self.documents, tuple(self.stubborn)),
-            device=self.make_device(self.medium, [window], self.geometry.erase_bytes),
+            device=device,
             boot=control,
             rollback=UnsafeWorldRollbackStore(control, store),
             keys=keys,
@@ -211,6 +223,7 @@ class World(Hardware):
             fetcher=WorldFetcher(self.server, self.clock),
             clockless=WorldFetcher(self.server, self.clock, factory.BUILD_TIME_S),
             downloader=WorldDownloader(WorldFetcher(self.server, self.clock), self.mirrors, self.clock),
+            neighbours=self.neighbours,
             unpacker=UnsafeWorldUnpacker(),
             unsealer=UnsafeWorldUnsealer(factory.SERIAL.encode()),
             enroller=WorldEnroller(self.server, keys.ensure),
@@ -225,8 +238,8 @@ class World(Hardware):
         firmware = self.firmware(booted.slot)
         if firmware is None:
             raise Bricked("a system that does not verify was started")
-        about_it = firmware.version, firmware.security_epoch
-        settings = config.parse(factory.config_body(self.geometry, *about_it, self.schedule, self.health))
+        about_it = firmware.version, firmware.security_epoch, self.schedule, self.health, self.serves_neighbours
+        settings = config.parse(factory.config_body(self.geometry, *about_it))
         about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from agent.app import enrolment_state, packed, update_state
 from agent.core import allowance, clock, compliance, lockout, password, schedule, slots, timezone
 from agent.formats import (
+    address,
     base64,
     block_tree,
     boot_record,
@@ -27,10 +28,13 @@ from agent.formats import (
     label,
     login,
     messages,
+    neighbours,
     ownership,
     percent,
+    range_request,
     receipt,
     release,
+    running,
     segments,
     token,
     transfer,
@@ -164,6 +168,10 @@ _FIELDS = Parser(_value(_every_field), (seeds.FIELDS,))
 
 PARSERS: dict[str, Parser] = {
     "formats.transfer.parse": Parser(_object(transfer.parse), (b"{}", seeds.TRANSFER)),
+    "formats.neighbours.parse": Parser(_object(neighbours.parse), (b"{}", seeds.NEIGHBOURS)),
+    "formats.running.parse": Parser(running.parse, (seeds.RUNNING,)),
+    "formats.address.parse": Parser(_text(address.parse), (b"192.168.7.2", b"fd00::7:2", b"::ffff:10.0.0.1")),
+    "formats.range_request.parse": Parser(range_request.parse, (seeds.RANGE_REQUEST,)),
     "core.allowance.parse": Parser(allowance.parse, (allowance.encode(allowance.NOTHING),)),
     "formats.block_tree.leaves_of": Parser(block_tree.leaves_of, (b"", bytes(8192))),
     "app.packed.packed": Parser(_packed, seeds.SEGMENTS),

@@ -23,6 +23,7 @@ from agent.formats import (
     messages,
     ownership,
     receipt,
+    running,
     segments,
     token,
     voucher,
@@ -199,6 +200,9 @@ SEGMENTS = (
     ),
 )
 _ARTIFACT = delivery.Artifact("ab" * 32, "kawa-1-1.0.0-1.1.0.delta", 500, "cd" * 32, 100, "ef" * 32, b"e", b"s")
+NEIGHBOURS = b'{"neighbours":{"serve":true,"port":8446}}'
+RANGE_REQUEST = b"GET /targets/a HTTP/1.1\r\nHost: b\r\nRange: bytes=4096-8191\r\n\r\n"
+RUNNING = running.encode(running.Running("b", "kawa.slot", "ab" * 32, 40960, "kawa.tree", "cd" * 32))
 TRANSFER = b'{"max_bytes_per_s":2048,"max_bytes_per_month":1048576,"full_downloads":"never"}'
 DELIVERY = agent_json.dump(
     delivery.as_json(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from update_server.api.auth import Opened, Reader, Writer
 from update_server.api.views import DeviceDetailView, DeviceView
-from update_server.fleet import devices
+from update_server.fleet import devices, sites
 from update_server.repository import releases
 
 router = APIRouter(tags=["devices"])
@@ -23,6 +23,12 @@ class Assignment(BaseModel):
     version: str | None
     allow_older: bool = False
     install_now: bool = False
+
+
+class Site(BaseModel):
+    """Where a camera is; empty for nowhere."""
+
+    name: Annotated[str, Field(max_length=devices.MAX_TEXT_CHARS)]
 
 
 class TokenRequest(BaseModel):
@@ -72,6 +78,16 @@ def update_now(which: str, services: Opened, who: Writer) -> DeviceView:
         device, now = devices.find(session, which), int(time.time())
         services.update_now(session, device, now)
         devices.audit(session, who.name, "device update-now", devices.assignment(device), now)
+        return DeviceView.model_validate(device)
+
+
+@router.put("/devices/{which}/site")
+def set_site(which: str, wanted: Site, services: Opened, who: Writer) -> DeviceView:
+    """Say where a camera is: cameras of one site may fetch releases from each other."""
+    with services.database.write() as session:
+        device, now = devices.find(session, which), int(time.time())
+        sites.set_site(device, wanted.name)
+        devices.audit(session, who.name, "device site", f"{device.id} {wanted.name}", now)
         return DeviceView.model_validate(device)
 
 

@@ -64,6 +64,7 @@ class DeviceView(_View):
     allow_older: bool
     install_now: bool
     group_name: str
+    site: str
     online: bool
     last_seen_at: int | None
     enrolled_at: int

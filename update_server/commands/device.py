@@ -1,4 +1,4 @@
-"""`device token|voucher|list|show|assign|update-now|group|remove`."""
+"""`device token|voucher|list|show|assign|update-now|group|site|remove`."""
 
 import json
 from typing import Annotated
@@ -9,7 +9,7 @@ from update_server.api.views import DeviceDetailView, DeviceView, EvidenceView
 from update_server.commands import shared, vouchers
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import NotFound
-from update_server.fleet import devices
+from update_server.fleet import devices, sites
 from update_server.repository import releases
 
 app = typer.Typer(help="Cameras.", no_args_is_help=True)
@@ -46,9 +46,9 @@ def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     if as_json:
         shared.print_json([DeviceView.model_validate(row).plain() for row in rows])
         return
-    columns = ("serial", "id", "model", "version", "assigned", "online", "last seen", "attention")
+    columns = ("serial", "id", "model", "version", "assigned", "site", "online", "last seen", "attention")
     table = [
-        (r.serial, r.id, f"{r.model} {r.hardware}", r.version, r.assigned_version, "yes" if r.online else "no",
+        (r.serial, r.id, f"{r.model} {r.hardware}", r.version, r.assigned_version, r.site, "yes" if r.online else "no",
          shared.local_time(r.last_seen_at), r.attention)
         for r in rows
     ]  # fmt: skip
@@ -135,6 +135,20 @@ def group(
         devices.set_group(device, name)
         devices.audit(session, shared.operator_name(), "device group", f"{device.id} {name}", shared.now())
         typer.echo(f"{device.serial} ({device.id}) is in group {name}.")
+
+
+@app.command("site")
+def site(
+    which: Which,
+    name: Annotated[str, typer.Argument(help="The site's name; '' for none.")],
+    folder: Dir = shared.HERE,
+) -> None:
+    """Say where a camera is: cameras of one site may fetch releases from each other."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        device = devices.find(session, which)
+        sites.set_site(device, name)
+        devices.audit(session, shared.operator_name(), "device site", f"{device.id} {name}", shared.now())
+        typer.echo(f"{device.serial} ({device.id}) is {'at ' + name if name else 'at no site'}.")
 
 
 def _print_evidence(proof: EvidenceView | None) -> None:

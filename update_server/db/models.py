@@ -100,6 +100,7 @@ class Device(Base):
     hardware: Mapped[str] = mapped_column(String(16), default="")
     version: Mapped[str] = mapped_column(String(64), default="")
     group_name: Mapped[str] = mapped_column(String(64), default="all", index=True)
+    site: Mapped[str] = mapped_column(String(64), default="", server_default="", index=True)
     evidence_key: Mapped[str | None] = mapped_column(Text)
     ownership_sha256: Mapped[str] = mapped_column(String(64))
     enrolled_at: Mapped[int]

@@ -57,15 +57,18 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
     def certify_device(self, key: ec.EllipticCurvePublicKey, serial: str, days: int, now: datetime) -> x509.Certificate:
-        """A client certificate for the camera that holds `key`; its name is derived from the key, never asked for."""
+        """A certificate for the camera that holds `key`; its name is derived from the key, never asked for.
+
+        It is for clients, and for serving neighbours (docs/adr/0016-neighbours.md). It names no host, so that it is no
+        good for posing as the server.
+        """
         name = device_id(key)
         subject = x509.Name(
             [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.SERIAL_NUMBER, serial)]
         )
         sans = [x509.UniformResourceIdentifier(URN + name)]
-        return self._issue(
-            key, subject, sans, ExtendedKeyUsageOID.CLIENT_AUTH, now - BACKDATE_DEVICE, now + timedelta(days=days)
-        )
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+        return self._issue(key, subject, sans, usages, now - BACKDATE_DEVICE, now + timedelta(days=days))
 
     def write_server(self, hosts: tuple[str, ...], now: datetime) -> None:
         """Make `server.pem` and `server.key.pem` for `hosts` (DNS names and IP addresses).
@@ -82,7 +85,7 @@ class Authority:
         key = new_key()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "camward-server")])
         certificate = self._issue(
-            key.public_key(), subject, sans, ExtendedKeyUsageOID.SERVER_AUTH,
+            key.public_key(), subject, sans, [ExtendedKeyUsageOID.SERVER_AUTH],
             now - BACKDATE_TRUSTED, now + timedelta(days=SERVER_DAYS),
         )  # fmt: skip
         self._write("server", key, certificate)
@@ -96,7 +99,7 @@ class Authority:
         key = new_key()
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INGEST_NAME)])
         certificate = self._issue(
-            key.public_key(), subject, [], ExtendedKeyUsageOID.CLIENT_AUTH,
+            key.public_key(), subject, [], [ExtendedKeyUsageOID.CLIENT_AUTH],
             now - BACKDATE_DEVICE, now + timedelta(days=SERVER_DAYS),
         )  # fmt: skip
         self._write("ingest", key, certificate)
@@ -128,7 +131,7 @@ class Authority:
         key: ec.EllipticCurvePublicKey,
         subject: x509.Name,
         sans: list[x509.UniformResourceIdentifier] | list[x509.GeneralName],
-        usage: x509.ObjectIdentifier,
+        usages: list[x509.ObjectIdentifier],
         start: datetime,
         end: datetime,
     ) -> x509.Certificate:
@@ -142,7 +145,7 @@ class Authority:
             .not_valid_after(min(end, self.certificate.not_valid_after_utc))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(digital_signature=True), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )

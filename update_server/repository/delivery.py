@@ -13,14 +13,20 @@ from update_server.db.models import Device
 DELIVERY = "x-camward-delivery"
 
 
-def of(device: Device | None, mirrors: Sequence[str] = (), artifact: delivery.Artifact | None = None) -> dict[str, Any]:
+def of(
+    device: Device | None,
+    mirrors: Sequence[str] = (),
+    artifact: delivery.Artifact | None = None,
+    neighbours: Sequence[delivery.Source] = (),
+) -> dict[str, Any]:
     """The object for a camera; empty when there is nothing to say, and then it is left out.
 
     Args:
         device: the camera.
         mirrors: URLs where targets can be had beside this server.
         artifact: what it may fetch instead of the whole release.
+        neighbours: cameras of its site, to be asked before anybody else.
     """
-    sources = tuple(delivery.Source(url, "") for url in mirrors)
+    sources = (*neighbours, *(delivery.Source(url, "") for url in mirrors))[: delivery.MAX_SOURCES]
     wanted = delivery.Delivery(device is not None and device.install_now, sources, artifact)
     return {} if wanted == delivery.PLAIN else delivery.as_json(wanted)

@@ -61,6 +61,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "shown_of": ("{} of {} cameras", "{1} 台中 {0} 台を表示"),
     "id": ("Device id", "機器 ID"),
     "group": ("Group", "グループ"),
+    "site": ("Site", "設置場所"),
+    "serves_neighbours": ("serves its neighbours", "近隣のカメラに配信中"),
     "enrolled": ("Enrolled", "登録日時"),
     "facts": ("Camera", "カメラ情報"),
     "telemetry": ("Telemetry", "テレメトリー"),

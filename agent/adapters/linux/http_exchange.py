@@ -185,7 +185,8 @@ class HttpServer:
             raise ClockDoubt(f"{self.host}: {error}") from error
         except ssl.SSLCertVerificationError as error:
             self.close()
-            raise Unavailable(f"the server's certificate does not verify: {error.verify_message}") from error
+            why = getattr(error, "verify_message", error)  # which only OpenSSL's own refusals have
+            raise Unavailable(f"the server's certificate does not verify: {why}") from error
         except TimeoutError as error:
             self.close()
             raise Unavailable("the server is silent") from error

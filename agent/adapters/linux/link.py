@@ -110,6 +110,18 @@ class PahoLink:
         verified = bool(secured.getpeercert())
         return [{"peer": client.host, "version": secured.version() or "", "verified": verified}]
 
+    def address(self) -> str:
+        """This camera's own address in the session with the broker; empty while there is none."""
+        client = self._client
+        connected = client.socket() if client is not None else None
+        if not isinstance(connected, ssl.SSLSocket):
+            return ""
+        try:
+            own = str(connected.getsockname()[0])
+        except OSError:
+            return ""
+        return own.removeprefix("::ffff:").partition("%")[0]
+
     def close(self) -> None:
         """See `Link.close`."""
         client, self._client = self._client, None

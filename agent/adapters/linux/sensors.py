@@ -20,17 +20,37 @@ HANDSHAKE_S = 5.0
 _LOOPBACK = ("127.", "::ffff:127.")
 
 Connections = Callable[[], list[dict[str, Any]]]
+Address = Callable[[], str]
 
 
 class LinuxSensors:
     """`agent.ports.machine.Sensors` by psutil and the kernel's own files."""
 
-    def __init__(self, state: Path, services: tuple[Any, ...], certificate: Path, connections: Connections) -> None:
-        """`connections()` names the agent's own connections: peer, TLS version, whether the peer was verified."""
+    def __init__(
+        self,
+        state: Path,
+        services: tuple[Any, ...],
+        certificate: Path,
+        connections: Connections,
+        neighbours: Connections = list,
+        address: Address = str,
+    ) -> None:
+        """Name what to look at.
+
+        Args:
+            state: the folder of the device's state.
+            services: of the camera.
+            certificate: of the camera's services.
+            connections: names the agent's own connections: peer, TLS version, whether the peer was verified.
+            neighbours: tries the agent's own listener (`HttpsNeighbourServer.probe`).
+            address: this camera's own, on the way to the operator's server; empty while there is none.
+        """
         self._state = state
         self._services = services
         self._certificate = certificate
         self._connections = connections
+        self._neighbours = neighbours
+        self._address = address
         self._counting = False
 
     def telemetry(self) -> dict[str, Any]:
@@ -46,6 +66,7 @@ class LinuxSensors:
             ("listeners_count", lambda: len(listeners())),
             ("cpu_percent", self._cpu_percent),
             ("temperature_c", _temperature_c),
+            ("address", lambda: self._address() or None),
         ):
             try:
                 value = measure()
@@ -60,6 +81,8 @@ class LinuxSensors:
         import psutil
 
         found: dict[str, Any] = {}
+        own = self._neighbours()
+        ports = {item["port"]: {name: item[name] for name in ("service", "port", "tls", "version")} for item in own}
         probes: tuple[tuple[str, Callable[[], dict[str, Any] | None]], ...] = (
             ("listeners", lambda: {"found": listeners()}),
             ("mounts", self._mounts),
@@ -68,9 +91,19 @@ class LinuxSensors:
             ("system_accounts", _system_accounts),
             (
                 "tls_listeners",
-                lambda: {"tried": [self._handshake(item) for item in listeners() if item["proto"] == "tcp"]},
+                lambda: {
+                    "tried": [
+                        ports.get(item["port"]) or self._handshake(item)
+                        for item in listeners()
+                        if item["proto"] == "tcp"
+                    ]
+                },
             ),
             ("tls_connections", lambda: {"open": self._connections()}),
+            (
+                "certificate_logins",
+                lambda: {"tried": [{name: item[name] for name in ("service", "port", "anonymous")} for item in own]},
+            ),
         )
         for name, probe in probes:
             try:

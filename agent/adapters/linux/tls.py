@@ -1,4 +1,4 @@
-"""TLS contexts of the device, as client.
+"""TLS contexts of the device: as client, and as server of its neighbours.
 
 OpenSSL checks everything about the other side's certificates but their dates: those it would hold against the
 system's clock, which on a camera may say 1970 or 2099 (docs/adr/0009-certificate-dates.md). We check them, after the
@@ -19,6 +19,10 @@ DEVICE_URN = "urn:camward:device:"
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, for which Python has no name
 
 
+class WrongDevice(ssl.SSLCertVerificationError):
+    """A chain whose signatures and dates are right, of somebody else. Raised by the handshake."""
+
+
 class _DatedSocket(ssl.SSLSocket):
     """Refuses a chain by its dates at the end of the handshake."""
 
@@ -27,7 +31,7 @@ class _DatedSocket(ssl.SSLSocket):
 
         Raises:
             DatesRefused: the dates of a certificate in the verified chain do not fit.
-            ssl.SSLCertVerificationError: it is not the certificate of the device that was meant.
+            WrongDevice: it is not the certificate of the device that was meant, or not of a device.
         """
         super().do_handshake(block)
         try:
@@ -55,7 +59,9 @@ def _judge(connection: ssl.SSLSocket) -> None:
         if found.not_after_at < wanted.valid_at:
             raise DatesRefused("a certificate has expired")
     if context.device and ("URI", DEVICE_URN + context.device) not in _names(connection):
-        raise ssl.SSLCertVerificationError("the certificate is not that of " + context.device)
+        raise WrongDevice("the certificate is not that of " + context.device)
+    if connection.server_side and not any(name[1].startswith(DEVICE_URN) for name in _names(connection)):
+        raise WrongDevice("the certificate is not that of a device")
 
 
 class _DatedContext(ssl.SSLContext):
@@ -106,6 +112,33 @@ def client_context(
             context.load_cert_chain(certificate, key)
         except (OSError, ssl.SSLError) as error:
             raise Unavailable(f"the device's certificate cannot be used: {error}") from error
+    return context
+
+
+def server_context(ca_pem: str, certificate: Path, key: Path, dates: Callable[[], Dates]) -> ssl.SSLContext:
+    """TLS 1.2 or later for cameras of the fleet: each has to show a device certificate by `ca_pem`; dates as above.
+
+    Sessions are not resumed: a certificate is looked at each time.
+
+    Raises:
+        FormatError: the CA does not parse.
+        Unavailable: the device's certificate or key cannot be read.
+    """
+    context = _DatedContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.dates = dates
+    try:
+        context.load_verify_locations(cadata=ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise FormatError("the CA certificate does not parse") from error
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise Unavailable(f"the device's certificate cannot be used: {error}") from error
     return context
 
 

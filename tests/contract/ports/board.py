@@ -56,6 +56,7 @@ class Board:
     booted: str = ""
     boots: list = field(default_factory=list)
     console: list = field(default_factory=list)
+    neighbours_port: int = 0  # where it serves other cameras, if it does
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -93,12 +94,15 @@ class Board:
             {"name": "rtsp", "kind": "rtsps", "port": rtsps},
             {"name": "onvif", "kind": "onvif", "port": https},
         ]
+        update, declarations = {"check_interval_s": 5, "telemetry_interval_s": 5}, {"support_ends": "2031-12-31"}
+        if self.neighbours_port:
+            update["neighbours"] = {"serve": True, "port": self.neighbours_port}
+            declarations["listeners"] = [{"proto": "tcp", "port": self.neighbours_port}]
         return {
             "v": 1, "model": "kawa-1", "hardware": "a", "version": version, "security_epoch": 1,
             "build_time": 1763800000, "image_root": str(self.folder / "image_root.json"), "layout": layout,
             "services": services, "login_gid": 900, "health": {"deadline_s": 60},
-            "update": {"check_interval_s": 5, "telemetry_interval_s": 5}, "password": {},
-            "declarations": {"support_ends": "2031-12-31"},
+            "update": update, "password": {}, "declarations": declarations,
         }  # fmt: skip
 
     # Power

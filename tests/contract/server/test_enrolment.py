@@ -18,7 +18,8 @@ def test_a_camera_enrols_and_its_name_is_derived_from_its_key(camera):
     sans = camera.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert sans.get_values_for_type(x509.UniformResourceIdentifier) == [f"urn:camward:device:{camera.id}"]
     usage = camera.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    assert list(usage) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH]
+    # Of a server as well, for its neighbours (docs/adr/0016-neighbours.md); it names no host.
+    assert list(usage) == [x509.oid.ExtendedKeyUsageOID.CLIENT_AUTH, x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
 
 
 def test_the_ownership_record_is_the_one_named_in_the_token(camera, server):

@@ -28,6 +28,7 @@ NOT_PARSERS = {
     "formats.login.encode_reply": "writes our own line",
     "formats.login.encode_refusal": "writes our own line",
     "core.compliance.assess": "reads facts that this agent has measured itself",
+    "core.sharing.require_tree": "compares, reads nothing",
     "core.receipt.verify": "reads by formats.receipt.parse, then verifies",
     "core.voucher.verify": "reads by formats.voucher.parse, then verifies",
     "core.trust_delegations.find_target": "reads by formats.delegations.responsible, then fetches",
