@@ -5,12 +5,12 @@ from hashlib import sha256
 
 import pytest
 
-from agent.app.packed import KEY_INFO
 from agent.core import allowance
 from agent.formats import delivery, json
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.delivery import Artifact, Delivery, Source
 from agent.formats.errors import Busy
+from agent.formats.segments import KEY_INFO
 from firmware_sim.world import factory, packing
 from firmware_sim.world.firmware import MAX_FIT_BYTES, SOUND, UNSAFE_BOOT_KEY, Geometry, build
 from firmware_sim.world.network import ALWAYS, DROP, FLIP, Fault, Server
