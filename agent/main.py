@@ -248,7 +248,7 @@ def _compose(
     from agent.adapters.linux.unpacker import ZstdUnpacker
     from agent.adapters.linux.unsealer import UnsafeFileUnsealer
     from agent.adapters.linux.web_certificate import SelfSignedCertificate
-    from agent.app.identity import CERTIFICATE
+    from agent.app.identity import CERTIFICATE, UNSEALING
     from agent.app.ports import Ports
     from agent.core.slots import parse_layout
 
@@ -286,7 +286,7 @@ def _compose(
         downloader=downloader,
         neighbours=neighbours,
         unpacker=ZstdUnpacker(),
-        unsealer=UnsafeFileUnsealer(key_store),
+        unsealer=UnsafeFileUnsealer(key_store, UNSEALING),
         enroller=EstEnroller(key_store, clock.dates_without_clock),
         link=link,
         clock=clock,

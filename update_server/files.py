@@ -10,6 +10,7 @@ from pathlib import Path
 
 PUBLIC = 0o644
 SECRET = 0o600
+SECRET_FOLDER = 0o700
 
 Write = Callable[[Path, bytes], None]  # `write_atomic`, or what a test puts in its place to cut the power
 MAX_HAND_BYTES = 1024 * 1024  # of a key, a passphrase, a root, a voucher; people name wrong files

@@ -12,12 +12,13 @@ from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
 from update_server.errors import Conflict
+from update_server.files import SECRET
 from update_server.fleet import devices, history, sites
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.pki.authority import Authority
 from update_server.pki.enrolment import Enrolment
-from update_server.repository import delivery, releases
+from update_server.repository import delivery, releases, sealing
 from update_server.repository.blobs import Blobs
 from update_server.repository.custody import Custody
 from update_server.repository.devicecheck import DeviceCheck
@@ -55,11 +56,16 @@ class Services:
         self.receipts = Receipts(self.director)
         self.blobs = Blobs(settings.path("blobs"))
         self.check = DeviceCheck(self.image, self.director)
-        self.releases = releases.Releases(self.image, self.blobs, self.check)
+        self.confidential = Blobs(settings.path("confidential"), SECRET)
+        self.content_keys = sealing.ContentKeys(keys / "content")
+        self.releases = releases.Releases(self.image, self.blobs, self.confidential, self.check)
         self.custody = Custody(self.image, self.director, self.releases)
         self.database = Database(settings.database_url)
         check_schema(self.database)
-        self.deltas = Deltas(self.database, self.blobs, settings.deltas.from_versions, settings.deltas.wait_s)
+        self.deltas = Deltas(
+            self.database, self.blobs, self.confidential, self.content_keys, settings.deltas.from_versions,
+            settings.deltas.wait_s,
+        )  # fmt: skip
         self.rollouts = Rollouts(self.assign, ready=self.deltas.ready)
         self.ingest = Ingest(self.rollouts.reported)
 
@@ -157,7 +163,8 @@ class Services:
 
         Raises:
             Conflict: the release is withdrawn, for another model or hardware revision, or older than what the camera
-                runs and `allow_older` was not given, or of an older security epoch.
+                runs and `allow_older` was not given, or of an older security epoch; or it is confidential, and the
+                camera has no unsealing key, or its encrypted form is not there.
             PublishRefused: the device's verifier refuses the result.
         """
         if row is not None:
@@ -170,6 +177,8 @@ class Services:
                     "Assign a release for this camera's model and hardware revision.",
                 )
             self._check_order(session, device, row, allow_older=allow_older)
+            if row.confidential:
+                self._check_confidential(session, device, row)
         with session.begin_nested():  # what the verifier refuses leaves no trace
             device.assigned_version = row.version if row else None
             device.allow_older = allow_older and row is not None
@@ -218,6 +227,23 @@ class Services:
                 "Add --allow-older if that is meant.",
             )
 
+    def _check_confidential(self, session: Session, device: Device, row: Release) -> None:
+        """Let a confidential release go only to who can open it.
+
+        Raises:
+            Conflict: the camera has named no unsealing key, or the release's encrypted form is not there.
+        """
+        if device.unsealing_key is None:
+            raise Conflict(
+                f"{row.model} {row.version} is confidential, and {device.serial} has named no key to encrypt it for.",
+                "Its software is older than that, or its enrolment is not complete; assign a public release.",
+            )
+        if self.deltas.artifact(session, device.version, row) is None:
+            raise Conflict(
+                f"{row.model} {row.version} is confidential, and its encrypted form is not made yet.",
+                f"Try again later, or make it now: 'camward-server delta make {row.version} --full'.",
+            )
+
     def refresh_all(self, now: int) -> int:
         """Sign anew, for every camera, what the director's newest root no longer trusts. Returns how many there are."""
         with self.database.read() as session:
@@ -245,11 +271,19 @@ class Services:
         return self.director.refresh(session, device.id, files, now, self._how(session, device, row))
 
     def _how(self, session: Session, device: Device, row: Release | None) -> dict[str, Any]:
-        """How the camera may fetch and install what it is assigned; empty when there is nothing to say."""
+        """How the camera may fetch and install what it is assigned; empty when there is nothing to say.
+
+        Raises:
+            Misconfigured: the key of an encrypted artifact is damaged.
+        """
         if row is None:
             return {}
         artifact = self.deltas.artifact(session, device.version, row)
-        return delivery.of(device, self.settings.mirrors, artifact, sites.neighbours(session, device, row))
+        how = delivery.of(device, self.settings.mirrors, artifact, sites.neighbours(session, device, row))
+        if row.confidential and artifact is not None and device.unsealing_key is not None:
+            key, signed = self.content_keys.find(artifact.sha256), self.director.delivery(session, device.id)
+            how["artifact"]["key"] = sealing.wrapped(key, device.unsealing_key, artifact, signed)
+        return how
 
     @staticmethod
     def _order(session: Session, device: Device) -> Release | None:

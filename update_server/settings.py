@@ -86,6 +86,7 @@ class Paths(_Section):
     """Where things lie, relative to the settings file."""
 
     blobs: str = "targets"
+    confidential: str = "confidential"
     tuf: str = "tuf"
     keys: str = "keys"
     pki: str = "pki"

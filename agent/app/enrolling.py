@@ -171,11 +171,12 @@ class Enrolling:
 
     def _introduction(self) -> bytes:
         desk = self._desk
-        key = desk.ports.keys.ensure(EVIDENCE)
+        key, unsealing = desk.ports.keys.ensure(EVIDENCE), desk.ports.unsealer.public()
         return dump(
             {
                 "v": 1,
                 "evidence_public_key": _pem(key, "PUBLIC KEY"),
+                "unsealing_public_key": _pem(unsealing, "PUBLIC KEY"),
                 "serial": desk.label.serial,
                 "model": desk.config.model,
                 "hardware": desk.label.hardware,

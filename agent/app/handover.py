@@ -142,7 +142,8 @@ def _transfer(ports: "Ports", body: bytes, version: str) -> None:
         _disown(ports, body, version)  # the journal rotted; a new token can be pasted
         return
     store = ports.store
-    ports.keys.forget(identity.EVIDENCE)
+    for key in (identity.EVIDENCE, identity.UNSEALING):
+        ports.keys.forget(key)
     _remove(ports, TRANSFER)
     certificate = store.read(identity.NEXT_CERTIFICATE)
     if certificate is not None:
@@ -184,7 +185,7 @@ def _remove(ports: "Ports", kind: str) -> None:
                 raise
     if kind != TRANSFER:
         # After the files, which are overwritten: a store of keys in files would only unlink its own.
-        for key in (identity.IDENTITY, identity.EVIDENCE, identity.NEXT):
+        for key in (identity.IDENTITY, identity.EVIDENCE, identity.UNSEALING, identity.NEXT):
             ports.keys.forget(key)
 
 

@@ -5,7 +5,9 @@ from hashlib import sha256
 IDENTITY = "tls"
 EVIDENCE = "evidence"
 NEXT = "next"
-"""Names of keys: the device's identity, what signs its evidence, and the identity that a transfer prepares."""
+UNSEALING = "unseal"
+"""Names of keys: the device's identity, what signs its evidence, the identity that a transfer prepares, and what opens
+what is encrypted to this camera alone (the port Unsealer)."""
 
 CERTIFICATE = "identity/certificate.pem"
 NEXT_CERTIFICATE = "identity/next-certificate.pem"

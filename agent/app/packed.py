@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from agent.formats.delivery import Artifact
 
 INDEX = "update/index.bin"
-KEY_BYTES = 32  # AES-256
-KEY_INFO = b"camward artifact key 1\0"  # HPKE's info: a key wrapped for another purpose or artifact does not open
 
 
 class ArtifactError(Rejected):
@@ -43,9 +41,9 @@ class Packed:
         """
         if not self._key:
             artifact = self._artifact
-            info = KEY_INFO + bytes.fromhex(artifact.index_sha256)
+            info = segments.KEY_INFO + bytes.fromhex(artifact.index_sha256)
             key: bytes = yield work.ask("unsealer", "open", (artifact.enc, artifact.sealed, info))
-            if len(key) != KEY_BYTES:
+            if len(key) != segments.KEY_BYTES:
                 raise ArtifactError("the content key has another length")
             self._key = key
         return self._key

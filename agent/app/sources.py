@@ -9,7 +9,7 @@ Keeps to the line's limits: the rate, and the bytes of a month (`update/spent.js
 
 from agent.core import allowance, backoff
 from agent.core.allowance import ByteBudget, Pace
-from agent.core.trust_errors import ArbitrarySoftware
+from agent.core.trust_errors import ArbitrarySoftware, MissingTarget
 from agent.formats.delivery import Source
 from agent.formats.errors import Busy, FormatError, Unavailable
 
@@ -30,6 +30,7 @@ OWN = Source("", "")
 """The operator's server."""
 PIECE_BYTES = 256 * 1024  # one piece is written while the next one comes: half a MiB of memory
 MAX_LIES = 3  # passes with wrong bytes from the operator's server; bytes damaged on the way come right the next time
+MAX_ABSENCES = 5  # times in a row: about a minute, in which a server that is being copied to may catch up
 REST_FIRST_S = 10.0  # a source that failed is left alone for this long at first ...
 REST_MAX_S = 600.0  # ... and at most for this long
 SAVE_SPENT_BYTES = 1024 * 1024  # what a power cut may leave uncounted
@@ -83,6 +84,7 @@ class Sources:
         self._unsaved_bytes = 0
         self._own_lied = ""
         self._own_lies = 0
+        self._own_absences = 0
         self.fetched_bytes = 0
         self.liar_hook: "Callable[[Source, str], None]" = _nobody
 
@@ -135,6 +137,7 @@ class Sources:
 
         Raises:
             ByteBudget: this month's bytes are used up.
+            MissingTarget: no source has it, the operator's server not even after some tries.
             Unavailable: no source has it now.
         """
         tried: "list[Standing]" = []
@@ -158,10 +161,10 @@ class Sources:
             if body:
                 self._count(len(body), standing.source)
                 standing.failures = 0
+                if standing.source == OWN:
+                    self._own_absences = 0
                 return body, standing.source
-            last = Unavailable("the server has not " + asked.path)
-            if standing.source != OWN:
-                standing.lacks.add(asked.path)
+            last = self._absent(standing, asked.path)
 
     def blame(self, source: Source, what: str) -> None:
         """What came from there is not what the release signed."""
@@ -213,6 +216,21 @@ class Sources:
     def _shortest_rest_s(self) -> float:
         rests = [one.rests_until for one in self._standings if not one.gone]
         return max(0.0, min(rests) - self._desk.now) if rests else 0.0
+
+    def _absent(self, standing: Standing, path: str) -> Unavailable:
+        """A neighbour may have the slot and no artifact; what the operator's server signs, it has to have.
+
+        Raises:
+            MissingTarget: the operator's server has said so too often: what is signed there will not come by waiting.
+        """
+        missing = "the server has not " + path
+        if standing.source != OWN:
+            standing.lacks.add(path)
+            return Unavailable(missing)
+        self._own_absences += 1
+        if self._own_absences >= MAX_ABSENCES:
+            raise MissingTarget(missing)
+        return Unavailable(missing)
 
     def _failed(self, standing: Standing, error: "CamwardError") -> None:
         standing.failures += 1

@@ -21,6 +21,12 @@ class DamagedRoot(Rejected):
     code = "damaged_root"
 
 
+class MissingTarget(Rejected):
+    """The operator's server lacks, again and again, a file that was signed, say a confidential release's image."""
+
+    code = "missing_target"
+
+
 class TrustError(Rejected):
     """Base: the metadata is well formed and must not be trusted."""
 

@@ -6,7 +6,8 @@ slot (all, or those that an older release does not have) as one stream in ascend
 
 The plain form of a segment is one zstd frame (RFC 8878) that names its content size; blocks of the older release's slot
 precede its content as a raw prefix. In an encrypted artifact, what is stored is the frame under AES-256-GCM: nonce =
-segment number (12 bytes, big endian), associated data = the magic, tag at the end.
+segment number (12 bytes, big endian), associated data = the magic, tag at the end. Each artifact has a key of its own,
+which is wrapped for one camera at a time: HPKE (RFC 9180), info = `KEY_INFO` + SHA-256 of the index.
 
 Big endian: magic, u32 flags, u32 runs, u32 segments; each run u32 first, u32 count; each segment u32 blocks, u32 stored
 bytes, u32 first source block, u32 source blocks, 32 bytes SHA-256 of what is stored.
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MAGIC = b"CWSEGS1\n"
 ENCRYPTED = 1  # the one flag
 TAG_BYTES = 16  # of AES-GCM
+KEY_BYTES = 32  # AES-256
+KEY_INFO = b"camward artifact key 1\0"  # HPKE's info: a key wrapped for another purpose or artifact does not open
 MAX_SEGMENT_BLOCKS = 256  # 1 MiB: what a device holds in memory twice, packed and unpacked
 MAX_SOURCE_BLOCKS = 512  # 2 MiB: and this beside it
 MAX_BLOCKS = 2**20  # as in a release: 4 GiB

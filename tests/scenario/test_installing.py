@@ -5,15 +5,16 @@ from hashlib import sha256
 
 import pytest
 
-from agent.app.packed import KEY_INFO
+from agent.app.sources import MAX_ABSENCES
 from agent.core import allowance
 from agent.formats import delivery, json
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.delivery import Artifact, Delivery, Source
 from agent.formats.errors import Busy
+from agent.formats.segments import KEY_INFO
 from firmware_sim.world import factory, packing
 from firmware_sim.world.firmware import MAX_FIT_BYTES, SOUND, UNSAFE_BOOT_KEY, Geometry, build
-from firmware_sim.world.network import ALWAYS, DROP, FLIP, Fault, Server
+from firmware_sim.world.network import ABSENT, ALWAYS, DROP, FLIP, Fault, Server
 from firmware_sim.world.repository import make_release
 from tests.scenario.looks import events, fetched_blocks, reports, running, settled
 from tests.scenario.stage import Stage
@@ -224,6 +225,33 @@ def test_a_key_for_another_camera_is_refused(wide):
 def test_an_encrypted_segment_that_stays_damaged_is_refused(wide):
     world = camera(wide, lambda world: announce(world, KEY, list(range(BLOCKS)), flip(100), origin=False))
     refused(world, "artifact")
+
+
+# What the operator's server lacks
+
+
+def lacking(world, path, times):
+    """The server answers 404 for this target so often."""
+    world.server.fail(Fault(ABSENT, path, 0, times))
+    return world
+
+
+def test_a_confidential_release_whose_delivery_lost_its_artifact_is_refused_and_said_so(wide):
+    """Its plain image is nowhere: the camera does not ask for it for ever."""
+    world = camera(wide)
+    del world.server.files[slot_path(wide)]
+    refused(world, "missing_target")
+    asked = len([one for one in world.server.exchanges if ".slot" in one.path])
+    assert asked <= 2 * MAX_ABSENCES
+    world.run_for(3600)
+    assert events(world).count("refused") == 1, "the same refusal again is no news"
+    world.server.files[slot_path(wide)] = build(GEOMETRY, "1.1.0")
+    world.run_until(lambda: settled(world, "1.1.0"))
+
+
+@pytest.mark.parametrize("part", [".slot", ".tree", "a.delta"])
+def test_a_file_that_comes_to_the_server_late_is_waited_for(wide, part):
+    update(lacking(camera(wide, announce if part == "a.delta" else None), part, MAX_ABSENCES - 1))
 
 
 # Sources

@@ -146,11 +146,12 @@ class DeviceDetailView(DeviceView):
 
 
 class ReleaseView(_View):
-    """A release; `custom` is its signed manifest."""
+    """A release; `custom` is its signed manifest. Cameras get a confidential one encrypted only."""
 
     model: str
     version: str
     state: str
+    confidential: bool
     target: str
     length_bytes: int
     sha256: str

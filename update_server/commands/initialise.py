@@ -29,8 +29,8 @@ from update_server.settings import authority as address
 ADMINISTRATOR = "admin"
 PASSPHRASE_FILE = "passphrase"  # noqa: S105  (a file's name)
 CEREMONY = "ceremony"
-FOLDERS = ("targets", "tuf/image", "tuf/director", "keys", "pki", "broker", "ownership")
-SECRET_FOLDERS = ("keys", "pki", "broker")
+FOLDERS = ("targets", "confidential", "tuf/image", "tuf/director", "keys", "pki", "broker", "ownership")
+SECRET_FOLDERS = ("confidential", "keys", "pki", "broker")
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,7 @@ def _follow(services: Services, signed: ceremony.Ceremony, now: int) -> None:
         services.image.resign(now)
         with services.database.write() as session:
             services.releases.reconcile(session, now)
+            services.deltas.want_confidential(session, now)
         return
     services.offer_director_root()
     count = services.refresh_all(now)

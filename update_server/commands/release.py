@@ -20,6 +20,12 @@ Prepare = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Publish nothing: write a ceremony file, to be signed with keys kept elsewhere."),
 ]
+Confidential = Annotated[
+    bool,
+    typer.Option(
+        "--confidential", help="Keep the image private: cameras get it encrypted, the key for each of them alone."
+    ),
+]
 Model = Annotated[str | None, typer.Option(help="Needed when several models have that version.")]
 
 
@@ -31,10 +37,11 @@ def add(
     offline_keys: shared.OfflineKeys = None,
     passphrase_file: shared.PassphraseFile = None,
     prepare: Prepare = None,
+    confidential: Confidential = False,
     folder: Dir = shared.HERE,
 ) -> None:
     """Verify a build, sign it with two offline keys, and publish it. With --prepare, sign it elsewhere."""
-    candidate = releases.inspect(slot, tree, manifest)
+    candidate = releases.inspect(slot, tree, manifest, confidential=confidential)
     with shared.opened(folder) as services:
         if prepare is not None:
             with services.database.read() as session:
@@ -49,8 +56,10 @@ def _add(services: Services, candidate: releases.Candidate, signing: list[Signer
         now = shared.now()
         row = services.releases.add(session, candidate, signing, now)
         services.deltas.want_for(session, row, now)
-        devices.audit(session, shared.operator_name(), "release add", f"{row.model} {row.version}", now)
-        typer.echo(f"{row.model} {row.version} is published ({row.target}, {row.length_bytes} bytes).")
+        how = " --confidential" if row.confidential else ""
+        devices.audit(session, shared.operator_name(), "release add", f"{row.model} {row.version}{how}", now)
+        published = "published as confidential" if row.confidential else "published"
+        typer.echo(f"{row.model} {row.version} is {published} ({row.target}, {row.length_bytes} bytes).")
 
 
 @app.command("withdraw")
@@ -90,13 +99,13 @@ def list_releases(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     if as_json:
         shared.print_json([ReleaseView.of(row).plain() for row in rows])
         return
-    columns = ("model", "version", "state", "severity", "epoch", "support ends", "bytes", "added")
+    columns = ("model", "version", "state", "confidential", "severity", "epoch", "support ends", "bytes", "added")
     table = []
     for row in rows:
         manifest = row.custom["camward"]
         table.append(
-            (row.model, row.version, row.state, manifest["severity"], manifest["security_epoch"],
-             manifest["support_ends"], row.length_bytes, shared.local_time(row.added_at))
+            (row.model, row.version, row.state, "yes" if row.confidential else "", manifest["severity"],
+             manifest["security_epoch"], manifest["support_ends"], row.length_bytes, shared.local_time(row.added_at))
         )  # fmt: skip
     shared.print_table("Releases", columns, table)
 

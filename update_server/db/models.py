@@ -102,6 +102,7 @@ class Device(Base):
     group_name: Mapped[str] = mapped_column(String(64), default="all", index=True)
     site: Mapped[str] = mapped_column(String(64), default="", server_default="", index=True)
     evidence_key: Mapped[str | None] = mapped_column(Text)
+    unsealing_key: Mapped[str | None] = mapped_column(Text)
     ownership_sha256: Mapped[str] = mapped_column(String(64))
     enrolled_at: Mapped[int]
     online: Mapped[bool] = mapped_column(default=False)
@@ -183,7 +184,10 @@ class UpdateEvent(Base):
 
 
 class Release(Base):
-    """A published release; `custom` is the signed manifest in the target's custom field."""
+    """A published release; `custom` is the signed manifest in the target's custom field.
+
+    The image of a confidential one lies in a private folder, and cameras get it encrypted only.
+    """
 
     __tablename__ = "release"
     version: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -193,6 +197,7 @@ class Release(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     custom: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(String(16))
+    confidential: Mapped[bool] = mapped_column(default=False, server_default=false())
     added_at: Mapped[int]
 
 

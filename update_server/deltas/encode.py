@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from backports import zstd
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agent.formats import segments
 from agent.formats.block_tree import BLOCK_BYTES
@@ -26,6 +27,7 @@ from update_server.errors import BadInput
 RECIPE = 1  # raised when the same pair would make other bytes: what was made by an older recipe is made anew
 
 BATCH_BLOCKS = 4 * MAX_SEGMENT_BLOCKS  # 4 MiB of the new slot in memory at a time
+NONCE_BYTES = 12
 READ_BLOCKS = MAX_SEGMENT_BLOCKS  # of the old slot, while its anchors are collected
 TRIED_WINDOWS = 3  # by content, beside those by position
 LEAST_BLOCKS = 16  # shorter segments lose more by what they cannot see of each other than a better window wins
@@ -66,8 +68,10 @@ class Made:
     segments: int
 
 
-def make(old: Reader | None, new: Reader, target: Path, progress: Progress) -> Made:
-    """Write the artifact to `target`; without `old`, one that builds on nothing.
+def make(old: Reader | None, new: Reader, target: Path, progress: Progress, key: bytes = b"") -> Made:
+    """Write the artifact to `target`; without `old`, one that builds on nothing; with `key`, encrypted.
+
+    The key must never have been used before: nonces are the numbers of segments.
 
     Raises:
         BadInput: a file contradicts its tree, or the slots differ in so many places that no index holds them.
@@ -77,9 +81,9 @@ def make(old: Reader | None, new: Reader, target: Path, progress: Progress) -> M
     body = target.with_name(target.name + ".segments")
     try:
         with body.open("w+b") as file:
-            packed = list(_Packer(old, new, sent).pack(file, progress))
+            packed = list(_Packer(old, new, sent, key).pack(file, progress))
             try:
-                index = segments.encode(search.runs_of(sent), packed)
+                index = segments.encode(search.runs_of(sent), packed, bool(key))
             except FormatError as error:
                 raise BadInput(f"No artifact can hold these differences: {error}.") from None
             digest, length = _join(index, file, target)
@@ -116,7 +120,8 @@ def options(level: int) -> dict[int, int]:
 class _Packer:
     """Cuts what is sent into segments and compresses them."""
 
-    def __init__(self, old: Reader | None, new: Reader, sent: "array[int]") -> None:
+    def __init__(self, old: Reader | None, new: Reader, sent: "array[int]", key: bytes) -> None:
+        self._cipher = AESGCM(key) if key else None
         self._old = old
         self._new = new
         self._sent = sent
@@ -124,7 +129,7 @@ class _Packer:
 
     def pack(self, file: BinaryIO, progress: Progress) -> Iterator[Packed]:
         """Write the segments; yields what the index says of each."""
-        done = 0
+        done = number = 0
         for start in range(0, len(self._sent), BATCH_BLOCKS):
             numbers = self._sent[start : start + BATCH_BLOCKS]
             blocks = [self._new.blocks(number, 1) for number in numbers]
@@ -133,11 +138,18 @@ class _Packer:
             for length in search.cut(votes, MAX_SEGMENT_BLOCKS, LEAST_BLOCKS, LEAST_GAIN):
                 part = slice(at, at + length)
                 first, count, frame = self._segment(numbers[part], b"".join(blocks[part]), votes[part])
-                file.write(frame)
-                yield length, len(frame), first, count, hashlib.sha256(frame).digest()
+                stored = self._stored(number, frame)
+                file.write(stored)
+                yield length, len(stored), first, count, hashlib.sha256(stored).digest()
+                number += 1
                 at += length
                 done += length
                 progress(done, len(self._sent))
+
+    def _stored(self, number: int, frame: bytes) -> bytes:
+        if self._cipher is None:
+            return frame
+        return self._cipher.encrypt(number.to_bytes(NONCE_BYTES, "big"), frame, segments.MAGIC)
 
     def _segment(self, numbers: Sequence[int], content: bytes, votes: search.Votes) -> tuple[int, int, bytes]:
         """First source block, source blocks, and the frame."""

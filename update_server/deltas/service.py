@@ -3,8 +3,12 @@
 An artifact is wanted when a release is added, when a rollout reaches cameras that run an older one, or when a person
 says so. It is made in a process of its own (`worker`), one at a time, and found again by the roots of the two trees and
 the recipe, so nothing is made twice. Until it is there, a rollout lets its cameras wait, for a limited time.
+
+Those of a confidential release are encrypted, each with a key of its own (`repository.sealing`), and are the only way
+to it: so the one that builds on nothing is always wanted, and cameras wait for it without a limit.
 """
 
+import contextlib
 import json
 import logging
 import subprocess
@@ -25,8 +29,9 @@ from update_server.db.session import Database
 from update_server.deltas import encode
 from update_server.errors import BadInput, NotFound
 from update_server.files import locked
-from update_server.repository import releases
+from update_server.repository import releases, sealing
 from update_server.repository.blobs import Blobs
+from update_server.repository.sealing import ContentKeys
 
 LOG = logging.getLogger("camward.server")
 WANTED, MADE, FAILED = "wanted", "made", "failed"
@@ -43,13 +48,19 @@ class Deltas:
     Args:
         database: opened.
         blobs: where releases lie, and artifacts come to lie.
+        private: where the images of confidential releases lie.
+        keys: of encrypted artifacts.
         from_versions: from how many versions artifacts to one release are made unasked; 0 means none.
         wait_s: for how long a rollout waits for one.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, from_versions: int, wait_s: int) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, private: Blobs, keys: ContentKeys, from_versions: int, wait_s: int
+    ) -> None:
         self._database = database
         self._blobs = blobs
+        self._private = private
+        self._keys = keys
         self._from_versions = from_versions
         self._wait_s = wait_s
         self._stopped = threading.Event()
@@ -60,15 +71,22 @@ class Deltas:
 
     def want_for(self, session: Session, row: Release, now: int) -> None:
         """Want artifacts to a release: from the versions that most cameras run, and one that builds on nothing."""
+        if self._from_versions or row.confidential:
+            self.want(session, None, row, now)
         if not self._from_versions:
             return
-        self.want(session, None, row, now)
         same = (Device.model == row.model, Device.version != row.version)
         most = select(Device.version).where(*same).group_by(Device.version).order_by(func.count().desc())
         for version in session.scalars(most.limit(self._from_versions)).all():
             old = session.get(Release, (version, row.model))
             if old is not None:
                 self.want(session, old, row, now)
+
+    def want_confidential(self, session: Session, now: int) -> None:
+        """Want what published confidential releases need, such as one whose list was signed elsewhere."""
+        query = select(Release).where(Release.confidential, Release.state == releases.PUBLISHED)
+        for row in session.scalars(query).all():
+            self.want_for(session, row, now)
 
     def want(self, session: Session, old: Release | None, row: Release, now: int) -> Delta:
         """The pair's row, made if there is none."""
@@ -86,6 +104,8 @@ class Deltas:
 
     def ready(self, session: Session, version: str, row: Release, now: int) -> bool:
         """Whether cameras that run `version` need not wait: the artifact is there, cannot be, or is late."""
+        if row.confidential and self.want(session, None, row, now).state == WANTED:
+            return False
         old = session.get(Release, (version, row.model))
         if old is None or version == row.version or not self._from_versions or not self._wait_s:
             return True
@@ -99,19 +119,27 @@ class Deltas:
         return found.state != WANTED or now - found.wanted_at >= self._wait_s
 
     def artifact(self, session: Session, version: str, row: Release) -> Artifact | None:
-        """What a camera that runs `version` may fetch instead of the slot of `row`, if that is less."""
+        """What a camera that runs `version` may fetch instead of the slot of `row`, if that is less, or the only way.
+
+        The key of an encrypted one is not in it: it is wrapped for each camera.
+        """
         old = session.get(Release, (version, row.model))
         for origin in ([_root(old)] if old else []) + [NOTHING]:
             found = self._row(session, origin, _root(row))
             if found is None or found.state != MADE:
                 continue
             made = found.made
-            if made["length_bytes"] < row.length_bytes * (1 - LEAST_SAVING):
+            if self._offered(made, row):
                 return Artifact(
                     origin, made["name"], made["length_bytes"], made["sha256"], made["index_length_bytes"],
                     made["index_sha256"], b"", b"",
                 )  # fmt: skip
         return None
+
+    def _offered(self, made: dict[str, Any], row: Release) -> bool:
+        if row.confidential:
+            return self._keys.has(made["sha256"])
+        return bool(made["length_bytes"] < row.length_bytes * (1 - LEAST_SAVING))
 
     def listed(self, session: Session, row: Release | None = None) -> list[Delta]:
         """The artifacts to a release, or all; the newest first."""
@@ -156,10 +184,11 @@ class Deltas:
                 row = self._row(session, from_root, to_root)
                 if row is None:
                     raise NotFound("This artifact is not wanted.")
-                if row.state == MADE and self._blobs.has(row.made["name"], row.made["sha256"]):
-                    return row
                 old = releases.find(session, row.from_version, row.model) if row.from_version else None
                 new = releases.find(session, row.to_version, row.model)
+                opens = not new.confidential or (row.state == MADE and self._keys.has(row.made["sha256"]))
+                if row.state == MADE and opens and self._blobs.has(row.made["name"], row.made["sha256"]):
+                    return row
             try:
                 made, detail = self._made(old, new, progress), ""
             except BadInput as error:
@@ -182,10 +211,13 @@ class Deltas:
             out = Path(folder) / name
             command = [sys.executable, "-m", "update_server.deltas.worker", "--out", str(out)]
             command += ["--new", *self._files(new), *(["--old", *self._files(old)] if old else [])]
-            said = self._run(command, progress)
+            key = sealing.new_key() if new.confidential else b""
+            said = self._run([*command, "--encrypt"] if key else command, key, progress)
             if "made" not in said:
                 raise BadInput(f"No artifact {name}: {said.get('error')}", str(said.get("remedy", "")))
             made: dict[str, Any] = said["made"] | {"name": name, "peak_bytes": said["peak_bytes"]}
+            if key:
+                self._keys.keep(made["sha256"], key)
             self._blobs.put(out, name, made["sha256"])
         return made
 
@@ -196,25 +228,33 @@ class Deltas:
             BadInput: one is missing or damaged.
         """
         described = releases.describe(row)
+        blobs = self._private if row.confidential else self._blobs
         found = []
-        for name, sha256 in ((row.target, row.sha256), (described.tree_name, described.tree_sha256)):
-            if not self._blobs.has(name, sha256):
+        for folder, name, sha256 in (
+            (blobs, row.target, row.sha256), (self._blobs, described.tree_name, described.tree_sha256)
+        ):  # fmt: skip
+            if not folder.has(name, sha256):
                 raise BadInput(
-                    f"The file {name} is missing or damaged.", "Restore the 'targets' folder from your backup."
+                    f"The file {name} is missing or damaged.",
+                    f"Restore the '{folder.folder.name}' folder from your backup.",
                 )
-            found.append(str(self._blobs.path(f"{sha256}.{name}")))
+            found.append(str(folder.path(f"{sha256}.{name}")))
         return found
 
-    def _run(self, command: Sequence[str], progress: Progress) -> dict[str, Any]:
-        """The worker's last word.
+    def _run(self, command: Sequence[str], key: bytes, progress: Progress) -> dict[str, Any]:
+        """The worker's last word; `key` goes to its standard input.
 
         Raises:
             BadInput: it ended without one, for want of memory.
         """
         said: dict[str, Any] = {}
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as worker:
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe) as worker:
             watch = threading.Thread(target=self._watch, args=(worker,), daemon=True)
             watch.start()
+            if worker.stdin is not None:
+                with contextlib.suppress(BrokenPipeError), worker.stdin as given:  # it has ended, and says why below
+                    given.write(key)
             for line in worker.stdout or ():
                 said = json.loads(line)
                 if "done" in said:

@@ -80,13 +80,14 @@ def status(session: Session) -> FleetStatus:
 
 
 def set_identity(session: Session, device_id: str, body: bytes, now: int) -> None:
-    """Take what a camera says about itself: evidence key, serial number, model, hardware revision, version.
+    """Take what a camera says about itself: keys, serial number, model, hardware revision, version.
 
-    The evidence key is taken once. A different one later is refused and recorded, never swapped silently.
+    The evidence key and the unsealing key (which older cameras do not have) are taken once. A different one later is
+    refused and recorded, never swapped silently.
 
     Raises:
         BadInput: malformed, or the serial number is not the certified one.
-        Conflict: another evidence key is on file.
+        Conflict: another key is on file.
         Forbidden: the camera is not enrolled here.
     """
     device = known(session, device_id)
@@ -102,26 +103,34 @@ def set_identity(session: Session, device_id: str, body: bytes, now: int) -> Non
             raise BadInput(f"The identity's {name} is no text of 1 to {MAX_TEXT_CHARS} characters.")
     if texts["serial"] != device.serial:
         raise BadInput("The serial number differs from the enrolled one.")
-    key = _evidence_key(value.get("evidence_public_key"))
-    if device.evidence_key is not None and device.evidence_key != key:
-        raise Conflict("Another evidence key is on file for this camera.", "Remove the camera and enrol it again.")
-    device.evidence_key = key
+    device.evidence_key = _once(device.evidence_key, value, "evidence_public_key")
+    if "unsealing_public_key" in value:
+        device.unsealing_key = _once(device.unsealing_key, value, "unsealing_public_key")
     device.model, device.hardware = str(texts["model"]), str(texts["hardware"])
     device.version, device.last_seen_at = str(texts["version"]), now
 
 
-def _evidence_key(pem: object) -> str:
-    """The key in one canonical PEM form.
+def _once(known_key: str | None, value: dict[str, object], name: str) -> str:
+    """The key that a camera names, in one canonical PEM form, if it is the one on file or the first one.
 
     Raises:
         BadInput: it is no P-256 public key in PEM.
+        Conflict: another one is on file.
     """
+    key = _public_key(value.get(name), name)
+    if known_key is not None and known_key != key:
+        what = name.removesuffix("_public_key")
+        raise Conflict(f"Another {what} key is on file for this camera.", "Remove the camera and enrol it again.")
+    return key
+
+
+def _public_key(pem: object, name: str) -> str:
     try:
         key = serialization.load_pem_public_key(str(pem).encode("ascii"))
     except (ValueError, UnicodeEncodeError):
-        raise BadInput("evidence_public_key is no PEM public key.") from None
+        raise BadInput(f"{name} is no PEM public key.") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise BadInput("evidence_public_key is not ECDSA P-256.")
+        raise BadInput(f"{name} is no P-256 key.")
     encoding = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return key.public_bytes(*encoding).decode("ascii")
 

@@ -192,6 +192,11 @@ class Director:
             return self.assign(session, device_id, files, now, how).timestamp
         return self._stamp(session, snapshot, targets, now)
 
+    def delivery(self, session: Session, device_id: str) -> Mapping[str, Any]:
+        """How the camera may fetch what it is assigned, as signed last; empty when nothing was said."""
+        targets = self._newest(session, device_id, "targets")
+        return {} if targets is None else _how(targets.body) or {}
+
     def redeliver(self, session: Session, device_id: str, files: dict[str, TargetFile], now: int, how: How) -> bool:
         """Sign the same order again if its delivery is not the one given. True if it was.
 

@@ -30,15 +30,16 @@ PUBLISHED, WITHDRAWN = "published", "withdrawn"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A release whose files are what its manifest says."""
+    """A release whose files are what its manifest says; the image of a confidential one is not to be public."""
 
     release: release.Release
     custom: dict[str, Any]
     slot: Path
     tree: Path
+    confidential: bool
 
 
-def inspect(slot: Path, tree: Path, manifest: Path) -> Candidate:
+def inspect(slot: Path, tree: Path, manifest: Path, *, confidential: bool = False) -> Candidate:
     """Read and verify the three files of a build.
 
     Raises:
@@ -67,7 +68,7 @@ def inspect(slot: Path, tree: Path, manifest: Path) -> Candidate:
     for problem, present in problems.items():
         if present:
             raise BadInput(f"The release is damaged: {problem}.", "Build the release again.")
-    return Candidate(found, custom, slot, tree)
+    return Candidate(found, custom, slot, tree, confidential)
 
 
 def _measure(slot: Path) -> tuple[int, str, bytes]:
@@ -82,22 +83,27 @@ def _measure(slot: Path) -> tuple[int, str, bytes]:
 
 
 class Releases:
-    """Publishes and withdraws releases; what is published is what the image repository says."""
+    """Publishes and withdraws releases; what is published is what the image repository says.
 
-    def __init__(self, image: ImageRepository, blobs: Blobs, check: DeviceCheck) -> None:
+    A release is confidential when its image lies in `private` and not in `blobs`, which mirrors copy.
+    """
+
+    def __init__(self, image: ImageRepository, blobs: Blobs, private: Blobs, check: DeviceCheck) -> None:
         self._image = image
         self._blobs = blobs
+        self._private = private
         self._check = check
 
     def add(self, session: Session, candidate: Candidate, offline: Sequence[Signer], now: int) -> Release:
         """Publish a release. Repeating it after an interruption completes it.
 
         Raises:
-            Conflict: this version of the model, or a target of that name, exists with other content.
+            Conflict: this version of the model, or a target of that name, exists with other content; or the image of a
+                confidential release is public already.
             PublishRefused: the device's verifier refuses the result. Nothing is published.
         """
         new = candidate.release
-        self._require_new(session, new)
+        self._require_new(session, candidate)
         with self._image.lock():
             before = self._image.targets()
             files = with_release(before, candidate)
@@ -106,7 +112,7 @@ class Releases:
                 self._check.verify_image(state, {new.target: files[new.target]}, new, now)
                 self._store(candidate)
                 self._image.publish(state, now)
-        row = _row(files[new.target], now)
+        row = self._row(files[new.target], now)
         session.add(row)
         return row
 
@@ -117,7 +123,7 @@ class Releases:
             Conflict: as `add`.
             OSError: the files cannot be stored.
         """
-        self._require_new(session, candidate.release)
+        self._require_new(session, candidate)
         with self._image.lock():
             files = with_release(self._image.targets() if self._image.published() else {}, candidate)
             self._store(candidate)
@@ -167,8 +173,10 @@ class Releases:
             if not is_release(file) or path in rows:
                 continue
             new = release.parse(_target(file))
-            for name, sha256 in ((path, new.sha256), (new.tree_name, new.tree_sha256)):
-                if not self._blobs.has(name, sha256):
+            for blobs, name, sha256 in (
+                (self.blobs_of(path, new.sha256), path, new.sha256), (self._blobs, new.tree_name, new.tree_sha256)
+            ):  # fmt: skip
+                if not blobs.has(name, sha256):
                     raise Conflict(f"The file {name} is not on this server.", "Run 'release add --prepare' here again.")
             self._check.verify_image(state, {path: file}, new, now, new_root)
 
@@ -180,18 +188,38 @@ class Releases:
             row.state = PUBLISHED if path in files else WITHDRAWN
         for path, file in files.items():
             if is_release(file) and path not in rows:
-                session.add(_row(file, now))
+                session.add(self._row(file, now))
+
+    def blobs_of(self, target: str, sha256: str) -> Blobs:
+        """Where the image of a release lies, or has to lie."""
+        return self._private if self._private.holds(target, sha256) else self._blobs
 
     def _store(self, candidate: Candidate) -> None:
         new = candidate.release
-        self._blobs.put(candidate.slot, new.target, new.sha256)
+        (self._private if candidate.confidential else self._blobs).put(candidate.slot, new.target, new.sha256)
         self._blobs.put(candidate.tree, new.tree_name, new.tree_sha256)
 
-    @staticmethod
-    def _require_new(session: Session, new: release.Release) -> None:
+    def _row(self, file: TargetFile, now: int) -> Release:
+        new, custom = release.parse(_target(file)), dict(file.unrecognized_fields["custom"])
+        return Release(
+            version=new.version, model=new.model, target=new.target, length_bytes=new.length_bytes, sha256=new.sha256,
+            custom=custom, state=PUBLISHED, confidential=self._private.holds(new.target, new.sha256), added_at=now,
+        )  # fmt: skip
+
+    def _require_new(self, session: Session, candidate: Candidate) -> None:
+        """Let only a version go on that is new, and an image that lies in no folder but the one it is meant for.
+
+        Raises:
+            Conflict: it is not so.
+        """
+        new = candidate.release
         row = session.get(Release, (new.version, new.model))
         if row is not None:
             raise Conflict(f"{new.model} {new.version} has already been added ({row.state}).", "Build a new version.")
+        if candidate.confidential and self._blobs.holds_any(new.sha256):
+            raise Conflict(f"The image {new.target} is public already.", "Build a new version.")
+        if not candidate.confidential and self._private.holds(new.target, new.sha256):
+            raise Conflict(f"{new.target} was prepared as confidential.", "Say --confidential, or build a new version.")
 
 
 def with_release(files: dict[str, TargetFile], candidate: Candidate) -> dict[str, TargetFile]:
@@ -230,6 +258,20 @@ def require_withdrawable(session: Session, row: Release) -> None:
         )
 
 
+def require_public(*rows: Release) -> None:
+    """Let only releases go on whose plain image may leave the server, in an export or a bundle.
+
+    Raises:
+        Conflict: one is confidential.
+    """
+    for row in rows:
+        if row.confidential:
+            raise Conflict(
+                f"{row.model} {row.version} is confidential: its image leaves this server encrypted only.",
+                "Cameras fetch it from this server or a mirror; for anything else, add a public release.",
+            )
+
+
 def is_release(file: TargetFile) -> bool:
     """Whether a target is a release's slot (the other targets are block trees)."""
     custom = file.unrecognized_fields.get("custom")
@@ -239,14 +281,6 @@ def is_release(file: TargetFile) -> bool:
 def _target(file: TargetFile) -> tuf.Target:
     custom = dict(file.unrecognized_fields["custom"])
     return tuf.Target(path=file.path, length_bytes=file.length, sha256=file.hashes["sha256"], custom=custom)
-
-
-def _row(file: TargetFile, now: int) -> Release:
-    new, custom = release.parse(_target(file)), dict(file.unrecognized_fields["custom"])
-    return Release(
-        version=new.version, model=new.model, target=new.target, length_bytes=new.length_bytes, sha256=new.sha256,
-        custom=custom, state=PUBLISHED, added_at=now,
-    )  # fmt: skip
 
 
 def find(session: Session, version: str, model: str | None = None) -> Release:

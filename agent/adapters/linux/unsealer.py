@@ -7,14 +7,13 @@ from agent.formats.errors import Rejected
 if TYPE_CHECKING:
     from agent.adapters.linux.keys import UnsafeFileKeyStore
 
-UNSEALING = "unseal"
-
 
 class UnsafeFileUnsealer:
-    """`agent.ports.packing.Unsealer` with a key of the file key store, and as unsafe as that."""
+    """`agent.ports.packing.Unsealer` with the key `name` of the file key store, and as unsafe as that."""
 
-    def __init__(self, keys: "UnsafeFileKeyStore") -> None:
+    def __init__(self, keys: "UnsafeFileKeyStore", name: str) -> None:
         self._keys = keys
+        self._name = name
 
     def public(self) -> bytes:
         """See `Unsealer.public`.
@@ -22,7 +21,7 @@ class UnsafeFileUnsealer:
         Raises:
             Unavailable: the storage fails, or the stored key is damaged.
         """
-        return self._keys.ensure(UNSEALING)
+        return self._keys.ensure(self._name)
 
     def open(self, enc: bytes, sealed: bytes, info: bytes) -> bytes:
         """See `Unsealer.open`.
@@ -36,7 +35,7 @@ class UnsafeFileUnsealer:
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        key = load_pem_private_key(self._keys.pem(UNSEALING).encode(), None)
+        key = load_pem_private_key(self._keys.pem(self._name).encode(), None)
         if not isinstance(key, EllipticCurvePrivateKey):
             raise Rejected("the unsealing key is none of ours")
         suite = hpke.Suite(hpke.KEM.P256, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)

@@ -96,7 +96,7 @@ def test_leaving_on_the_command_line_asks_for_the_serial_number(enrolled, server
 
 def test_moving_to_another_operator_in_one_step(enrolled, servers):
     board, device, second = enrolled, enrolled.status()["device"], servers[1]
-    wrong = token(second)
+    wrong, unsealing = token(second), (board.state / "identity/unseal.key.pem").read_bytes()
     assert command(board, "transfer", wrong[:-9], "--yes") == 1
     assert board.status()["operator"] == "River Office"
     assert command(board, "transfer", token(second), "--yes") == 0
@@ -105,6 +105,7 @@ def test_moving_to_another_operator_in_one_step(enrolled, servers):
     following = board.status()["device"]
     assert following != device
     assert board.status()["server"] == second.device_url
+    assert (board.state / "identity/unseal.key.pem").read_bytes() != unsealing, "it would still open"
     shown = wait_for(
         lambda: [one for one in second.json("device", "list") if one["id"] == following and one["online"]],
         "the next operator to see it",

@@ -27,6 +27,7 @@ from agent.formats import canonical_json
 from agent.formats.block_tree import BLOCK_BYTES, root_of
 from update_server import settings
 from update_server.fleet import devices
+from update_server.keyfiles import public_pem
 from update_server.main import main
 from update_server.repository import releases
 from update_server.services import Services
@@ -171,13 +172,14 @@ def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", **changes):
 
 
 class Camera:
-    """A camera as the server sees it: keys, a certificate, an evidence key."""
+    """A camera as the server sees it: keys, a certificate, an evidence key, an unsealing key."""
 
     def __init__(self, server, folder, serial):
         self.server, self.folder, self.serial = server, folder, serial
         folder.mkdir()
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.evidence_key = ec.generate_private_key(ec.SECP256R1())
+        self.unsealing_key = ec.generate_private_key(ec.SECP256R1())
         spki = self.key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -231,12 +233,10 @@ class Camera:
         return self
 
     def identity(self, **changes):
-        pem = self.evidence_key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
+        evidence, unsealing = (public_pem(key.public_key()) for key in (self.evidence_key, self.unsealing_key))
         return {
-            "evidence_public_key": pem.decode(), "serial": self.serial, "model": "kawa-1", "hardware": "a",
-            "version": "1.0.0", **changes,
+            "evidence_public_key": evidence, "unsealing_public_key": unsealing, "serial": self.serial,
+            "model": "kawa-1", "hardware": "a", "version": "1.0.0", **changes,
         }  # fmt: skip
 
     def context(self):

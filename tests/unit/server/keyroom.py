@@ -5,6 +5,7 @@ import types
 
 from agent.core.trust_repository import Repository
 from tests.unit.server.conftest import NOW
+from update_server.files import SECRET
 from update_server.repository import ceremony, director, image, signers
 from update_server.repository.blobs import Blobs
 from update_server.repository.custody import Changes, Custody
@@ -36,7 +37,7 @@ class Room:
         self.image = ImageRepository(root / "image", root / "keys", LIFETIMES, **options)
         self.director = Director(root / "director", root / "keys", LIFETIMES, 600)
         self.check = DeviceCheck(self.image, self.director)
-        self.releases = Releases(self.image, Blobs(root / "blobs"), self.check)
+        self.releases = Releases(self.image, Blobs(root / "blobs"), Blobs(root / "private", SECRET), self.check)
         self.custody = Custody(self.image, self.director, self.releases)
 
     @classmethod
