@@ -233,17 +233,20 @@ def _compose(
 ) -> "Ports":
     from agent.adapters.linux import boot_control, keys
     from agent.adapters.linux.block_device import DiskFile
+    from agent.adapters.linux.bundle_fetcher import BundleFile
     from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
     from agent.adapters.linux.fetcher import HttpsFetcher
     from agent.adapters.linux.link import PahoLink
     from agent.adapters.linux.machine import SystemClock
+    from agent.adapters.linux.public_fetcher import PublicFetcher
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
     from agent.adapters.linux.unsealer import UnsafeFileUnsealer
+    from agent.adapters.linux.uploads import FileUploads
     from agent.adapters.linux.web_certificate import SelfSignedCertificate
     from agent.app.identity import CERTIFICATE
     from agent.app.ports import Ports
@@ -261,10 +264,11 @@ def _compose(
     fetcher, link = HttpsFetcher(*identity, clock.dates), PahoLink(*identity, linked, clock.dates)
     clockless = HttpsFetcher(*identity, clock.dates_without_clock)
     downloader = HttpsDownloader(*identity, clock.dates)
+    public = PublicFetcher(clock.dates_without_clock)
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
     def connections() -> "list[dict[str, Any]]":
-        connected = (fetcher, clockless, downloader, link)
+        connected = (fetcher, clockless, downloader, public, link)
         return [one for each in connected for one in each.connections()]
 
     return Ports(
@@ -282,6 +286,9 @@ def _compose(
         downloader=downloader,
         unpacker=ZstdUnpacker(),
         unsealer=UnsafeFileUnsealer(key_store),
+        releases=public,
+        bundle=BundleFile(),
+        uploads=FileUploads(options.state / "bundle", config.login_gid),
         enroller=EstEnroller(key_store, clock.dates_without_clock),
         link=link,
         clock=clock,

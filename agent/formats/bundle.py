@@ -12,11 +12,10 @@ if it had been fetched. Big endian:
 rotted before anything is begun; it proves nothing. Paths ascend, so none is there twice; two may share their bytes.
 """
 
-from binascii import hexlify
 from hashlib import sha256
 
 from agent.formats import fields
-from agent.formats.errors import FormatError
+from agent.formats.errors import FormatError, Rejected
 from agent.formats.value import Value
 
 MAGIC = b"CWBNDL1\n"
@@ -30,6 +29,18 @@ IMAGE = "/tuf/image/"
 DIRECTOR = "/tuf/director/"
 TARGETS = "/targets/"
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-%"
+
+
+class BundleGone(Rejected):
+    """The bundle cannot be read, or not any more: a stick was pulled out, say. Whoever brings it again goes on."""
+
+    code = "bundle_gone"
+
+
+class NoRoom(Rejected):
+    """The data partition has no room for an upload of this length."""
+
+    code = "no_room"
 
 
 class Head(Value):
@@ -137,11 +148,6 @@ def encode(release: str, files: "list[tuple[str, int]]", same: "dict[str, str] |
 def target_path(sha256_hex: str, name: str) -> str:
     """Where a target is served."""
     return TARGETS + sha256_hex + "." + name
-
-
-def sha256_of(body: bytes) -> str:
-    """Lower-case hexadecimal."""
-    return str(hexlify(sha256(body).digest()), "utf-8")
 
 
 def _text(text: str) -> bytes:
