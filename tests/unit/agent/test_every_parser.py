@@ -30,6 +30,9 @@ NOT_PARSERS = {
     "core.compliance.assess": "reads facts that this agent has measured itself",
     "core.receipt.verify": "reads by formats.receipt.parse, then verifies",
     "core.voucher.verify": "reads by formats.voucher.parse, then verifies",
+    "core.trust.is_news": "reads by formats.release.parse, then compares",
+    "core.trust.check_tree": "looks a target up by core.trust_delegations.find_target",
+    "core.trust_conversation.refresh": "drives core.trust_repository",
     "core.trust_delegations.find_target": "reads by formats.delegations.responsible, then fetches",
 }
 LINES_PER_BYTE = 400
