@@ -94,10 +94,11 @@ class Agent:
         self._health = Health(desk, self._accounts, proving, tickets)
         self._reporting = Reporting(desk, time)
         self._health.server_reached = self._reporting.is_up
-        self._updating = Updating(desk, time, Checking(desk, time, image_root), self._health, self._reporting)
+        checking = Checking(desk, time, image_root)
+        self._updating = Updating(desk, time, checking, self._health, self._reporting)
         self._inventory = Inventory(desk, slots.parse_layout(config.layout), self._updating.idle)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
-        self._ordering = Ordering(desk, time, image_root, self._updating, self._enrolling)
+        self._ordering = Ordering(desk, time, image_root, checking, self._updating, self._enrolling)
         self._offering = Offering(desk, time, self._accounts, self._ordering, evidence_path.rpartition("/")[0])
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)

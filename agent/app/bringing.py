@@ -99,7 +99,7 @@ class Bringing:
             told(version, problem)
 
         self._opening = False
-        self._ordering.order(BUNDLE, path, make, begun)
+        self._ordering.order(BUNDLE, path, found.files, make, begun)
 
     def _failed(self, error: "CamwardError | None", told: "Told") -> None:
         self._opening = False

@@ -92,7 +92,7 @@ class Offering:
                 self._problem = str(error)
 
         target = offer.target
-        self._ordering.order(RELEASES, "", lambda: self._ordering.owner_check(self._time.known(), target), told)
+        self._ordering.order(RELEASES, "", (), lambda: self._ordering.owner_check(self._time.known(), target), told)
         return found[0] if found else None
 
     def _later(self, delay_s: float) -> None:

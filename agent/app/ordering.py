@@ -11,14 +11,15 @@ from agent.app.trust_store import device_of, forget_root, stored
 from agent.core import update
 from agent.core.trust import Check, DamagedRoot
 from agent.core.trust_owner import OwnerCheck
-from agent.formats import fields
+from agent.formats import bundle, delivery, fields
 from agent.formats.errors import Rejected, Unavailable
 from agent.formats.json import dump, parse_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from agent.app.checking import Checking
     from agent.app.desk import Desk
     from agent.app.enrolling import Enrolling
     from agent.app.trusted_time import TrustedTime
@@ -57,12 +58,19 @@ class Ordering:
     """
 
     def __init__(
-        self, desk: "Desk", time: "TrustedTime", image_root: bytes, updating: "Updating", enrolling: "Enrolling"
+        self,
+        desk: "Desk",
+        time: "TrustedTime",
+        image_root: bytes,
+        checking: "Checking",
+        updating: "Updating",
+        enrolling: "Enrolling",
     ) -> None:
         """`image_root`: the manufacturer's root.json from the verified root file system."""
         self._desk = desk
         self._time = time
         self._image_root = image_root
+        self._checking = checking
         self._updating = updating
         self._enrolling = enrolling
         self._round = 0
@@ -161,8 +169,12 @@ class Ordering:
         """Whether this version was tried on this camera, in vain."""
         return version in self._updating.state.failed
 
-    def order(self, source: str, path: str, make: "Callable[[], Verification]", told: "Told") -> None:
+    def order(
+        self, source: str, path: str, files: "Collection[str]", make: "Callable[[], Verification]", told: "Told"
+    ) -> None:
         """Have what `make` verifies installed, from `source`; what is under way gives way.
+
+        `path` and `files` are a bundle's: where it lies, and what is in it.
 
         `told` gets the version when all but its blocks has been verified and the installation has begun, or the error.
         """
@@ -179,13 +191,16 @@ class Ordering:
                 if number != self._round:
                     return  # another order has come first
                 error = error or self._begin(source, path, release)
+                self._checking.delivery = _way(check, files)
                 then(None if error is not None else release, error)
                 if error is None and self._updating.state.phase not in WORKING:
                     error = Rejected(str(self._updating.status()["last_result"]))
                 told("" if release is None else release.version, error)
 
+            check: "Verification | None" = None
             try:
-                PlainLook(self._desk, self._time, source, make(), ended)
+                check = make()
+                PlainLook(self._desk, self._time, source, check, ended)
             except (DamagedRoot, Unavailable) as error:
                 ended(None, error)
 
@@ -219,6 +234,14 @@ class Ordering:
         """Close the bundle; an upload is not needed any more."""
         self._desk.call(BUNDLE, "close", (), _whatever)
         self._desk.call("uploads", "discard", (), _whatever)
+
+
+def _way(check: "Verification | None", files: "Collection[str]") -> delivery.Delivery:
+    """How it is fetched: at once, whatever window there is, and from nowhere else."""
+    artifact = None if check is None else check.delivery.artifact
+    if artifact is not None and bundle.target_path(artifact.sha256, artifact.name) not in files:
+        artifact = None
+    return delivery.Delivery(True, (), artifact)
 
 
 def _whatever(_value: "object", _error: "CamwardError | None") -> None:
