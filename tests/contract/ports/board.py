@@ -51,6 +51,7 @@ class Board:
     image_root: bytes
     serial: str = "KW1-000001"
     known: dict = field(default_factory=dict)
+    releases: dict | None = None
     process: subprocess.Popen | None = None
     camera: object = None
     booted: str = ""
@@ -99,6 +100,7 @@ class Board:
             "services": services, "login_gid": 900, "health": {"deadline_s": 60},
             "update": {"check_interval_s": 5, "telemetry_interval_s": 5}, "password": {},
             "declarations": {"support_ends": "2031-12-31"},
+            **({} if self.releases is None else {"releases": self.releases}),
         }  # fmt: skip
 
     # Power
@@ -181,6 +183,7 @@ class Board:
             folder,
             camera_config(
                 folder, listeners=listeners, login_dir=str(self.run / "login"), evidence_dir=str(self.run),
+                upload_dir=str(self.state / "bundle"),
                 certificate=str(web / "cert.pem"), key=str(web / "key.pem"),
             ),
         )  # fmt: skip
