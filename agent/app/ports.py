@@ -36,7 +36,7 @@ class Ports(Value):
     downloader: "Downloader"
     unpacker: "Unpacker"
     unsealer: "Unsealer"
-    releases: "Fetcher"  # the manufacturer's public image repository
+    releases: "Fetcher"  # the manufacturer's public image repository; has `read` as well, as a Downloader
     bundle: "BundleReader"
     uploads: "Uploads"
     enroller: "Enroller"

@@ -5,6 +5,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from agent.formats.bundle import Bundle
+    from agent.formats.delivery import Source
 else:
     Protocol = object
 
@@ -29,6 +30,16 @@ class BundleReader(Protocol):
 
         Raises:
             BundleGone: no bundle is open, or it cannot be read any more.
+        """
+        ...
+
+    def read(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> bytes:
+        """As `agent.ports.network.Downloader.read`; what is not in the bundle is nowhere.
+
+        Raises:
+            BundleGone: as `get`, or the bundle has no such file, or not so much of it.
         """
         ...
 

@@ -7,6 +7,7 @@ from agent.formats.errors import FormatError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.formats.bundle import Bundle
+    from agent.formats.delivery import Source
     from firmware_sim.world.store import Documents
 
 STATE = "/data/camward/"
@@ -61,6 +62,21 @@ class WorldBundle:
         begin, length = self._found.files[path]
         wanted = max(0, min(length_bytes or length, length - offset_bytes, max_bytes + 1))
         return body[begin + offset_bytes : begin + offset_bytes + wanted]
+
+    def read(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> bytes:
+        """The next bytes of a file.
+
+        Raises:
+            BundleGone: there is not so much of such a file.
+        """
+        length = min(max_bytes, end_bytes - offset_bytes)
+        found = self.get(path, length, offset_bytes, length) or b""
+        whole = found[: len(found) - len(found) % align_bytes]
+        if not whole or source.url:
+            raise BundleGone("the bundle lacks " + path)
+        return whole
 
     def close(self) -> None:
         """Let go of the file."""

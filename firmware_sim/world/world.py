@@ -17,7 +17,15 @@ from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
 from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
-from firmware_sim.world.network import Broker, Server, WorldDownloader, WorldEnroller, WorldFetcher, WorldLink
+from firmware_sim.world.network import (
+    Broker,
+    Server,
+    WorldDownloader,
+    WorldEnroller,
+    WorldFetcher,
+    WorldLink,
+    WorldPublic,
+)
 from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
@@ -224,7 +232,7 @@ class World(Hardware):
             downloader=WorldDownloader(WorldFetcher(self.server, self.clock), self.mirrors, self.clock),
             unpacker=UnsafeWorldUnpacker(),
             unsealer=UnsafeWorldUnsealer(factory.SERIAL.encode()),
-            releases=WorldFetcher(self.public, self.clock, factory.BUILD_TIME_S),
+            releases=WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
             bundle=WorldBundle(self.sticks, self.documents),
             uploads=self.uploads,
             enroller=WorldEnroller(self.server, keys.ensure),

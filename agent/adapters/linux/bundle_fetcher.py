@@ -5,6 +5,7 @@ import stat
 
 from agent.formats import bundle
 from agent.formats.bundle import Bundle, BundleGone
+from agent.formats.delivery import Source
 from agent.formats.errors import FormatError
 
 
@@ -53,6 +54,21 @@ class BundleFile:
         begin, length = place
         wanted = length_bytes or length
         return self._read(begin + offset_bytes, max(0, min(wanted, length - offset_bytes, max_bytes + 1)))
+
+    def read(
+        self, source: Source, path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> bytes:
+        """See `BundleReader.read`.
+
+        Raises:
+            BundleGone: there is not so much of such a file.
+        """
+        length = min(max_bytes, end_bytes - offset_bytes)
+        found = self.get(path, length, offset_bytes, length) or b""
+        whole = found[: len(found) - len(found) % align_bytes]
+        if not whole or source.url:
+            raise BundleGone(f"the bundle lacks {path}")
+        return whole
 
     def close(self) -> None:
         """See `BundleReader.close`."""

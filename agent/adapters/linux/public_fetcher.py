@@ -10,11 +10,12 @@ from pathlib import Path
 from agent.adapters.linux.dates import Dates
 from agent.adapters.linux.fetcher import HttpsFetcher
 from agent.adapters.linux.plain_fetcher import split_base
+from agent.formats.delivery import Source
 from agent.formats.errors import FormatError, Unavailable
 
 
 class PublicFetcher:
-    """`agent.ports.network.Fetcher` on `https://HOST[:PORT][/PATH]`; `put` is refused."""
+    """`agent.ports.network.Fetcher` on `https://HOST[:PORT][/PATH]`; `put` is refused. `read` is that of Downloader."""
 
     def __init__(self, dates: Callable[[], Dates]) -> None:
         self._fetcher = HttpsFetcher(None, None, dates)
@@ -41,6 +42,25 @@ class PublicFetcher:
             Unavailable: no such answer now.
         """
         return self._fetcher.get(self._folder + path, max_bytes, offset_bytes, length_bytes)
+
+    def read(
+        self, source: Source, path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> bytes | None:
+        """See `Downloader.read`; each piece is a request of its own, on a kept connection.
+
+        Raises:
+            Unavailable: nothing came.
+        """
+        if source.url:
+            raise Unavailable("the public repository is no mirror of others")
+        length = min(max_bytes, end_bytes - offset_bytes)
+        found = self.get(path, length, offset_bytes, length)
+        if found is None:
+            return None
+        whole = found[: len(found) - len(found) % align_bytes]
+        if not whole:
+            raise Unavailable(f"the answer for {path} was cut off")
+        return whole
 
     def put(self, path: str, body: bytes) -> None:
         """Nothing is sent to the public.
