@@ -124,7 +124,7 @@ class Updating:
         if self.state.phase == update.CHECKING:
             self._checking.stop()
             self.go("nothing")
-        elif self.state.phase in (update.READING_TREE, update.INSTALLING, update.READING_BACK):
+        elif self.state.phase in (update.READING_TREE, update.INSTALLING, update.READING_BACK, update.WAITING):
             self.go("refused", Superseded("a person at the camera has ordered another installation"))
         return "" if self.state.phase == update.IDLE else "a new version is being tried"
 

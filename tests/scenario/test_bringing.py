@@ -13,7 +13,7 @@ from firmware_sim.world.bundle import UPLOAD
 from firmware_sim.world.firmware import build
 from firmware_sim.world.repository import DAY_S, describe, make_release
 from tests.scenario.bundles import STICK, bring, installed, lonely, make, paths, unmoved, upload
-from tests.scenario.looks import events, phase, running
+from tests.scenario.looks import events, phase, reports, running
 from tests.scenario.stage import Stage
 
 VERSION = "1.1.0"
@@ -464,3 +464,21 @@ def test_an_erase_takes_an_upload_with_it(stage):
     world.run_until(lambda: len(world.boots) > boots)
     assert UPLOAD not in world.documents.content
     assert STICK not in world.sticks
+
+
+def test_an_order_at_the_camera_waits_for_no_window_and_takes_the_place_of_what_waits(stage):
+    world = stage.world()
+    world.schedule = {"windows": "daily 08:00-08:30", "time_zone": "UTC0"}
+    world.power_on()
+    world.run_for(300)
+    stage.assign(world, None)
+    order(stage, world, "1.0.5")
+    world.server.down = False
+    world.server.files.update(stage.operator.files)
+    world.run_until(lambda: phase(world) == "waiting")
+    order(stage, world)
+    assert bring(world, make(stage.operator, VERSION, (world.device_id(),)))["ok"]
+    world.run_until(lambda: installed(world, VERSION))
+    world.server.down = False
+    world.run_for(900)
+    assert "superseded" in [report.code for report in reports(world)]
