@@ -10,7 +10,7 @@ from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
 from agent.app.credentials import NotProved
 from agent.app.digest import ALGORITHMS, REALM, Nonces, response, same, secret
 from agent.app.grants import Grants
-from agent.app.office import refusal_of
+from agent.app.orders import Orders, started
 from agent.app.tickets import ROLE as PROBE_ROLE
 from agent.formats import label as labels
 from agent.formats import login
@@ -103,13 +103,10 @@ class Login:
             "update_now": lambda asked: self._administered(asked, self._office.update_now),
             "postpone": self._postpone,
             "settings": self._settings,
-            "offer": self._offer,
-            "install": self._install,
-            "upload": self._upload,
-            "install_bundle": self._install_bundle,
             "device": self._device,
             "evidence": self._evidence,
         }
+        self._operations.update(Orders(accounts, self._grants, office, self._granted).operations())
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""
@@ -345,18 +342,14 @@ class Login:
                 return
             if self._granted(asked, administrator=True) is None:
                 return  # the grant or the role has ended meanwhile
-            self._started(asked, work())
+            started(asked, work())
 
         self._compare(asked, grant.user, asked.arguments["password"], compared)
 
     def _administered(self, asked: Asked, work: "Callable[[], Refusal | None]") -> None:
         """What an administrator's grant alone is enough for."""
         if self._granted(asked, administrator=True) is not None:
-            refusal = work()
-            if refusal is not None:
-                asked.no(refusal[0], {"detail": refusal[1][:300]})
-            else:
-                asked.yes({"task": "started"})
+            started(asked, work())
 
     def _postpone(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
@@ -373,40 +366,6 @@ class Login:
     def _device(self, asked: Asked) -> None:
         if self._granted(asked) is not None:
             asked.yes(self._office.status())
-
-    def _offer(self, asked: Asked) -> None:
-        if self._granted(asked) is not None:
-            asked.yes({"path": self._office.offering.path()})
-
-    def _install(self, asked: Asked) -> None:
-        if self._granted(asked, administrator=True) is not None:
-            self._started(asked, self._office.install(asked.arguments["version"]))
-
-    def _upload(self, asked: Asked) -> None:
-        if self._granted(asked, administrator=True) is None:
-            return
-        length = asked.arguments["length"]
-        if not length or any(character not in "0123456789" for character in length):
-            asked.no("bad_request", {"detail": "length is no number"})
-            return
-
-        def told(path: str, error: "CamwardError | None") -> None:
-            if error is not None:
-                self._started(asked, refusal_of(error))
-            else:
-                asked.yes({"path": path})
-
-        self._office.bringing.upload(int(length), told)
-
-    def _install_bundle(self, asked: Asked) -> None:
-        if self._granted(asked, administrator=True) is not None:
-            self._office.install_upload(lambda error: self._started(asked, refusal_of(error)))
-
-    def _started(self, asked: Asked, refusal: "Refusal | None") -> None:
-        if refusal is not None:
-            asked.no(refusal[0], {"detail": refusal[1][:300]})
-        else:
-            asked.yes({"task": "started"})
 
     def _evidence(self, asked: Asked) -> None:
         if self._granted(asked) is not None:

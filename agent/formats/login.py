@@ -44,7 +44,7 @@ OPERATIONS: "dict[str, tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int],
     "offer": ((_GRANT,), ()),
     "install": ((_GRANT, ("version", 32)), ()),
     "upload": ((_GRANT, ("length", 12)), ()),
-    "install_bundle": ((_GRANT,), ()),
+    "install_bundle": ((("ticket", 256),), ()),
     "device": ((_GRANT,), ()),
     "evidence": ((_GRANT,), ()),
 }

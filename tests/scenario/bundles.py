@@ -62,7 +62,7 @@ def upload(world: World, body: bytes, length: int | None = None) -> dict:
         return reply
     assert reply["path"] == STATE + UPLOAD
     world.uploads.fill(body)
-    return world.ask("web", people.request("install_bundle", grant=grant))
+    return world.ask("web", people.request("install_bundle", ticket=reply["ticket"]))
 
 
 def unmoved(world: World) -> dict[str, str]:

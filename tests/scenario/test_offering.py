@@ -38,6 +38,10 @@ def shown(world) -> dict | None:
     return loads(world.scratch.content[path.rpartition("/")[2]]) if path else None
 
 
+def request(op: str, grant: str, more: dict) -> dict:
+    return people.request(op, **more) if "ticket" in more else people.request(op, grant=grant, **more)
+
+
 def click(world, version: str) -> dict:
     return world.ask("web", people.request("install", grant=people.login(world)["grant"], version=version))
 
@@ -99,8 +103,12 @@ def test_only_an_administrator_may_order(stage):
         assert world.ask("web", made)["ok"]
         asked = people.request("login", user=role, password=SECOND_PASSWORD)
         grant = world.ask("web", asked)["grant"]
-        for op, more in (("install", {"version": "1.1.0"}), ("upload", {"length": "5000"}), ("install_bundle", {})):
-            assert world.ask("web", people.request(op, grant=grant, **more))["code"] == "denied"
+        for op, more in (
+            ("install", {"version": "1.1.0"}),
+            ("upload", {"length": "5000"}),
+            ("install_bundle", {"ticket": grant}),
+        ):
+            assert world.ask("web", request(op, grant, more))["code"] == "denied"
         assert world.ask("web", people.request("offer", grant=grant))["path"]  # everybody may know
     for op, more in (("install", {"version": "1.1.0"}), ("offer", {}), ("upload", {"length": "5000"})):
         assert world.ask("web", people.request(op, grant="none", **more))["code"] == "denied"

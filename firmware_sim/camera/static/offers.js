@@ -48,8 +48,8 @@ onSubmit(find("install"), async (form) => {
   else refuseUpdate(form, reply);
 });
 
-async function sendPiece(at, piece) {
-  const headers = { "Content-Type": "application/octet-stream" };
+async function sendPiece(at, piece, ticket) {
+  const headers = { "Content-Type": "application/octet-stream", "Camward-Upload": ticket };
   const options = { method: "POST", headers, credentials: "same-origin", cache: "no-store", body: piece };
   let reply = { ok: false, code: "network" };
   for (let tries = 0; tries < PIECE_TRIES; tries += 1) {
@@ -71,19 +71,22 @@ async function upload(form, file) {
   const bar = find("bundle-progress");
   bar.hidden = false;
   for (let at = 0; at < file.size; at += PIECE_BYTES) {
-    const reply = await sendPiece(at, file.slice(at, at + PIECE_BYTES));
+    const reply = await sendPiece(at, file.slice(at, at + PIECE_BYTES), begun.ticket);
     if (!reply.ok) return reply;
     bar.value = Math.floor((100 * Math.min(at + PIECE_BYTES, file.size)) / file.size);
     notice(form, texts.bundle_uploading.replace("{percent}", String(bar.value)), "busy");
   }
   notice(form, texts.bundle_verifying, "busy");
-  return ask("POST", "/api/bundle/install", {});
+  return ask("POST", "/api/bundle/install", {}, { "Camward-Upload": begun.ticket });
 }
 
 onSubmit(find("bundle"), async (form) => {
   const file = find("bundle-file").files[0];
   if (!file) return notice(form, texts.bundle_choose, "bad");
+  // The session may end before the upload does; the page stays until it is through.
+  document.body.dataset.stay = "1";
   const reply = await upload(form, file);
+  delete document.body.dataset.stay;
   find("bundle-progress").hidden = true;
   if (!reply.ok) return refuseUpdate(form, reply);
   form.reset();

@@ -86,7 +86,7 @@ class WebApp:
         self._hosts = hosts
         self._evidence_dir = evidence_dir
         self._frame_number = frame_number
-        offers = Offers(self._session, self._with_grant, evidence_dir, upload_dir)
+        offers = Offers(login, self._with_grant, evidence_dir, upload_dir)
         self._gate = Gate(login, "web", basic_allowed=False)
         folder = Path(__file__).parent.parent / "static"
         self._statics = {path: (folder / path.rpartition("/")[2]).read_bytes() for path in STATICS}

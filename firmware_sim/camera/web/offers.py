@@ -4,6 +4,7 @@ The agent decides everything. This module hands its announcement on, and writes 
 file that the agent has made room for; never more than was said in advance.
 """
 
+import hmac
 import json
 import os
 import threading
@@ -12,9 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from firmware_sim.camera.http_server import Request, Response
-from firmware_sim.camera.login import Reply
+from firmware_sim.camera.login import Login, Reply
 from firmware_sim.camera.web.replies import json_response, refusal
-from firmware_sim.camera.web.sessions import Session
 from firmware_sim.camera.web.text import Language, say
 
 MAX_OFFER_BYTES = 65_536
@@ -22,28 +22,30 @@ MAX_OFFER_BYTES = 65_536
 
 MAX_LENGTH_DIGITS = 12
 
+TICKET_HEADER = "camward-upload"
+
 WithGrant = Callable[..., Reply | Response]
 
 
 class Upload(NamedTuple):
-    """The upload under way: whose session began it, where it goes, how long it will be."""
+    """The upload under way: the ticket that the agent gave for it, where it goes, how long it will be."""
 
-    session: str
+    ticket: str
     path: Path
     length_bytes: int
 
 
 class Offers:
-    """The answers; `session(request)` finds the session, `ask(request, op, **fields)` asks the agent in its name."""
+    """The answers; `ask(request, op, **fields)` asks the agent in the name of the request's session."""
 
     def __init__(
         self,
-        session: Callable[[Request], Session | None],
+        login: Login,
         ask: WithGrant,
         offer_dir: Path,
         upload_dir: Path,
     ) -> None:
-        self._session = session
+        self._login = login
         self._ask = ask
         self._offer_dir = offer_dir
         self._upload_dir = upload_dir
@@ -77,9 +79,6 @@ class Offers:
         Raises:
             LoginUnavailable: the agent does not answer.
         """
-        session = self._session(request)
-        if session is None:
-            return refusal("signed_out")
         if not (length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
             return refusal("bad_request")
         reply = self._ask(request, "upload", length=length)
@@ -89,19 +88,18 @@ class Offers:
         if path.parent != self._upload_dir:
             return refusal("unavailable")
         with self._lock:
-            self._upload = Upload(session.identifier, path, int(length))
-        return json_response({"ok": True})
+            self._upload = Upload(reply.text("ticket"), path, int(length))
+        return json_response({"ok": True, "ticket": reply.text("ticket")})
 
     def piece(self, request: Request) -> Response:
-        """Write one piece (`?at=OFFSET`, the body as it is) of the upload that the same session has begun.
+        """Write one piece (`?at=OFFSET`, the body as it is) of the upload that the ticket is for.
+
+        The ticket counts, not the session: on a slow camera an upload may last longer than one.
 
         Raises:
             Nothing: refusals are responses.
         """
-        session = self._session(request)
-        if session is None:
-            return refusal("signed_out")
-        # No HTML form can send this type: a part of the cross-site defence.
+        # No HTML form can send this type, or the header with the ticket: a part of the cross-site defence.
         if request.head.get("content-type") != "application/octet-stream":
             return refusal("bad_request")
         name, _, text = request.query.partition("=")
@@ -110,7 +108,7 @@ class Offers:
         at = int(text)
         with self._lock:
             upload = self._upload
-            if upload is None or upload.session != session.identifier:
+            if upload is None or not _is_ticket(request, upload):
                 return refusal("forbidden")
             if not request.body or at + len(request.body) > upload.length_bytes:
                 return refusal("bad_request")
@@ -128,11 +126,18 @@ class Offers:
             LoginUnavailable: the agent does not answer.
         """
         with self._lock:
+            upload = self._upload
+            if upload is None or not _is_ticket(request, upload):
+                return refusal("forbidden")
             self._upload = None
-        reply = self._ask(request, "install_bundle")
-        if isinstance(reply, Response):
-            return reply
+        reply = self._login.ask("web", "install_bundle", request.source, ticket=upload.ticket)
+        if not reply.ok:
+            return refusal("forbidden" if reply.code == "denied" else reply.code, reply)
         return json_response({"ok": True, "task": reply.text("task")}, 202)
+
+
+def _is_ticket(request: Request, upload: Upload) -> bool:
+    return hmac.compare_digest(request.head.get(TICKET_HEADER).encode(), upload.ticket.encode())
 
 
 def _write(path: Path, body: bytes, at: int) -> None:

@@ -49,6 +49,7 @@ class FakeAgent:
         self.offer = ""
         self.upload_path = evidence.parent / "upload.bundle"
         self.refuse_bundle: dict[str, object] | None = None
+        self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
         self._login_dir = login_dir
@@ -241,12 +242,13 @@ class FakeAgent:
         if self.refuse_bundle is not None and "room" in str(self.refuse_bundle):
             return {"ok": False, **self.refuse_bundle}
         self.upload_path.write_bytes(bytes(int(request["length"])))
-        return {"ok": True, "path": str(self.upload_path)}
+        self.ticket = secrets.token_hex(16)
+        return {"ok": True, "path": str(self.upload_path), "ticket": self.ticket}
 
     def _install_bundle_op(self, service: str, request: dict) -> dict:
-        if self._administrator(service, request) and self.refuse_bundle is not None:
-            return {"ok": False, **self.refuse_bundle}
-        return self._enrol_op(service, request)
+        if request["ticket"] != self.ticket:
+            return {"ok": False, "code": "denied"}
+        return {"ok": True, "task": "started"} if self.refuse_bundle is None else {"ok": False, **self.refuse_bundle}
 
     def _administrator(self, service: str, request: dict) -> bool:
         granted = self._grants.get(str(request.get("grant")))

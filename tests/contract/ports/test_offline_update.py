@@ -111,11 +111,13 @@ class Page:
         assert answer["ok"], answer
         self._cookie = headers["set-cookie"].partition(";")[0]
 
-    def post(self, path, body, content_type="application/json"):
+    def post(self, path, body, content_type="application/json", ticket=""):
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         connection = self._connect()
         try:
-            connection.request("POST", path, data, {"Content-Type": content_type, "Cookie": self._cookie})
+            connection.request(
+                "POST", path, data, {"Content-Type": content_type, "Cookie": self._cookie, "Camward-Upload": ticket}
+            )
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read()), answer.headers
         finally:
@@ -127,14 +129,15 @@ def test_a_bundle_is_uploaded_on_the_page_and_installed_and_goes_again(board, ma
     body = (folder / "kawa.bundle").read_bytes()
     page = Page(board)
     status, answer, _ = page.post("/api/bundle", {"length": str(len(body))})
-    assert (status, answer) == (200, {"ok": True})
+    assert status == 200, answer
+    ticket = answer["ticket"]
     upload = board.state / "bundle" / "upload.bundle"
     assert upload.stat().st_size == len(body)
     for at in range(0, len(body), PIECE_BYTES):
         piece = body[at : at + PIECE_BYTES]
-        assert page.post(f"/api/bundle/piece?at={at}", piece, "application/octet-stream")[1] == {"ok": True}
+        assert page.post(f"/api/bundle/piece?at={at}", piece, "application/octet-stream", ticket)[1] == {"ok": True}
     assert upload.read_bytes() == body
-    status, answer, _ = page.post("/api/bundle/install", {})
+    status, answer, _ = page.post("/api/bundle/install", {}, ticket=ticket)
     assert status == 202, answer
     committed(board)
     wait_for(lambda: not upload.exists(), "the upload to be removed")
@@ -142,8 +145,8 @@ def test_a_bundle_is_uploaded_on_the_page_and_installed_and_goes_again(board, ma
 
 def test_an_upload_that_is_no_bundle_is_refused_and_removed(board):
     page = Page(board)
-    assert page.post("/api/bundle", {"length": "5000"})[1]["ok"]
-    status, answer, _ = page.post("/api/bundle/install", {})
+    ticket = page.post("/api/bundle", {"length": "5000"})[1]["ticket"]
+    status, answer, _ = page.post("/api/bundle/install", {}, ticket=ticket)
     assert status == 400
     assert answer["detail"].startswith("format: ")
     wait_for(lambda: not (board.state / "bundle" / "upload.bundle").exists(), "the upload to be removed")
