@@ -235,6 +235,7 @@ def _compose(
 ) -> "Ports":
     from agent.adapters.linux import boot_control, keys
     from agent.adapters.linux.block_device import DiskFile
+    from agent.adapters.linux.bundle_fetcher import BundleFile
     from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
@@ -242,11 +243,13 @@ def _compose(
     from agent.adapters.linux.link import PahoLink
     from agent.adapters.linux.machine import SystemClock
     from agent.adapters.linux.neighbour_server import HttpsNeighbourServer
+    from agent.adapters.linux.public_fetcher import PublicFetcher
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
     from agent.adapters.linux.unsealer import UnsafeFileUnsealer
+    from agent.adapters.linux.uploads import FileUploads
     from agent.adapters.linux.web_certificate import SelfSignedCertificate
     from agent.app.identity import CERTIFICATE, UNSEALING
     from agent.app.ports import Ports
@@ -265,10 +268,11 @@ def _compose(
     clockless = HttpsFetcher(*identity, clock.dates_without_clock)
     downloader = HttpsDownloader(*identity, clock.dates)
     neighbours = HttpsNeighbourServer(device, *identity, failed, clock.dates)
+    public = PublicFetcher(clock.dates_without_clock)
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
     def connections() -> "list[dict[str, Any]]":
-        connected = (fetcher, clockless, downloader, link)
+        connected = (fetcher, clockless, downloader, public, link)
         return [one for each in connected for one in each.connections()]
 
     return Ports(
@@ -287,6 +291,9 @@ def _compose(
         neighbours=neighbours,
         unpacker=ZstdUnpacker(),
         unsealer=UnsafeFileUnsealer(key_store, UNSEALING),
+        releases=public,
+        bundle=BundleFile(),
+        uploads=FileUploads(options.state / "bundle", config.login_gid),
         enroller=EstEnroller(key_store, clock.dates_without_clock),
         link=link,
         clock=clock,

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import OperationalError
 
-from update_server.commands import audit, delta, device, keys, people, release, rollout, server
+from update_server.commands import audit, bundle, delta, device, keys, people, release, rollout, server
 from update_server.errors import ServerError
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.add_typer(device.app, name="device")
 app.add_typer(release.app, name="release")
 app.add_typer(delta.app, name="delta")
 app.add_typer(rollout.app, name="rollout")
+app.add_typer(bundle.app, name="bundle")
 app.add_typer(keys.app, name="keys")
 app.add_typer(server.root, name="root")
 app.add_typer(people.user, name="user")

@@ -20,6 +20,7 @@ from update_server.pki.authority import Authority
 from update_server.pki.enrolment import Enrolment
 from update_server.repository import delivery, releases, sealing
 from update_server.repository.blobs import Blobs
+from update_server.repository.bundles import Bundles, Parts
 from update_server.repository.custody import Custody
 from update_server.repository.devicecheck import DeviceCheck
 from update_server.repository.director import Director
@@ -59,6 +60,7 @@ class Services:
         self.confidential = Blobs(settings.path("confidential"), SECRET)
         self.content_keys = sealing.ContentKeys(keys / "content")
         self.releases = releases.Releases(self.image, self.blobs, self.confidential, self.check)
+        self.bundles = Bundles(self.image, self.director, self.blobs)
         self.custody = Custody(self.image, self.director, self.releases)
         self.database = Database(settings.database_url)
         check_schema(self.database)
@@ -145,6 +147,24 @@ class Services:
                         files, how = releases.target_file(row), self._how(session, device, row)
                         signed += self.director.redeliver(session, device_id, files, now, how)
         return signed
+
+    def bundle(self, version: str, model: str | None, wanted: list[str], now: int) -> tuple[Parts, Release, list[str]]:
+        """What goes into an offline bundle, its release, and the ids of the cameras that it holds orders for.
+
+        Raises:
+            NotFound: there is no such release or camera, or its files are not here.
+            Conflict: the release is withdrawn, not assigned to a camera, or the bundle would be too large.
+            PublishRefused: a camera would refuse it.
+        """
+        with self.database.read() as session:
+            row = releases.find(session, version, model)
+            ids = list(dict.fromkeys(devices.find(session, one).id for one in wanted))
+        parts = self.bundles.of_release(row, now)
+        for device_id in ids:
+            stamp = self.director_timestamp(device_id, now)
+            with self.database.read() as session:
+                self.bundles.add_order(session, parts, devices.known(session, device_id), row, stamp, now)
+        return parts, row, ids
 
     def assign(
         self,

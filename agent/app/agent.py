@@ -5,6 +5,7 @@ Deterministic: given the same ports, the same events at the same times give the 
 
 from agent.app import handover
 from agent.app.accounts import Accounts
+from agent.app.bringing import Bringing
 from agent.app.checking import Checking
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
@@ -18,7 +19,9 @@ from agent.app.identity import EVIDENCE, IDENTITY, device_id
 from agent.app.inventory import Inventory
 from agent.app.login import Login
 from agent.app.neighbours import Neighbours
+from agent.app.offering import Offering
 from agent.app.office import Office
+from agent.app.ordering import Ordering
 from agent.app.proving import Proving
 from agent.app.reporting import Reporting
 from agent.app.tickets import Tickets
@@ -92,17 +95,20 @@ class Agent:
         self._health = Health(desk, self._accounts, proving, tickets)
         self._reporting = Reporting(desk, time)
         self._health.server_reached = self._reporting.is_up
-        self._updating = Updating(desk, time, Checking(desk, time, image_root), self._health, self._reporting)
+        checking = Checking(desk, time, image_root)
+        self._updating = Updating(desk, time, checking, self._health, self._reporting)
         layout = slots.parse_layout(config.layout)
         self._inventory = Inventory(desk, layout, self._updating.idle)
         self._neighbours = Neighbours(desk, layout, self._updating.on_trial)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
+        self._ordering = Ordering(desk, time, image_root, checking, self._updating, self._enrolling)
+        self._offering = Offering(desk, time, self._accounts, self._ordering, evidence_path.rpartition("/")[0])
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)
         self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path)
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
-            self._handover, self._transferring,
+            self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
         )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets)
         self._office.login_hook = self._login.line
@@ -135,11 +141,14 @@ class Agent:
         self._reporting.start(self._facts)
         self._login.start()
         self._updating.committed_hook = self._committed
+        self._ordering.restore()
         self._updating.start()
+        self._ordering.start()
         if not self._updating.on_trial():
             self._health.watch(self._seen_healthy, server_expected=False)
         self._enrolling.start()
         self._transferring.start()
+        self._offering.start()
         self._evidence.start()
         return desk.take()
 
@@ -184,6 +193,8 @@ class Agent:
 
     def _enrolled(self, record: "Ownership") -> None:
         self._reporting.enrolled(record)
+        self._ordering.director_root = record.director_root.encode()
+        self._offering.enrolled()
         self._updating.enrolled(record.director_root.encode(), record.check_interval_s)
         self._evidence.enrolled(self._reporting)
         self._neighbours.enrolled(record)

@@ -3,11 +3,11 @@
 A look that meets dates in the past or the future asks what time it is (docs/time.md), and looks once more.
 """
 
+from agent.app.trust_store import ROLES, device_of, forget_root, keep, reset_floor, stored
 from agent.core.clock import ClockDoubt
-from agent.core.trust import Check, DamagedRoot, Device, Freeze
-from agent.core.trust_repository import MAX_ROOT_BYTES
-from agent.formats import delivery, tuf
-from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.core.trust import Check, DamagedRoot, Freeze
+from agent.formats import delivery
+from agent.formats.errors import Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     Outcome = Callable[[Release | None, CamwardError | None], None]
 
-ROLES = ("root", "timestamp", "snapshot", "targets")
 FETCHER, CLOCKLESS = "fetcher", "clockless"  # the ports, by name
 
 
@@ -58,6 +57,10 @@ class Checking:
         self._round += 1
         self._look(Look(self._round, then, False))
 
+    def stop(self) -> None:
+        """Abandon the check that is under way, if one is; nobody hears of it any more."""
+        self._round += 1
+
     def put_clock_right(self, director_root: bytes) -> None:
         """Outside of a check, something met dates that do not fit: find out what time it is."""
         self._director_root = director_root
@@ -66,23 +69,16 @@ class Checking:
     def _look(self, look: Look) -> None:
         desk = self._desk
         try:
-            device = Device(
-                id=desk.device_id,
-                model=desk.config.model,
-                hardware=desk.label.hardware,
-                version=desk.config.version,
-                # The stored index is raised when the next update begins; what runs has raised the bar already.
-                rollback_index=max(desk.ports.rollback.read(), desk.config.security_epoch),
-            )
-            director = self._stored("director", self._director_root)
-            stored = {"image": self._stored("image", self._image_root), "director": director}
+            device = device_of(desk)
+            director = stored(desk.ports.store, "director", self._director_root)
+            known = {"image": stored(desk.ports.store, "image", self._image_root), "director": director}
         except Unavailable as error:
             look.then(None, error)
             return
         try:
-            check = Check(device, stored, self._time.known(), desk.ports.verify_signature)
+            check = Check(device, known, self._time.known(), desk.ports.verify_signature)
         except DamagedRoot as error:
-            self._forget_root("director")
+            forget_root(desk.ports.store, "director")
             look.then(None, error)
             return
         self._next(check, look)
@@ -119,12 +115,13 @@ class Checking:
                 else:
                     check.feed(body)
             except DamagedRoot as caught:
-                self._forget_root("image")  # the director's was read at the start
+                forget_root(self._desk.ports.store, "image")  # the director's was read at the start
                 error = caught
             except (Rejected, Unavailable) as caught:
                 error = caught
         try:
-            self._keep(check, look)
+            look.reset_to = reset_floor(self._time, check, look.reset_to)
+            keep(self._desk, self._time, check)
         except Unavailable as caught:
             error = error or caught
         if error is not None:
@@ -163,45 +160,12 @@ class Checking:
 
         self._time.put_right(self._known_director_root(), settled)
 
-    def _forget_root(self, repository: str) -> None:
-        """The stored root is damaged: the next check begins with the first one, or updates would end here."""
-        try:
-            self._desk.ports.store.delete("trust/" + repository + "/root.json")
-        except Unavailable:
-            pass  # the next check finds it again
-
-    def _keep(self, check: Check, look: Look) -> None:
-        if check.floor_reset_to is not None and check.floor_reset_to != look.reset_to:
-            # Before the root that takes the old proof back: a power cut in between only has it walked again.
-            self._time.reset(check.floor_reset_to)
-            look.reset_to = check.floor_reset_to
-        for name, body in check.accepted():
-            document = "trust/" + name + ".json"
-            if body:
-                self._desk.ports.store.write(document, body)
-            else:
-                self._desk.ports.store.delete(document)
-        self._time.vouched(check.issued_at)
-
     def _known_director_root(self) -> bytes:
         """The stored one, or the ownership record's while the storage fails."""
         try:
-            return self._stored("director", self._director_root)["root"] or b""
+            return stored(self._desk.ports.store, "director", self._director_root)["root"] or b""
         except Unavailable:
             return self._director_root
-
-    def _stored(self, repository: str, first_root: bytes) -> "dict[str, bytes | None]":
-        """The documents by role.
-
-        Raises:
-            Unavailable: the storage fails.
-        """
-        store = self._desk.ports.store
-        found = {role: store.read("trust/" + repository + "/" + role + ".json") for role in ROLES}
-        # A new system may bring a newer root than the stored one; a damaged stored root gives way to the first one.
-        if _version(found["root"]) < _version(first_root):
-            found["root"] = first_root
-        return found
 
 
 def forget_director(store: "Store") -> None:
@@ -218,12 +182,3 @@ def forget_director(store: "Store") -> None:
 
 def _whatever(_corrected: bool, _error: "CamwardError | None") -> None:
     """Whoever waits for the clock tries again by itself."""
-
-
-def _version(root: "bytes | None") -> int:
-    if not root:
-        return 0
-    try:
-        return tuf.parse_root(root, MAX_ROOT_BYTES).metadata.version
-    except FormatError:
-        return 0

@@ -32,7 +32,7 @@ class Grants:
         self._desk = desk
         self._out: "dict[str, Grant]" = {}
 
-    def give(self, user: str, role: str, service: str, passing: bool = False) -> str:
+    def give(self, user: str, role: str, service: str, passing: bool = False, life_s: float = GRANT_LIFE_S) -> str:
         """A fresh one, 128 random bits in hex. A recorder that asks for a picture a second ends nobody's session."""
         same = [text for text, one in self._out.items() if one.passing is passing and (passing or one.user == user)]
         if not passing:
@@ -40,7 +40,7 @@ class Grants:
         if len(same) >= (MAX_PASSING if passing else MAX_SESSIONS):
             del self._out[min(same, key=lambda text: self._out[text].ends_at)]
         text = str(hexlify(self._desk.ports.entropy.bytes(GRANT_BYTES)), "utf-8")
-        self._out[text] = Grant(user, role, service, self._desk.now + GRANT_LIFE_S, passing)
+        self._out[text] = Grant(user, role, service, self._desk.now + life_s, passing)
         return text
 
     def find(self, text: str, service: str) -> "Grant | None":

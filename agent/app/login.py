@@ -10,6 +10,7 @@ from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
 from agent.app.credentials import NotProved
 from agent.app.digest import ALGORITHMS, REALM, Nonces, response, same, secret
 from agent.app.grants import Grants
+from agent.app.orders import Orders, started
 from agent.app.tickets import ROLE as PROBE_ROLE
 from agent.formats import label as labels
 from agent.formats import login
@@ -105,6 +106,7 @@ class Login:
             "device": self._device,
             "evidence": self._evidence,
         }
+        self._operations.update(Orders(accounts, self._grants, office, self._granted).operations())
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""
@@ -340,22 +342,14 @@ class Login:
                 return
             if self._granted(asked, administrator=True) is None:
                 return  # the grant or the role has ended meanwhile
-            refusal = work()
-            if refusal is not None:
-                asked.no(refusal[0], {"detail": refusal[1][:300]})
-            else:
-                asked.yes({"task": "started"})
+            started(asked, work())
 
         self._compare(asked, grant.user, asked.arguments["password"], compared)
 
     def _administered(self, asked: Asked, work: "Callable[[], Refusal | None]") -> None:
         """What an administrator's grant alone is enough for."""
         if self._granted(asked, administrator=True) is not None:
-            refusal = work()
-            if refusal is not None:
-                asked.no(refusal[0], {"detail": refusal[1][:300]})
-            else:
-                asked.yes({"task": "started"})
+            started(asked, work())
 
     def _postpone(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.accounts import Accounts
+    from agent.app.bringing import Bringing
     from agent.app.desk import Desk
     from agent.app.enrolling import Enrolling
     from agent.app.evidence import Evidence
     from agent.app.guard import Guard
     from agent.app.handover import Handover
     from agent.app.health import Health
+    from agent.app.offering import Offering
     from agent.app.reporting import Reporting
     from agent.app.transferring import Transferring
     from agent.app.updating import Updating
+    from agent.formats.errors import CamwardError
 
     Refusal = tuple[str, str]
 
@@ -48,6 +51,8 @@ class Office:
         guard: "Guard",
         going: "Handover",
         transferring: "Transferring",
+        offering: "Offering",
+        bringing: "Bringing",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -59,6 +64,8 @@ class Office:
         self._guard = guard
         self._handover = going
         self._transferring = transferring
+        self.offering = offering
+        self.bringing = bringing
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -70,6 +77,7 @@ class Office:
             "update_now": lambda connection, _: self._started(connection, self.update_now()),
             "postpone": self._postpone,
             "settings": self._settings,
+            "install": self._install,
             "claim": self._login_operation,
             "policy": self._login_operation,
         }
@@ -89,6 +97,7 @@ class Office:
             "health": self._health.verdict,
             "update": self._updating.status(),
             "schedule": self._updating.waiting.settings(),
+            "offer": self.offering.status(),
             "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
             "transfer": {"under_way": self._transferring.under_way, "problem": self._transferring.problem},
             "operator": self._enrolling.operator,
@@ -183,7 +192,46 @@ class Office:
         else:
             self._answer(connection, {"task": "started"})
 
+    def install(self, version: str) -> "Refusal | None":
+        """Install what is announced; a code of the login protocol and a detail when that cannot begin."""
+        error = self.offering.install(version)
+        if error is None:
+            self._evidence.asked_for_update()
+        return refusal_of(error)
+
+    def install_upload(self, told: "Callable[[CamwardError | None], None]") -> None:
+        """Install the bundle that was uploaded; `told` once everything but its blocks is verified, or refused."""
+
+        def ended(_version: str, error: "CamwardError | None") -> None:
+            if error is None:
+                self._evidence.asked_for_update()
+            told(error)
+
+        self.bringing.install("", ended)
+
+    def _install(self, connection: int, source: "dict[str, Any]") -> None:
+        """Root at the console orders: a bundle, or what is announced."""
+        if "path" not in source:
+            self._started(connection, self.install(""))
+            return
+
+        def told(version: str, error: "CamwardError | None") -> None:
+            if error is not None:
+                self._refuse(connection, str(error))
+            else:
+                self._evidence.asked_for_update()
+                self._answer(connection, {"task": "started", "version": version})
+
+        path = fields.text(source, "path", MAX_LINE_BYTES)
+        if not path.startswith("/"):
+            raise FormatError("path is not absolute")
+        self.bringing.install(path, told)
+
     def _check(self, connection: int, _: "dict[str, Any]") -> None:
+        if self.offering.looks():
+            self.offering.look_now()
+            self._answer(connection, {"task": "started"})
+            return
         if self._enrolling.phase != "enrolled":
             self._refuse(connection, "this camera is not enrolled: there is no server to ask")
             return
@@ -222,6 +270,13 @@ class Office:
 
     def _refuse(self, connection: int, detail: str) -> None:
         self._desk.send(connection, dump({"v": 1, "ok": False, "detail": detail[:1000]}) + b"\n")
+
+
+def refusal_of(error: "CamwardError | None") -> "Refusal | None":
+    """An error as the login protocol tells it."""
+    if error is None:
+        return None
+    return "busy" if error.code == "busy" or isinstance(error, Unavailable) else "bad_request", str(error)
 
 
 def _shown(value: "Any") -> "Any":

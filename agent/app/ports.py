@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.core.trust_threshold import VerifySignature
     from agent.ports.boot import BootControl, RollbackStore
+    from agent.ports.bundle import BundleReader, Uploads
     from agent.ports.machine import Clock, Sensors, Services, Watchdog, WebCertificate
     from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
     from agent.ports.packing import Unpacker, Unsealer
@@ -18,8 +19,8 @@ class Ports(Value):
 
     FIELDS = (
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
-        "clockless", "downloader", "neighbours", "unpacker", "unsealer", "enroller", "link", "clock", "services",
-        "sensors", "watchdog", "web_certificate", "verify_signature",
+        "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
+        "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -36,6 +37,9 @@ class Ports(Value):
     neighbours: "NeighbourServer"
     unpacker: "Unpacker"
     unsealer: "Unsealer"
+    releases: "Fetcher"  # the manufacturer's public image repository; has `read` as well, as a Downloader
+    bundle: "BundleReader"
+    uploads: "Uploads"
     enroller: "Enroller"
     link: "Link"
     clock: "Clock"

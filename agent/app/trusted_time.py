@@ -47,6 +47,10 @@ class TrustedTime:
         """What is known of the time, for `agent.core.trust`."""
         return clock.Time(self._desk.ports.clock.wall_s(), self._floor_at, self._built_at)
 
+    def proven(self) -> clock.Time:
+        """As `known`, without the wall clock: for what must not depend on anybody's word about the time."""
+        return clock.Time(0, self._floor_at, self._built_at)
+
     def now_s(self) -> int:
         """Unix seconds."""
         return self.known().now()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from agent.app.checking import Checking
+    from agent.app.checking import Checking, Outcome
     from agent.app.desk import Desk
     from agent.app.health import Health
     from agent.app.reporting import Reporting
@@ -36,6 +36,12 @@ RETRY_MAX_S = 600.0
 MAX_REPORT_RETRIES = 16  # about two hours; a camera that can keep no report must still look for the next release
 BACK_OFF_MAX_S = 6 * 3600.0  # a refused release is looked at again a few times a day: someone may have repaired it
 _TIMER = "update"
+
+
+class Superseded(Rejected):
+    """Another order has come first."""
+
+    code = "superseded"
 
 
 class Updating:
@@ -54,7 +60,9 @@ class Updating:
         self._retries = 0
         self._look_again = False
         self._last_result = ""
+        self._ask: "Callable[[Outcome], None] | None" = None
         self.state = FRESH
+        self.rest_hook: "Callable[[], None] | None" = None
         self.committed_hook: "Callable[[str, str], None] | None" = None
         self._actions: "dict[str, Callable[[], None]]" = {
             "rest": self._rest,
@@ -107,6 +115,23 @@ class Updating:
             self.waiting.look_soon()
         else:
             self._look_again = True
+
+    def make_way(self) -> str:
+        """End what is under way, for an order that a person gives at the camera; returns what speaks against it.
+
+        What is written already stays, and is not fetched again. A trial boot is not for anybody to interrupt.
+        """
+        if self.state.phase == update.CHECKING:
+            self._checking.stop()
+            self.go("nothing")
+        elif self.state.phase in (update.READING_TREE, update.INSTALLING, update.READING_BACK, update.WAITING):
+            self.go("refused", Superseded("a person at the camera has ordered another installation"))
+        return "" if self.state.phase == update.IDLE else "a new version is being tried"
+
+    def order(self, ask: "Callable[[Outcome], None]") -> None:
+        """Install what `ask` finds, in place of what the operator's repositories say. Only after `make_way`."""
+        self._ask = ask
+        self._due()
 
     def status(self) -> "dict[str, object]":
         """Phase, progress and last result for people."""
@@ -161,13 +186,13 @@ class Updating:
     # Looking for work
 
     def _rest(self) -> None:
-        self._writing.end()
+        self._end()
         if self._director_root is not None:
             jitter = 0.9 + 0.2 * self._desk.random()
             self._next_look(self.waiting.rest_s(self._interval_s * jitter))
 
     def _back_off(self) -> None:
-        self._writing.end()
+        self._end()
         failures = min(self.state.failures + 1, 16)
         self.save(failures=failures)
         delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._desk.random())
@@ -181,10 +206,13 @@ class Updating:
         self._desk.at(_TIMER, self._desk.now + delay_s, self._due)
 
     def _ask_repositories(self) -> None:
-        if self._director_root is None:
+        ask, self._ask = self._ask, None
+        if ask is not None:
+            ask(self.checked)
+        elif self._director_root is None:
             self.go("nothing")
-            return
-        self._checking.start(self._director_root, self.checked)
+        else:
+            self._checking.start(self._director_root, self.checked)
 
     def checked(self, release: "Release | None", error: "CamwardError | None") -> None:
         """Take what a look into the repositories has found; also for agent.app.waiting."""
@@ -295,6 +323,11 @@ class Updating:
     def at_rest(self) -> None:
         """Let go of what the writing of the slot has needed."""
         self._writing.end()
+
+    def _end(self) -> None:
+        self._writing.end()
+        if self.rest_hook is not None:
+            self.rest_hook()
 
     def _version(self) -> str:
         return str(self.state.release["version"]) if self.state.release is not None else ""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agent.formats.delivery import Delivery, Source
     from agent.formats.errors import CamwardError
 
-DOWNLOADER = "downloader"
+DOWNLOADER, BUNDLE = "downloader", "bundle"  # the ports, by name; a file at hand costs the line nothing
 
 
 class Writing:
@@ -122,7 +122,9 @@ class Writing:
 
     def _from(self) -> Sources:
         if self._sources is None:
-            self._sources = Sources(self._desk, self._time, self._delivery().sources, DOWNLOADER)
+            ordered = self._desk.source  # at the camera: from there, and from nowhere else
+            listed = () if ordered else self._delivery().sources
+            self._sources = Sources(self._desk, self._time, listed, ordered or DOWNLOADER, metered=ordered != BUNDLE)
             self._sources.liar_hook = self._caught
         return self._sources
 

@@ -25,6 +25,7 @@ and a deadline; store what `accepted` returns before going on, and also after an
 against the release's tree.
 """
 
+from agent.core.trust_conversation import Verification, refresh
 from agent.core.trust_delegations import find_target
 from agent.core.trust_errors import (
     ArbitrarySoftware,
@@ -44,7 +45,7 @@ from agent.core.trust_errors import (
     WrongModel,
     WrongTarget,
 )
-from agent.core.trust_repository import MAX_TIMESTAMP_BYTES, Repository, Request, check_length
+from agent.core.trust_repository import MAX_TIMESTAMP_BYTES, Repository, Request
 from agent.formats import canonical_json, delivery, fields, release, tuf, utc
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.release import Release
@@ -103,8 +104,8 @@ class Device(Value):
     rollback_index: int
 
 
-class Check:
-    """One full verification as a conversation: fetch what it `wants`, `feed` it, store what it `accepted`, repeat.
+class Check(Verification):
+    """One full verification as a conversation (`trust_conversation`).
 
     Args:
         device: what this camera is.
@@ -114,82 +115,23 @@ class Check:
         verify_signature: called with key, signature and message; returns, or raises SignatureError.
 
     Attributes:
-        outcome: after the end, the release to install, or None.
-        delivery: how the director says that it may be fetched.
-        issued_at: the director's signed time in Unix seconds once it is verified, else 0. It may raise the time floor.
-        floor_reset_to: None, or where the time floor falls back to (rule 7), never below the build time. Store it
-            before what `accepted` returns: the root that causes it is walked only once.
+        delivery: how the director says that the release may be fetched.
+        issued_at: the director's signed time.
+        floor_reset_to: see rule 7.
 
     Raises:
         DamagedRoot: the stored director root does not parse or verify. (The image root is looked at when it is needed.)
     """
 
     def __init__(self, device: Device, stored: "Stored", time: "Time", verify_signature: "VerifySignature") -> None:
-        self.outcome: "Release | None" = None
-        self.delivery = delivery.PLAIN
-        self.issued_at = 0
-        self.floor_reset_to: "int | None" = None
+        super().__init__()
         self._device = device
         self._stored = stored
         self._time = time
         self._now = time.now()
         self._verify = verify_signature
-        self._accepted: "list[tuple[str, bytes]]" = []
         self._director = self._repository("director")
-        self._request: "Request | None" = None
-        self._steps = self._run()
-        self._advance(None)
-
-    def wants(self) -> "Request | None":
-        """The file to fetch next; None when the check has ended, well or not."""
-        return self._request
-
-    def feed(self, body: bytes) -> None:
-        """Give the requested file (at most one byte more than `max_bytes`: enough to be refused).
-
-        Raises:
-            TrustError: it is refused (one class per attack).
-            FormatError: it is malformed.
-            DamagedRoot: the stored image root does not parse or verify.
-            ValueError: nothing was wanted.
-        """
-        request = self._taken()
-        check_length(request, body)
-        self._advance(body)
-
-    def absent(self) -> None:
-        """Say that the repository has no such file.
-
-        Raises:
-            Unavailable: it must have it (only the next root version may be missing).
-            TrustError: as `feed`.
-            FormatError: as `feed`.
-            ValueError: nothing was wanted.
-        """
-        self._taken()
-        self._advance(None)
-
-    def accepted(self) -> "list[tuple[str, bytes]]":
-        """What was verified since the last call, in the order in which to store it: ("image/root", body) and so on.
-
-        An empty body means that the stored file must go (fast-forward recovery); storing it empty does the same.
-        """
-        found = self._accepted
-        self._accepted = []
-        return found
-
-    def _taken(self) -> Request:
-        request = self._request
-        if request is None:
-            raise ValueError("the check wants nothing")
-        self._request = None
-        return request
-
-    def _advance(self, body: "bytes | None") -> None:
-        try:
-            self._request = self._steps.send(body)
-        except StopIteration:
-            self._request = None
+        self._begin(self._run())
 
     def _repository(self, name: str) -> Repository:
         admit = self._for_this_device if name == "director" else None
@@ -215,16 +157,10 @@ class Check:
         if assigned is None:
             return
         image = self._repository("image")
-        yield from image.refresh_root(self._now)
-        timestamp, body = yield from image.refresh_timestamp(self._now)
-        image.keep_timestamp(timestamp, body)
-        snapshot = yield from image.refresh_snapshot(timestamp, self._now)
-        targets = yield from image.refresh_targets(snapshot, self._now)
+        snapshot, targets = yield from refresh(image, self._now)
         known = yield from find_target(image, assigned.path, targets, snapshot, self._now)
         agreed = _agreed(assigned, known)
-        tree = yield from find_target(image, agreed.tree_name, targets, snapshot, self._now)
-        if tree is None or tree.length_bytes != agreed.tree_length_bytes or tree.sha256 != agreed.tree_sha256:
-            raise WrongTarget(agreed.tree_name + " is not in the image repository as the release names it")
+        yield from check_tree(image, agreed, targets, snapshot, self._now)
         self.outcome = agreed
 
     def _idle(self, body: bytes) -> bool:
@@ -306,23 +242,48 @@ class Check:
         target = tuf.target_file(targets, listed[0]) if listed else None
         if target is None:
             return None
-        wanted = release.parse(target)
-        if not target.sha256:
-            raise FormatError(wanted.target + " has no SHA-256")
-        device = self._device
-        if wanted.model != device.model:
-            raise WrongModel(wanted.target + " is for model " + wanted.model)
-        if device.hardware not in wanted.hardware:
-            raise WrongHardware(wanted.target + " is for hardware " + ", ".join(wanted.hardware))
-        if wanted.security_epoch < device.rollback_index:
-            detail = str(wanted.security_epoch) + " is below " + str(device.rollback_index)
-            raise EpochRollback(wanted.target + ": security epoch " + detail)
+        older = ALLOW_OLDER in targets.signed and fields.boolean(targets.signed, ALLOW_OLDER)
+        news = is_news(target, self._device, older)
         if DELIVERY in targets.signed:
             self.delivery = delivery.parse(targets.signed[DELIVERY])
-        new, running = release.version_key(wanted.version), release.version_key(device.version)
-        if new < running and not (ALLOW_OLDER in targets.signed and fields.boolean(targets.signed, ALLOW_OLDER)):
-            raise Rollback(wanted.target + " is older than the running " + device.version)
-        return None if new == running else target
+        return target if news else None
+
+
+def is_news(target: tuf.Target, device: Device, may_be_older: bool) -> bool:
+    """Whether a release is for this device, and not what it runs (rules 3 and 4).
+
+    Raises:
+        TrustError: it is for other cameras, or older than it may be.
+        FormatError: it is no whole release.
+    """
+    wanted = release.parse(target)
+    if not target.sha256:
+        raise FormatError(wanted.target + " has no SHA-256")
+    if wanted.model != device.model:
+        raise WrongModel(wanted.target + " is for model " + wanted.model)
+    if device.hardware not in wanted.hardware:
+        raise WrongHardware(wanted.target + " is for hardware " + ", ".join(wanted.hardware))
+    if wanted.security_epoch < device.rollback_index:
+        detail = str(wanted.security_epoch) + " is below " + str(device.rollback_index)
+        raise EpochRollback(wanted.target + ": security epoch " + detail)
+    new, running = release.version_key(wanted.version), release.version_key(device.version)
+    if new < running and not may_be_older:
+        raise Rollback(wanted.target + " is older than the running " + device.version)
+    return new != running
+
+
+def check_tree(
+    image: Repository, wanted: Release, targets: tuf.Metadata, snapshot: tuf.Metadata, now: int
+) -> "Conversation[None]":
+    """The image repository must list the release's block tree as the release names it (rule 6).
+
+    Raises:
+        WrongTarget: it does not.
+        TrustError, FormatError, Unavailable: a delegated role cannot be had.
+    """
+    tree = yield from find_target(image, wanted.tree_name, targets, snapshot, now)
+    if tree is None or tree.length_bytes != wanted.tree_length_bytes or tree.sha256 != wanted.tree_sha256:
+        raise WrongTarget(wanted.tree_name + " is not in the image repository as the release names it")
 
 
 def _agreed(assigned: tuf.Target, known: "tuf.Target | None") -> Release:

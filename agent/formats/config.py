@@ -3,10 +3,11 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import fields, neighbours, transfer
+from agent.formats import fields, neighbours, releases, transfer
 from agent.formats.errors import FormatError
 from agent.formats.health import parse_health
 from agent.formats.json import parse_object
+from agent.formats.releases import Releases
 from agent.formats.value import Value
 
 TYPE_CHECKING = False
@@ -44,7 +45,7 @@ class Config(Value):
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
-        "declarations", "user_folders",
+        "declarations", "user_folders", "releases",
     )  # fmt: skip
     model: str
     hardware: str
@@ -64,6 +65,7 @@ class Config(Value):
     password: "dict[str, Any]"
     declarations: "dict[str, Any]"
     user_folders: "tuple[str, ...]"  # absolute paths below /data/ that an erase empties as well
+    releases: "Releases | None"  # where a camera without an operator looks for releases
 
 
 def parse(body: bytes) -> Config:
@@ -100,6 +102,7 @@ def parse(body: bytes) -> Config:
         password=fields.obj(source, "password"),
         declarations=fields.obj(source, "declarations"),
         user_folders=tuple(_user_folder(item) for item in _optional(source, "user_folders")),
+        releases=releases.parse(fields.obj(source, "releases")) if "releases" in source else None,
     )
 
 

@@ -127,6 +127,7 @@ def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
         version=config.version,
         hosts=config.hosts,
         evidence_dir=config.evidence_dir,
+        upload_dir=config.upload_dir,
         frame_number=lambda: int(time.monotonic() * config.frames_per_second),
     )
     tls = tls_context(config.certificate, config.key)

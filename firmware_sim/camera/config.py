@@ -40,7 +40,8 @@ class CameraConfig(NamedTuple):
         rtsps_port: RTSP over TLS.
         rtsp_port: RTSP in the clear, or None (the rule) for no such listener.
         login_dir: folder of the agent's login sockets.
-        evidence_dir: the only folder an evidence path may point into.
+        evidence_dir: the only folder an evidence path, or an announcement's, may point into.
+        upload_dir: the only folder an upload's path may point into.
         certificate: PEM file of the TLS certificate; waited for at start.
         key: PEM file of its private key.
         run_as: account to drop to, or None to stay (host tests only).
@@ -59,6 +60,7 @@ class CameraConfig(NamedTuple):
     rtsp_port: int | None
     login_dir: Path
     evidence_dir: Path
+    upload_dir: Path
     certificate: Path
     key: Path
     run_as: RunAs | None
@@ -106,6 +108,7 @@ def parse_config(data: bytes) -> CameraConfig:
         rtsp_port=listeners.optional_number("rtsp", MIN_PORT, MAX_PORT),
         login_dir=Path(fields.text("login_dir", "/run/camward/login")),
         evidence_dir=Path(fields.text("evidence_dir", "/run/camward")),
+        upload_dir=Path(fields.text("upload_dir", "/data/camward/bundle")),
         certificate=Path(fields.text("certificate", "/data/camward/web/cert.pem")),
         key=Path(fields.text("key", "/data/camward/web/key.pem")),
         run_as=_run_as(fields),

@@ -21,6 +21,8 @@ REQUEST_S = 60.0
 """A login costs the emulated camera some seconds of password hashing."""
 PLAY_S = 90.0
 """ffmpeg connects, logs in, probes the stream and decodes one frame."""
+PIECE_BYTES = 60 * 1024
+"""As the camera's page sends them."""
 JPEG_START = b"\xff\xd8\xff"
 JPEG_END = b"\xff\xd9"
 _SOAP = (
@@ -123,6 +125,29 @@ class Person:
         except ValueError:
             body = {}
         return Answer(reply.status_code, body if isinstance(body, dict) else {}, reply.text)
+
+    def upload(self, bundle: bytes) -> Answer:
+        """Do what the page does with a chosen update bundle: upload it in pieces, and have it installed.
+
+        Returns:
+            The answer to the last request, or to the first that was refused.
+
+        Raises:
+            httpx.HTTPError: no answer.
+        """
+        answer = self.ask("/api/bundle", {"length": str(len(bundle))})
+        headers = {"Camward-Upload": str(answer.body.get("ticket")), "Content-Type": "application/octet-stream"}
+        for at in range(0, len(bundle), PIECE_BYTES):
+            if not answer.ok:
+                return answer
+            reply = self._client().post(
+                f"/api/bundle/piece?at={at}", content=bundle[at : at + PIECE_BYTES], headers=headers
+            )
+            answer = Answer(reply.status_code, dict(reply.json()), reply.text)
+        reply = self._client().post(
+            "/api/bundle/install", json={}, headers={"Camward-Upload": headers["Camward-Upload"]}
+        )
+        return Answer(reply.status_code, dict(reply.json()), reply.text)
 
     def snapshot(self, user: str, password: str) -> bytes:
         """Fetch a picture with a digest login.

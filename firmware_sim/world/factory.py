@@ -22,6 +22,8 @@ SERIAL = "KW1-000001"
 CLAIM_CODE = "ABCD-EFGH-2345-WXYZ"
 CLAIM_SALT = bytes(range(16))
 SERVER_URL = "https://operator.test:8443"
+PUBLIC_URL = "https://releases.test/kawa/"
+PUBLIC_CA = "-----BEGIN CERTIFICATE-----\nMAMCAQA=\n-----END CERTIFICATE-----\n"
 BUILD_TIME_S = 1763800000
 CHECK_INTERVAL_S = 300
 TELEMETRY_INTERVAL_S = 60
@@ -83,11 +85,12 @@ def config_body(
     schedule: "dict[str, Any] | None" = None,
     health: "dict[str, Any] | None" = None,
     serves_neighbours: bool = False,
+    releases: "dict[str, Any] | None" = None,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
     `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
-    services answer.
+    services answer; `releases` where the manufacturer has a public image repository.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -100,21 +103,22 @@ def config_body(
         {"name": "rtsp", "kind": "rtsps", "port": 322},
         {"name": "onvif", "kind": "onvif", "port": 443},
     ]
-    return json.dump(
-        {
-            "v": 1,
-            "model": MODEL,
-            "hardware": HARDWARE,
-            "version": version,
-            "security_epoch": security_epoch,
-            "build_time": BUILD_TIME_S,
-            "image_root": "/etc/camward/image_root.json",
-            "layout": geometry.layout(),
-            "services": services,
-            "login_gid": 900,
-            "health": health or {"deadline_s": HEALTH_DEADLINE_S},
-            "update": update,
-            "password": {"profile": "nist"},
-            "declarations": declarations,
-        }
-    )
+    about = {
+        "v": 1,
+        "model": MODEL,
+        "hardware": HARDWARE,
+        "version": version,
+        "security_epoch": security_epoch,
+        "build_time": BUILD_TIME_S,
+        "image_root": "/etc/camward/image_root.json",
+        "layout": geometry.layout(),
+        "services": services,
+        "login_gid": 900,
+        "health": health or {"deadline_s": HEALTH_DEADLINE_S},
+        "update": update,
+        "password": {"profile": "nist"},
+        "declarations": declarations,
+    }
+    if releases is not None:
+        about["releases"] = releases
+    return json.dump(about)

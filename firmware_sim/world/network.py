@@ -298,6 +298,21 @@ class WorldNeighbourServer(Server):
         return super().answer(path, max_bytes, offset, length, clock)
 
 
+class WorldPublic(WorldFetcher):
+    """The manufacturer's public repository: files as from any server, and pieces of them."""
+
+    def read(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> "bytes | None":
+        """The next bytes.
+
+        Raises:
+            Unavailable: as `WorldFetcher.get`.
+        """
+        reading = WorldDownloader(self, {}, self._clock)
+        return reading.read(source, path, offset_bytes, end_bytes, max_bytes, align_bytes)
+
+
 class WorldEnroller:
     """Implements the port Enroller: a certificate for whoever knows the token's secret, once per key."""
 

@@ -11,6 +11,7 @@ from agent.app.ports import Ports
 from agent.formats import config, json, label
 from firmware_sim.world import factory
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
+from firmware_sim.world.bundle import WorldBundle, WorldUploads
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, Geometry
@@ -24,6 +25,7 @@ from firmware_sim.world.network import (
     WorldFetcher,
     WorldLink,
     WorldNeighbourServer,
+    WorldPublic,
 )
 from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
@@ -67,6 +69,9 @@ class World(Hardware):
 
     Attributes:
         server, broker: the operator's side.
+        public: the manufacturer's public image repository.
+        releases: what the firmware's configuration says of it; None where it names none.
+        sticks: files that people plug in, by path.
         boots: every boot that got as far as a kernel, in order.
         console: what the agent said.
         agent: the running agent, or None.
@@ -90,6 +95,9 @@ class World(Hardware):
         self.server = Server(factory.SERVER_URL)
         self.broker = Broker()
         self.mirrors: dict[str, Server] = {}  # by URL, or by device id
+        self.public = Server(factory.PUBLIC_URL)
+        self.releases: dict[str, Any] | None = None
+        self.sticks: dict[str, bytes] = {}
         self.boots: list[Booted] = []
         self.console: list[str] = []
         self.agent: Agent | None = None
@@ -135,6 +143,9 @@ class World(Hardware):
         twin.serves_neighbours = self.serves_neighbours
         twin.server.receipts = self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
+        twin.public.files.update(self.public.files)
+        twin.releases = self.releases
+        twin.sticks.update(self.sticks)
         twin._product = self._product
         twin.health = self.health
         twin.clock.skip_boots(self.clock)
@@ -206,6 +217,7 @@ class World(Hardware):
         self.watchdog = WorldWatchdog()
         self.watchdog.broken = self.broken_watchdog
         self.scratch = Documents(Power())
+        self.uploads = WorldUploads(self.documents)
         self.hasher = UnsafePasswordHasher(self._entropy)
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, [window], self.geometry.erase_bytes)
@@ -226,6 +238,9 @@ class World(Hardware):
             neighbours=self.neighbours,
             unpacker=UnsafeWorldUnpacker(),
             unsealer=UnsafeWorldUnsealer(factory.SERIAL.encode()),
+            releases=WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
+            bundle=WorldBundle(self.sticks, self.documents),
+            uploads=self.uploads,
             enroller=WorldEnroller(self.server, keys.ensure),
             link=self.link,
             clock=self.clock,
@@ -238,8 +253,11 @@ class World(Hardware):
         firmware = self.firmware(booted.slot)
         if firmware is None:
             raise Bricked("a system that does not verify was started")
-        about_it = firmware.version, firmware.security_epoch, self.schedule, self.health, self.serves_neighbours
-        settings = config.parse(factory.config_body(self.geometry, *about_it))
+        body = factory.config_body(
+            self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
+            self.serves_neighbours, self.releases,
+        )  # fmt: skip
+        settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()
@@ -376,9 +394,11 @@ class World(Hardware):
             raise
         raise Stuck("no reply on the socket of " + service)
 
-    def admin(self, operation: str) -> "dict[str, Any]":
+    def admin(self, operation: str, **members: str) -> "dict[str, Any]":
         """One request on the admin socket."""
-        return self.ask(ADMIN, {"v": 1, "op": operation})
+        request: dict[str, Any] = {"v": 1, "op": operation}
+        request.update(members)
+        return self.ask(ADMIN, request)
 
 
 def _linked(event: "tuple[Any, ...]") -> object:

@@ -15,6 +15,7 @@ from agent.formats import (
     base64,
     block_tree,
     boot_record,
+    bundle,
     canonical_json,
     certificate,
     config,
@@ -34,6 +35,7 @@ from agent.formats import (
     range_request,
     receipt,
     release,
+    releases,
     running,
     segments,
     token,
@@ -127,6 +129,11 @@ def _newer(data: bytes) -> Any:
     return boot_record.newer(data[: slots.SECTOR_BYTES], data[slots.SECTOR_BYTES :])
 
 
+def _index(data: bytes) -> Any:
+    """Under a head that announces exactly this index: what the hash keeps away from the parser is tried as well."""
+    return bundle.parse_index(data, bundle.Head(len(data), 2**32, sha256(data).digest()), "me")
+
+
 def _every_field(value: Any) -> int:
     """All of `fields` on each member of an object; how many took it."""
     source = fields.as_object(value, "the value")
@@ -183,6 +190,8 @@ PARSERS: dict[str, Parser] = {
     "formats.block_tree.root_of": Parser(block_tree.root_of, (bytes(32), bytes(range(96)))),
     "formats.boot_record.decode": Parser(boot_record.decode, seeds.BOOT_RECORDS),
     "formats.boot_record.newer": Parser(_newer, (seeds.BOOT_RECORDS[0] + seeds.BOOT_RECORDS[1],)),
+    "formats.bundle.parse_head": Parser(bundle.parse_head, (seeds.BUNDLE[: bundle.HEAD_BYTES],)),
+    "formats.bundle.parse_index": Parser(_index, (seeds.BUNDLE[bundle.HEAD_BYTES :],)),
     "formats.canonical_json.encode": Parser(
         _value(canonical_json.encode), (seeds.ROOT, b'{"a":[1,"\\u00e9\\"",null,true]}')
     ),
@@ -219,6 +228,7 @@ PARSERS: dict[str, Parser] = {
         _metadata("targets", lambda metadata: _each_target(metadata, release.parse)), (seeds.RELEASES,)
     ),
     "formats.release.version_key": Parser(_text(release.version_key), (b"1.20.3",)),
+    "formats.releases.parse": Parser(_object(releases.parse), (seeds.PUBLIC,)),
     "formats.token.parse": Parser(_text(token.parse), (seeds.TOKEN,)),
     "formats.tuf.parse": Parser(lambda data: tuf.parse(data, "timestamp", MAX_BYTES), (seeds.TIMESTAMP,)),
     "formats.tuf.parse_root": Parser(lambda data: tuf.parse_root(data, MAX_BYTES), (seeds.ROOT,)),

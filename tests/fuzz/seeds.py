@@ -14,6 +14,7 @@ from agent.app import enrolment_state, update_state
 from agent.core import lockout, update
 from agent.formats import (
     boot_record,
+    bundle,
     canonical_json,
     config,
     delivery,
@@ -208,6 +209,14 @@ DELIVERY = agent_json.dump(
     delivery.as_json(
         delivery.Delivery(True, (delivery.Source("https://a:1", ""), delivery.Source("https://b", "c")), _ARTIFACT)
     )
+)
+BUNDLE = bundle.encode(
+    "kawa-1-a-1.1.0.slot",
+    [("/tuf/image/timestamp.json", 5), ("/tuf/director/me/timestamp.json", 7), ("/targets/" + "ab" * 32 + ".a", 9)],
+    {"/tuf/director/other/timestamp.json": "/tuf/director/me/timestamp.json"},
+)
+PUBLIC = agent_json.dump(
+    {"url": "https://releases.example/kawa/", "ca": "/etc/camward/releases.pem", "automatic": "critical"}
 )
 ENROLMENT = enrolment_state.encode("owning", _TOKEN)
 _SAVED = update_state.saved(_RELEASE)

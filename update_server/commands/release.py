@@ -1,5 +1,6 @@
-"""`release add|list|show|withdraw`."""
+"""`release add|list|show|withdraw|export`."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Release
 from update_server.fleet import devices
 from update_server.repository import releases, signers
+from update_server.repository.export import export
 from update_server.services import Services
 
 app = typer.Typer(help="Releases.", no_args_is_help=True)
@@ -119,6 +121,21 @@ def show(
     """Show one release with its manifest, as JSON."""
     with shared.opened(folder) as services, services.database.read() as session:
         shared.print_json(ReleaseView.of(releases.find(session, version, model)).plain())
+
+
+@app.command("export")
+def export_public(
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that a web server hosts.")],
+    folder: Dir = shared.HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write the public image repository, for cameras without an operator. Repeat it daily: its timestamp expires."""
+    with shared.opened(folder) as services, shared.progress("Copying") as show:
+        found = export(services.image, services.blobs, target, show)
+    if as_json:
+        shared.print_json(dataclasses.asdict(found))
+    else:
+        typer.echo(f"{target}: {found.targets} files of releases, {found.copied} of them new.")
 
 
 def _offline(services: Services, folder: Path, given: Path | None, passphrase_file: Path | None) -> list[Signer]:

@@ -1,9 +1,10 @@
-"""What `camward-agent COMMAND` does for the commands that ask the running agent: status, claim, enrol, erase, more."""
+"""What `camward-agent COMMAND` does where it asks the running agent: status, claim, enrol, install, erase, more."""
 
 import argparse
 import sys
 from collections.abc import Callable
 
+from agent.adapters.linux import install_command
 from agent.adapters.linux.admin_client import ask, must
 from agent.formats.errors import Unavailable
 
@@ -26,6 +27,9 @@ def add(command: Add) -> None:
     settings.add_argument("--time-zone", help="as a POSIX TZ string, for example JST-9")
     settings.add_argument("--postpone-days", metavar="SEVERITY=DAYS,...", help="for example low=7,medium=3,high=0")
     settings.add_argument("--reset", action="store_true", help="back to what the manufacturer has set")
+    install_command.add(
+        command("install", install_command.run, "Install an offline bundle, or the release that is announced.")
+    )
     evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
     evidence.add_argument("--json", action="store_true", help="print the report as JSON")
     policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")

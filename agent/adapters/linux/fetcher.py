@@ -26,13 +26,15 @@ class HttpsFetcher:
 
     def __init__(
         self,
-        certificate: Path,
-        key: Path,
+        certificate: Path | None,
+        key: Path | None,
         dates: Callable[[], Dates] = by_the_system,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Name the files of the device's certificate and key; they are read at each connection (renewal).
+
+        None where the server is not told who asks.
 
         `dates` judges the server's certificate. Where it does not fit, requests end with `agent.core.clock.ClockDoubt`.
         """

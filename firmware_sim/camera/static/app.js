@@ -11,8 +11,8 @@ const PICTURE_EVERY_MS = 1000;
 const DEVICE_EVERY_MS = 5000;
 const COME_BACK_EVERY_MS = 5000;
 
-async function ask(method, path, body) {
-  const options = { method, headers: {}, credentials: "same-origin", cache: "no-store" };
+async function ask(method, path, body, headers) {
+  const options = { method, headers: { ...headers }, credentials: "same-origin", cache: "no-store" };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -199,7 +199,7 @@ const facts = {
 
 async function refreshDevice() {
   const reply = await ask("GET", "/api/device");
-  if (reply.code === "signed_out") return location.assign("/");
+  if (reply.code === "signed_out") return document.body.dataset.stay || location.assign("/");
   if (!reply.ok) return;
   const phase = (reply.enrolment || {}).phase || "none";
   for (const form of document.querySelectorAll("[data-when]")) form.hidden = !form.dataset.when.split(" ").includes(phase);

@@ -17,6 +17,7 @@ from firmware_sim.camera.login import Login, LoginUnavailable, Reply, service_st
 from firmware_sim.camera.pattern import TestPattern
 from firmware_sim.camera.revocations import Revocations
 from firmware_sim.camera.web import pages
+from firmware_sim.camera.web.offers import Offers
 from firmware_sim.camera.web.origin import host_allowed, same_origin
 from firmware_sim.camera.web.replies import PAGE_HEADERS, json_response, page_response, refusal
 from firmware_sim.camera.web.sessions import Session, Sessions
@@ -37,6 +38,7 @@ MAX_EVIDENCE_BYTES = 1_048_576
 STATICS = {
     "/static/app.js": "text/javascript; charset=utf-8",
     "/static/updates.js": "text/javascript; charset=utf-8",
+    "/static/offers.js": "text/javascript; charset=utf-8",
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
 }
@@ -73,6 +75,7 @@ class WebApp:
         version: str,
         hosts: tuple[str, ...],
         evidence_dir: Path,
+        upload_dir: Path,
         frame_number: Callable[[], int],
     ) -> None:
         self._login = login
@@ -83,6 +86,7 @@ class WebApp:
         self._hosts = hosts
         self._evidence_dir = evidence_dir
         self._frame_number = frame_number
+        offers = Offers(login, self._with_grant, evidence_dir, upload_dir)
         self._gate = Gate(login, "web", basic_allowed=False)
         folder = Path(__file__).parent.parent / "static"
         self._statics = {path: (folder / path.rpartition("/")[2]).read_bytes() for path in STATICS}
@@ -104,6 +108,11 @@ class WebApp:
             ("POST", "/api/update-now"): Route(self._task("update_now")),
             ("POST", "/api/postpone"): Route(self._task("postpone", "hours")),
             ("POST", "/api/settings"): Route(self._task("settings", "windows", "time_zone")),
+            ("GET", "/api/offer"): Route(offers.offer),
+            ("POST", "/api/install"): Route(self._task("install", "version")),
+            ("POST", "/api/bundle"): Route(_with_length(offers.begin)),
+            ("POST", "/api/bundle/piece"): Route(offers.piece),
+            ("POST", "/api/bundle/install"): Route(_if_json(offers.install)),
             ("POST", "/api/change-password"): Route(self._change_password),
             # ONVIF refuses by SOAP faults, so it asks for the state itself.
             ("POST", "/onvif/device_service"): Route(onvif, unclaimed=True, asks_state=False),
@@ -351,6 +360,18 @@ def _json_fields(request: Request, *names: str) -> Fields | None:
             return None
         fields[name] = text
     return fields
+
+
+def _with_length(begin: Callable[[Request, str], Response]) -> Answer:
+    def answer(request: Request) -> Response:
+        fields = _json_fields(request, "length")
+        return refusal("bad_request") if fields is None else begin(request, fields["length"])
+
+    return answer
+
+
+def _if_json(act: Answer) -> Answer:
+    return lambda request: refusal("bad_request") if _json_fields(request) is None else act(request)
 
 
 def _plain(status: int, text: str) -> Response:

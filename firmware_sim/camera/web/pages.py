@@ -6,7 +6,8 @@ Pure: state in, page out. All behaviour is in static/app.js, so that the policy 
 import json
 from html import escape
 
-from firmware_sim.camera.web import updates
+from firmware_sim.camera.web import offers, updates
+from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
 
 # Texts that app.js shows; everything else is in the page itself.
@@ -20,6 +21,7 @@ _SCRIPT_TEXTS = (
     "error_denied", "error_wait", "error_unclaimed", "error_locked", "error_bad_request", "error_policy", "error_busy",
     "error_unavailable", "error_signed_out", "error_forbidden", "error_network",
     *updates.SCRIPT_TEXTS,
+    *OFFER_SCRIPT_TEXTS,
 )  # fmt: skip
 
 _LOGO = (
@@ -142,7 +144,16 @@ def home_page(language: Language, user: str, role: str) -> str:
         f'<button type="button" id="sign-out" class="quiet">{say("sign_out_button", language)}</button>'
     )
     joining, leaving = (_joining(language), _leaving(language)) if role == "administrator" else ("", "")
-    parts = [live, device, updates.section(language, role), joining, change, evidence, leaving]
+    parts = [
+        live,
+        device,
+        updates.section(language, role),
+        offers.section(language, role == "administrator"),
+        joining,
+        change,
+        evidence,
+        leaving,
+    ]
     return _page(language, "live_title", "home", f'<div class="grid">{"".join(parts)}</div>', person)
 
 
@@ -187,7 +198,8 @@ def _page(language: Language, title: str, name: str, body: str, person: str = ""
         '<meta name="color-scheme" content="light dark">'
         f"<title>{say(title, language)} – Camward</title>"
         '<link rel="icon" href="/static/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/static/style.css">'
-        '<script src="/static/app.js" defer></script><script src="/static/updates.js" defer></script></head>'
+        '<script src="/static/app.js" defer></script><script src="/static/updates.js" defer></script>'
+        '<script src="/static/offers.js" defer></script></head>'
         f'<body data-page="{name}" data-texts="{escape(texts)}">'
         f'<header><a class="brand" href="/">{_LOGO}Camward</a>{person}'
         f'<a class="language" href="/?lang={other}" hreflang="{other}" lang="{other}">'

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from firmware_sim.camera.web.offer_text import OFFER_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
 
 Language = Literal["en", "ja"]
@@ -176,6 +177,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error_forbidden": ("You may not do this.", "この操作は許可されていません。"),
     "error_network": ("The camera does not answer.", "カメラが応答しません。"),
     **UPDATES,
+    **OFFER_TEXTS,
 }
 
 

@@ -53,6 +53,7 @@ def camera_config(folder: Path, **changes: object) -> dict:
         "listeners": {"https": 0, "rtsps": 0, "rtsp": 0},
         "login_dir": str(folder / "login"),
         "evidence_dir": str(folder),
+        "upload_dir": str(folder),
         "certificate": str(folder / "cert.pem"),
         "key": str(folder / "key.pem"),
         "run_as": None,

@@ -31,6 +31,9 @@ class FakeAgent:
         asked: every request, in order, as (service, request).
         phase: of the enrolment, as the device's status tells it.
         update, schedule: these members of the device's status.
+        offer: the path of the announcement; empty when nothing is announced.
+        upload_path: where an upload goes.
+        refuse_bundle: when set, what a bundle is refused with.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -43,6 +46,10 @@ class FakeAgent:
         self.phase = "none"
         self.update: dict[str, object] = {"phase": "idle", "last_result": ""}
         self.schedule = {"windows": "daily 03:00-04:00", "time_zone": "JST-9"}
+        self.offer = ""
+        self.upload_path = evidence.parent / "upload.bundle"
+        self.refuse_bundle: dict[str, object] | None = None
+        self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
         self._login_dir = login_dir
@@ -221,6 +228,27 @@ class FakeAgent:
         if request.get("grant") not in self._grants:
             return {"ok": False, "code": "denied"}
         return {"ok": True, "path": str(self._evidence)}
+
+    def _offer_op(self, service: str, request: dict) -> dict:
+        known = request.get("grant") in self._grants
+        return {"ok": True, "path": self.offer} if known else {"ok": False, "code": "denied"}
+
+    def _install_op(self, service: str, request: dict) -> dict:
+        return self._enrol_op(service, request)
+
+    def _upload_op(self, service: str, request: dict) -> dict:
+        if not self._administrator(service, request):
+            return {"ok": False, "code": "denied"}
+        if self.refuse_bundle is not None and "room" in str(self.refuse_bundle):
+            return {"ok": False, **self.refuse_bundle}
+        self.upload_path.write_bytes(bytes(int(request["length"])))
+        self.ticket = secrets.token_hex(16)
+        return {"ok": True, "path": str(self.upload_path), "ticket": self.ticket}
+
+    def _install_bundle_op(self, service: str, request: dict) -> dict:
+        if request["ticket"] != self.ticket:
+            return {"ok": False, "code": "denied"}
+        return {"ok": True, "task": "started"} if self.refuse_bundle is None else {"ok": False, **self.refuse_bundle}
 
     def _administrator(self, service: str, request: dict) -> bool:
         granted = self._grants.get(str(request.get("grant")))

@@ -12,10 +12,10 @@ from tests.contract.camera.fake_agent import CODE, SERIAL, FakeAgent
 CLAIM = {"code": "abcd-efgh-jklm-npqr", "user": USER, "password": PASSWORD}
 LOGIN = {"user": USER, "password": PASSWORD}
 
-CLOSED_PATHS = ("/snapshot.jpg", "/api/device", "/api/evidence", "/nothing", "/onvif", "/api/users")
+CLOSED_PATHS = ("/snapshot.jpg", "/api/device", "/api/evidence", "/nothing", "/onvif", "/api/users", "/api/offer")
 CLOSED_POSTS = (
     "/api/login", "/api/logout", "/api/enrol", "/api/change-password", "/api/disown", "/api/transfer", "/api/erase",
-    "/nothing",
+    "/api/install", "/api/bundle", "/api/bundle/piece", "/api/bundle/install", "/nothing",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ class Board:
     image_root: bytes
     serial: str = "KW1-000001"
     known: dict = field(default_factory=dict)
+    releases: dict | None = None
     process: subprocess.Popen | None = None
     camera: object = None
     booted: str = ""
@@ -103,6 +104,7 @@ class Board:
             "build_time": 1763800000, "image_root": str(self.folder / "image_root.json"), "layout": layout,
             "services": services, "login_gid": 900, "health": {"deadline_s": 60},
             "update": update, "password": {}, "declarations": declarations,
+            **({} if self.releases is None else {"releases": self.releases}),
         }  # fmt: skip
 
     # Power
@@ -185,6 +187,7 @@ class Board:
             folder,
             camera_config(
                 folder, listeners=listeners, login_dir=str(self.run / "login"), evidence_dir=str(self.run),
+                upload_dir=str(self.state / "bundle"),
                 certificate=str(web / "cert.pem"), key=str(web / "key.pem"),
             ),
         )  # fmt: skip

@@ -31,6 +31,9 @@ NOT_PARSERS = {
     "core.sharing.require_tree": "compares, reads nothing",
     "core.receipt.verify": "reads by formats.receipt.parse, then verifies",
     "core.voucher.verify": "reads by formats.voucher.parse, then verifies",
+    "core.trust.is_news": "reads by formats.release.parse, then compares",
+    "core.trust.check_tree": "looks a target up by core.trust_delegations.find_target",
+    "core.trust_conversation.refresh": "drives core.trust_repository",
     "core.trust_delegations.find_target": "reads by formats.delegations.responsible, then fetches",
 }
 LINES_PER_BYTE = 400
