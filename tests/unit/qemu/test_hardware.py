@@ -54,3 +54,12 @@ def test_the_command_line_starts_paused_with_every_part_and_no_default_device(ha
 def test_the_shell_is_plugged_in_on_request_only(hardware):
     argv = command_line(replace(hardware, shell=True), {}, (), {"qmp": 3, "console": 4, "shell": 5}, Path("/x/log"))
     assert "virtconsole,chardev=shell" in argv
+
+
+def test_a_disk_whose_writes_are_logged_is_the_same_card_over_the_same_overlay(hardware):
+    overlays = {"disk": Path("/x/disk.qcow2")}
+    text = " ".join(command_line(hardware, overlays, (), {"qmp": 3, "console": 4}, Path("/x/log"), Path("/x/writes")))
+    assert "node-name=disk-below,driver=qcow2,read-only=off,file.driver=file,file.filename=/x/disk.qcow2" in text
+    assert "node-name=disk,driver=blklogwrites,file=disk-below,log=write-log" in text
+    assert "node-name=write-log,driver=file,filename=/x/writes" in text
+    assert text.count("virtio-blk-device,drive=disk") == 1
