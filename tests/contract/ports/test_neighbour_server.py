@@ -268,8 +268,10 @@ def test_whoever_does_not_read_is_hung_up_on(tmp_path):
 def test_all_together_keep_to_the_rate(tmp_path):
     rate = len(IMAGE) // 2
     camera = Camera(tmp_path, QUICK._replace(max_bytes_per_s=rate))
+    both = [camera.downloader(camera.fleet.device(letter * 26)) for letter in "cd"]
+    path, end = RUNNING.image_path(), len(IMAGE)
+    threads = [threading.Thread(target=fetch, args=(camera, path, 0, end, downloader)) for downloader in both]
     begun = time.monotonic()
-    threads = [threading.Thread(target=fetch, args=(camera, RUNNING.image_path())) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
