@@ -131,6 +131,8 @@ def export_public(
 ) -> None:
     """Write the public image repository, for cameras without an operator. Repeat it daily: its timestamp expires."""
     with shared.opened(folder) as services, shared.progress("Copying") as show:
+        with services.database.read() as session:
+            releases.require_public(*session.scalars(select(Release).where(Release.state == releases.PUBLISHED)))
         found = export(services.image, services.blobs, target, show)
     if as_json:
         shared.print_json(dataclasses.asdict(found))

@@ -95,6 +95,7 @@ class Bundles:
         """
         if row.state != releases.PUBLISHED:
             raise Conflict(f"{row.model} {row.version} is withdrawn.", "Name another release.")
+        releases.require_public(row)
         parts = Parts(row.target)
         roots = self._image.roots.chain()
         for version, body in enumerate(roots, 1):
