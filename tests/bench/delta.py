@@ -104,7 +104,8 @@ def run() -> list[dict[str, Any]]:
         first_s, again_s = _timed(server, "--from", OLD), _timed(server, "--from", OLD)
         full_s = _timed(server, "--full")
         with server.services.database.read() as session:
-            made = {row.from_version: row.made for row in server.services.deltas.listed(session)}
+            to_new = [row for row in server.services.deltas.listed(session) if row.to_version == NEW]
+            made = {row.from_version: row.made for row in to_new}
         server.services.close()
         theirs_bytes, theirs_s = _xdelta3(old.slot, new.slot, folder)
         chunks_bytes = _new_chunks_bytes(old.slot, new.slot)
