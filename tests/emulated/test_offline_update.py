@@ -24,8 +24,9 @@ from firmware_sim.qemu.deadline import Deadline, wait_until
 from tests.emulated.fleet import NEWER, PANIC, RECORD_BYTES, UPDATE_S
 from tests.emulated.lab_camera import AGENT, ANSWER_S, BOOT_S, PASSWORD, USER, LabCamera, claimed
 
-STICK = "/run/stick.bundle"
-"""Where the lab puts what would lie on a stick; the data partition has no room for it."""
+USB = "/run/usb"
+STICK = f"{USB}/stick.bundle"
+"""Where the lab puts what would lie on a stick: memory stands in for it, the data partition has no room."""
 
 
 @dataclass
@@ -56,6 +57,7 @@ def manufacturer(tmp_path_factory: pytest.TempPathFactory) -> Manufacturer:
 @pytest.fixture(scope="module")
 def lab(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCamera]:
     with claimed(camera_of, tmp_path_factory.mktemp("owner")) as found:
+        found.shell(f"mkdir -p {USB} && mount -t tmpfs -o size=80m none {USB}")
         yield found
 
 
