@@ -29,8 +29,8 @@ EXCLUDE = (
     "login.defs", "mawk", "mount", "openssl-provider-legacy", "passwd", "systemd",
 )  # fmt: skip
 """What is used at installation only, or by a systemd that this camera does not have."""
-MODULES = ("loop", "nbd")
-"""The root file system is mounted through the one; RAUC reads a remote bundle through the other."""
+MODULES = ("loop", "squashfs", "nbd")
+"""The root file system is a squashfs in a file; RAUC mounts a remote bundle, which is one as well, through nbd."""
 PRUNE = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
 FOLDERS = ("proc", "sys", "dev", "run", "tmp", "data", "etc/bench", "etc/ssl/certs", "var/lib", "mnt")
 FILES = {
