@@ -11,7 +11,7 @@ from agent.formats.errors import FormatError
 from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
-from update_server.errors import Conflict
+from update_server.errors import Conflict, Misconfigured, NotFound
 from update_server.files import SECRET
 from update_server.fleet import devices, history, sites
 from update_server.fleet.ingest import Ingest
@@ -142,10 +142,15 @@ class Services:
             with self.database.write() as session:
                 for device_id in waiting[first : first + REFRESH_BATCH]:
                     device = session.get(Device, device_id)
-                    row = self._order(session, device) if device is not None else None
-                    if device is not None and row is not None:
-                        files, how = releases.target_file(row), self._how(session, device, row)
-                        signed += self.director.redeliver(session, device_id, files, now, how)
+                    if device is None:
+                        continue
+                    try:
+                        row = self._order(session, device)
+                        if row is not None:
+                            files, how = releases.target_file(row), self._how(session, device, row)
+                            signed += self.director.redeliver(session, device_id, files, now, how)
+                    except (NotFound, Misconfigured) as error:  # what one camera says of itself stops no other
+                        LOG.warning("The order of %s cannot be signed again: %s", device_id, error)
         return signed
 
     def bundle(self, version: str, model: str | None, wanted: list[str], now: int) -> tuple[Parts, Release, list[str]]:
@@ -272,8 +277,12 @@ class Services:
             with self.database.write() as session:
                 for device_id in everyone[first : first + REFRESH_BATCH]:
                     device = session.get(Device, device_id)
-                    if device is not None:
+                    if device is None:
+                        continue
+                    try:
                         self._refresh(session, device, now)
+                    except (NotFound, Misconfigured) as error:
+                        LOG.warning("The order of %s cannot be signed again: %s", device_id, error)
         return len(everyone)
 
     def offer_director_root(self) -> None:

@@ -104,8 +104,10 @@ class Deltas:
 
     def ready(self, session: Session, version: str, row: Release, now: int) -> bool:
         """Whether cameras that run `version` need not wait: the artifact is there, cannot be, or is late."""
-        if row.confidential and self.want(session, None, row, now).state == WANTED:
-            return False
+        if row.confidential:
+            self.want(session, None, row, now)
+            if self.artifact(session, NOTHING, row) is None:  # failed, or its key is gone: there is no other way
+                return False
         old = session.get(Release, (version, row.model))
         if old is None or version == row.version or not self._from_versions or not self._wait_s:
             return True
@@ -263,6 +265,10 @@ class Deltas:
         watch.join()
         if self._stopped.is_set():
             raise _Stopped
+        if "trouble" in said or worker.returncode < 0:  # such as a full disk, or killed for want of memory
+            raise OSError(
+                said.get("trouble") or f"the process that makes artifacts was ended by signal {-worker.returncode}"
+            )
         if {"made", "error"} & said.keys():
             return said
         last = complaint.splitlines()[-1] if complaint else "it said nothing"

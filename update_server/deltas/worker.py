@@ -75,6 +75,9 @@ def main(arguments: list[str]) -> int:
     except ServerError as error:
         _say({"error": error.what, "remedy": error.remedy})
         return 1
+    except OSError as error:  # such as a full disk: no fault of the releases
+        _say({"trouble": str(error)})
+        return 1
     _say({"made": dataclasses.asdict(made), "peak_bytes": peak_bytes()})
     return 0
 

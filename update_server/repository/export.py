@@ -51,7 +51,9 @@ def export(image: ImageRepository, blobs: Blobs, folder: Path, progress: Progres
         try:
             source = blobs.path(blob)
         except NotFound:
-            raise NotFound(f"The file {name} is not on this server.", "Restore the 'blobs' folder.") from None
+            raise NotFound(
+                f"The file {name} is not on this server.", f"Restore the '{blobs.folder.name}' folder from your backup."
+            ) from None
         for piece in _copy(source, folder / TARGETS / blob, sha256):
             done += piece
             progress(done, total)
@@ -87,7 +89,7 @@ def _copy(source: Path, target: Path, sha256: str) -> Iterator[int]:
             writing.flush()
             os.fsync(writing.fileno())
         if found.hexdigest() != sha256:
-            raise NotFound(f"{source} is damaged.", "Restore the 'blobs' folder.")
+            raise NotFound(f"{source} is damaged.", f"Restore the '{source.parent.name}' folder from your backup.")
         scratch.chmod(PUBLIC)
         scratch.replace(target)
     finally:

@@ -218,7 +218,7 @@ class Releases:
             raise Conflict(f"{new.model} {new.version} has already been added ({row.state}).", "Build a new version.")
         if candidate.confidential and self._blobs.holds_any(new.sha256):
             raise Conflict(f"The image {new.target} is public already.", "Build a new version.")
-        if not candidate.confidential and self._private.holds(new.target, new.sha256):
+        if not candidate.confidential and self._private.holds_any(new.sha256):
             raise Conflict(f"{new.target} was prepared as confidential.", "Say --confidential, or build a new version.")
 
 

@@ -179,7 +179,7 @@ class Rollouts:
             elif event.event in FAILURE_EVENTS:
                 part.state, part.finished_at, part.code = FAILED, now, (event.code or event.event)[:32]
             elif event.event == WAITING_EVENT:
-                part.waits_until_at = min(event.until_at or now, now + MAX_WAIT_S)
+                part.waits_until_at = min(event.until_at or now, (part.assigned_at or now) + MAX_WAIT_S)
         session.flush()
 
     def _settle(self, session: Session, rollout: Rollout, now: int) -> None:

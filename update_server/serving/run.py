@@ -30,6 +30,7 @@ PRUNE_EVERY_S = 3600
 WARN_EVERY_S = 86_400
 WATCH_S = 0.5
 DELTA_S = 1  # how often is looked whether an artifact is wanted
+DELTA_FAILED_S = 60  # and after one could not be made: encoding takes a core for minutes
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,19 @@ async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> 
 
 async def _make_deltas(services: Services, stopping: asyncio.Event) -> None:
     """Make the artifacts that are wanted, one after the other, each in a process of low priority."""
-    jobs: list[Callable[[int], object]] = [services.redeliver]  # the settings may name other mirrors than before
+    first: list[Callable[[int], object]] = [services.redeliver]  # the settings may name other mirrors than before
     while not stopping.is_set():
+        wait_s = DELTA_S
         try:
-            while jobs:
-                await asyncio.to_thread(jobs[0], int(time.time()))
-                jobs.pop()
+            if first:
+                await asyncio.to_thread(first.pop(), int(time.time()))
             while not stopping.is_set() and await asyncio.to_thread(services.make_delta, int(time.time())):
                 pass
         except (ServerError, OperationalError, OSError) as error:  # such as a full disk: tried again later
             LOG.error("%s", error)
+            wait_s = DELTA_FAILED_S
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), DELTA_S)
+            await asyncio.wait_for(stopping.wait(), wait_s)
 
 
 async def _watch(

@@ -265,6 +265,15 @@ def test_no_camera_holds_a_rollout_up_for_ever_by_saying_that_it_waits(world):
     assert world.state() == ("paused", 0)
 
 
+def test_nor_by_saying_so_again_and_again(world):
+    world.create(phases="1,100%")
+    camera = world.assigned()[0]
+    for _ in range(4):
+        world.report(camera, "waiting", code="window", until_at=2**40)
+        world.tick(service.MAX_WAIT_S // 2)
+    assert world.state() == ("paused", 0)
+
+
 def test_cameras_wait_for_what_is_prepared_for_their_version_and_the_others_go_on(fleet):
     world = World(fleet)
     with fleet.write() as session:
