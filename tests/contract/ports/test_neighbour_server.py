@@ -267,7 +267,8 @@ def test_whoever_does_not_read_is_hung_up_on(tmp_path):
 
 def test_all_together_keep_to_the_rate(tmp_path):
     rate = len(IMAGE) // 2
-    camera = Camera(tmp_path, QUICK._replace(max_bytes_per_s=rate))
+    patient = QUICK._replace(max_bytes_per_s=rate, handshake_s=30.0, head_s=30.0, stall_s=30.0)
+    camera = Camera(tmp_path, patient)
     both = [camera.downloader(camera.fleet.device(letter * 26)) for letter in "cd"]
     path, end = RUNNING.image_path(), len(IMAGE)
     threads = [threading.Thread(target=fetch, args=(camera, path, 0, end, downloader)) for downloader in both]
