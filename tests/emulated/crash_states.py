@@ -129,17 +129,13 @@ def judged(base: Path, old: BuiltImage, new: BuiltImage, folder: Path) -> Iterat
             copy.unlink()
 
 
-def replay(judge: Judge, entries: Sequence[Entry], seed: str, look: Callable[[Crash], None]) -> int:
-    """Carry the judge's disk through every state; `look` is called in each.
+def replay(judge: Judge, entries: Sequence[Entry], seed: str, look: Callable[[Crash], bool]) -> bool:
+    """Carry the judge's disk from state to state until `look` has seen enough.
 
     Returns:
-        How many states there were.
+        Whether it has; otherwise it looked at all of them.
     """
-    count = 0
-    for crash in Replay(judge.disk, judge.touched, seed).crashes(entries):
-        count += 1
-        look(crash)
-    return count
+    return any(look(crash) for crash in Replay(judge.disk, judge.touched, seed).crashes(entries))
 
 
 __all__ = ["Judge", "SlotWatch", "judged", "replay"]

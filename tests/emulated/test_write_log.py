@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.formats.boot_record import NO_TRIAL, BootRecord
 from firmware_sim.demo import images
 from firmware_sim.demo.person import Person
 from firmware_sim.image.provision import Device
@@ -31,6 +32,8 @@ from tests.emulated.lab_camera import BOOT_S, LabCamera, place_of
 
 SEED = os.environ.get("SEED") or secrets.token_hex(4)
 BOOTED = int(os.environ.get("BOOTED_STATES", "2"))
+BOOTED_SHARE = 0.9
+"""They come from so much of the log: behind that, there may be none in which anything is torn."""
 REPAIRED = int(os.environ.get("REPAIRED_STATES", "100"))
 """States whose data partition is recovered by the file system's tools, a fifth of a second each."""
 
@@ -88,7 +91,7 @@ def test_every_state_that_a_power_cut_can_leave_boots_a_verified_slot(
     repaired = 0
     with judged(base, old_image(), fleet.built, tmp_path) as judge:
 
-        def look(crash: Crash) -> None:
+        def look(crash: Crash) -> bool:
             nonlocal repaired
             kinds[crash.kind] += 1
             wrong = judge.boots_a_verified_slot()
@@ -97,6 +100,7 @@ def test_every_state_that_a_power_cut_can_leave_boots_a_verified_slot(
                 repaired += 1
                 wrong = judge.data_is_whole()
                 assert not wrong, f"SEED={SEED} {crash}: {wrong}"
+            return False
 
         replay(judge, entries, SEED, look)
         assert judge.named >= {("a", "-"), ("a", "b"), ("b", "-")}, "the log does not hold a whole update"
@@ -116,10 +120,8 @@ def test_control_without_the_flushes_some_state_is_broken(
     """The same writes by an agent that never flushes its slot: the judge has to notice."""
     base, entries = logged
     careless = [entry for entry in entries if not entry.flags & FLUSH or entry.data]
-    found: list[str] = []
     with judged(base, old_image(), fleet.built, tmp_path) as judge:
-        replay(judge, careless, SEED, lambda _: found.append(judge.boots_a_verified_slot()))
-    assert any(found)
+        assert replay(judge, careless, SEED, lambda _: bool(judge.boots_a_verified_slot()))
 
 
 @pytest.mark.parametrize("number", range(BOOTED))
@@ -129,18 +131,18 @@ def test_a_camera_boots_from_such_a_state_and_completes_the_update(
     """States in which something unflushed was torn, spread over the log."""
     base, entries = logged
     chance = random.Random(f"{SEED}-{number}")
-    at = int(len(entries) * (number + chance.random()) / BOOTED)
+    at = int(BOOTED_SHARE * len(entries) * (number + chance.random()) / BOOTED)
     disk = tmp_path / "disk.img"
     kept: list[Crash] = []
     with judged(base, old_image(), fleet.built, tmp_path) as judge:
 
-        def keep(crash: Crash) -> None:
-            if crash.kind == TORN and crash.number >= at and not kept:
+        def keep(crash: Crash) -> bool:
+            if crash.kind == TORN and crash.number >= at:
                 kept.append(crash)
                 disk.write_bytes(judge.disk[:])
+            return bool(kept)
 
-        replay(judge, entries, SEED, keep)
-    before = committed(fleet)
+        assert replay(judge, entries, SEED, keep)
     with ExitStack() as stack:
         camera_on(fleet, stack, tmp_path, disk)
         slot = fleet.booted(Deadline(UPDATE_S))
@@ -148,9 +150,9 @@ def test_a_camera_boots_from_such_a_state_and_completes_the_update(
         assert slot in (record.active, record.trial)
         with capsys.disabled():
             print(f"\nSEED={SEED} {kept} of {len(entries)}: booted {slot}", end="", flush=True)
-        if kept[0].number < len(entries) - 1:
-            wait_until(
-                lambda: fleet.record().active == "b" and fleet.record().trial == "-", Deadline(UPDATE_S), "the commit"
-            )
+        wait_until(lambda: settled(fleet.record()), Deadline(UPDATE_S), "the commit")
         fleet.lab.machine.power_cut()
-    assert committed(fleet) >= before
+
+
+def settled(record: BootRecord) -> bool:
+    return (record.active, record.trial) == ("b", NO_TRIAL)

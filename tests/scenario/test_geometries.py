@@ -14,7 +14,7 @@ from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.world.boot import RecordSectors
 from firmware_sim.world.disk import SECTOR_BYTES, StrictBlockDevice
 from firmware_sim.world.firmware import Geometry, build
-from firmware_sim.world.power import DISK_OUTCOMES, ERASED, TORN, PowerCut
+from firmware_sim.world.power import ERASED, KEPT, TORN, PowerCut
 from firmware_sim.world.world import Bricked
 from tests.scenario.chapters import FIRST, always, chapters, ends_with, told
 from tests.scenario.looks import PROGRESS, fetched_blocks, journalled
@@ -23,7 +23,7 @@ from tests.scenario.sweep import sweep
 
 
 class Shape(NamedTuple):
-    """A geometry, and the outcomes of a cut that it is swept with (the ones that differ there)."""
+    """A geometry, and the outcomes of a cut that it is swept with; `ERASED` also loses whatever `LOST` does."""
 
     name: str
     geometry: Geometry
@@ -31,7 +31,7 @@ class Shape(NamedTuple):
 
 
 SHAPES = (
-    Shape("an odd number of blocks", SMALL, DISK_OUTCOMES),
+    Shape("an odd number of blocks", SMALL, (KEPT, TORN, ERASED)),
     Shape("a slot that is exactly full", Geometry(slot_blocks=8, root_blocks=7), (TORN,)),
     Shape("16 blocks in an erase block", Geometry(slot_blocks=48, root_blocks=36, erase_bytes=65536), (TORN, ERASED)),
     Shape("32 blocks, exactly full", Geometry(slot_blocks=64, root_blocks=63, erase_bytes=131072), (ERASED,)),
