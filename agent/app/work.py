@@ -30,8 +30,9 @@ class Ticket:
     def settle(self, value: "Any", error: "CamwardError | None") -> None:
         """The call has ended."""
         self.done, self.value, self.error = True, value, error
-        if self._wake is not None:
-            self._wake()
+        wake, self._wake = self._wake, None  # it knows this ticket: a ring that would keep the value until a collection
+        if wake is not None:
+            wake()
 
     def wait(self, wake: "Callable[[], None]") -> None:
         """Have `wake` called in the step in which the call ends."""

@@ -68,10 +68,13 @@ def make_plan(work: Path, store: Store, repetitions: int) -> Plan:
     """Prepare everything in `work`; needs a network where images or packages are not cached.
 
     Raises:
+        StepFailed: the update server cannot be made.
         ImageError: an image, the peers' root or a bundle cannot be made.
         OSError: writing failed.
     """
-    root = Operator(images.operator_home()).image_root
+    operator = Operator(images.operator_home())
+    operator.make()
+    root = operator.image_root
 
     def image(version: str, variant: str, locks: Path) -> BuiltImage:
         return build(
