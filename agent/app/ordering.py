@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SOURCE = "update/source.json"
 RELEASES, BUNDLE = "releases", "bundle"  # the ports, by name
 MAX_SOURCE_BYTES = 8 * 1024  # a path has at most 4 KiB
-WORKING = (update.READING_TREE, update.INSTALLING, update.READING_BACK, update.WAITING)
+WORKING = update.SWITCH_PHASES + (update.READING_TREE, update.INSTALLING, update.READING_BACK, update.WAITING)
 
 
 class NothingNew(Rejected):

@@ -51,6 +51,7 @@ class Trial:
     def actions(self) -> "dict[str, Callable[[], None]]":
         """The actions of the table that belong to a trial, by name."""
         return {
+            "switch_over": self._switch_over,
             "arm": self._arm,
             "restart": self._restart,
             "watch_health": self._watch_health,
@@ -114,6 +115,14 @@ class Trial:
         elif version not in failed:
             failed = (failed + (version,))[-update.MAX_REMEMBERED_FAILURES :]
         self._shell.save(committed=running, gave_way=once, failed=failed)
+
+    def _switch_over(self) -> None:
+        boot, recovery = self._desk.ports.boot, slots.other(self._shell.state.slot)
+        record = boot.read()
+        switched = slots.switch_over(record, recovery)
+        if switched != record:
+            boot.write(switched)
+        self._shell.go("complete")
 
     def _arm(self) -> None:
         boot, slot = self._desk.ports.boot, self._shell.state.slot

@@ -27,7 +27,7 @@ def device_of(desk: "Desk") -> Device:
         hardware=desk.label.hardware,
         version=desk.config.version,
         # The stored index is raised when the next update begins; what runs has raised the bar already.
-        rollback_index=max(desk.ports.rollback.read(), desk.config.security_epoch),
+        rollback_index=max(desk.ports.rollback.read(), desk.config.security_epoch, desk.epoch_floor),
     )
 
 

@@ -20,7 +20,7 @@ class State(Value):
 
     FIELDS = (
         "phase", "slot", "release", "delivery", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
-        "unhealthy", "server_seen", "committed", "gave_way",
+        "unhealthy", "server_seen", "committed", "gave_way", "epoch_floor",
     )  # fmt: skip
     phase: str
     slot: str  # the slot being written or tried; empty in idle
@@ -37,9 +37,10 @@ class State(Value):
     server_seen: bool  # whether the server was reached just before the restart into the trial
     committed: str  # version that was committed last; empty before the first
     gave_way: "tuple[str, ...]"  # committed versions that gave way once
+    epoch_floor: int  # with a recovery system: security epoch of the main one that was committed; 0 otherwise
 
 
-_LATER: "dict[str, Any]" = {"unhealthy": 0, "server_seen": False, "committed": "", "gave_way": ()}
+_LATER: "dict[str, Any]" = {"unhealthy": 0, "server_seen": False, "committed": "", "gave_way": (), "epoch_floor": 0}
 """Members that came later, and what their absence means; they are written when they say something else."""
 
 FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", (), **_LATER)
@@ -84,6 +85,7 @@ def decode(body: bytes) -> State:
         server_seen=fields.boolean(source, "server_seen"),
         committed=fields.text(source, "committed"),
         gave_way=tuple(fields.as_text(item, "gave_way") for item in fields.array(source, "gave_way")),
+        epoch_floor=fields.integer(source, "epoch_floor"),
     )
 
 

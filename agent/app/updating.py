@@ -80,7 +80,7 @@ class Updating:
         self._actions.update(self._writing.actions())
         self.trial = Trial(desk, health, self)
         self._actions.update(self.trial.actions())
-        self.waiting = Waiting(desk, checking, Scheduling(desk, time), self)
+        self.waiting = Waiting(desk, checking, Scheduling(desk, time), self._layout, self)
         self._actions.update(self.waiting.actions())
 
     # Called by the agent
@@ -88,6 +88,7 @@ class Updating:
     def start(self) -> None:
         """Find out where the last run of the agent left off, and go on."""
         self.state = self._load()
+        self._desk.epoch_floor = self.state.epoch_floor
         boot = self._desk.ports.boot
         booted, record = boot.booted_slot(), boot.read()
         if self.state.phase not in update.BOOT_PHASES and slots.on_trial(record, booted):
@@ -98,6 +99,8 @@ class Updating:
         event = update.start_event(self.state.phase, self.state.slot, booted, record)
         if event == "booted_old":
             self.go(event, cause=self.trial.cause(record))
+        elif event == "stayed":
+            self.go(event, cause="the recovery system did not start")
         else:
             self.go(event)
 
@@ -169,6 +172,7 @@ class Updating:
             self._desk.at(_TIMER, self._desk.now + RETRY_MAX_S, lambda: self.go(event, error, **changes))
             return
         self.state = new
+        self._desk.epoch_floor = new.epoch_floor
         for action in row.actions:
             try:
                 self._actions[action]()
@@ -234,22 +238,33 @@ class Updating:
             self.go("refused", misfit, release=None, delivery=None)
         else:
             self._writing.end()
-            target, way = slots.inactive(self._desk.ports.boot.booted_slot()), self._checking.delivery
-            event = "assigned" if self.waiting.may_fetch(release, way.install_now) else "not_yet"
+            booted, way = self._desk.ports.boot.booted_slot(), self._checking.delivery
+            target = self._layout.target(booted)
+            event = "occupied" if target == booted else "assigned"
+            if not self.waiting.may_fetch(release, way.install_now):
+                event = "not_yet"
             self.go(
                 event, release=saved(release), delivery=delivery.as_json(way), slot=target,
-                origin=self._desk.config.version, damaged=0, cause="",
+                origin=self._desk.config.version, damaged=0, cause="", epoch_floor=self._epoch_floor(),
             )  # fmt: skip
 
     def _misfit(self, release: "Release") -> "Rejected | None":
         """Why this release cannot be written on this camera's disk, before anything of it is fetched."""
         if release.layout != self._layout.name:
             return WrongHardware(release.target + " is for the layout " + release.layout)
-        if release.length_bytes > self._layout.slot_a.length:  # both are of one length
+        target = self._layout.target(self._desk.ports.boot.booted_slot())
+        if release.length_bytes > self._layout.slot(target).length:
             return ImageTooLarge(release.target)
         return None
 
+    def _epoch_floor(self) -> int:
+        """The security epoch that no order goes below while the recovery system runs, which is older than what ran."""
+        if self._layout.kind == slots.AB:
+            return 0
+        return max(self.state.epoch_floor, self._desk.config.security_epoch)
+
     def _raise_index(self) -> None:
+        # The recovery system raises it to its own epoch, and never shuts itself out.
         self._desk.ports.rollback.raise_to(self._desk.config.security_epoch)
 
     def _retry_later(self) -> None:
@@ -282,7 +297,10 @@ class Updating:
             self.committed_hook(self.state.origin, self._version())
         self._report_outcome("committed")
         running = self._desk.config.version
-        self.go("complete", release=None, delivery=None, slot="", failures=0, refused="", committed=running)
+        self.go(
+            "complete", release=None, delivery=None, slot="", failures=0, refused="", committed=running,
+            epoch_floor=self._epoch_floor(),
+        )  # fmt: skip
 
     def _report_rolled_back(self) -> None:
         self._report_outcome("rolled_back", "unhealthy", self.state.cause)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agent.app.scheduling import Scheduling
     from agent.app.update_state import State
     from agent.core.schedule import Decision
+    from agent.core.slots import Layout
     from agent.core.trust import Release
     from agent.formats.errors import CamwardError
 
@@ -65,8 +66,11 @@ _BEFORE_RESTART = (update.READING_TREE, update.INSTALLING, update.READING_BACK, 
 class Waiting:
     """Waits on behalf of `shell`, and takes what the people at the camera say about it."""
 
-    def __init__(self, desk: "Desk", checking: "Checking", scheduling: "Scheduling", shell: "Shell") -> None:
+    def __init__(
+        self, desk: "Desk", checking: "Checking", scheduling: "Scheduling", layout: "Layout", shell: "Shell"
+    ) -> None:
         self._desk = desk
+        self._layout = layout
         self._checking = checking
         self._scheduling = scheduling
         self._shell = shell
@@ -99,8 +103,14 @@ class Waiting:
         self._wish = True
 
     def may_fetch(self, release: "Release", ordered: bool) -> bool:
-        """Whether the download may begin. If not, it is looked at again when it may: `rest_s`."""
-        if self._scheduling.policy.download != schedule.WINDOW:
+        """Whether the download may begin. If not, it is looked at again when it may: `rest_s`.
+
+        Where the recovery system has to fetch, this is the restart that waits, for with it the camera stops watching.
+        """
+        booted = self._desk.ports.boot.booted_slot()
+        leaves = self._layout.target(booted) == booted
+        if self._blind() or not (leaves or self._scheduling.policy.download == schedule.WINDOW):
+            self._decision = None
             return True
         decision = self._scheduling.decide(release.severity, ordered)
         self._decision = None if decision.code == schedule.GO else decision
@@ -187,6 +197,8 @@ class Waiting:
     def _obstacle(self) -> str:
         """Why what is under way cannot be postponed; empty if it can."""
         state = self._shell.state
+        if self._blind():
+            return "the camera does not work before a release is installed"
         if state.release is None or not self._pending():
             return "there is no release whose installation could wait"
         if state.release["severity"] == "critical":
@@ -196,6 +208,10 @@ class Waiting:
         if self._scheduling.latest(state.release["severity"]) <= self._scheduling.now_s():
             return "this release cannot be postponed any longer"
         return ""
+
+    def _blind(self) -> bool:
+        """Whether the recovery system runs: every minute of waiting is one in which nobody sees anything."""
+        return self._layout.in_recovery(self._desk.ports.boot.booted_slot())
 
     def _pending(self) -> bool:
         """Whether a release is on its way to a restart that has not been prepared yet."""
@@ -253,7 +269,7 @@ class Waiting:
             self._shell.go("refused", FormatError("the saved update names no release"))
             return
         decision = self._scheduling.decide(str(release["severity"]), self._ordered())
-        self._decision = None if decision.code == schedule.GO else decision
+        self._decision = None if decision.code == schedule.GO or self._blind() else decision
         if self._decision is None:
             self._shell.go("complete")
             return

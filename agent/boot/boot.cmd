@@ -222,11 +222,11 @@ cw_start:
     if test ${cw_slot} = b; then
         setenv bootargs @BOOTARGS@ camward.slot=b camward.trial=0
         if test ${cw_on_trial} = 1; then setenv bootargs @BOOTARGS@ camward.slot=b camward.trial=1; fi
-        virtio read @FIT@ @FIT_LBA_B@ @FIT_SECTORS@ && run cw_verify
+        virtio read @FIT@ @FIT_LBA_B@ @FIT_SECTORS_B@ && run cw_verify
     else
         setenv bootargs @BOOTARGS@ camward.slot=a camward.trial=0
         if test ${cw_on_trial} = 1; then setenv bootargs @BOOTARGS@ camward.slot=a camward.trial=1; fi
-        virtio read @FIT@ @FIT_LBA_A@ @FIT_SECTORS@ && run cw_verify
+        virtio read @FIT@ @FIT_LBA_A@ @FIT_SECTORS_A@ && run cw_verify
     fi
     echo camward-boot: slot ${cw_slot} refused
 

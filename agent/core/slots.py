@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 SLOTS = ("a", "b")
+AB = "ab"
+RECOVERY = "recovery"
+KINDS = (AB, RECOVERY)
+"""Two slots that take turns; or `a` is the main system and `b` a small one that no update writes (ADR 0018)."""
 SILENT_ENDS = 10  # power cuts in a row that a site without a battery does not see within minutes
 RECORDED_FAILURES = 3  # one may be chance, and two the same chance again
 SECTOR_BYTES = 512
@@ -37,17 +41,23 @@ class Region(Value):
 class Layout(Value):
     """The disk layout of `/etc/camward/agent.json`.
 
-    `boot_record` holds the byte offsets of the two copies; `fit_offset` counts from the start of a slot.
+    `boot_record` holds the byte offsets of the two copies; `fit_offset` counts from the start of a slot, and may be
+    another one in a recovery system's slot: `fit_offset_b`.
     """
 
-    FIELDS = ("name", "device", "erase_bytes", "boot_record", "slot_a", "slot_b", "fit_offset", "data")
+    FIELDS = (
+        "name", "kind", "device", "erase_bytes", "boot_record", "slot_a", "slot_b", "fit_offset", "fit_offset_b",
+        "data",
+    )  # fmt: skip
     name: str
+    kind: str
     device: str
     erase_bytes: int
     boot_record: "tuple[int, int]"
     slot_a: Region
     slot_b: Region
     fit_offset: int
+    fit_offset_b: int
     data: Region
 
     def slot(self, name: str) -> Region:
@@ -60,6 +70,14 @@ class Layout(Value):
             raise ValueError("no slot " + name)
         return self.slot_a if name == "a" else self.slot_b
 
+    def target(self, booted: str) -> str:
+        """The slot that an update writes; beside a recovery system it may be the booted one, which is left first."""
+        return "a" if self.kind == RECOVERY else inactive(booted)
+
+    def in_recovery(self, booted: str) -> bool:
+        """Whether the recovery system runs, and the camera application with it does not."""
+        return self.kind == RECOVERY and booted == "b"
+
 
 def parse_layout(source: "dict[str, Any]") -> Layout:
     """Read the `layout` object of the configuration.
@@ -71,21 +89,26 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
     if len(copies) != 2 or not all(fields.is_integer(at) and at >= 0 and at % SECTOR_BYTES == 0 for at in copies):
         raise FormatError("boot_record is no pair of sector offsets")
     slots = fields.obj(source, "slots")
+    slot_b, fit_offset = fields.obj(slots, "b"), fields.integer(source, "fit_offset")
     layout = Layout(
         name=fields.name(source, "name", 32),
+        kind=fields.choice(source, "kind", KINDS) if "kind" in source else AB,
         device=fields.text(source, "device", 64),
         erase_bytes=fields.integer(source, "erase_bytes", 1, MAX_ERASE_BYTES),
         boot_record=(copies[0], copies[1]),
         slot_a=_region(fields.obj(slots, "a")),
-        slot_b=_region(fields.obj(slots, "b")),
-        fit_offset=fields.integer(source, "fit_offset"),
+        slot_b=_region(slot_b),
+        fit_offset=fit_offset,
+        fit_offset_b=fields.integer(slot_b, "fit_offset") if "fit_offset" in slot_b else fit_offset,
         data=_region(fields.obj(source, "data")),
     )
     if not layout.device.startswith("/dev/"):
         raise FormatError("device is not under /dev")
     _check_erase_blocks(layout)
-    if layout.slot_a.length != layout.slot_b.length or layout.fit_offset >= layout.slot_a.length:
-        raise FormatError("the slots differ in length, or the FIT lies outside")
+    if layout.fit_offset >= layout.slot_a.length or layout.fit_offset_b >= layout.slot_b.length:
+        raise FormatError("the FIT lies outside of its slot")
+    if layout.kind == AB and (layout.slot_a.length, fit_offset) != (layout.slot_b.length, layout.fit_offset_b):
+        raise FormatError("the slots differ, but neither is a recovery system's")
     taken = [Region(at, SECTOR_BYTES) for at in copies]
     taken.extend((layout.slot_a, layout.slot_b, layout.data))
     taken.sort(key=lambda region: region.offset)
@@ -185,6 +208,15 @@ def seen_healthy(record: BootRecord) -> BootRecord:
 def quiet(record: BootRecord) -> BootRecord:
     """The system has run for long without a reset: forget those before."""
     return record.replace(resets=0)
+
+
+def switch_over(record: BootRecord, slot: str) -> BootRecord:
+    """Let this slot run from the next boot on, without a trial, and announce the restart.
+
+    Raises:
+        ValueError: there is no such slot.
+    """
+    return announce(commit(record, slot))
 
 
 def announce(record: BootRecord) -> BootRecord:

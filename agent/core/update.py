@@ -4,8 +4,8 @@ Pure: it names what is to be done (`actions`), agent.app.updating does it. The l
 first, then the actions run, then their outcome comes back as the next event. So every action is repeated when the power
 fails between saving and doing, and every action is safe to repeat.
 
-Only four actions change what boots next: `arm`, `commit`, `record_failure` and `settle_record`. The machine restarts
-only in `restart`.
+Only five actions change what boots next: `switch_over`, `arm`, `commit`, `record_failure` and `settle_record`. The
+machine restarts only in `restart`.
 """
 
 from agent.core import slots
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 IDLE = "idle"
 CHECKING = "checking"
+SWITCHING = "switching"
+SWITCHED = "switched"
 READING_TREE = "reading_tree"
 INSTALLING = "installing"
 READING_BACK = "reading_back"
@@ -30,8 +32,8 @@ FAILING = "failing"
 ROLLED_BACK = "rolled_back"
 
 PHASES = (
-    IDLE, CHECKING, READING_TREE, INSTALLING, READING_BACK, WAITING, ARMING, ARMED, TRIAL, COMMITTING, COMMITTED,
-    FAILING, ROLLED_BACK,
+    IDLE, CHECKING, SWITCHING, SWITCHED, READING_TREE, INSTALLING, READING_BACK, WAITING, ARMING, ARMED, TRIAL,
+    COMMITTING, COMMITTED, FAILING, ROLLED_BACK,
 )  # fmt: skip
 """Every phase; the order is that of an update that goes well."""
 
@@ -68,7 +70,16 @@ _STEPS = (
     (CHECKING, "refused", IDLE, _REFUSED),
     # The index rises when the *next* update starts: until then the old slot stays bootable.
     (CHECKING, "assigned", READING_TREE, ("report_started", "raise_index", "fetch_tree")),
-    # Writing the inactive slot.
+    # With one main slot: this system lies where the new one shall; the recovery system writes it.
+    (CHECKING, "occupied", SWITCHING, ("report_started", "switch_over")),
+    (SWITCHING, "complete", SWITCHED, ("restart",)),
+    (SWITCHING, "switched", READING_TREE, _TREE),
+    (SWITCHED, "switched", READING_TREE, _TREE),
+    (SWITCHED, "stayed", ROLLED_BACK, _FAILED),
+    # Writing the inactive slot. Should it be the one that has booted, nothing may be written: look for the order again.
+    (READING_TREE, "booted_new", IDLE, ("rest",)),
+    (INSTALLING, "booted_new", IDLE, ("rest",)),
+    (READING_BACK, "booted_new", IDLE, ("rest",)),
     (READING_TREE, "refused", IDLE, _REFUSED),
     (READING_TREE, "complete", INSTALLING, ("write_blocks",)),
     (INSTALLING, "refused", IDLE, _REFUSED),
@@ -107,6 +118,8 @@ _STEPS = (
 )
 
 _WORK = (
+    (SWITCHING, SWITCHING, ("switch_over",)),
+    (SWITCHED, SWITCHED, ("restart",)),
     (READING_TREE, READING_TREE, _TREE),
     (INSTALLING, INSTALLING, ("write_blocks",)),
     (READING_BACK, READING_BACK, ("read_back",)),
@@ -131,7 +144,8 @@ TABLE = (
 """Every edge there is."""
 
 _EDGES = {(row.phase, row.event): row for row in TABLE}
-BOOT_PHASES = (ARMING, ARMED, TRIAL, COMMITTING, FAILING)
+SWITCH_PHASES = (SWITCHING, SWITCHED)
+BOOT_PHASES = (SWITCHING, SWITCHED, ARMING, ARMED, TRIAL, COMMITTING, FAILING)
 """Phases in which what the boot loader did decides how to go on."""
 
 
@@ -157,10 +171,16 @@ def start_event(phase: str, target_slot: str, booted_slot: str, record: "BootRec
         record: the boot record as it is now.
 
     Returns:
-        `resumed` (go on where it stopped), `booted_new` or `booted_old`.
+        `resumed` (go on where it stopped), `booted_new` or `booted_old`; on the way to the recovery system, `switched`
+        or `stayed`.
     """
-    if phase == WAITING:
+    if phase in (READING_TREE, INSTALLING, READING_BACK, WAITING):
         return "booted_new" if booted_slot == target_slot else "resumed"
+    if phase in SWITCH_PHASES:
+        if booted_slot != target_slot:
+            return "switched"
+        # Once the boot loader has had its turn, the announcement is gone: it has refused the recovery system.
+        return "resumed" if phase == SWITCHING or record.said else "stayed"
     if phase not in BOOT_PHASES:
         return "resumed"
     if booted_slot == target_slot:

@@ -18,9 +18,9 @@ CELL_BITS = 32  # of a device tree
 MARKER_BYTES = 4096  # the least that an operating system can leave alone: one page
 
 
-def fit_sectors(layout: Layout) -> int:
+def fit_sectors(layout: Layout, letter: str) -> int:
     """Sectors from the FIT to the end of its slot: what the boot script reads."""
-    return (layout.slot_bytes - layout.fit_offset) // SECTOR_BYTES
+    return (layout.slot(letter) + layout.length(letter) - layout.fit(letter)) // SECTOR_BYTES
 
 
 def boot_environment(model: Model) -> str:
@@ -37,9 +37,10 @@ def boot_environment(model: Model) -> str:
         "RECORD_LBA_2": f"{layout.boot_record[1] // SECTOR_BYTES:#x}",
         "MARKER": f"{target.marker_address:#x}",
         "FIT": f"{target.fit_address:#x}",
-        "FIT_LBA_A": f"{(layout.slot('a') + layout.fit_offset) // SECTOR_BYTES:#x}",
-        "FIT_LBA_B": f"{(layout.slot('b') + layout.fit_offset) // SECTOR_BYTES:#x}",
-        "FIT_SECTORS": f"{fit_sectors(layout):#x}",
+        "FIT_LBA_A": f"{layout.fit('a') // SECTOR_BYTES:#x}",
+        "FIT_LBA_B": f"{layout.fit('b') // SECTOR_BYTES:#x}",
+        "FIT_SECTORS_A": f"{fit_sectors(layout, 'a'):#x}",
+        "FIT_SECTORS_B": f"{fit_sectors(layout, 'b'):#x}",
         "BOOTARGS": f"console={target.console} panic=1 oops=panic loglevel=4",
     }
     text = (BOOT_FOLDER / "boot.cmd").read_text("utf-8")

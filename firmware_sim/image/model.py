@@ -40,7 +40,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies on the disk, in bytes from its start (`fit_offset`: from the start of a slot)."""
+    """Where everything lies on the disk, in bytes from its start (`fit_offset`: from the start of a slot).
+
+    With `recovery_bytes`, slot B is that long and holds a recovery system, its FIT at `recovery_fit_offset` (ADR 0018).
+    """
 
     name: str
     device: str
@@ -50,15 +53,27 @@ class Layout:
     slot_bytes: int
     fit_offset: int
     data_bytes: int
+    recovery_bytes: int = 0
+    recovery_fit_offset: int = 0
 
     def slot(self, letter: str) -> int:
         """Offset of slot `a` or `b`."""
         return self.slot_offset + (self.slot_bytes if letter == "b" else 0)
 
+    def length(self, letter: str) -> int:
+        """Length of slot `a` or `b`."""
+        return self.recovery_bytes if letter == "b" and self.recovery_bytes else self.slot_bytes
+
+    def fit(self, letter: str) -> int:
+        """Offset of the FIT on the disk."""
+        return self.slot(letter) + (
+            self.recovery_fit_offset if letter == "b" and self.recovery_bytes else self.fit_offset
+        )
+
     @property
     def data_offset(self) -> int:
         """Offset of the data partition, right behind slot B."""
-        return self.slot_offset + 2 * self.slot_bytes
+        return self.slot("b") + self.length("b")
 
     @property
     def disk_bytes(self) -> int:
@@ -67,9 +82,12 @@ class Layout:
 
     def as_config(self) -> dict[str, Any]:
         """The layout as `/etc/camward/agent.json` carries it."""
-        slots = {letter: {"offset": self.slot(letter), "length": self.slot_bytes} for letter in "ab"}
+        slots = {letter: {"offset": self.slot(letter), "length": self.length(letter)} for letter in "ab"}
+        if self.recovery_bytes:
+            slots["b"]["fit_offset"] = self.recovery_fit_offset
         return {
             "name": self.name,
+            **({"kind": "recovery"} if self.recovery_bytes else {}),
             "device": self.device,
             "erase_bytes": self.erase_bytes,
             "boot_record": self.boot_record,
@@ -157,7 +175,10 @@ def _from_table(table: Mapping[str, Any]) -> Model:
 
 
 def _check_layout(layout: Layout) -> None:
-    aligned = [layout.slot_offset, layout.slot_bytes, layout.fit_offset, layout.data_bytes]
+    aligned = [
+        layout.slot_offset, layout.slot_bytes, layout.fit_offset, layout.data_bytes, layout.recovery_bytes,
+        layout.recovery_fit_offset,
+    ]  # fmt: skip
     if any(value % BLOCK_BYTES for value in aligned):
         raise ValueError(f"layout: offsets and sizes have to be multiples of {BLOCK_BYTES}")
     first, second = layout.boot_record
@@ -170,3 +191,5 @@ def _check_layout(layout: Layout) -> None:
         raise ValueError("layout: the boot record copies have to lie apart, in rising order, before slot A")
     if not 0 < layout.fit_offset < layout.slot_bytes:
         raise ValueError("layout: the FIT has to lie inside the slot")
+    if layout.recovery_bytes and not 0 < layout.recovery_fit_offset < layout.recovery_bytes:
+        raise ValueError("layout: the FIT of the recovery system has to lie inside its slot")

@@ -86,11 +86,12 @@ def config_body(
     health: "dict[str, Any] | None" = None,
     serves_neighbours: bool = False,
     releases: "dict[str, Any] | None" = None,
+    has_services: bool = True,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
     `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
-    services answer; `releases` where the manufacturer has a public image repository.
+    services answer; `releases` where the manufacturer has a public image repository. A recovery system has no services.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -112,9 +113,9 @@ def config_body(
         "build_time": BUILD_TIME_S,
         "image_root": "/etc/camward/image_root.json",
         "layout": geometry.layout(),
-        "services": services,
+        "services": services if has_services else [],
         "login_gid": 900,
-        "health": health or {"deadline_s": HEALTH_DEADLINE_S},
+        "health": health if health and has_services else {"deadline_s": HEALTH_DEADLINE_S},
         "update": update,
         "password": {"profile": "nist"},
         "declarations": declarations,

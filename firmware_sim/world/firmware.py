@@ -20,31 +20,49 @@ MAX_FIT_BYTES = BLOCK_BYTES - TAG_BYTES
 SOUND = "sound"
 DEAD_SERVICES = "dead services"  # the camera application crashes: health checks fail
 HANGS = "hangs"  # the agent never runs; the watchdog resets the machine
-BEHAVIOURS = (SOUND, DEAD_SERVICES, HANGS)
+RECOVERY = "recovery"  # nothing but the agent: no service is there, and none is declared
+BEHAVIOURS = (SOUND, DEAD_SERVICES, HANGS, RECOVERY)
 
 
 class Geometry(Value):
     """How the disk is cut, in blocks of 4096 bytes. The system ("FIT") is one block, right behind the root.
 
     `erase_bytes`: what the medium erases at once. Each copy of the boot record has such a piece for itself, and slots
-    begin with one.
+    begin with one. `recovery_blocks`: slot B is that long and holds a recovery system, exactly full; 0 where two slots
+    take turns.
     """
 
-    FIELDS = ("slot_blocks", "root_blocks", "erase_bytes")
+    FIELDS = ("slot_blocks", "root_blocks", "erase_bytes", "recovery_blocks")
     slot_blocks: int
     root_blocks: int
     erase_bytes: int
+    recovery_blocks: int
 
-    def __init__(self, slot_blocks: int, root_blocks: int, erase_bytes: int = BLOCK_BYTES) -> None:
-        super().__init__(slot_blocks, root_blocks, erase_bytes)
+    def __init__(
+        self, slot_blocks: int, root_blocks: int, erase_bytes: int = BLOCK_BYTES, recovery_blocks: int = 0
+    ) -> None:
+        super().__init__(slot_blocks, root_blocks, erase_bytes, recovery_blocks)
 
-    def slot_bytes(self) -> int:
+    def name(self) -> str:
+        """The layout's name: a release is for one."""
+        return "recovery-1" if self.recovery_blocks else "ab-1"
+
+    def slot_bytes(self, slot: str = "a") -> int:
         """Length of a slot."""
-        return self.slot_blocks * BLOCK_BYTES
+        return (self.recovery_blocks if self._recovers(slot) else self.slot_blocks) * BLOCK_BYTES
 
-    def fit_offset(self) -> int:
+    def fit_offset(self, slot: str = "a") -> int:
         """Where the system begins within a slot, in bytes."""
-        return self.root_blocks * BLOCK_BYTES
+        return (self.recovery_blocks - 1 if self._recovers(slot) else self.root_blocks) * BLOCK_BYTES
+
+    def target(self, booted: str) -> str:
+        """The slot that may be written while this one runs; empty when it is the same."""
+        if self.recovery_blocks:
+            return "" if booted == "a" else "a"
+        return "b" if booted == "a" else "a"
+
+    def _recovers(self, slot: str) -> bool:
+        return slot == "b" and self.recovery_blocks > 0
 
     def image_bytes(self) -> int:
         """Length of a slot image."""
@@ -56,7 +74,7 @@ class Geometry(Value):
 
     def disk_bytes(self) -> int:
         """Length of the whole disk; one block at the end stands for the data partition."""
-        return self.slot_offset("b") + self.slot_bytes() + BLOCK_BYTES
+        return self.slot_offset("b") + self.slot_bytes("b") + BLOCK_BYTES
 
     def record_offsets(self) -> "tuple[int, int]":
         """Where the two copies of the boot record are."""
@@ -64,16 +82,23 @@ class Geometry(Value):
 
     def layout(self) -> "dict[str, object]":
         """The `layout` member of agent.json."""
-        length = self.slot_bytes()
-        return {
-            "name": "ab-1",
-            "device": "/dev/vda",
-            "erase_bytes": self.erase_bytes,
-            "boot_record": list(self.record_offsets()),
-            "slots": {slot: {"offset": self.slot_offset(slot), "length": length} for slot in ("a", "b")},
-            "fit_offset": self.fit_offset(),
-            "data": {"offset": self.disk_bytes() - BLOCK_BYTES, "length": BLOCK_BYTES},
-        }
+        slots = {slot: {"offset": self.slot_offset(slot), "length": self.slot_bytes(slot)} for slot in ("a", "b")}
+        layout: dict[str, object] = {}
+        if self.recovery_blocks:
+            layout["kind"] = "recovery"
+            slots["b"]["fit_offset"] = self.fit_offset("b")
+        layout.update(
+            {
+                "name": self.name(),
+                "device": "/dev/vda",
+                "erase_bytes": self.erase_bytes,
+                "boot_record": list(self.record_offsets()),
+                "slots": slots,
+                "fit_offset": self.fit_offset(),
+                "data": {"offset": self.disk_bytes() - BLOCK_BYTES, "length": BLOCK_BYTES},
+            }
+        )
+        return layout
 
 
 class Firmware(Value):
@@ -86,10 +111,10 @@ class Firmware(Value):
     behaviour: str
 
 
-def build(geometry: Geometry, version: str, security_epoch: int = 1, behaviour: str = SOUND) -> bytes:
-    """A slot image. Every third block of the root is the same in all versions, as unchanged files are."""
+def build(geometry: Geometry, version: str, security_epoch: int = 1, behaviour: str = SOUND, slot: str = "a") -> bytes:
+    """An image for a slot. Every third block of the root is the same in all versions, as unchanged files are."""
     blocks = []
-    for index in range(geometry.root_blocks):
+    for index in range(geometry.fit_offset(slot) // BLOCK_BYTES):
         seed = "common" if index % 3 == 0 else version + behaviour
         blocks.append(_block(seed + str(index)))
     root = b"".join(blocks)
@@ -104,9 +129,10 @@ def build(geometry: Geometry, version: str, security_epoch: int = 1, behaviour: 
     return root + sha256(UNSAFE_BOOT_KEY + body).digest() + body
 
 
-def system(geometry: Geometry, slot: bytes) -> "Firmware | None":
+def system(geometry: Geometry, slot: bytes, name: str = "a") -> "Firmware | None":
     """What the boot loader finds in a slot; None where the tag does not fit."""
-    block = slot[geometry.fit_offset() : geometry.fit_offset() + BLOCK_BYTES]
+    begin = geometry.fit_offset(name)
+    block = slot[begin : begin + BLOCK_BYTES]
     tag, body = block[:TAG_BYTES], block[TAG_BYTES:]
     if sha256(UNSAFE_BOOT_KEY + body).digest() != tag:
         return None
@@ -117,10 +143,10 @@ def system(geometry: Geometry, slot: bytes) -> "Firmware | None":
     return Firmware(about["version"], about["security_epoch"], about["root_sha256"], about["behaviour"])
 
 
-def verified(geometry: Geometry, slot: bytes) -> "Firmware | None":
+def verified(geometry: Geometry, slot: bytes, name: str = "a") -> "Firmware | None":
     """The slot's firmware if every byte of system and root is as it was signed; None otherwise."""
-    found = system(geometry, slot)
-    if found is None or hexlify(sha256(slot[: geometry.fit_offset()]).digest()).decode() != found.root_sha256:
+    found = system(geometry, slot, name)
+    if found is None or hexlify(sha256(slot[: geometry.fit_offset(name)]).digest()).decode() != found.root_sha256:
         return None
     return found
 

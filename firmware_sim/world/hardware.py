@@ -11,10 +11,12 @@ from agent.formats.errors import Unavailable
 from firmware_sim.world import factory
 from firmware_sim.world.boot import COMMITTED, SILENT, TRIAL, RecordSectors, Save, boot_pass
 from firmware_sim.world.disk import SECTOR_BYTES, Medium, StrictBlockDevice
-from firmware_sim.world.firmware import Firmware, Geometry, build, system, verified
+from firmware_sim.world.firmware import RECOVERY, Firmware, Geometry, build, system, verified
 from firmware_sim.world.machine import WorldClock
 from firmware_sim.world.power import Power
 from firmware_sim.world.store import Documents
+
+RECOVERY_VERSION = "0.1.0"  # of its own count, below every release
 
 
 class Booted:
@@ -53,8 +55,10 @@ class Hardware:
         self.medium.content[offset : offset + len(image)] = image
 
     def leave_factory(self, version: str = "1.0.0", security_epoch: int = 1) -> None:
-        """Slot A holds this version and is committed; the label is stored."""
+        """Slot A holds this version and is committed; the recovery system and the label are there."""
         self.put("a", build(self.geometry, version, security_epoch))
+        if self.geometry.recovery_blocks:
+            self.put("b", build(self.geometry, RECOVERY_VERSION, security_epoch, RECOVERY, "b"))
         record = boot_record.encode(FRESH.replace(generation=1, rollback_index=security_epoch))
         first = self.geometry.record_offsets()[0]
         self.medium.content[first : first + len(record)] = record
@@ -63,11 +67,11 @@ class Hardware:
     def slot_bytes(self, slot: str) -> bytes:
         """What a slot holds on the medium."""
         offset = self.geometry.slot_offset(slot)
-        return bytes(self.medium.content[offset : offset + self.geometry.slot_bytes()])
+        return bytes(self.medium.content[offset : offset + self.geometry.slot_bytes(slot)])
 
     def firmware(self, slot: str) -> "Firmware | None":
         """The slot's firmware if every byte verifies."""
-        return verified(self.geometry, self.slot_bytes(slot))
+        return verified(self.geometry, self.slot_bytes(slot), slot)
 
     def record(self) -> boot_record.BootRecord:
         """The boot record that counts, as on the medium.
@@ -83,7 +87,8 @@ class Hardware:
 
     def digest(self) -> "dict[str, str]":
         """Hashes, from outside, of what an attack must not change: both slots, the boot record, every document."""
-        found = {slot: self.medium.digest(self.geometry.slot_offset(slot), self.geometry.slot_bytes()) for slot in "ab"}
+        geometry = self.geometry
+        found = {slot: self.medium.digest(geometry.slot_offset(slot), geometry.slot_bytes(slot)) for slot in "ab"}
         for index, at in enumerate(self.geometry.record_offsets()):
             found["record " + str(index)] = self.medium.digest(at, SECTOR_BYTES)
         for name in self.documents.content:
@@ -99,7 +104,7 @@ class Hardware:
             PowerCut: the cut that was planned.
         """
         sectors = self.sectors()
-        slots = {slot: system(self.geometry, self.slot_bytes(slot)) for slot in ("a", "b")}
+        slots = {slot: system(self.geometry, self.slot_bytes(slot), slot) for slot in ("a", "b")}
 
         def accepts(slot: str, index: int) -> bool:
             found = slots[slot]

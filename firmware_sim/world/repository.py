@@ -193,7 +193,12 @@ class Published(Value):
 
 
 def make_release(
-    image: bytes, version: str, security_epoch: int, model: str = MODEL, hardware: str = HARDWARE
+    image: bytes,
+    version: str,
+    security_epoch: int,
+    model: str = MODEL,
+    hardware: str = HARDWARE,
+    layout: str = "ab-1",
 ) -> Published:
     """A release of a slot image, with its block tree."""
     size = block_tree.BLOCK_BYTES
@@ -216,7 +221,7 @@ def make_release(
             tree_name=name + ".tree",
             tree_length_bytes=len(tree),
             tree_sha256=_sha256(tree),
-            layout="ab-1",
+            layout=layout,
             requires=(),
             fixed=(release_format.BOOTLOADER,),
             notes_en="A release of the simulated world.",

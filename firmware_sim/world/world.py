@@ -14,7 +14,7 @@ from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootC
 from firmware_sim.world.bundle import WorldBundle, WorldUploads
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.disk import StrictBlockDevice
-from firmware_sim.world.firmware import HANGS, Geometry
+from firmware_sim.world.firmware import HANGS, RECOVERY, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
 from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
 from firmware_sim.world.network import (
@@ -205,8 +205,8 @@ class World(Hardware):
         self._wake_at = None
 
     def _start_agent(self, booted: Booted) -> None:
-        inactive = "b" if booted.slot == "a" else "a"
-        window = (self.geometry.slot_offset(inactive), self.geometry.slot_bytes())
+        target = self.geometry.target(booted.slot)
+        windows = [(self.geometry.slot_offset(target), self.geometry.slot_bytes(target))] if target else []
         control = WorldBootControl(self.sectors(), booted.slot, self._ask_restart)
         keys = UnsafeKeyStore(self.documents, self._entropy)
         services = CameraServices(self.ask)
@@ -220,7 +220,7 @@ class World(Hardware):
         self.uploads = WorldUploads(self.documents)
         self.hasher = UnsafePasswordHasher(self._entropy)
         store = MemoryStore(self.documents)
-        device = self.make_device(self.medium, [window], self.geometry.erase_bytes)
+        device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
         self.neighbours = WorldNeighbourServer(device)
         self.ports = Ports(
             store=store,
@@ -255,7 +255,7 @@ class World(Hardware):
             raise Bricked("a system that does not verify was started")
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
-            self.serves_neighbours, self.releases,
+            self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])

@@ -23,17 +23,19 @@ def verify(key, signature, message):
 class Stage:
     """A camera out of its box with the power on, and its operator."""
 
-    def __init__(self):
+    def __init__(self, geometry=SMALL):
+        self.geometry = geometry
         self.operator = new_operator(UnsafeSigner, NOW)
         self.release("1.0.0")
-        self.world = World(SMALL, self.operator.image.files["1.root.json"], verify, NOW)
+        self.world = World(geometry, self.operator.image.files["1.root.json"], verify, NOW)
         self.world.leave_factory()
         self.world.power_on()
         self.grant = ""
         self._told = 0
 
     def release(self, version, epoch=1, behaviour=SOUND):
-        self.operator.add(make_release(build(SMALL, version, epoch, behaviour), version, epoch))
+        image = build(self.geometry, version, epoch, behaviour)
+        self.operator.add(make_release(image, version, epoch, layout=self.geometry.name()))
 
     def assign(self, version):
         self.operator.set_time(int(self.world.clock.now_s))
@@ -82,6 +84,6 @@ class Stage:
         return found
 
 
-def ready():
+def ready(geometry=SMALL):
     """A claimed and enrolled camera on 1.0.0."""
-    return Stage().claim().enrol()
+    return Stage(geometry).claim().enrol()

@@ -25,7 +25,8 @@ _PLACES = {
     "MARKER": hex(MARKER),
     "FIT_LBA_A": hex(FIT_LBA["a"]),
     "FIT_LBA_B": hex(FIT_LBA["b"]),
-    "FIT_SECTORS": "0x8",
+    "FIT_SECTORS_A": "0x8",
+    "FIT_SECTORS_B": "0x8",
     "BOOTARGS": "quiet",
 }
 MAX_STEPS = 5000

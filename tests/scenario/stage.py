@@ -31,7 +31,8 @@ class Stage:
 
     def release(self, version: str, epoch: int = 1, behaviour: str = SOUND) -> None:
         """Publish a release in the image repository (served after the next `assigned`)."""
-        self.operator.add(make_release(build(self.geometry, version, epoch, behaviour), version, epoch))
+        image = build(self.geometry, version, epoch, behaviour)
+        self.operator.add(make_release(image, version, epoch, layout=self.geometry.name()))
 
     def assign(self, world: World, version: "str | None", delivery: "dict[str, Any] | None" = None) -> None:
         """Let the director assign it, signed at this world's time."""

@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agent.core.slots import AB, RECOVERY, parse_layout
 from firmware_sim.image.bootflash import MARKER_BYTES, boot_environment, compile_script, fit_sectors, reserve_marker
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import load_model
@@ -32,6 +34,24 @@ def test_the_products_script_cannot_be_stopped_and_keeps_bootargs_literal():
     assert {re.search(r"slot=(.) camward.trial=(.)", arguments).groups() for arguments in given} == {  # type: ignore[union-attr]
         (slot, trial) for slot in "ab" for trial in "01"
     }
+
+
+def test_each_slot_has_its_own_place_and_length_of_the_fit():
+    model = load_model("kawa-1")
+    mib = 1 << 20
+    smaller = replace(model.layout, recovery_bytes=16 * mib, recovery_fit_offset=6 * mib)
+    for layout, places in (
+        (model.layout, ((1 + 28, 36), (1 + 64 + 28, 36))),
+        (smaller, ((1 + 28, 36), (1 + 64 + 6, 10))),
+    ):
+        script = boot_environment(replace(model, layout=layout))
+        read = re.findall(r"slot=(.) camward.trial=1; fi; virtio read \S+ (\S+) (\S+)", script)
+        found = {slot: (int(sector, 16) * 512, int(count, 16) * 512) for slot, sector, count in read}
+        assert found == {slot: (at * mib, length * mib) for slot, (at, length) in zip("ab", places, strict=True)}
+    told = parse_layout(smaller.as_config())
+    assert (told.kind, told.slot_b.length, told.fit_offset_b) == (RECOVERY, 16 * mib, 6 * mib)
+    assert told.data.offset == smaller.data_offset == (1 + 64 + 16) * mib
+    assert parse_layout(model.layout.as_config()).kind == AB
 
 
 def test_nothing_imported_from_the_disk_is_run():
@@ -63,7 +83,7 @@ def test_linux_is_kept_off_the_word_and_nothing_else_of_ours_lies_there(tmp_path
     assert int(node[1], 16) == target.marker_address
     assert "no-map;" in node[2]
     assert f"reg = <0x00 {target.marker_address:#x} 0x00 {MARKER_BYTES:#x}>" in node[2]
-    fit_ends = target.fit_address + fit_sectors(layout) * 512
+    fit_ends = target.fit_address + fit_sectors(layout, "a") * 512
     for begins, ends in ((target.record_address, target.record_address + 512), (target.fit_address, fit_ends)):
         assert not begins < target.marker_address + MARKER_BYTES <= ends
     assert f"setexpr.l cw_word *{target.marker_address:#x}" in boot_environment(load_model("kawa-1"))

@@ -151,6 +151,44 @@ def test_layouts_that_would_overwrite_something(change: dict[str, Any]) -> None:
         slots.parse_layout(LAYOUT | change)
 
 
+MAIN, SMALL = LAYOUT["slots"]["a"], {"offset": (1 << 20) + 8192, "length": 4096, "fit_offset": 0}
+WITH_RECOVERY: dict[str, Any] = LAYOUT | {"kind": "recovery", "slots": {"a": MAIN, "b": SMALL}}
+
+
+def test_two_slots_take_turns_and_a_recovery_system_is_never_written() -> None:
+    turns, recovery = slots.parse_layout(LAYOUT), slots.parse_layout(WITH_RECOVERY)
+    assert (turns.kind, turns.target("a"), turns.target("b")) == ("ab", "b", "a")
+    assert turns == slots.parse_layout(LAYOUT | {"kind": "ab"})
+    assert (recovery.target("a"), recovery.target("b")) == ("a", "a")
+    assert (recovery.fit_offset, recovery.fit_offset_b, recovery.slot_b.length) == (4096, 0, 4096)
+    assert [layout.in_recovery(slot) for layout in (turns, recovery) for slot in "ab"] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "abc"},
+        {"kind": "ab"},
+        {"kind": None},
+        {"slots": {"a": MAIN, "b": SMALL | {"fit_offset": 4096}}},
+        {"slots": {"a": MAIN, "b": SMALL | {"fit_offset": -1}}},
+        {"slots": {"a": MAIN, "b": {"offset": (1 << 20) + 8192, "length": 4096}}},
+        {"slots": {"a": MAIN, "b": SMALL | {"offset": (1 << 20) + 4096}}},
+        {"erase_bytes": 8192},
+    ],
+)
+def test_recovery_layouts_that_make_no_sense(change: dict[str, Any]) -> None:
+    with pytest.raises(FormatError):
+        slots.parse_layout(WITH_RECOVERY | change)
+
+
+def test_the_change_over_is_announced_and_safe_to_repeat() -> None:
+    switched = slots.switch_over(RECORD.replace(gave="r"), "b")
+    assert (switched.active, switched.trial, switched.tries, switched.resets, switched.gave) == ("b", "-", 0, 0, "-")
+    assert switched.said == 1
+    assert slots.switch_over(switched, "b") == switched
+
+
 RECORD = FRESH.replace(generation=5, tries=4, resets=2, rollback_index=1)
 
 

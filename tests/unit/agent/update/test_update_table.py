@@ -40,8 +40,19 @@ def test_every_phase_knows_what_a_start_of_the_agent_means():
     for phase in update.PHASES:
         events = {row.event for row in edges(phase)}
         assert "resumed" in events
-        if phase in update.BOOT_PHASES:
+        if phase in update.SWITCH_PHASES:
+            assert "switched" in events
+        elif phase in update.BOOT_PHASES:
             assert {"booted_new", "booted_old"} <= events
+
+
+def test_what_runs_is_never_written():
+    """Whatever the boot loader has done in the meantime: no phase that writes goes on in the slot that has booted."""
+    writing = {row.then for row in update.TABLE if {"fetch_tree", "write_blocks", "read_back"} & set(row.actions)}
+    assert writing == {update.READING_TREE, update.INSTALLING, update.READING_BACK}
+    for phase in writing:
+        event = update.start_event(phase, "a", "a", record())
+        assert (event, update.advance(phase, event).then) == ("booted_new", update.IDLE)
 
 
 def test_every_phase_can_wait_for_storage_but_the_trial_that_touches_none():
@@ -78,6 +89,16 @@ def record(active="a", trial="-", left=0, fails=0):
     ("phase", "booted", "now", "event"),
     [
         ("installing", "a", record(), "resumed"),
+        ("reading_tree", "b", record(), "booted_new"),
+        ("installing", "b", record(), "booted_new"),
+        ("reading_back", "b", record(active="b"), "booted_new"),
+        ("switching", "b", record(active="b"), "resumed"),
+        ("switching", "b", record(active="a"), "resumed"),
+        ("switching", "a", record(active="a"), "switched"),
+        ("switched", "a", record(active="a"), "switched"),
+        ("switched", "b", record(active="a").replace(said=1), "resumed"),
+        ("switched", "b", record(active="a"), "stayed"),
+        ("switched", "b", record(active="b").replace(gave="r"), "stayed"),
         ("waiting", "a", record(), "resumed"),
         ("waiting", "b", record(), "booted_new"),
         ("arming", "a", record(), "resumed"),

@@ -63,3 +63,9 @@ for make in (
     except ValueError as error:
         print(error)
 print(slots.other("a"), slots.inactive("b"))
+small = dict(LAYOUT)
+small["kind"] = "recovery"
+small["slots"] = {"a": LAYOUT["slots"]["a"], "b": {"offset": 1056768, "length": 4096, "fit_offset": 0}}
+recovery = slots.parse_layout(small)
+print(recovery, [(each.target(slot), each.in_recovery(slot)) for each in (layout, recovery) for slot in slots.SLOTS])
+print(slots.switch_over(record, "b"))
