@@ -37,8 +37,8 @@ class Desk:
         self._pending: "dict[int, Then]" = {}
         self._timers: "dict[str, tuple[float, Due]]" = {}
         self._last_id = 0
-        self.source = ""
         self.epoch_floor = 0  # see agent.app.update_state
+        self.source = ""
         """The port that stands in for `downloader`, if any: where an installation ordered at the camera comes from."""
 
     def call(self, port: str, method: str, arguments: "tuple[object, ...]", then: "Then") -> None:
