@@ -238,7 +238,7 @@ class Waiting:
         now, stale = self._desk.now, self._looked_at is None or self._desk.now >= self._looked_at + interval_s
         if stale:
             self._looked_at = now
-        if stale and root is not None:
+        if stale and root is not None and not self._desk.source:  # what was ordered here the director does not withdraw
             self._looking = True
             self._checking.start(root, self._found)
         else:
