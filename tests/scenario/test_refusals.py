@@ -320,10 +320,13 @@ def test_what_a_refusal_quotes_is_kept_short_enough_to_be_read_again(stage):
 
 
 def test_every_name_in_the_list_is_attacked():
-    """What one signature is worth is nobody's attack (`signature`), and the base class is never raised (`trust`)."""
+    """What one signature is worth is nobody's attack (`signature`), and the base class is never raised (`trust`).
+
+    A server without a signed file (`missing_target`) is met in test_installing.py: the update is under way then.
+    """
     classes = [found for found in vars(trust_errors).values() if isinstance(found, type)]
     codes = {found.code for found in classes if found.__module__ == trust_errors.__name__}
-    assert {attack.code for attack in ATTACKS} == codes - {"signature", "trust"} | {"format"}
+    assert {attack.code for attack in ATTACKS} == codes - {"signature", "trust", "missing_target"} | {"format"}
 
 
 def test_slow_retrieval_costs_a_deadline_and_changes_nothing(stage):
