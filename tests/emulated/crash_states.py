@@ -65,11 +65,14 @@ class Judge:
             "b": SlotWatch(disk, old.layout.slot("b"), new.tree.read_bytes()),
         }
         self.named: set[tuple[str, str]] = set()  # active and trial slot of every state
+        self.head_touched = False  # since `data_is_whole`: what the kernel reads before it replays the journal
 
     def touched(self, offset: int, length: int) -> None:
         """A piece of the disk has changed."""
         for watch in self.slots.values():
             watch.touched(offset, length)
+        if offset < self._layout.data_offset + BLOCK_BYTES and self._layout.data_offset < offset + length:
+            self.head_touched = True
 
     def boots_a_verified_slot(self) -> str:
         """Empty if the boot record is there, and every slot that it may start verifies; else what is wrong."""
@@ -85,6 +88,7 @@ class Judge:
 
     def data_is_whole(self) -> str:
         """Empty if the data partition mounts, its state reads, and its journal names no block that is missing."""
+        self.head_touched = False
         data = self._folder / "data.img"
         begin = self._layout.data_offset
         with data.open("wb") as file:
