@@ -23,6 +23,8 @@ START_S = 60.0
 STOP_S = 20.0
 POLL_S = 1.0
 """Between two looks through the command line, each of which costs a second of one core."""
+INTERVAL = "5s"
+"""So often a camera of the demo looks for an update, so that nobody has to wait."""
 READY = "camward-server: ready"
 HOST_FOR_CAMERAS = "10.0.2.2"
 """What QEMU's user networking calls the host."""
@@ -38,9 +40,10 @@ class Operator:
     while the image root that the images carry stays the same.
     """
 
-    def __init__(self, home: Path) -> None:
-        """Use `home`; `make` fills it."""
+    def __init__(self, home: Path, interval: str = INTERVAL) -> None:
+        """Use `home`; `make` fills it. `interval`: between two looks, or two reports, of a camera in a new home."""
         self.home = home
+        self._interval = interval
         self.server = home / "server"
         self.log = home / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -77,7 +80,7 @@ class Operator:
         said = self._command(
             "init", str(self.server), "--operator", "Kawa River Office",
             "--host", HOST_FOR_CAMERAS, "--host", "127.0.0.1", "--host", "localhost",
-            "--check-interval", "5s", "--telemetry-interval", "5s",
+            "--check-interval", self._interval, "--telemetry-interval", self._interval,
         )  # fmt: skip
         shutil.copytree(self.server, self.home / "pristine")
         self._remember(said)

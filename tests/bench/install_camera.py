@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from firmware_sim.demo import images
 from firmware_sim.demo.operator import Operator
 from firmware_sim.demo.person import Answer, Person
 from firmware_sim.demo.steps_camera import patiently
@@ -48,8 +47,6 @@ STATE = "/data/camward/update/state.json"
 TAG = "ready"
 SERVER_ADDRESS, RELAY_ADDRESS = "127.0.0.2", "127.0.0.1"
 DEVICE_PORT, BROKER_PORT = 8443, 8883
-QUIET_S = "3600"
-"""Between two looks or two telemetry messages: nothing but what is measured runs meanwhile."""
 PANIC = ("Kernel panic", "camward-boot: nothing to boot")
 KIB = 1024
 _MEMORY = re.compile(r"bench: memory (\d+) (\d+) (\d+) peer (\d+)")
@@ -191,14 +188,13 @@ def memory(text: str, *, agent: bool) -> tuple[int, int]:
 def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Bench]:
     """A claimed and enrolled bench camera with the peers' disk, saved as a snapshot."""
     home = work / "operator"
-    made = images.operator_home()
+    made = Path(plan["operator"])
     home.mkdir()
     for name in ("pristine", "server.offline"):
         shutil.copytree(made / name, home / name)
     shutil.copy2(made / "administrator.json", home)
     os.environ["CAMWARD_LISTEN"] = SERVER_ADDRESS
     os.environ["CAMWARD_DELTAS__FROM_VERSIONS"] = "0"  # none but those that are asked for here
-    os.environ["CAMWARD_DEVICES__CHECK_INTERVAL_S"] = os.environ["CAMWARD_DEVICES__TELEMETRY_INTERVAL_S"] = QUIET_S
     device = provision(built, "KW1-000077", work / "camera")
     hardware = hardware_of(device, shell=True)
     with ExitStack() as stack:

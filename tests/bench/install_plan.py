@@ -29,6 +29,8 @@ from tests.bench.peers_root import peers_root
 WHOLE, DEMO, MONTH = "whole", "demo", "month"
 VERSIONS = {WHOLE: "1.9.0", DEMO: "1.1.0", MONTH: "1.5.0"}
 RUNS = "1.0.0"
+QUIET = "1h"
+"""Between two looks or two telemetry messages of the camera: nothing but what is measured runs meanwhile."""
 KEY = bytes(range(16))
 """Enciphers the whole release, the same each time; nothing depends on its secrecy."""
 SLOT_WINDOW_BYTES = 128 * 1024 * 1024  # xdelta3 may look at the whole old slot
@@ -72,7 +74,7 @@ def make_plan(work: Path, store: Store, repetitions: int) -> Plan:
         ImageError: an image, the peers' root or a bundle cannot be made.
         OSError: writing failed.
     """
-    operator = Operator(images.operator_home())
+    operator = Operator(store.root / "bench-operator", QUIET)
     operator.make()
     root = operator.image_root
 
@@ -101,6 +103,7 @@ def make_plan(work: Path, store: Store, repetitions: int) -> Plan:
             xdelta_bytes[case] = _xdelta_bytes(running.slot, slot, work / "xdelta")
     described = {
         "built": str(running.folder),
+        "operator": str(operator.home),
         "squashfs": str(peers.squashfs),
         "modules": [str(path) for path in peers.modules],
         "server_certificate": str(certificates.server),
