@@ -1,6 +1,7 @@
 """Updates: one that survives a power cut, two that an attacker made, one that is broken and rolled back."""
 
 import hashlib
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +74,11 @@ def tampered(stage: Stage) -> str:
     after = look(stage)
     _require_untouched(before, after, "an image whose block tree was tampered with")
     fresh = _fresh_block(image, stage.images["product-1.1.0"])
-    with stage.thief.spoiled(_sha256(image.slot), image.slot.name, fresh * 4096 + 7) as spoiled:
+    with ExitStack() as everything:
+        # A camera that finds an artifact of the release would not ask for the image.
+        for sha256, name in stage.thief.artifacts("1.2.0"):
+            everything.enter_context(stage.thief.spoiled(sha256, name, 0))
+        spoiled = everything.enter_context(stage.thief.spoiled(_sha256(image.slot), image.slot.name, fresh * 4096 + 7))
         bad = spoiled.read_bytes()[fresh * 4096 : fresh * 4096 + 4096]
         second = _refused(stage, "1.2.0")
     last = look(stage)

@@ -57,6 +57,11 @@ class Thief:
         finally:
             _flip(path, offset)
 
+    def artifacts(self, version: str) -> list[tuple[str, str]]:
+        """SHA-256 and name of every artifact from which cameras could take this version instead of its image."""
+        found = sorted((self._server / "targets").glob(f"*-to-{version}.segments"))
+        return [(path.name.partition(".")[0], path.name.partition(".")[2]) for path in found]
+
     def order(self, device_id: str, target: str) -> None:
         """Order one camera to install `target`, however old it is, signed with the stolen online keys.
 
