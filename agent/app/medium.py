@@ -133,6 +133,8 @@ class Medium:
                 missing = self.next_missing(first)
                 if 0 <= missing < first + count:
                     offset = self._slots.target_offset + first * BLOCK_BYTES
+                    # A cut may have taken the rest of an erase block with it that the journal names.
+                    self._have[first // 8 : (first + count + 7) // 8] = bytes((count + 7) // 8)
                     self._mark_equal(first, (yield from self._digests(offset, count)))
         self._surveyed = True
 
@@ -193,15 +195,17 @@ class Medium:
 
     def _write_erase_block(self, first: int, given: "dict[int, bytes]") -> None:
         content: "list[bytes]" = []
+        whole = True
         for block in range(first, first + self._erase_blocks):
             data = given.get(block)
             if data is None:
                 data = self._read(self._slots.target_offset + block * BLOCK_BYTES)
                 if block < self.count and leaf(data) != self.wanted(block):
                     self._have[block // 8] &= 0xFF ^ (1 << block % 8)
-                    return  # with the next pass
+                    whole = False  # with the next pass
             content.append(data)
-        self._write(first, b"".join(content))
+        if whole:
+            self._write(first, b"".join(content))
 
     def _write(self, first: int, data: bytes) -> None:
         try:

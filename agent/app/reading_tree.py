@@ -47,6 +47,7 @@ class ReadingTree:
         self._sources = sources
         self._then = then
         self._found = bytearray()
+        self._givers: "list[Any]" = []
         self.go_on()
 
     def go_on(self) -> None:
@@ -73,14 +74,13 @@ class ReadingTree:
             return
         path = "/targets/" + release.tree_sha256 + "." + release.tree_name
         while True:
-            source = yield from self._fetch(path, release.tree_length_bytes)
+            givers = yield from self._fetch(path, release.tree_length_bytes)
             tree, self._found = bytes(self._found), bytearray()
             if (yield from self._right(tree)):
                 self._keep(TREE, tree)
                 return
-            if source == OWN:
+            if not self._blame(givers, release.tree_name):
                 raise ArbitrarySoftware(release.tree_name + " is not the tree that the release signed")
-            self._sources.blame(source, release.tree_name)
 
     def _right(self, tree: bytes) -> "Generator[Any, Any, bool]":
         release, hasher, digest = self._release, TreeHasher(), sha256()
@@ -97,23 +97,33 @@ class ReadingTree:
         if stored is not None and _fits(artifact, stored):
             return
         path = "/targets/" + artifact.sha256 + "." + artifact.name
-        source = yield from self._fetch(path, artifact.index_length_bytes)
-        index, self._found = bytes(self._found), bytearray()
-        if _fits(artifact, index):
-            self._keep(INDEX, index)
-            return
-        self._sources.blame(source, artifact.name)
+        while True:
+            givers = yield from self._fetch(path, artifact.index_length_bytes)
+            index, self._found = bytes(self._found), bytearray()
+            if _fits(artifact, index):
+                self._keep(INDEX, index)
+                return
+            if not self._blame(givers, artifact.name):
+                break
         if artifact.enc:
             raise ArbitrarySoftware(artifact.name + " does not begin with the index that the director signed")
 
     def _fetch(self, path: str, length: int) -> "Generator[Any, Any, Any]":
-        """Bring the first bytes of a target into `_found`, going on behind what is there; the last source."""
-        source = None
+        """Bring the first bytes of a target into `_found`, going on behind what is there; who gave any of them."""
         while len(self._found) < length:
             asked = self._sources.begin(self._work, path, len(self._found), length, length, 1)
             piece, source = yield from self._sources.take(self._work, asked)
             self._found += piece
-        return source
+            self._givers.append(source)
+        givers, self._givers = self._givers, []
+        return givers
+
+    def _blame(self, givers: "list[Any]", what: str) -> bool:
+        """Whoever gave a part of it is not asked again; false where the operator's server gave all of it."""
+        others = [source for source in givers if source != OWN]
+        for source in others:
+            self._sources.blame(source, what)
+        return bool(others)
 
     def _keep(self, name: str, body: bytes) -> None:
         try:

@@ -160,6 +160,7 @@ class Updating:
     def go(self, event: str, error: "CamwardError | None" = None, **changes: "Any") -> None:
         """Follow the edge: save the phase, then run the actions. Also for agent.app.trial and agent.app.waiting."""
         row = update.advance(self.state.phase, event)
+        self._desk.cancel(_TIMER)  # what could not be saved before counts no more: this event has come first
         self._error = error
         if event == "complete":
             self._retries = 0
