@@ -193,7 +193,7 @@ class Agent:
 
     def _enrolled(self, record: "Ownership") -> None:
         self._reporting.enrolled(record)
-        self._ordering.director_root = record.director_root.encode()
+        self._ordering.enrolled(record.director_root.encode())
         self._offering.enrolled()
         self._updating.enrolled(record.director_root.encode(), record.check_interval_s)
         self._evidence.enrolled(self._reporting)

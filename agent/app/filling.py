@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
+from agent.app.sources import OWN
 from agent.core.allowance import FullDownload
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaves_of
 from agent.formats.errors import Rejected, Unavailable
@@ -68,6 +69,7 @@ class Filling:
         self._stream: "Stream | None" = None
         self._number = -1  # of the segment whose content or part is kept
         self._part = bytearray()
+        self._givers: "list[Source]" = []  # of the part
         self._content = b""
         self._tries: "dict[int, int]" = {}
         self._held: "tuple[int, Runs]" = (-1, [])
@@ -212,20 +214,24 @@ class Filling:
             Unavailable: no source has it now.
         """
         if number != self._number:
-            self._number, self._part, self._content = number, bytearray(), b""
+            self._number, self._part, self._givers, self._content = number, bytearray(), [], b""
         if self._content:
             return self._content
         segment = packed.index.segment(number)
         stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
-        source: "Source | None" = None
         while len(self._part) < segment.stored_bytes:
             asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
             piece, source = yield from self._sources.take(self._work, asked)
             self._part += piece
+            self._givers.append(source)
         stored, self._part = bytes(self._part), bytearray()
+        givers, self._givers = self._givers, []
         if sha256(stored).digest() != segment.sha256:
-            if source is not None:
+            others = [source for source in givers if source != OWN]
+            for source in others or [OWN]:
                 self._sources.blame(source, packed.path)
+            if others:
+                return None  # it was no try of the operator's server
             self._tries[number] = self._tries.get(number, 0) + 1
             if self._tries[number] >= MAX_SEGMENT_TRIES:
                 self._give_up(packed, number, "a segment came damaged")

@@ -75,6 +75,7 @@ class Ordering:
         self._enrolling = enrolling
         self._round = 0
         self.under_way = ""
+        self._by_owner = False  # the order under way has nobody's word but the owner's
         self.director_root: "bytes | None" = None
 
     # Called by the agent
@@ -85,11 +86,12 @@ class Ordering:
         if body is None:
             self._desk.call("uploads", "discard", (), _whatever)
             return
-        self.under_way, path = BUNDLE, ""
+        self.under_way, path, self._by_owner = BUNDLE, "", True
         try:
             source = parse_object(body, MAX_SOURCE_BYTES)
             self.under_way = fields.choice(source, "port", (RELEASES, BUNDLE))
             path = fields.text(source, "path", MAX_SOURCE_BYTES)
+            self._by_owner = fields.boolean(source, "by_owner")
             if self.under_way == RELEASES:
                 self.open_releases()
         except (Rejected, Unavailable):
@@ -104,6 +106,13 @@ class Ordering:
         self._updating.rest_hook = self._rested
         if self.resting():
             self._rested()
+
+    def enrolled(self, director_root: bytes) -> None:
+        """There is an operator from now on: what the owner alone has ordered ends, unless it has its trial already."""
+        before, self.director_root = self.director_root, director_root
+        if self.under_way and (self._by_owner or (before is None and self._updating.looking())):
+            self._round += 1  # a look under way ends unheard
+            self._updating.make_way("this camera has an operator now, who decides")
 
     # Who decides
 
@@ -211,7 +220,9 @@ class Ordering:
         if release is None:
             return NothingNew("this camera runs it already, or nothing new is ordered")
         try:
-            self._desk.ports.store.write(SOURCE, dump({"v": 1, "port": source, "path": path}))
+            self._by_owner = self.director_root is None
+            about = {"v": 1, "port": source, "path": path, "by_owner": self._by_owner}
+            self._desk.ports.store.write(SOURCE, dump(about))
         except Unavailable as error:
             return error
         self._desk.source = source

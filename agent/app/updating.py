@@ -119,7 +119,11 @@ class Updating:
         else:
             self._look_again = True
 
-    def make_way(self) -> str:
+    def looking(self) -> bool:
+        """Whether it is being found out what there is to install."""
+        return self.state.phase == update.CHECKING
+
+    def make_way(self, why: str = "a person at the camera has ordered another installation") -> str:
         """End what is under way, for an order that a person gives at the camera; returns what speaks against it.
 
         What is written already stays, and is not fetched again. A trial boot is not for anybody to interrupt.
@@ -128,7 +132,7 @@ class Updating:
             self._checking.stop()
             self.go("nothing")
         elif self.state.phase in (update.READING_TREE, update.INSTALLING, update.READING_BACK, update.WAITING):
-            self.go("refused", Superseded("a person at the camera has ordered another installation"))
+            self.go("refused", Superseded(why))
         return "" if self.state.phase == update.IDLE else "a new version is being tried"
 
     def order(self, ask: "Callable[[Outcome], None]") -> None:

@@ -10,6 +10,7 @@ from agent.app.sources import Sources
 from agent.app.update_state import release_of
 from agent.core import slots, update
 from agent.formats import delivery, messages
+from agent.formats.block_tree import root_of
 from agent.formats.errors import FormatError, Rejected
 
 TYPE_CHECKING = False
@@ -90,6 +91,10 @@ class Writing:
             release, target = self._release(), self._shell.state.slot
             if leaves is None or len(leaves) != release.tree_length_bytes:
                 raise BadMedium("the stored block tree is gone")
+            if root_of(leaves) != bytes.fromhex(release.tree_root):
+                raise BadMedium("the stored block tree is not that of the release")
+            if target == self._desk.ports.boot.booted_slot():
+                raise BadMedium("the slot to be written is the one that runs")
             active = slots.other(target)
             written, read = self._layout.slot(target), self._layout.slot(active)
             where = Slots(

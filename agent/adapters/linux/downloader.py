@@ -11,7 +11,7 @@ from agent.adapters.linux.fetcher import not_now, refuse_other_range, split_serv
 from agent.adapters.linux.http_exchange import LIMITS, Arriving, HttpServer, Limits
 from agent.adapters.linux.tls import client_context
 from agent.formats.delivery import Source
-from agent.formats.errors import Unavailable
+from agent.formats.errors import FormatError, Unavailable
 
 
 class HttpsDownloader:
@@ -65,7 +65,10 @@ class HttpsDownloader:
         arriving = self._arriving
         if arriving is None or self._next != (place, path, offset_bytes):
             self._give_up()
-            arriving = self._ask(place, path, offset_bytes, end_bytes)
+            try:
+                arriving = self._ask(place, path, offset_bytes, end_bytes)
+            except FormatError as error:  # of a source that the director has named: that one is of no use
+                raise Unavailable(f"no source can be at {place[0]}: {error.detail}") from error
             if arriving is None:
                 return None
         self._arriving = None
