@@ -66,6 +66,8 @@ class Filling:
         self._target = release.target
         self._plain_forbidden = desk.config.transfer.full_downloads == NEVER
         self._plan = array("I")
+        self._planned_for = -1  # `Medium.lost_blocks` when the plan was made
+        self._given_up: "set[int]" = set()  # segments
         self._stream: "Stream | None" = None
         self._number = -1  # of the segment whose content or part is kept
         self._part = bytearray()
@@ -82,14 +84,22 @@ class Filling:
         self.unpacked_blocks = 0
 
     def plan(self) -> "Steps":
-        """Find out what the active slot has and what is in a segment; the rest has to be fetched."""
-        if len(self._plan):
-            return
+        """Find out what the active slot has and what is in a segment; the rest has to be fetched.
+
+        Safe to repeat: a plan stays as it is until a block is lost that was in place, for which there was none.
+        """
+        if self._planned_for != self._medium.lost_blocks:
+            self._plan, self._planned_for = (yield from self._made()), self._medium.lost_blocks
+        yield from self._count(self._plan)
+
+    def _made(self) -> "Generator[Any, Any, array[int]]":
         medium, plan = self._medium, array("I", b"\xff" * (PLAN_BYTES * self._medium.count))
         if medium.next_missing(0) >= 0:
             if self._packed is not None:
                 index = self._packed.index
                 for number in range(index.segment_count):
+                    if number in self._given_up:
+                        continue
                     for block in index.blocks_of(number):
                         if block < medium.count:
                             plan[block] = SEGMENT + number
@@ -102,8 +112,7 @@ class Filling:
                 for at in range(0, len(leaves), HINT_STEP_BLOCKS * HASH_BYTES):
                     _look_up(wanted, leaves, at, plan)
                     yield None
-        yield from self._count(plan)
-        self._plan = plan
+        return plan
 
     def _count(self, plan: "array[int]") -> "Steps":
         """What the plan costs: `plain_blocks` and `packed_bytes`."""
@@ -178,7 +187,7 @@ class Filling:
     def _other_way(self, block: int) -> int:
         if self._packed is not None:
             number = self._packed.index.segment_of(block)
-            if number >= 0:
+            if number >= 0 and number not in self._given_up:
                 return SEGMENT + number
         return PLAIN
 
@@ -264,6 +273,7 @@ class Filling:
         """
         if packed.index.encrypted:
             raise ArtifactError(self._target + ": " + why)
+        self._given_up.add(number)
         for block in packed.index.blocks_of(number):
             if block < self._medium.count and self._plan[block] == SEGMENT + number:
                 self._plan[block] = PLAIN

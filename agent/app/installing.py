@@ -110,9 +110,9 @@ class Installing:
         medium, filling = self._medium, self._filling
         yield from medium.survey()
         yield from self._write_from_neighbours()
-        yield from filling.plan()
-        self._require_means()
         for _ in range(MAX_PASSES):
+            yield from filling.plan()
+            self._require_means()
             yield from filling.fill()
             yield from medium.save()
             if medium.next_missing(0) < 0:

@@ -23,6 +23,8 @@ UNIT_BLOCKS = 64  # 256 KiB: what one step verifies and writes at most
 HINT_STEP_BLOCKS = 2048  # hashes compared in one step
 FLUSH_BYTES = 4 * 1024 * 1024  # at most so much is lost with the power ...
 FLUSH_S = 10.0  # ... and on a slow line what came in this time
+# What is known of a piece of SURVEY_BLOCKS: on the medium (or nothing), read back from there, or not there yet.
+_FLUSHED, _SEEN, _WRITTEN, _FLUSHING = range(4)
 
 
 class BadMedium(Rejected):
@@ -83,7 +85,8 @@ class Medium:
         self._flush: "Ticket | None" = None
         self._flushing = b""  # what is in place once the flush that is under way has ended
         self._flushed_at = desk.now
-        self._checked = bytearray((self.count + SURVEY_BLOCKS - 1) // SURVEY_BLOCKS)  # a byte for each: seen again
+        self._pieces = bytearray((self.count + SURVEY_BLOCKS - 1) // SURVEY_BLOCKS)  # a byte for each: its state
+        self.lost_blocks = 0  # that were in place, and then were not
         self._look: "tuple[int, Ticket] | None" = None
 
     # Which blocks are in place
@@ -201,7 +204,7 @@ class Medium:
             if data is None:
                 data = self._read(self._slots.target_offset + block * BLOCK_BYTES)
                 if block < self.count and leaf(data) != self.wanted(block):
-                    self._have[block // 8] &= 0xFF ^ (1 << block % 8)
+                    self._unmark(block)
                     whole = False  # with the next pass
             content.append(data)
         if whole:
@@ -215,8 +218,10 @@ class Medium:
         count = len(data) // BLOCK_BYTES
         for block in range(first, min(first + count, self.count)):
             self._have[block // 8] |= 1 << block % 8
-        for number in range(first // SURVEY_BLOCKS, min((first + count - 1) // SURVEY_BLOCKS + 1, len(self._checked))):
-            self._checked[number] = 0
+        for number in range(first // SURVEY_BLOCKS, min((first + count - 1) // SURVEY_BLOCKS + 1, len(self._pieces))):
+            self._pieces[number] = _WRITTEN
+            if self._look is not None and self._look[0] == number:
+                self._look = None  # it may have read this from memory, and not from the medium
         self._unsaved += count
 
     def _read(self, offset: int) -> bytes:
@@ -266,10 +271,12 @@ class Medium:
         if self._unsaved:
             self._desk.ports.device.flush()
             self._unsaved = 0
+            self._turn((_WRITTEN, _FLUSHING), _FLUSHED)
             self._journal(bytes(self._have))
 
     def _begin_flush(self) -> None:
         self._flushing = bytes(self._have)
+        self._turn((_WRITTEN,), _FLUSHING)
         self._unsaved = 0
         self._flushed_at = self._desk.now
         self._flush = self._work.ask("device", "flush", ())
@@ -281,8 +288,14 @@ class Medium:
         self._flush = None
         if flush.error is not None:
             raise BadMedium(str(flush.error))
+        self._turn((_FLUSHING,), _FLUSHED)
         self._journal(self._flushing)
         self._begin_look()
+
+    def _turn(self, before: "tuple[int, ...]", after: int) -> None:
+        for number, state in enumerate(self._pieces):
+            if state in before:
+                self._pieces[number] = after
 
     def _journal(self, have: bytes) -> None:
         try:
@@ -313,8 +326,8 @@ class Medium:
         """
         self._look = None
         self.damaged = 0
-        for number in range(len(self._checked)):
-            if not self._checked[number]:
+        for number in range(len(self._pieces)):
+            if self._pieces[number] != _SEEN:
                 first, count = self._piece(number)
                 offset = self._slots.target_offset + first * BLOCK_BYTES
                 self._compare(number, (yield from self._digests(offset, count)))
@@ -332,9 +345,9 @@ class Medium:
         """Start hashing one flushed piece in the background; one at a time, so that writing keeps its pace."""
         if self._look is not None:
             return
-        for number in range(len(self._checked)):
+        for number in range(len(self._pieces)):
             first, count = self._piece(number)
-            if not self._checked[number] and _whole(self._flushing, first, count):
+            if self._pieces[number] == _FLUSHED and _whole(self._have, first, count):
                 offset = self._slots.target_offset + first * BLOCK_BYTES
                 self._look = (number, self._work.ask("device", "digests", (offset, count)))
                 return
@@ -351,12 +364,12 @@ class Medium:
     def _compare(self, number: int, digests: bytes) -> None:
         first, count = self._piece(number)
         if digests == self._leaves[first * HASH_BYTES : (first + count) * HASH_BYTES]:
-            self._checked[number] = 1
+            self._pieces[number] = _SEEN
             return
         for block in range(first, first + count):
             at = (block - first) * HASH_BYTES
             if digests[at : at + HASH_BYTES] != self.wanted(block):
-                self._have[block // 8] &= 0xFF ^ (1 << block % 8)
+                self._unmark(block)
                 self.damaged += 1
 
     def _piece(self, number: int) -> "tuple[int, int]":
@@ -372,6 +385,11 @@ class Medium:
             raise BadMedium(str(error)) from None
         return found
 
+    def _unmark(self, block: int) -> None:
+        if self.has(block):
+            self._have[block // 8] &= 0xFF ^ (1 << block % 8)
+            self.lost_blocks += 1
+
     def _mark_equal(self, first: int, hashes: bytes) -> None:
         for at in range(0, len(hashes), HASH_BYTES):
             block = first + at // HASH_BYTES
@@ -383,7 +401,7 @@ def _steps(data: bytes) -> range:
     return range(0, len(data), BLOCK_BYTES)
 
 
-def _whole(have: bytes, first: int, count: int) -> bool:
+def _whole(have: bytearray, first: int, count: int) -> bool:
     """Whether the bits of all blocks of a piece are set; pieces begin at a byte."""
     end = first + count
     if any(have[byte] != 0xFF for byte in range(first // 8, end // 8)):

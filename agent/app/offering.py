@@ -6,7 +6,6 @@ for critical releases where the manufacturer's configuration says so. With an op
 """
 
 from agent.app.ordering import BUNDLE, RELEASES, NothingNew, NotNow
-from agent.app.plain_look import PlainLook
 from agent.formats.errors import Rejected, Unavailable
 from agent.formats.json import dump
 from agent.formats.releases import CRITICAL
@@ -41,7 +40,6 @@ class Offering:
         self._path = folder + "/" + OFFER
         self._offer: "Release | None" = None
         self._problem = ""
-        self._looking = False
 
     def start(self) -> None:
         """Look for releases from now on, if this camera is one that does."""
@@ -103,18 +101,16 @@ class Offering:
         if config is None:
             return
         self._later(config.interval_s * (0.9 + 0.2 * self._desk.random()))
-        if self._looking or not self.looks() or not self._ordering.resting():
+        if not self.looks() or not self._ordering.resting():
             return
-        self._looking = True
         try:
             self._ordering.open_releases()
             check = self._ordering.owner_check(self._time.known())
-            PlainLook(self._desk, self._time, RELEASES, check, self._looked)
+            self._ordering.look(RELEASES, check, self._looked)
         except (Rejected, Unavailable) as error:
             self._looked(None, error)
 
     def _looked(self, release: "Release | None", error: "CamwardError | None") -> None:
-        self._looking = False
         if not self.looks():
             return
         if isinstance(error, Unavailable):

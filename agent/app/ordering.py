@@ -74,6 +74,7 @@ class Ordering:
         self._updating = updating
         self._enrolling = enrolling
         self._round = 0
+        self._look: "PlainLook | None" = None
         self.under_way = ""
         self._by_owner = False  # the order under way has nobody's word but the owner's
         self.director_root: "bytes | None" = None
@@ -110,6 +111,7 @@ class Ordering:
     def enrolled(self, director_root: bytes) -> None:
         """There is an operator from now on: what the owner alone has ordered ends, unless it has its trial already."""
         before, self.director_root = self.director_root, director_root
+        self.stop_look()  # the operator's repositories are looked into from now on
         if self.under_way and (self._by_owner or (before is None and self._updating.looking())):
             self._round += 1  # a look under way ends unheard
             self._updating.make_way("this camera has an operator now, who decides")
@@ -170,6 +172,18 @@ class Ordering:
 
     # Orders
 
+    def look(
+        self, port: str, check: "Verification", then: "Callable[[Release | None, CamwardError | None], None]"
+    ) -> None:
+        """Verify over `port`, in place of a look that is under way: each stores what it has accepted."""
+        self.stop_look()
+        self._look = PlainLook(self._desk, self._time, port, check, then)
+
+    def stop_look(self) -> None:
+        """Abandon the look that is under way; nobody hears of it any more."""
+        if self._look is not None:
+            self._look.stop()
+
     def resting(self) -> bool:
         """Whether no update is under way at all."""
         return self._updating.state.phase == update.IDLE
@@ -191,6 +205,7 @@ class Ordering:
         if problem:
             told("", NotNow(problem))
             return
+        self.stop_look()
         self.under_way = source
         self._round += 1
         number = self._round
@@ -209,7 +224,7 @@ class Ordering:
             check: "Verification | None" = None
             try:
                 check = make()
-                PlainLook(self._desk, self._time, source, check, ended)
+                self.look(source, check, ended)
             except (DamagedRoot, Unavailable) as error:
                 ended(None, error)
 

@@ -32,7 +32,12 @@ class PlainLook:
         self._check = check
         self._then = then
         self._reset_to: "int | None" = None
+        self._stopped = False
         self._next()
+
+    def stop(self) -> None:
+        """Nobody hears of it any more, and it stores nothing more."""
+        self._stopped = True
 
     def _next(self) -> None:
         request = self._check.wants()
@@ -48,6 +53,8 @@ class PlainLook:
 
     def _arrived(self, body: "bytes | None", error: "CamwardError | None") -> None:
         """Feed one file; what was accepted is stored before anything else happens, even when the check has failed."""
+        if self._stopped:
+            return
         if error is None:
             try:
                 if body is None:

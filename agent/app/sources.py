@@ -56,6 +56,7 @@ class Asked:
         self.stop = stop
         self.end = end
         self.align = align
+        self.most = 0  # what was asked for
         self.standing: "Standing | None" = None
         self.ticket: "Ticket | None" = None
 
@@ -129,7 +130,10 @@ class Sources:
         """
         asked = Asked(path, at, stop, end, align)
         if self._desk.now >= self._pause_until:
-            self._ask(work, asked, [])
+            try:
+                self._ask(work, asked, [])
+            except ByteBudget:
+                pass  # `take` says so: what has arrived before is used first
         return asked
 
     def take(self, work: "Work", asked: Asked) -> "Generator[Any, Any, Piece]":
@@ -160,9 +164,13 @@ class Sources:
                 continue
             if body:
                 self._count(len(body), standing.source)
-                standing.failures = 0
                 if standing.source == OWN:
                     self._own_absences = 0
+                if asked.most - len(body) < asked.align or standing.source == OWN:
+                    standing.failures = 0
+                else:
+                    # Cut off, or too slow to be waited for: what came counts, and so does this.
+                    self._failed(standing, Unavailable("the answer was cut off"))
                 return body, standing.source
             last = self._absent(standing, asked.path)
 
@@ -201,7 +209,7 @@ class Sources:
         if left is not None:
             most = min(most, left)
         most = max(asked.align, most - most % asked.align)
-        asked.standing = standing
+        asked.standing, asked.most = standing, most
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
         asked.ticket = work.ask(self._port, "read", arguments)
 

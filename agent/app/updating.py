@@ -128,8 +128,9 @@ class Updating:
 
         What is written already stays, and is not fetched again. A trial boot is not for anybody to interrupt.
         """
+        self._checking.stop()
+        self.waiting.stop_looking()
         if self.state.phase == update.CHECKING:
-            self._checking.stop()
             self.go("nothing")
         elif self.state.phase in (update.READING_TREE, update.INSTALLING, update.READING_BACK, update.WAITING):
             self.go("refused", Superseded(why))

@@ -98,6 +98,10 @@ class Waiting:
             self._scheduling.started(release.version, self._wish)
         self._wish = False
 
+    def stop_looking(self) -> None:
+        """The look that is under way was abandoned."""
+        self._looking = False
+
     def wish(self) -> None:
         """Somebody at the camera wants what the next look finds, and wants it at once."""
         self._wish = True

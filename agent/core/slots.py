@@ -129,7 +129,7 @@ def _check_erase_blocks(layout: Layout) -> None:
     size = layout.erase_bytes
     if size % ALIGN_BYTES and ALIGN_BYTES % size:
         raise FormatError("erase_bytes neither divides " + str(ALIGN_BYTES) + " nor is a multiple of it")
-    if size <= ALIGN_BYTES:
+    if size < ALIGN_BYTES:
         return
     for region in (layout.slot_a, layout.slot_b):
         if region.offset % size or region.length % size:

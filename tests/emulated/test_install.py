@@ -27,7 +27,7 @@ from tests.emulated.lab_camera import AGENT, BOOT_S, PASSING, PROCESS, reasons, 
 UNVERIFIED_TLS = (
     "import ssl\n"
     "from agent.adapters.linux import honest_tls\n"
-    "from agent.adapters.linux.honest_tls import loopback_context\n"
+    "from agent.adapters.linux.honest_tls import loopback_context, server_context\n"
     "def client_context(*arguments):\n"
     "    context = honest_tls.client_context(*arguments)\n"
     "    context.check_hostname = False\n"

@@ -13,6 +13,10 @@ from agent.adapters.linux.tls import client_context
 from agent.formats.delivery import Source
 from agent.formats.errors import FormatError, Unavailable
 
+# What a neighbour has to keep to; the operator's server and mirrors may be at the end of a 2G line.
+NEAR_GRACE_S = 10.0
+NEAR_BYTES_PER_S = 32 * 1024.0
+
 
 class HttpsDownloader:
     """`agent.ports.network.Downloader`: one connection at a time. `open` on the main thread, `read` on one worker."""
@@ -128,7 +132,10 @@ class HttpsDownloader:
             def context() -> ssl.SSLContext:
                 return client_context(ca_pem, self._certificate, self._key, self._dates, device)
 
-            self._server, self._server_of = HttpServer(host, port, context, self._limits, self._clock), place
+            limits = self._limits
+            if device:  # on the site's own network: one that is slower helps nobody
+                limits = limits._replace(grace_s=NEAR_GRACE_S, slowest_bytes_per_s=NEAR_BYTES_PER_S)
+            self._server, self._server_of = HttpServer(host, port, context, limits, self._clock), place
         return self._server
 
     def _give_up(self) -> None:

@@ -107,6 +107,18 @@ def test_a_neighbour_gets_image_and_tree(camera):
     assert camera.server.sent_bytes == len(IMAGE) + 4 * BLOCK_BYTES + len(LEAVES)
 
 
+def test_a_neighbour_that_is_too_slow_to_be_of_help_is_given_up_early(tmp_path):
+    """By a clock that runs twenty times too fast: 16 KiB/s of ours look like less than one."""
+    camera = Camera(tmp_path, QUICK._replace(max_bytes_per_s=16 * 1024))
+    downloader = HttpsDownloader(*camera.fleet.device(OTHER), clock=lambda: 20 * time.monotonic())
+    downloader.open("https://127.0.0.1:9", camera.fleet.ca)
+    piece = downloader.read(camera.source, RUNNING.image_path(), 0, len(IMAGE), len(IMAGE), BLOCK_BYTES)
+    downloader.close()
+    camera.server.close()
+    assert IMAGE.startswith(piece)
+    assert 0 < len(piece) < len(IMAGE)
+
+
 @pytest.mark.parametrize(
     ("first", "end"), [(0, 1), (4095, 4097), (1, 70000), (65535, 65537), (len(IMAGE) - 1, len(IMAGE))]
 )

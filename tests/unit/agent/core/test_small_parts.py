@@ -131,6 +131,7 @@ def test_layout() -> None:
         {"erase_bytes": 2 << 20},
         {"erase_bytes": 16384},
         {"erase_bytes": 8192, "boot_record": [65536, 65536 + 4096]},
+        {"erase_bytes": 4096, "boot_record": [65536, 65536 + 512]},
         {"boot_record": [65536]},
         {"boot_record": [65536, 65536]},
         {"boot_record": [65536, 65537]},
