@@ -1,5 +1,6 @@
 """The documents say what is there: links lead somewhere, named tests exist, named commands are known."""
 
+import json
 import os
 import re
 import shlex
@@ -49,23 +50,35 @@ def _command_lines() -> list[tuple[str, str]]:
     return found
 
 
-def _help(program: str, verbs: tuple[str, ...]) -> str:
-    modules = {
-        "camward-agent": "agent.main",
-        "camward-server": "update_server.main",
-        "camward-sim": "firmware_sim.main",
-    }
-    command = [sys.executable, "-m", modules[program], *verbs, "--help"]
+MODULES = {"camward-agent": "agent.main", "camward-server": "update_server.main", "camward-sim": "firmware_sim.main"}
+ASK_FOR_HELP = """
+import contextlib, io, json, runpy, sys
+module, found = sys.argv[1], []
+for verbs in json.loads(sys.argv[2]):
+    sys.argv = [module, *verbs, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        try:
+            runpy.run_module(module, run_name="__main__")
+        except SystemExit as end:
+            assert not end.code, verbs
+    found.append(text.getvalue())
+print(json.dumps(found))
+"""
+
+
+def _helps(program: str, verbs: list[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """What a program says to `--help` behind each of these verbs; one process, as each costs its imports."""
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-c", ASK_FOR_HELP, MODULES[program], json.dumps(verbs)]
     wide = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"{program} {' '.join(verbs)}: {done.stderr}"
-    return done.stdout
+    done = subprocess.run(command, cwd=ROOT, env=wide, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{program}: {done.stderr}"
+    return dict(zip(verbs, json.loads(done.stdout), strict=True))
 
 
 def test_every_command_in_the_documents_exists_with_its_options() -> None:
     lines = _command_lines()
     assert {name for name, _ in lines} >= {"README.md", "docs/operator.md", "docs/simulator.md"}
-    known: dict[tuple[str, tuple[str, ...]], str] = {}
+    asked: dict[str, dict[tuple[str, ...], list[tuple[str, str]]]] = {program: {} for program in MODULES}
     for name, line in lines:
         program, *words = shlex.split(line, comments=True)
         verbs: tuple[str, ...] = ()
@@ -73,10 +86,14 @@ def test_every_command_in_the_documents_exists_with_its_options() -> None:
             if not re.fullmatch(r"[a-z]+", word) or len(verbs) == 2:
                 break
             verbs += (word,)
-        text = known.get((program, verbs)) or known.setdefault((program, verbs), _help(program, verbs))
-        assert "usage" in text.lower()
-        for option in (word.partition("=")[0] for word in words if word.startswith("--") and word != "--help"):
-            assert re.search(rf"{option}\b", text), f"{name}: {line}: no {option}"
+        options = [word.partition("=")[0] for word in words if word.startswith("--") and word != "--help"]
+        asked[program].setdefault(verbs, []).extend((f"{name}: {line}", option) for option in options)
+    for program, by_verbs in asked.items():
+        assert by_verbs, f"the documents show nothing of {program}"
+        for verbs, text in _helps(program, list(by_verbs)).items():
+            assert "usage" in text.lower()
+            for where, option in by_verbs[verbs]:
+                assert re.search(rf"{option}\b", text), f"{where}: no {option}"
 
 
 def test_the_programs_say_the_version_of_the_distribution() -> None:
