@@ -98,7 +98,7 @@ class Agent:
         checking = Checking(desk, time, image_root)
         self._updating = Updating(desk, time, checking, self._health, self._reporting)
         layout = slots.parse_layout(config.layout)
-        self._inventory = Inventory(desk, layout, self._updating.idle)
+        self._inventory = Inventory(desk, layout, self._updating.calm)
         self._neighbours = Neighbours(desk, layout, self._updating.on_trial)
         self._enrolling = Enrolling(desk, Vouching(desk, time, image_root), self._enrolled)
         self._ordering = Ordering(desk, time, image_root, checking, self._updating, self._enrolling)

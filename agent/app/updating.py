@@ -152,9 +152,9 @@ class Updating:
         found.update(self.waiting.status())
         return found
 
-    def idle(self) -> bool:
-        """Whether no update is under way."""
-        return self.state.phase == update.IDLE
+    def calm(self) -> bool:
+        """Whether no slot is being written, nor holds what is about to be tried."""
+        return self.state.phase in (update.IDLE, update.CHECKING)
 
     def on_trial(self) -> bool:
         """Whether this boot is a trial boot that has not been committed yet."""

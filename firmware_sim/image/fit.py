@@ -7,12 +7,17 @@ from pathlib import Path
 from firmware_sim.image import bootkeys
 from firmware_sim.image.app import BOOT_FOLDER
 from firmware_sim.image.archive import cpio, unpack_tree
+from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import BLOCK_BYTES, Layout, Model
 from firmware_sim.image.run import run_tool
 from firmware_sim.image.store import Store, locked, sha256_file
 
 SECTOR_BYTES = 512
 KEY_NAMES = ("boot1", "boot2")
+FDT_ALIGN_BYTES = 4  # of what stands in a device tree
+WORD_BYTES = 8  # U-Boot moves a kernel that is aligned so word by word, any other one byte by byte: a second or more
+FIT_HEAD_BYTES = 4096
+KERNEL_HEAD_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def make_initramfs(early_tar: Path, layout: Layout, root: RootImage, work: Path)
 # The root node's rollback-index is under the signature of the configuration, and the boot script compares it.
 _ITS = """/dts-v1/;
 / {{
-    description = "Camward {model}";
+    description = "{description}";
     #address-cells = <1>;
     rollback-index = <{epoch}>;
     images {{
@@ -140,10 +145,22 @@ def make_fit(kernel: Path, initramfs: bytes, model: Model, epoch: int, keys: Pat
     (folder / "kernel").symlink_to(kernel.resolve())
     (folder / "initramfs.lz4").write_bytes(initramfs)
     arch = {"arm64": "arm64", "armhf": "arm"}[model.target.architecture]
-    its = _ITS.format(model=model.name, epoch=epoch, arch=arch, load=model.target.kernel_address, key=key_name)
-    (folder / "fit.its").write_text(its)
-    run_tool(["mkimage", "-f", "fit.its", "-k", keys.resolve(), "-r", "fit.itb"], cwd=folder)
-    return folder / "fit.itb"
+    fit = folder / "fit.itb"
+    for filler in ("", " " * FDT_ALIGN_BYTES):
+        its = _ITS.format(
+            description=f"Camward {model.name}{filler}", epoch=epoch, arch=arch, load=model.target.kernel_address,
+            key=key_name,
+        )  # fmt: skip
+        (folder / "fit.its").write_text(its)
+        run_tool(["mkimage", "-f", "fit.its", "-k", keys.resolve(), "-r", fit.name], cwd=folder)
+        if _kernel_offset(fit, kernel) % WORD_BYTES == 0:
+            return fit
+    raise ImageError("the kernel cannot be aligned in the FIT")
+
+
+def _kernel_offset(fit: Path, kernel: Path) -> int:
+    with fit.open("rb") as whole, kernel.open("rb") as file:
+        return whole.read(FIT_HEAD_BYTES).index(file.read(KERNEL_HEAD_BYTES))
 
 
 def resign_fit(fit: bytes, keys: Path, key_name: str, work: Path) -> bytes:

@@ -1,11 +1,13 @@
 """Which slot boots: boot record, trial counts, fallback, rollback index. Beside each refusal stands a boot."""
 
 import binascii
+import re
 from pathlib import Path
 
 import pytest
 
 from agent.formats.boot_record import FRESH, decode, encode
+from firmware_sim.image.fit import WORD_BYTES
 from firmware_sim.qemu.deadline import Deadline
 from firmware_sim.qemu.heartbeat import HEARTBEAT, Heartbeat
 from firmware_sim.qemu.machine import Machine
@@ -20,6 +22,8 @@ def test_the_committed_slot_boots_and_counts_its_boots(tmp_path: Path):
         text = wait(machine, UP)
         assert ready("a") in text
         assert record_of(machine, disk.built) == COMMITTED_A.replace(generation=8, tries=1)
+        # Or U-Boot would move the kernel byte by byte.
+        assert int(re.findall(r"Data Start: +0x([0-9a-f]+)", text)[0], 16) % WORD_BYTES == 0
 
 
 def test_the_other_copy_is_written_so_that_one_is_always_whole(tmp_path: Path):

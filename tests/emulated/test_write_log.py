@@ -31,7 +31,7 @@ from tests.emulated.fleet import NEWER, UPDATE_S, Fleet, enrolled
 from tests.emulated.lab_camera import BOOT_S, LabCamera, place_of
 
 SEED = os.environ.get("SEED") or secrets.token_hex(4)
-BOOTED = int(os.environ.get("BOOTED_STATES", "2"))
+BOOTED = int(os.environ.get("BOOTED_STATES", "1"))
 BOOTED_SHARE = 0.9
 """They come from so much of the log: behind that, there may be none in which anything is torn."""
 REPAIRED = int(os.environ.get("REPAIRED_STATES", "100"))

@@ -142,3 +142,19 @@ def test_a_look_during_a_wait_that_an_order_has_ended_does_not_keep_the_next_wai
     assert updating.make_way() == ""
     assert phase(world) == "idle"
     assert not updating.waiting._looking
+
+
+def test_slots_are_hashed_while_a_look_is_under_way_and_not_while_one_is_written(stage):
+    world = stage.world("1.1.0")
+    world.power_on()
+    seen = {}
+    world.run_until(
+        lambda: seen.setdefault(phase(world), world.agent._updating.calm()) is None or phase(world) == "waiting"
+    )
+    assert seen.pop("idle", True)
+    assert seen.pop("checking", True)
+    assert "installing" in seen
+    assert not any(seen.values()), seen
+    world.run_until(lambda: settled(world, "1.1.0"))
+    world.run_for(4 * 3600)
+    assert {"update/slot-a.tree", "update/slot-b.tree"} <= set(world.documents.content)
