@@ -93,7 +93,6 @@ class Bench:
         self.built = built
         self.device_relay = relays[DEVICE_PORT]
         self.files_relay = relays[FILES_PORT]
-        self.broker_relay = relays[BROKER_PORT]
 
     def settle(self) -> None:
         """Wait until the camera has nothing to do."""
@@ -110,10 +109,15 @@ class Bench:
     def restore(self) -> None:
         """Back to the snapshot, with the right time, connected again, and idle."""
         self.fleet.assign("none")  # or the camera would begin as soon as it is connected
-        before = self.broker_relay.connections
         self.machine.load(TAG)
-        self.fleet.lab.shell(f"date -s @{int(time.time())} >/dev/null")
-        wait_until(lambda: self.broker_relay.connections > before, Deadline(SETTLE_S), "the camera's session")
+        begun_s = int(time.time())
+        self.fleet.lab.shell(f"date -s @{begun_s} >/dev/null")
+
+        def is_back() -> bool:
+            seen = self.fleet.on_server()
+            return bool(seen["online"]) and seen["last_seen_at"] > begun_s
+
+        wait_until(is_back, Deadline(SETTLE_S), "the camera's session")
         self.settle()
         self.machine.console.skip()
 
