@@ -21,6 +21,7 @@ class Wire:
         self._clock = clock
         self._deadline = 0.0
         self._left_bytes = 0
+        self._timeout_s = -1.0  # what the socket was told last
 
     def allow(self, deadline: float, received_bytes: int) -> None:
         """What counts from now on."""
@@ -40,7 +41,7 @@ class Wire:
         """Send all of it."""
         view = memoryview(data).cast("B")
         while view:
-            self.socket.settimeout(patience(self._deadline, self._silence_s, self._clock))
+            self._be_patient()
             view = view[self.socket.send(view[:PIECE_BYTES]) :]
 
     def makefile(self, _mode: str) -> io.BufferedReader:
@@ -60,11 +61,18 @@ class Wire:
         """
         if not self._left_bytes:
             raise Unavailable("the answer does not end")
-        self.socket.settimeout(patience(self._deadline, self._silence_s, self._clock))
+        self._be_patient()
         with memoryview(buffer) as view:
             count = source.readinto(view[: self._left_bytes]) or 0
         self._left_bytes -= count
         return count
+
+    def _be_patient(self) -> None:
+        """Bound the next call; a system call only where the bound has changed, since a download reads many records."""
+        timeout_s = patience(self._deadline, self._silence_s, self._clock)
+        if timeout_s != self._timeout_s:
+            self.socket.settimeout(timeout_s)
+            self._timeout_s = timeout_s
 
 
 class _Received(io.RawIOBase):
