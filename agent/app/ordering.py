@@ -111,9 +111,11 @@ class Ordering:
     def enrolled(self, director_root: bytes) -> None:
         """There is an operator from now on: what the owner alone has ordered ends, unless it has its trial already."""
         before, self.director_root = self.director_root, director_root
-        self.stop_look()  # the operator's repositories are looked into from now on
-        if self.under_way and (self._by_owner or (before is None and self._updating.looking())):
+        if not self.under_way:
+            self.stop_look()  # for what is announced: the operator's repositories are looked into from now on
+        elif self._by_owner or (before is None and self._updating.looking()):
             self._round += 1  # a look under way ends unheard
+            self.stop_look()
             self._updating.make_way("this camera has an operator now, who decides")
 
     # Who decides

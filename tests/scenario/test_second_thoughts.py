@@ -1,5 +1,7 @@
 """An installation whose circumstances change under way: blocks that rot, a line that breaks, other orders."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from agent.formats.block_tree import BLOCK_BYTES
@@ -158,3 +160,20 @@ def test_slots_are_hashed_while_a_look_is_under_way_and_not_while_one_is_written
     world.run_until(lambda: settled(world, "1.1.0"))
     world.run_for(4 * 3600)
     assert {"update/slot-a.tree", "update/slot-b.tree"} <= set(world.documents.content)
+
+
+def test_the_same_operator_again_does_not_end_the_look_of_an_order(stage):
+    """Its end would never be heard: the update would look for ever."""
+    world = stage.world(None)
+    world.power_on()
+    world.run_for(200)
+    ordering = world.agent._ordering
+    assert ordering.director_root is not None
+    look = SimpleNamespace(stopped=False)
+    look.stop = lambda: setattr(look, "stopped", True)
+    ordering._look, ordering.under_way = look, "bundle"
+    ordering.enrolled(ordering.director_root)
+    assert not look.stopped
+    ordering.under_way = ""
+    ordering.enrolled(ordering.director_root)
+    assert look.stopped
