@@ -41,11 +41,21 @@ class Desk:
         self.source = ""
         """The port that stands in for `downloader`, if any: where an installation ordered at the camera comes from."""
 
-    def call(self, port: str, method: str, arguments: "tuple[object, ...]", then: "Then") -> None:
-        """Have a blocking call made; `then(value, error)` runs in the step that its result comes in."""
+    def call(
+        self,
+        port: str,
+        method: str,
+        arguments: "tuple[object, ...]",
+        then: "Then",
+        after: "Callable[[Any], Any] | None" = None,
+    ) -> None:
+        """Have a blocking call made; `then(value, error)` runs in the step that its result comes in.
+
+        `after`: see `Call`.
+        """
         self._last_id += 1
         self._pending[self._last_id] = then
-        self._effects.append(Call(self._last_id, port, method, arguments))
+        self._effects.append(Call(self._last_id, port, method, arguments, after))
 
     def settle(self, result: "Result") -> None:
         """Run what waits for this result; a result nobody waits for is dropped."""

@@ -6,17 +6,22 @@ from agent.formats.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from agent.app.ports import Ports
 
 
 class Call(Value):
     """Call a port's method where blocking does no harm, and feed the `Result` with the same id back. Safe to repeat."""
 
-    FIELDS = ("id", "port", "method", "arguments")
+    FIELDS = ("id", "port", "method", "arguments", "after")
     id: int
     port: str
     method: str
     arguments: "tuple[object, ...]"
+    after: "Callable[[Any], Any] | None"
+    """What the value goes through there as well: a function of nothing else, such as a hash. None for nothing."""
 
 
 class Reply(Value):
@@ -67,6 +72,8 @@ def perform(call: Call, ports: "Ports") -> Result:
     """
     try:
         value = getattr(getattr(ports, call.port), call.method)(*call.arguments)
+        if call.after is not None:
+            value = call.after(value)
     except (Rejected, Unavailable) as error:
         return Result(call.id, None, error)
     return Result(call.id, value, None)

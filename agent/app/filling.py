@@ -7,7 +7,7 @@ from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
 from agent.app.sources import OWN
 from agent.core.allowance import FullDownload
-from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaves_of
+from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaves_of, with_leaves
 from agent.formats.errors import Rejected, Unavailable
 from agent.formats.transfer import NEVER
 
@@ -42,6 +42,7 @@ class Stream:
         self.block = block  # the first block of `data`
         self.end = end
         self.data = b""
+        self.leaves = b""
         self.source: "Source | None" = None
         self.asked: "Asked | None" = None
 
@@ -72,7 +73,7 @@ class Filling:
         self._number = -1  # of the segment whose content or part is kept
         self._part = bytearray()
         self._givers: "list[Source]" = []  # of the part
-        self._content = b""
+        self._content = self._leaves = b""
         self._tries: "dict[int, int]" = {}
         self._held: "tuple[int, Runs]" = (-1, [])
         self._needed: "set[int]" = set()
@@ -175,7 +176,8 @@ class Filling:
     def _copied(self, block: int, end: int, runs: "Runs") -> int:
         """Take a run of blocks from the active slot; what is not there after all gets another way."""
         count, origin = self._extent(block, end), self._plan[block]
-        kept = self._keep(block, self._medium.read_active(origin, count), runs)
+        data = self._medium.read_active(origin, count)
+        kept = self._keep(block, data, leaves_of(data), runs)
         self.copied_blocks += kept
         if kept < count:
             laid = _laid(runs)
@@ -199,38 +201,38 @@ class Filling:
         if packed is None:
             raise ValueError("a plan with segments and no artifact")
         content = yield from self._open(packed, number)
-        if content is None:
+        if not content:
             given_up = self._plan[block] == PLAIN
             return block if given_up else self._medium.next_missing(end)  # in the next pass
-        at = 0
-        for one in packed.index.blocks_of(number):
+        for at, one in enumerate(packed.index.blocks_of(number)):
             if one >= end:
                 break
             if one >= block and not self._medium.has(one) and self._plan[one] == SEGMENT + number:
-                kept = self._keep(one, content[at : at + BLOCK_BYTES], runs)
+                data = content[at * BLOCK_BYTES : (at + 1) * BLOCK_BYTES]
+                kept = self._keep(one, data, self._leaves[at * HASH_BYTES : (at + 1) * HASH_BYTES], runs)
                 self.unpacked_blocks += kept
                 if not kept:
                     self._give_up(packed, number, "a block is not what the release signed")
                     break
-            at += BLOCK_BYTES
         return self._next(block, end, runs)
 
-    def _open(self, packed: "Packed", number: int) -> "Generator[Any, Any, bytes | None]":
-        """The content of a segment; None when it came damaged.
+    def _open(self, packed: "Packed", number: int) -> "Generator[Any, Any, bytes]":
+        """The content of a segment, and `_leaves`, its blocks' hashes; empty when it came damaged.
 
         Raises:
             Rejected: it cannot be unpacked, and there is no other way.
             Unavailable: no source has it now.
         """
         if number != self._number:
-            self._number, self._part, self._givers, self._content = number, bytearray(), [], b""
+            self._number, self._part, self._givers = number, bytearray(), []
+            self._content = self._leaves = b""
         if self._content:
             return self._content
         segment = packed.index.segment(number)
         stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
         while len(self._part) < segment.stored_bytes:
             asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
-            piece, source = yield from self._sources.take(self._work, asked)
+            piece, _, source = yield from self._sources.take(self._work, asked)
             self._part += piece
             self._givers.append(source)
         stored, self._part = bytes(self._part), bytearray()
@@ -240,21 +242,21 @@ class Filling:
             for source in others or [OWN]:
                 self._sources.blame(source, packed.path)
             if others:
-                return None  # it was no try of the operator's server
+                return b""  # it was no try of the operator's server
             self._tries[number] = self._tries.get(number, 0) + 1
             if self._tries[number] >= MAX_SEGMENT_TRIES:
                 self._give_up(packed, number, "a segment came damaged")
-            return None
+            return b""
         try:
             if packed.index.encrypted:
                 key = yield from packed.key(self._work)
                 stored = yield self._work.ask("unpacker", "decrypt", (key, number, stored))
             prefix = self._medium.read_active(segment.source_first, segment.source_blocks)
             arguments = (stored, prefix, segment.blocks * BLOCK_BYTES)
-            self._content = yield self._work.ask("unpacker", "unpack", arguments)
+            self._content, self._leaves = yield self._work.ask("unpacker", "unpack", arguments, with_leaves)
         except Rejected as error:
             self._give_up(packed, number, str(error))
-            return None
+            return b""
         return self._content
 
     def _end_of_segments(self, packed: "Packed", number: int) -> int:
@@ -295,7 +297,7 @@ class Filling:
             if stream.asked is None:
                 raise ValueError("a stream that has ended")
             try:
-                stream.data, stream.source = yield from self._sources.take(self._work, stream.asked)
+                stream.data, stream.leaves, stream.source = yield from self._sources.take(self._work, stream.asked)
             except Unavailable:
                 self._stream = None
                 raise
@@ -303,8 +305,9 @@ class Filling:
             self._ask(stream, block + len(stream.data) // BLOCK_BYTES)
         count = min(end - block, len(stream.data) // BLOCK_BYTES)
         data, stream.data = stream.data[: count * BLOCK_BYTES], stream.data[count * BLOCK_BYTES :]
+        leaves, stream.leaves = stream.leaves[: count * HASH_BYTES], stream.leaves[count * HASH_BYTES :]
         stream.block = block + count
-        kept = self._keep(block, data, runs)
+        kept = self._keep(block, data, leaves, runs)
         self.fetched_blocks += kept
         if kept < count and stream.source is not None:
             self._sources.blame(stream.source, self._target)
@@ -324,12 +327,11 @@ class Filling:
 
     # All of them
 
-    def _keep(self, first: int, data: bytes, runs: "Runs") -> int:
-        """Verify blocks, and lay those that are right up for writing; how many they are."""
+    def _keep(self, first: int, data: bytes, found: bytes, runs: "Runs") -> int:
+        """Verify blocks, whose hashes were found, and lay those that are right up for writing; how many they are."""
         if not data:
             return 0
         count = len(data) // BLOCK_BYTES
-        found = leaves_of(data)
         if found == self._medium.wanted(first, count):
             runs.append((first, data))
             return count

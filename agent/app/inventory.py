@@ -3,7 +3,8 @@
 The results are hints (agent.app.medium): wrong ones cost time, never safety.
 """
 
-from agent.app.medium import SURVEY_BLOCKS, slot_tree
+from agent.app.medium import slot_tree
+from agent.app.reading_back import PIECE_BLOCKS
 from agent.app.work import Work
 from agent.core import slots
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES
@@ -50,11 +51,11 @@ class Inventory:
     def _hashed(self, slot: str) -> "Generator[Any, Any, bytes | None]":
         region, found = self._layout.slot(slot), bytearray()
         blocks = region.length // BLOCK_BYTES
-        for first in range(0, blocks, SURVEY_BLOCKS):
+        for first in range(0, blocks, PIECE_BLOCKS):
             yield PAUSE_S
             if not self._calm():
                 return None
-            count = min(SURVEY_BLOCKS, blocks - first)
+            count = min(PIECE_BLOCKS, blocks - first)
             found += yield self._work.ask("device", "digests", (region.offset + first * BLOCK_BYTES, count))
         return bytes(found) if self._calm() else None
 

@@ -5,6 +5,7 @@
 update need not hash both slots; they are hints: what is copied is verified, and what is left in place is read back.
 """
 
+from agent.app.reading_back import PIECE_BLOCKS, ReadingBack
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaf
 from agent.formats.errors import Rejected, Unavailable
 
@@ -18,13 +19,10 @@ if TYPE_CHECKING:
     from agent.formats.release import Release
 
 PROGRESS = "update/progress.bin"
-SURVEY_BLOCKS = 256  # 1 MiB hashed by one call, in a worker: 60 ms of the slowest camera
 UNIT_BLOCKS = 64  # 256 KiB: what one step verifies and writes at most
 HINT_STEP_BLOCKS = 2048  # hashes compared in one step
 FLUSH_BYTES = 4 * 1024 * 1024  # at most so much is lost with the power ...
 FLUSH_S = 10.0  # ... and on a slow line what came in this time
-# What is known of a piece of SURVEY_BLOCKS: on the medium (or nothing), read back from there, or not there yet.
-_FLUSHED, _SEEN, _WRITTEN, _FLUSHING = range(4)
 
 
 class BadMedium(Rejected):
@@ -85,9 +83,8 @@ class Medium:
         self._flush: "Ticket | None" = None
         self._flushing = b""  # what is in place once the flush that is under way has ended
         self._flushed_at = desk.now
-        self._pieces = bytearray((self.count + SURVEY_BLOCKS - 1) // SURVEY_BLOCKS)  # a byte for each: its state
+        self._reading_back = ReadingBack(leaves, self._hashed)
         self.lost_blocks = 0  # that were in place, and then were not
-        self._look: "tuple[int, Ticket] | None" = None
 
     # Which blocks are in place
 
@@ -131,8 +128,8 @@ class Medium:
                 yield None
             store.delete(slot_tree(self._slots.target))  # before the first write makes it a lie
         else:
-            for first in range(0, self.count, SURVEY_BLOCKS):
-                count = min(SURVEY_BLOCKS, self.count - first)
+            for first in range(0, self.count, PIECE_BLOCKS):
+                count = min(PIECE_BLOCKS, self.count - first)
                 missing = self.next_missing(first)
                 if 0 <= missing < first + count:
                     offset = self._slots.target_offset + first * BLOCK_BYTES
@@ -152,8 +149,8 @@ class Medium:
             return kept
         found, whole = bytearray(), True
         blocks = self._slots.active_length // BLOCK_BYTES
-        for first in range(0, blocks, SURVEY_BLOCKS):
-            offset, count = self._slots.active_offset + first * BLOCK_BYTES, min(SURVEY_BLOCKS, blocks - first)
+        for first in range(0, blocks, PIECE_BLOCKS):
+            offset, count = self._slots.active_offset + first * BLOCK_BYTES, min(PIECE_BLOCKS, blocks - first)
             try:
                 found += yield from self._digests(offset, count)
             except BadMedium:
@@ -218,10 +215,7 @@ class Medium:
         count = len(data) // BLOCK_BYTES
         for block in range(first, min(first + count, self.count)):
             self._have[block // 8] |= 1 << block % 8
-        for number in range(first // SURVEY_BLOCKS, min((first + count - 1) // SURVEY_BLOCKS + 1, len(self._pieces))):
-            self._pieces[number] = _WRITTEN
-            if self._look is not None and self._look[0] == number:
-                self._look = None  # it may have read this from memory, and not from the medium
+        self._reading_back.written(first, count)
         self._unsaved += count
 
     def _read(self, offset: int) -> bytes:
@@ -238,7 +232,10 @@ class Medium:
         Raises:
             BadMedium: the device refuses.
         """
-        self._take_look()
+        wrong = self._reading_back.take()
+        if wrong is not None:
+            self._lose(wrong)
+            self._reading_back.begin(self._have)
         if self._flush is not None:
             self._take_flush()
         elif self._unsaved * BLOCK_BYTES >= FLUSH_BYTES or (
@@ -267,16 +264,17 @@ class Medium:
         Raises:
             Unavailable: the device or the storage refuses.
         """
-        self._flush = self._look = None
+        self._flush = None
+        self._reading_back.stop()
         if self._unsaved:
             self._desk.ports.device.flush()
             self._unsaved = 0
-            self._turn((_WRITTEN, _FLUSHING), _FLUSHED)
+            self._reading_back.all_flushed()
             self._journal(bytes(self._have))
 
     def _begin_flush(self) -> None:
         self._flushing = bytes(self._have)
-        self._turn((_WRITTEN,), _FLUSHING)
+        self._reading_back.flushing()
         self._unsaved = 0
         self._flushed_at = self._desk.now
         self._flush = self._work.ask("device", "flush", ())
@@ -288,14 +286,9 @@ class Medium:
         self._flush = None
         if flush.error is not None:
             raise BadMedium(str(flush.error))
-        self._turn((_FLUSHING,), _FLUSHED)
+        self._reading_back.flushed()
         self._journal(self._flushing)
-        self._begin_look()
-
-    def _turn(self, before: "tuple[int, ...]", after: int) -> None:
-        for number, state in enumerate(self._pieces):
-            if state in before:
-                self._pieces[number] = after
+        self._reading_back.begin(self._have)
 
     def _journal(self, have: bytes) -> None:
         try:
@@ -324,13 +317,11 @@ class Medium:
         Raises:
             BadMedium: the slot cannot be read.
         """
-        self._look = None
+        self._reading_back.stop()
         self.damaged = 0
-        for number in range(len(self._pieces)):
-            if self._pieces[number] != _SEEN:
-                first, count = self._piece(number)
-                offset = self._slots.target_offset + first * BLOCK_BYTES
-                self._compare(number, (yield from self._digests(offset, count)))
+        for number, first, count in self._reading_back.unseen():
+            digests = yield from self._digests(self._slots.target_offset + first * BLOCK_BYTES, count)
+            self._lose(self._reading_back.judge(number, digests))
         store = self._desk.ports.store
         if self.damaged:
             self._surveyed = False
@@ -341,40 +332,13 @@ class Medium:
         except Unavailable:
             pass  # the next update hashes the slot
 
-    def _begin_look(self) -> None:
-        """Start hashing one flushed piece in the background; one at a time, so that writing keeps its pace."""
-        if self._look is not None:
-            return
-        for number in range(len(self._pieces)):
-            first, count = self._piece(number)
-            if self._pieces[number] == _FLUSHED and _whole(self._have, first, count):
-                offset = self._slots.target_offset + first * BLOCK_BYTES
-                self._look = (number, self._work.ask("device", "digests", (offset, count)))
-                return
+    def _hashed(self, first: int, count: int) -> "Ticket":
+        return self._work.ask("device", "digests", (self._slots.target_offset + first * BLOCK_BYTES, count))
 
-    def _take_look(self) -> None:
-        if self._look is None or not self._look[1].done:
-            return
-        number, ticket = self._look
-        self._look = None
-        if ticket.error is None:  # otherwise it is read again at the end
-            self._compare(number, ticket.value)
-        self._begin_look()
-
-    def _compare(self, number: int, digests: bytes) -> None:
-        first, count = self._piece(number)
-        if digests == self._leaves[first * HASH_BYTES : (first + count) * HASH_BYTES]:
-            self._pieces[number] = _SEEN
-            return
-        for block in range(first, first + count):
-            at = (block - first) * HASH_BYTES
-            if digests[at : at + HASH_BYTES] != self.wanted(block):
-                self._unmark(block)
-                self.damaged += 1
-
-    def _piece(self, number: int) -> "tuple[int, int]":
-        first = number * SURVEY_BLOCKS
-        return first, min(SURVEY_BLOCKS, self.count - first)
+    def _lose(self, blocks: "tuple[int, ...]") -> None:
+        for block in blocks:
+            self._unmark(block)
+            self.damaged += 1
 
     # Small change
 
@@ -399,14 +363,6 @@ class Medium:
 
 def _steps(data: bytes) -> range:
     return range(0, len(data), BLOCK_BYTES)
-
-
-def _whole(have: bytearray, first: int, count: int) -> bool:
-    """Whether the bits of all blocks of a piece are set; pieces begin at a byte."""
-    end = first + count
-    if any(have[byte] != 0xFF for byte in range(first // 8, end // 8)):
-        return False
-    return not end % 8 or have[end // 8] == (1 << end % 8) - 1
 
 
 def _settled(ticket: "Ticket") -> "Steps":

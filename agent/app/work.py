@@ -64,15 +64,21 @@ class Work:
         if steps is not None:
             steps.close()
 
-    def ask(self, port: str, method: str, arguments: "tuple[object, ...]") -> Ticket:
-        """Make a blocking call; yield the ticket to wait for it, at once or later."""
+    def ask(
+        self,
+        port: str,
+        method: str,
+        arguments: "tuple[object, ...]",
+        after: "Callable[[Any], Any] | None" = None,
+    ) -> Ticket:
+        """Make a blocking call; yield the ticket to wait for it, at once or later. `after`: see agent.app.effects."""
         ticket, number = Ticket(), self._round
 
         def ended(value: "Any", error: "CamwardError | None") -> None:
             if number == self._round:
                 ticket.settle(value, error)
 
-        self._desk.call(port, method, arguments, ended)
+        self._desk.call(port, method, arguments, ended, after)
         return ticket
 
     def _soon(self, delay_s: float) -> None:

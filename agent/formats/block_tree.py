@@ -37,6 +37,11 @@ def leaves_of(data: bytes) -> bytes:
     return b"".join([sha256(data[at : at + BLOCK_BYTES]).digest() for at in range(0, len(data), BLOCK_BYTES)])
 
 
+def with_leaves(data: "bytes | None") -> "tuple[bytes | None, bytes]":
+    """The same data, and `leaves_of` them: for whoever brings them, so that they are hashed where they arrive."""
+    return data, leaves_of(data or b"")
+
+
 class TreeHasher:
     """Computes the root while leaf hashes stream by; holds one node per level (at most 4 KiB each)."""
 

@@ -52,7 +52,7 @@ class Wire:
         """Close, once everything made from it is closed."""
         self.socket.close()
 
-    def receive(self, source: io.RawIOBase, buffer: "memoryview | bytearray") -> int:
+    def receive(self, buffer: memoryview) -> int:
         """Fill the buffer with what has arrived.
 
         Raises:
@@ -62,8 +62,7 @@ class Wire:
         if not self._left_bytes:
             raise Unavailable("the answer does not end")
         self._be_patient()
-        with memoryview(buffer) as view:
-            count = source.readinto(view[: self._left_bytes]) or 0
+        count = self.socket.recv_into(buffer if len(buffer) <= self._left_bytes else buffer[: self._left_bytes])
         self._left_bytes -= count
         return count
 
@@ -76,18 +75,22 @@ class Wire:
 
 
 class _Received(io.RawIOBase):
-    """The raw end of what `Wire.makefile` returns."""
+    """The raw end of what `Wire.makefile` returns.
+
+    The socket's own raw end would be a third layer around each record of TLS: it is only kept, so that the socket stays
+    open as long as an answer is read from it.
+    """
 
     def __init__(self, wire: Wire, source: io.RawIOBase) -> None:
         super().__init__()
-        self._wire = wire
+        self._receive = wire.receive
         self._source = source
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._wire.receive(self._source, buffer)
+        return self._receive(buffer)
 
     def close(self) -> None:
         self._source.close()

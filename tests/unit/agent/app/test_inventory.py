@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from agent.app.inventory import AGAIN_S, PAUSE_S, Inventory
-from agent.app.medium import SURVEY_BLOCKS
+from agent.app.reading_back import PIECE_BLOCKS
 from agent.core.slots import parse_layout
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES
 from tests.unit.agent.core.test_small_parts import LAYOUT
@@ -31,7 +31,7 @@ class OneDesk:
     def soon(self, name: str, due: Any) -> None:
         self.at(name, self.now, due)
 
-    def call(self, _port: str, _method: str, arguments: tuple[int, int], then: Any) -> None:
+    def call(self, _port: str, _method: str, arguments: tuple[int, int], then: Any, _after: Any = None) -> None:
         then(bytes([len(self.kept)]) * (arguments[1] * HASH_BYTES), None)
 
     def run(self) -> None:
@@ -54,7 +54,7 @@ def test_both_slots_are_hashed_with_pauses():
     assert {name: len(body) for name, body in desk.kept.items()} == {
         f"update/slot-{slot}.tree": count * HASH_BYTES for slot, count in blocks.items()
     }
-    assert desk.delays.count(PAUSE_S) == sum(-(-count // SURVEY_BLOCKS) for count in blocks.values())
+    assert desk.delays.count(PAUSE_S) == sum(-(-count // PIECE_BLOCKS) for count in blocks.values())
     assert AGAIN_S not in desk.delays
 
 

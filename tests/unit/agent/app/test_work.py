@@ -27,7 +27,7 @@ class OneDesk:
     def soon(self, name, due):
         self.at(name, self.now, due)
 
-    def call(self, _port, _method, _arguments, then):
+    def call(self, _port, _method, _arguments, then, _after=None):
         self.then = then
 
     def step(self):

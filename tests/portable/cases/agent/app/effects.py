@@ -17,7 +17,12 @@ class Ports:
     hasher = Hasher()
 
 
-for method, arguments in (("hash", ("x",)), ("fail", ()), ("refuse", ())):
-    result = perform(Call(7, "hasher", method, arguments), Ports())
+for method, arguments, after in (
+    ("hash", ("x",), None),
+    ("hash", ("x",), len),
+    ("fail", (), None),
+    ("refuse", (), len),
+):
+    result = perform(Call(7, "hasher", method, arguments, after), Ports())
     print(result.id, result.value, str(result.error) if result.error else None)
 print(Reply(1, b"x"), Say("y"), Reboot("z"), sorted(BLOCKING.items()))
