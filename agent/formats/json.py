@@ -15,7 +15,7 @@ MAX_NUMBER_CHARS = 24  # a double with sign, point and exponent; everything long
 MAX_INTEGER = 2**53 - 1  # I-JSON (RFC 7493, 2.2): what every JSON reader agrees on
 MAX_EXPONENT = 300  # a double holds 1e308; beyond it readers disagree between an error and infinity
 
-_QUOTE, _BACKSLASH = 0x22, 0x5C
+_QUOTE = 0x22
 _ESCAPES = {0x22: '"', 0x5C: "\\", 0x2F: "/", 0x62: "\b", 0x66: "\f", 0x6E: "\n", 0x72: "\r", 0x74: "\t"}
 _SPACE = b" \t\n\r"
 _DIGITS = b"0123456789"
@@ -124,8 +124,11 @@ class _Reader:
 
     def peek(self) -> int:
         """The next byte that is no white space, or -1 at the end."""
+        body, at = self.body, self.at
+        if at < len(body) and body[at] > 0x20:
+            return body[at]  # as it is nearly always
         at = self.skip()
-        return self.body[at] if at < len(self.body) else -1
+        return body[at] if at < len(body) else -1
 
     def value(self, depth: int) -> "Any":
         if depth > MAX_DEPTH:
@@ -184,24 +187,18 @@ class _Reader:
     def string(self) -> str:
         body = self.body
         start = self.at + 1
-        end = body.find(b'"', start)
-        if end < 0:
-            raise self.fail("a string does not end")
-        if body.find(b"\\", start, end) < 0:
-            self.at = end + 1
-            return self.plain(start, end)
         parts: list[str] = []
         while True:
-            at = start
-            while at < len(body) and body[at] not in (_QUOTE, _BACKSLASH):
-                at += 1
+            end = body.find(b'"', start)
+            if end < 0:
+                raise self.fail("a string does not end")
+            at = body.find(b"\\", start, end)
+            if at < 0:
+                self.at = end + 1
+                last = self.plain(start, end)
+                return "".join(parts) + last if parts else last
             parts.append(self.plain(start, at))
             self.at = at
-            if at >= len(body):
-                raise self.fail("a string does not end")
-            if body[at] == _QUOTE:
-                self.at = at + 1
-                return "".join(parts)
             parts.append(self.escape())
             start = self.at
 
@@ -337,6 +334,13 @@ def _decimal(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
+    try:
+        body = text.encode()
+    except UnicodeError:
+        raise FormatError("a lone surrogate") from None
+    if len(body) == len(text) and '"' not in text and "\\" not in text:
+        if not body or (min(body) >= 0x20 and max(body) < 0x7F):
+            return '"' + text + '"'  # as it is nearly always
     out = ['"']
     for character in text:
         code = ord(character)

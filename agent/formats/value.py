@@ -22,33 +22,34 @@ class Value:
     FIELDS: "tuple[str, ...]" = ()
 
     def __init__(self, *args: "Any", **kwargs: "Any") -> None:
-        names = self.FIELDS
+        names, put = self.FIELDS, object.__setattr__
         if len(args) > len(names):
             raise TypeError(type(self).__name__ + " takes " + str(len(names)) + " fields")
-        given = {names[index]: value for index, value in enumerate(args)}
+        for index, value in enumerate(args):
+            put(self, names[index], value)
+        named = names[len(args) :]
         for name, value in kwargs.items():
-            if name not in names or name in given:
+            if name not in named:
                 raise TypeError(type(self).__name__ + ": unexpected or repeated field " + name)
-            given[name] = value
-        for name in names:
-            if name not in given:
-                raise TypeError(type(self).__name__ + ": field " + name + " is missing")
-        object.__setattr__(self, "_fields", tuple(given[name] for name in names))
-
-    def __getattr__(self, name: str) -> "Any":
-        # Reached only for names that are no ordinary attribute: the fields.
-        if name != "_fields" and name in self.FIELDS:
-            return self._fields[self.FIELDS.index(name)]
-        raise AttributeError(name)
+            put(self, name, value)
+        if len(kwargs) < len(named):
+            missing = [name for name in named if name not in kwargs]
+            raise TypeError(type(self).__name__ + ": field " + missing[0] + " is missing")
 
     def __setattr__(self, name: str, value: "Any") -> None:
         raise AttributeError(type(self).__name__ + " is read-only")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(type(self).__name__ + " is read-only")
+
+    def _values(self) -> "tuple[Any, ...]":
+        return tuple([getattr(self, name) for name in self.FIELDS])
+
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._fields == other._fields
+        return type(self) is type(other) and self._values() == other._values()
 
     def __hash__(self) -> int:
-        return hash((type(self).__name__, self._fields))
+        return hash((type(self).__name__, self._values()))
 
     def __repr__(self) -> str:
         inner = ", ".join(n + "=" + repr(getattr(self, n)) for n in self.FIELDS)
