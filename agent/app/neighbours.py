@@ -7,7 +7,7 @@ in the clear on this camera only.
 from hashlib import sha256
 
 from agent.app.medium import slot_tree
-from agent.app.update_state import release_of
+from agent.app.update_state import release_of, sealed
 from agent.core import sharing
 from agent.formats import delivery, running
 from agent.formats.errors import FormatError, Unavailable
@@ -102,7 +102,7 @@ class Neighbours:
 def _running(state: "State") -> "Running | None":
     """What may be served of what has just been committed; None where that is not known, or is confidential."""
     way = delivery.PLAIN if state.delivery is None else delivery.parse(state.delivery)
-    if state.release is None or (way.artifact is not None and way.artifact.enc):
+    if state.release is None or state.release["sha256"] == sealed(state, state.release["sha256"], way):
         return None
     release = release_of(state.release)
     return running.Running(

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.formats.delivery import Delivery
+
 MAX_STATE_BYTES = 64 * 1024
 _LEFT_OUT = ("requires", "fixed")
 
@@ -20,7 +22,7 @@ class State(Value):
 
     FIELDS = (
         "phase", "slot", "release", "delivery", "origin", "damaged", "failed", "failures", "refused", "cause", "told",
-        "unhealthy", "server_seen", "committed", "gave_way", "epoch_floor",
+        "unhealthy", "server_seen", "committed", "gave_way", "epoch_floor", "sealed",
     )  # fmt: skip
     phase: str
     slot: str  # the slot being written or tried; empty in idle
@@ -38,9 +40,12 @@ class State(Value):
     committed: str  # version that was committed last; empty before the first
     gave_way: "tuple[str, ...]"  # committed versions that gave way once
     epoch_floor: int  # with a recovery system: security epoch of the main one that was committed; 0 otherwise
+    sealed: str  # SHA-256 (hexadecimal) of the slot image that was last to be fetched encrypted; empty before the first
 
 
-_LATER: "dict[str, Any]" = {"unhealthy": 0, "server_seen": False, "committed": "", "gave_way": (), "epoch_floor": 0}
+_LATER: "dict[str, Any]" = {
+    "unhealthy": 0, "server_seen": False, "committed": "", "gave_way": (), "epoch_floor": 0, "sealed": "",
+}  # fmt: skip
 """Members that came later, and what their absence means; they are written when they say something else."""
 
 FRESH = State(update.IDLE, "", None, None, "", 0, (), 0, "", "", (), **_LATER)
@@ -86,7 +91,13 @@ def decode(body: bytes) -> State:
         committed=fields.text(source, "committed"),
         gave_way=tuple(fields.as_text(item, "gave_way") for item in fields.array(source, "gave_way")),
         epoch_floor=fields.integer(source, "epoch_floor"),
+        sealed=fields.text(source, "sealed"),
     )
+
+
+def sealed(state: State, sha256: str, way: "Delivery") -> str:
+    """`State.sealed` once this slot image is to be fetched in this way: what was encrypted once stays confidential."""
+    return sha256 if way.artifact is not None and way.artifact.enc else state.sealed
 
 
 def saved(release: Release) -> "dict[str, Any]":

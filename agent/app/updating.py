@@ -6,7 +6,7 @@
 from agent.app.installing import ImageTooLarge
 from agent.app.scheduling import Scheduling
 from agent.app.trial import Trial
-from agent.app.update_state import FRESH, State, decode, encode, saved
+from agent.app.update_state import FRESH, State, decode, encode, saved, sealed
 from agent.app.waiting import Waiting
 from agent.app.writing import Writing
 from agent.core import backoff, slots, update
@@ -252,6 +252,7 @@ class Updating:
             self.go(
                 event, release=saved(release), delivery=delivery.as_json(way), slot=target,
                 origin=self._desk.config.version, damaged=0, cause="", epoch_floor=self._epoch_floor(),
+                sealed=sealed(self.state, release.sha256, way),
             )  # fmt: skip
 
     def _misfit(self, release: "Release") -> "Rejected | None":

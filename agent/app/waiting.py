@@ -7,7 +7,7 @@ restart that comes long after the last look, there is one more.
 These are actions of the table of agent.core.update; agent.app.updating runs them and keeps the state.
 """
 
-from agent.app.update_state import saved
+from agent.app.update_state import saved, sealed
 from agent.core import schedule, update
 from agent.formats import delivery
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -261,8 +261,8 @@ class Waiting:
             return
         way = delivery.as_json(self._checking.delivery)
         try:
-            if same and way != state.delivery:
-                self._shell.save(delivery=way)
+            if release is not None and same and way != state.delivery:
+                self._shell.save(delivery=way, sealed=sealed(state, release.sha256, self._checking.delivery))
         except Unavailable:
             pass  # the next look brings it again
         self._decide()

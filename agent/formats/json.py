@@ -338,9 +338,9 @@ def _quoted(text: str) -> str:
         body = text.encode()
     except UnicodeError:
         raise FormatError("a lone surrogate") from None
-    if len(body) == len(text) and '"' not in text and "\\" not in text:
-        if not body or (min(body) >= 0x20 and max(body) < 0x7F):
-            return '"' + text + '"'  # as it is nearly always
+    ascii_only = len(body) == len(text) and (not body or (min(body) >= 0x20 and max(body) < 0x7F))
+    if ascii_only and '"' not in text and "\\" not in text:
+        return '"' + text + '"'  # as it is nearly always
     out = ['"']
     for character in text:
         code = ord(character)

@@ -156,11 +156,15 @@ def test_a_release_as_it_left_the_factory_is_not_served(site):
     assert not world.neighbours.offers()
 
 
-def test_what_came_encrypted_is_not_served(site, first):
+@pytest.mark.parametrize("remembered", [True, False], ids=["and its delivery lost the key since", "by an older agent"])
+def test_what_came_encrypted_is_not_served(site, first, remembered):
     state = loads(first.documents.content["update/state.json"])
     hidden = Artifact("", "a.segments", 500, "0" * 64, 100, "1" * 64, b"e", b"s")
-    state |= {"phase": "committed", "slot": "b", "delivery": delivery.as_json(Delivery(False, (), hidden))}
-    state["release"] = saved(site.operator.releases["1.1.0"].release)
+    release = site.operator.releases["1.1.0"].release
+    way = Delivery(False, (), None if remembered else hidden)
+    state |= {"phase": "committed", "slot": "b", "delivery": delivery.as_json(way), "release": saved(release)}
+    if remembered:
+        state["sealed"] = release.sha256
     assert RUNNING in first.documents.content
     first.power_cut()
     first.documents.content["update/state.json"] = dumps(state).encode()

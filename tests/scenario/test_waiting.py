@@ -2,9 +2,11 @@
 
 import pytest
 
+from agent.app import update_state
 from agent.app.scheduling import MAX_BYTES, OVERLAY, SAID
 from agent.core import schedule
-from agent.formats import json, utc
+from agent.formats import delivery, json, utc
+from agent.formats.delivery import Artifact, Delivery
 from firmware_sim.world import people
 from firmware_sim.world.firmware import DEAD_SERVICES
 from firmware_sim.world.network import ABSENT, ALWAYS, Fault
@@ -417,3 +419,15 @@ def test_a_look_that_fails_on_the_way_is_no_withdrawal(stage):
     order(stage, world, "1.1.0")
     world.run_for(HOUR_S)
     assert phase(world) == "waiting"
+
+
+def test_what_was_ordered_encrypted_stays_confidential_when_its_delivery_loses_the_key_while_it_waits(stage):
+    hidden = Artifact("", "a.segments", 500, "0" * 64, 100, "1" * 64, b"e", b"s")
+    world = waiting(stage)
+    slot_image = stage.operator.releases["1.1.0"].release.sha256
+    for way, sealed in ((delivery.PLAIN, ""), (Delivery(False, (), hidden), slot_image), (delivery.PLAIN, slot_image)):
+        stage.assign(world, "1.1.0", delivery.as_json(way))
+        world.run_for(900)
+        state = update_state.decode(world.documents.content["update/state.json"])
+        assert (phase(world), state.sealed) == ("waiting", sealed)
+        assert state.delivery == delivery.as_json(way)
