@@ -39,6 +39,17 @@ class Fleet:
     device_id: str
     boots: int = 0
 
+    def begin(self) -> None:
+        """Back to the enrolled camera, with nothing to install. What the server has seen it has seen."""
+        machine = self.lab.machine
+        self.lab.person.close()
+        if not machine.is_on():
+            machine.plug_in()
+        self.assign("none")
+        machine.load(ENROLLED)
+        machine.console.skip()
+        set_clock(self.lab)
+
     def on_server(self) -> dict[str, Any]:
         """What the server knows of the camera."""
         return self.operator.device(self.device_id)
