@@ -4,8 +4,9 @@ from binascii import hexlify
 from hashlib import sha256
 
 import agent.core
-from agent.app.credentials import WordList
+from agent.core import blocklist as lists
 from agent.core import compliance
+from agent.core.blocklist import WordList
 from agent.formats import json
 from agent.formats.label import normal_code
 from agent.formats.neighbours import DEFAULT_PORT
@@ -53,8 +54,8 @@ def catalogue() -> "Catalogue":
 
 
 def blocklist() -> WordList:
-    """The words that no password may be."""
-    return WordList(json.parse_object(product_data("blocklist.json"), 1 << 20)["words"])
+    """The words that no password may be: our own, without the filters, because worlds are made by the thousand."""
+    return WordList(lists.parse_words(product_data(lists.WORDS)))
 
 
 def device_id(public_der: bytes) -> str:

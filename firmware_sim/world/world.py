@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from agent.app.credentials import WordList
+    from agent.core.blocklist import WordList
     from agent.core.compliance import Catalogue
     from agent.core.trust_threshold import VerifySignature
 
