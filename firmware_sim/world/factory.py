@@ -88,11 +88,13 @@ def config_body(
     serves_neighbours: bool = False,
     releases: "dict[str, Any] | None" = None,
     has_services: bool = True,
+    password: "dict[str, Any] | None" = None,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
     `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
     services answer; `releases` where the manufacturer has a public image repository. A recovery system has no services.
+    `password`: the policy, by default that of NIST.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -118,7 +120,7 @@ def config_body(
         "login_gid": 900,
         "health": health if health and has_services else {"deadline_s": HEALTH_DEADLINE_S},
         "update": update,
-        "password": {"profile": "nist"},
+        "password": password or {"profile": "nist"},
         "declarations": declarations,
     }
     if releases is not None:

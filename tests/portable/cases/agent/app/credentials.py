@@ -11,4 +11,8 @@ camera.world.open_doors.clear()
 camera.claim()
 camera.ask("state")
 credentials = camera.world.agent._credentials
-print([sorted(user.items()) for user in credentials.listed()], sorted(credentials.age().items()), credentials.asks_more("administrator", "viewer"))
+print(
+    [sorted(user.items()) for user in credentials.listed()],
+    sorted(credentials.age().items()),
+    credentials.asks_more("administrator", "viewer"),
+)
