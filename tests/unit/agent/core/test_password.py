@@ -1,14 +1,16 @@
 """The password check with the lists that cameras carry: what it refuses, why, and what it must not refuse."""
 
+import itertools
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import agent.core
-from agent.core import blocklist, password
+from agent.core import blocklist, guessing, password
 from agent.core.password_policy import DEFAULT, Policy, parse_policy
 from agent.formats.errors import FormatError, Unavailable
 
@@ -16,6 +18,7 @@ CORE = Path(agent.core.__file__).parent
 ATTACKS = Path(__file__).resolve().parents[4] / "firmware_sim" / "attacks"
 MIRAI = json.loads((ATTACKS / "mirai_credentials.json").read_text())["pairs"]
 VENDORS = json.loads((ATTACKS / "vendor_defaults.json").read_text())
+FACTORY = sorted({pair[1] for pair in MIRAI} | {row[2] for row in VENDORS["pairs"]} | set(VENDORS["botnet_passwords"]))
 CONTEXT = ("Camward", "kawa-1", "KW1-000001", "52:54:00:12:34:56", "river-north")
 IPRO = parse_policy({"profile": "ipro-compatible"})
 WEAKEST = parse_policy({"profile": "custom", "min_chars": 8, "classes": 3, "rules": [], "common": "10k"})
@@ -268,8 +271,54 @@ def test_more_rules_and_more_words_never_let_more_pass(parts: list[str], policy:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(MIRAI), st.text(st.sampled_from("123!-_ "), max_size=4), policies)
-def test_no_policy_takes_a_factory_password_with_something_behind_it(
-    pair: list[str], behind: str, policy: Policy
-) -> None:
-    assert codes(pair[1] + behind, "somebody", policy)
+@given(st.sampled_from(FACTORY), st.text(st.sampled_from("123!-_ "), max_size=4), policies)
+def test_no_policy_takes_a_factory_password_with_something_behind_it(typed: str, behind: str, policy: Policy) -> None:
+    assert codes(typed + behind, "somebody", policy)
+
+
+class Graded:
+    """A few words of every commonness, exact."""
+
+    WORDS: ClassVar = {"heron": 3, "admin": 3, "sunshine": 2, "storks": 2, "manchester": 1, "1qaz2wsx": 1, "kq8z": 1}
+
+    def commonness(self, word: str, least: int) -> int:
+        found = self.WORDS.get(word, 0)
+        return found if found >= least else 0
+
+
+def made_of_listed_words(typed: str) -> bool:
+    """What the rule says, by trying every way to take words out; nothing is left out as hopeless."""
+    folded = guessing.fold(typed)
+    spellings = guessing.spellings(folded)
+    if any(spelling in Graded.WORDS for spelling in spellings):
+        return True
+    hard = guessing.news(folded, guessing.hardness(folded))
+    found: dict[tuple[int, int], int] = {}
+    for nth, spelling in enumerate(spellings):
+        for start, end in itertools.combinations(range(len(folded) + 1), 2):
+            if spelling[start:end] in Graded.WORDS and (nth == 0 or any(c.isalpha() for c in folded[start:end])):
+                found[start, end] = max(found.get((start, end), 0), Graded.WORDS[spelling[start:end]])
+    for most in (1, 2, 3):
+        words = [span for span, commonness in found.items() if commonness >= most]
+        for taken in range(1, most + 1):
+            for chosen in itertools.combinations(words, taken):
+                own = [at for at, one in enumerate(hard) if one and not any(start <= at < end for start, end in chosen)]
+                if len(own) < password.MIN_OWN_CHARS:
+                    return True
+    return False
+
+
+mixed = st.lists(
+    st.sampled_from((*Graded.WORDS, "5un5h1n3", "4dm1n", "Qz7", "-", "wpk", "2026", "abcdef", " ", "v", "tbgk")),
+    min_size=1,
+    max_size=8,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(mixed)
+def test_no_question_that_matters_is_left_out(parts: list[str]) -> None:
+    typed = "".join(parts)
+    policy = parse_policy({"profile": "custom", "min_chars": 8, "classes": 3})
+    found = {one.code for one in password.check(typed, "", (), policy, Graded())}
+    assert ("common" in found) == made_of_listed_words(typed)
