@@ -279,7 +279,18 @@ def test_no_policy_takes_a_factory_password_with_something_behind_it(typed: str,
 class Graded:
     """A few words of every commonness, exact."""
 
-    WORDS: ClassVar = {"heron": 3, "admin": 3, "sunshine": 2, "storks": 2, "manchester": 1, "1qaz2wsx": 1, "kq8z": 1}
+    WORDS: ClassVar = {
+        "heron": 3,
+        "admin": 3,
+        "tanuki": 3,
+        "vqmbx": 3,
+        "1234567": 2,
+        "sunshine": 2,
+        "storks": 2,
+        "manchester": 1,
+        "1qaz2wsx": 1,
+        "kq8z": 1,
+    }
 
     def commonness(self, word: str, least: int) -> int:
         found = self.WORDS.get(word, 0)
@@ -315,7 +326,7 @@ mixed = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(mixed)
 def test_no_question_that_matters_is_left_out(parts: list[str]) -> None:
     typed = "".join(parts)
