@@ -100,7 +100,7 @@ def _checks() -> list[dict[str, Any]]:
 
 
 def _on_micropython() -> list[dict[str, Any]]:
-    """This machine's MicroPython; an emulated arm64 camera takes about ten times as long (tests/bench/trust.py)."""
+    """This machine's MicroPython; the emulated arm64 camera is still to be measured, as tests/bench/trust.py does."""
     command = [str(micropython()), "-X", "heapsize=2m", "-c", ON_MICROPYTHON % (CONTEXT,)]
     done = subprocess.run([*command, str(ROOT), *PASSWORDS.values()], check=True, capture_output=True, text=True)
     reading, *checks = [int(line) / 1000 for line in done.stdout.split()]
