@@ -163,12 +163,11 @@ def _words(spellings: "tuple[str, ...]", hard: "list[bool]", blocklist: Blocklis
     """
     size = len(hard)
     words: "list[list[tuple[int, int]]]" = [[] for _ in range(size + 1)]
-    before = [0]  # hard characters before each place
-    for one in hard:
-        before.append(before[-1] + (1 if one else 0))
+    before = _counts(hard)
     to_take = before[size] - MIN_OWN_CHARS + 1  # so many hard characters must go
     if to_take > COMMONEST * MAX_WORD_CHARS:
         return words
+    letters = _counts(["a" <= character <= "z" for character in spellings[0]])
     known: "dict[str, int]" = {}  # what the answer does not depend on `least` for
     for end in range(MIN_WORD_CHARS, size + 1):
         for start in range(max(0, end - MAX_WORD_CHARS), end - MIN_WORD_CHARS + 1):
@@ -176,9 +175,8 @@ def _words(spellings: "tuple[str, ...]", hard: "list[bool]", blocklist: Blocklis
             least = 1 if takes >= to_take else 2 + (to_take - takes - 1) // MAX_WORD_CHARS
             if least > COMMONEST or takes == 0 < to_take:
                 continue
-            part = spellings[0][start:end]
             # A number says nothing else: only among letters do digits stand for letters.
-            for spelling in spellings if len(spellings) > 1 and _has_letter(part) else spellings[:1]:
+            for spelling in spellings if letters[end] > letters[start] else spellings[:1]:
                 part = spelling[start:end]
                 common = known.get(part, -1)
                 if common < 0:
@@ -192,8 +190,12 @@ def _words(spellings: "tuple[str, ...]", hard: "list[bool]", blocklist: Blocklis
     return words
 
 
-def _has_letter(text: str) -> bool:
-    return any("a" <= character <= "z" for character in text)
+def _counts(flags: "list[bool]") -> "list[int]":
+    """For each place, how many flags before it are set."""
+    found = [0]
+    for flag in flags:
+        found.append(found[-1] + (1 if flag else 0))
+    return found
 
 
 def _own_chars(hard: "list[bool]", words: "list[list[tuple[int, int]]]", commonness: int) -> int:
