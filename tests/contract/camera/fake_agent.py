@@ -34,6 +34,7 @@ class FakeAgent:
         garble: when set, this is sent in place of every answer.
         refuse_with: when set, every login, digest and claim is refused with this code.
         asked: every request, in order, as (service, request).
+        serial, code: of the label.
         certificate: the file of the certificate that claims are bound to.
         refuse_claim: when set, every claim is refused with this.
         before_claim: called before a claim is carried out; may raise, and then nothing is answered.
@@ -51,6 +52,7 @@ class FakeAgent:
         self.refuse_with: dict[str, object] | None = None
         self.asked: list[tuple[str, dict[str, object]]] = []
         self.nonces: set[str] = set()
+        self.serial, self.code = SERIAL, CODE
         self.certificate = login_dir.parent / "cert.pem"
         self.refuse_claim: dict[str, object] | None = None
         self.before_claim: Callable[[], None] = lambda: None
@@ -115,7 +117,7 @@ class FakeAgent:
     def _answer(self, service: str, request: dict) -> dict:
         op = request["op"]
         if op == "state":
-            facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "realm": REALM}
+            facts = {"model": "kawa-1", "hardware": "a", "serial": self.serial, "version": "1.0.0", "realm": REALM}
             if self.state == "unclaimed":
                 facts["claim_salt"] = SALT.hex()
             return {"ok": True, "state": self.state, "claimable": self.state == "unclaimed", **facts}
@@ -132,7 +134,7 @@ class FakeAgent:
     def _claim_proof(self, request: dict) -> dict:
         if self.refuse_with is not None:
             return {"ok": False, **self.refuse_with}
-        known, nonce = claim_proof.verifier(SALT, CODE), bytes.fromhex(request["nonce"])
+        known, nonce = claim_proof.verifier(SALT, self.code), bytes.fromhex(request["nonce"])
         seen = hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate.read_text())).digest()
         if self.state != "unclaimed" or request["proof"] != claim_proof.client_proof(known, nonce, seen).hex():
             return {"ok": False, "code": "denied"}
@@ -142,7 +144,7 @@ class FakeAgent:
         self.before_claim()
         if self.refuse_claim is not None:
             return {"ok": False, **self.refuse_claim}
-        if self.state != "unclaimed" or request["code"].replace("-", "").upper() != CODE:
+        if self.state != "unclaimed" or request["code"].replace("-", "").upper() != self.code:
             return {"ok": False, "code": "denied"}
         if found := violations(request["password"]):
             return {"ok": False, "code": "policy", "violations": found}

@@ -1,0 +1,131 @@
+"""Labels, passwords, addresses, languages: what the installer's tool reads and writes."""
+
+import math
+import re
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.app.credentials import WordList
+from agent.core import password as policy
+from firmware_sim.world import factory
+from update_server.errors import BadInput
+from update_server.installer import codes, passwords
+from update_server.installer.codes import Label, read_labels
+from update_server.installer.looking import MAX_ADDRESSES, Place, places
+from update_server.installer.texts import TEXTS, Say, language_of
+
+SAY = Say("en")
+CODE = "ABCD-EFGH-2345-WXYZ"
+# As `camward-sim provision` writes it.
+PRINTED = "型名 / Model: kawa-1\n製造番号 / Serial: {}\nMAC: 52:54:00:00:00:01\n登録コード / Claim code: {}\n"
+
+
+def test_a_table_with_or_without_titles_and_fingerprints():
+    expected = {"KW1-1": Label("KW1-1", CODE), "KW1-2": Label("KW1-2", "abcdefgh2345wxyz", "ab" * 32)}
+    rows = f"KW1-1,{CODE}\n# the gate\n\nKW1-2, abcdefgh2345wxyz ,{'AB:' * 31}AB\n"
+    for titles in ("", "serial,code\n", "Serial,Code,fingerprint\n", "\ufeffserial,code\n"):
+        assert read_labels((titles + rows).encode(), "f", SAY) == expected
+
+
+def test_texts_of_scanned_labels_one_after_the_other():
+    text = PRINTED.format("KW1-1", CODE) + PRINTED.format("KW1-2", CODE.lower())
+    assert read_labels(text.encode(), "f", SAY) == {
+        "KW1-1": Label("KW1-1", CODE),
+        "KW1-2": Label("KW1-2", CODE.lower()),
+    }
+    as_json = f'{{\n "serial": "KW1-1",\n "code": "{CODE}"\n}}\n'
+    assert read_labels(as_json.encode(), "f", SAY) == {"KW1-1": Label("KW1-1", CODE)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"# nothing\n", b"\xff\xfe", b"KW1-1\n", b"KW1-1,SHORT\n", b"../x," + CODE.encode(),
+        b"KW1-1,%s,zz" % CODE.encode(),
+        f"KW1-1,{CODE}\nKW1-1,{'A' * 16}\n".encode(), PRINTED.format("", CODE).encode(), f"Code: {CODE}\n".encode(),
+        b'KW1-1,"' + b"x" * 200_000,
+    ],
+)  # fmt: skip
+def test_what_holds_no_labels_is_refused_without_telling_a_code(body):
+    with pytest.raises(BadInput) as refused:
+        read_labels(body, "list.csv", SAY)
+    assert "list.csv" in str(refused.value)
+    assert CODE not in str(refused.value)
+
+
+@settings(max_examples=200, derandomize=True)
+@given(st.binary(max_size=300))
+def test_whatever_is_in_the_file_there_is_one_error(body):
+    try:
+        found = read_labels(body, "f", SAY)
+    except BadInput:
+        return
+    assert all(codes.is_code(label.code) for label in found.values())
+
+
+def test_a_password_has_more_than_eighty_bits_and_meets_every_policy():
+    blocklist, seen = factory.blocklist(), set()
+    assert isinstance(blocklist, WordList)
+    for groups in passwords.GROUPS:
+        bits = groups * passwords.GROUP_CHARACTERS * math.log2(len(passwords.ALPHABET))
+        assert bits >= 80
+        for _ in range(50):
+            made = passwords.new_password(groups)
+            assert policy.check(made, "admin", ("camward", "kawa-1", "KW1-000001"), policy.DEFAULT, blocklist) == ()
+            assert len(made) <= passwords.MAX_CHARACTERS
+            kinds = (string.ascii_lowercase, string.digits, "-")
+            assert all(set(made) & set(kind) for kind in kinds)
+            assert not set(made) & set("ilo01")
+            seen.add(made)
+    assert len(seen) == 150
+    assert 8 <= len(passwords.new_password()) <= 32
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("192.0.2.7", [Place("192.0.2.7", 443)]),
+        ("192.0.2.7:8443", [Place("192.0.2.7", 8443)]),
+        ("gate.local", [Place("gate.local", 443)]),
+        ("fd00::7", [Place("fd00::7", 443)]),
+        ("[fd00::7]:8443", [Place("fd00::7", 8443)]),
+        ("192.0.2.0/30", [Place("192.0.2.1", 443), Place("192.0.2.2", 443)]),
+        ("192.0.2.9/32", [Place("192.0.2.9", 443)]),
+    ],
+)
+def test_addresses(text, found):
+    assert places([text, text], SAY) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["", "10.0.0.0/8", "192.0.2.7:99999", "a/b", "me@192.0.2.7", "192.0.2.7?x", "fd00::/64"]
+)
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(BadInput):
+        places([text], SAY)
+
+
+def test_addresses_are_bounded_together():
+    with pytest.raises(BadInput):
+        places([f"10.0.{n}.0/24" for n in range(MAX_ADDRESSES // 254 + 1)], SAY)
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({}, "en"), ({"LANG": "ja_JP.UTF-8"}, "ja"), ({"LANG": "ja"}, "ja"), ({"LANG": "C.UTF-8"}, "en"),
+        ({"LC_ALL": "en_US.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"), ({"LC_ALL": "", "LC_MESSAGES": "ja_JP"}, "ja"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_terminals(environment, language):
+    assert language_of(environment) == language
+
+
+def test_every_text_is_there_in_both_languages_and_wants_the_same_values():
+    for key, (english, japanese) in TEXTS.items():
+        assert english, key
+        assert sorted(re.findall(r"{(\w+)}", english)) == sorted(re.findall(r"{(\w+)}", japanese)), key
+        assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", japanese), key
