@@ -3,6 +3,8 @@
 import math
 import re
 import string
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -129,3 +131,16 @@ def test_every_text_is_there_in_both_languages_and_wants_the_same_values():
         assert english, key
         assert sorted(re.findall(r"{(\w+)}", english)) == sorted(re.findall(r"{(\w+)}", japanese)), key
         assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", japanese), key
+
+
+def test_a_laptop_needs_nothing_of_the_server():
+    """With what `camward[installer]` brings, and nothing else."""
+    foreign = (
+        "alembic fastapi jinja2 paho pydantic_settings securesystemslib sqlalchemy tuf uvicorn httpx psutil".split()
+    )
+    script = (
+        f"import sys; sys.modules.update(dict.fromkeys({foreign!r})); import update_server.installer.main as tool\n"
+        "loaded = [name for name in sys.modules if name.startswith(('update_server.services', 'firmware_sim'))]\n"
+        "sys.exit(bool(loaded) or tool.main(['--version']))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0
