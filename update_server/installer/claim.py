@@ -77,7 +77,7 @@ def claim(
     sealer = sealer_for(file, to, passphrase_file, say)
     with ledger.opened(file, sealer, say) as book:
         found, _ = targets(address, seconds, say)
-        met = dict(side_by_side(_meet, sorted(found), parallel))
+        met = _each_once(dict(side_by_side(_meet, sorted(found), parallel)))
         if any("/" in one for one in address or ()):  # of a range, only what answers is of interest
             met = {place: one for place, one in met.items() if one.camera is not None}
         if ask:
@@ -110,6 +110,19 @@ def _serial(met: Met, book: ledger.Ledger) -> str:
     if met.camera is None or met.about is None:
         return ""
     return met.about.serial or book.serial_of(met.camera.fingerprint.hex())
+
+
+def _each_once(met: Mapping[Place, Met]) -> dict[Place, Met]:
+    """Without the further addresses of cameras that have several: one claim would be in the way of the other."""
+    kept: dict[Place, Met] = {}
+    seen: set[bytes] = set()
+    for place in sorted(met):
+        camera = met[place].camera
+        if camera is None or camera.fingerprint not in seen:
+            kept[place] = met[place]
+        if camera is not None:
+            seen.add(camera.fingerprint)
+    return kept
 
 
 def _one(claimer: Claimer, met: Met, labels: Mapping[str, Label]) -> Result:

@@ -135,9 +135,8 @@ def test_every_text_is_there_in_both_languages_and_wants_the_same_values():
 
 def test_a_laptop_needs_nothing_of_the_server():
     """With what `camward[installer]` brings, and nothing else."""
-    foreign = (
-        "alembic fastapi jinja2 paho pydantic_settings securesystemslib sqlalchemy tuf uvicorn httpx psutil".split()
-    )
+    foreign = ["alembic", "fastapi", "jinja2", "paho", "pydantic_settings", "securesystemslib", "sqlalchemy", "tuf"]
+    foreign += ["uvicorn", "httpx", "psutil"]
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({foreign!r})); import update_server.installer.main as tool\n"
         "loaded = [name for name in sys.modules if name.startswith(('update_server.services', 'firmware_sim'))]\n"
