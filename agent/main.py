@@ -12,7 +12,6 @@ from agent import VERSION
 from agent.adapters.linux import admin_commands
 from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES
 from agent.formats.errors import CamwardError, FormatError, Unavailable
-from agent.formats.json import parse_object
 
 if TYPE_CHECKING:
     from agent.adapters.linux.sockets import LineServer
@@ -306,11 +305,13 @@ def _compose(
 
 
 def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Agent":
+    import socket
+
     from agent import core
     from agent.app import agent
-    from agent.app.credentials import WordList
     from agent.app.desk import DATA_DAMAGED
-    from agent.core import compliance
+    from agent.core import compliance, password_policy
+    from agent.core.blocklist import ShippedList
     from agent.formats import label
 
     problems = []
@@ -329,11 +330,18 @@ def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Ag
     data = Path(core.__file__).parent
     try:
         catalogue = compliance.parse_catalogue((data / "star1.json").read_bytes())
-        words = parse_object((data / "blocklist.json").read_bytes(), 1024 * 1024)["words"]
     except OSError as error:
         raise Unavailable(f"{error.filename}: {error.strerror}") from error
-    path = str(options.run / "evidence.json")
-    return agent.Agent(ports, config, about, image_root, catalogue, WordList(words), path, tuple(problems))
+
+    def read(name: str) -> bytes:
+        try:
+            return (data / name).read_bytes()
+        except OSError as error:
+            raise Unavailable(f"{name}: {error.strerror}") from error
+
+    blocklist = ShippedList(read, password_policy.parse_policy(config.password).common)
+    path, host_name = str(options.run / "evidence.json"), socket.gethostname()
+    return agent.Agent(ports, config, about, image_root, catalogue, blocklist, path, tuple(problems), host_name)
 
 
 def _watchdog(path: Path) -> "Watchdog":

@@ -74,11 +74,13 @@ class Agent:
         blocklist: "Blocklist",
         evidence_path: str = EVIDENCE_PATH,
         problems: "tuple[str, ...]" = (),
+        host_name: str = "",
     ) -> None:
         """Put the parts together; nothing is written before `start`, except that a handover that has begun is finished.
 
         `problems`: what this camera lacks (DATA_DAMAGED, LABEL_MISSING, IMAGE_ROOT_MISSING). It runs all the same, says
-        so, and is locked where it must be; without the image root every release is refused.
+        so, and is locked where it must be; without the image root every release is refused. `host_name`: what it calls
+        itself on the network, which no password may contain.
 
         Raises:
             FormatError: layout, schedule or password policy of the configuration are malformed.
@@ -90,7 +92,8 @@ class Agent:
         self._accounts = Accounts(ports.store)
         proving = Proving(desk)
         guard = Guard(desk, proving)
-        credentials = Credentials(desk, self._accounts, proving, time, blocklist)
+        self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
+        credentials.host_name = host_name
         tickets = Tickets(desk)
         self._health = Health(desk, self._accounts, proving, tickets)
         self._reporting = Reporting(desk, time)
@@ -109,6 +112,7 @@ class Agent:
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
+            credentials,
         )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets)
         self._office.login_hook = self._login.line
@@ -228,6 +232,7 @@ class Agent:
             "slot": self._desk.ports.boot.booted_slot(),
             "phase": self._updating.state.phase,
             "problems": ", ".join(self._desk.problems) or None,
+            "password_age_days": self._credentials.age().get("oldest_days"),
         }
         found.update(self._neighbours.facts())
         return found

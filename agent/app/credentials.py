@@ -3,12 +3,13 @@
 from agent.app.accounts import CLAIMED, Account
 from agent.app.digest import secret
 from agent.app.proving import IN, REFUSED, SILENT
-from agent.core import password as policy
+from agent.core import password, password_policy
 from agent.formats.errors import Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from agent.app.accounts import Accounts
     from agent.app.desk import Desk
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_TOLD = 3  # findings that a refusal quotes
 VENDOR_WORDS = ("camward", "camera", "kamera")
+MAC_TAIL_CHARS = 6  # the half that differs between cameras, as people read it from the label
+DAY_S = 86400
+BLOCKLIST_DAMAGED = "blocklist_damaged"
+"""A problem of the desk: the list of known passwords cannot be used, and so no password can be set."""
 
 
 def _told(finding: "Finding") -> str:
@@ -46,17 +51,6 @@ class Busy(Unavailable):
     code = "busy"
 
 
-class WordList:
-    """agent.core.password.Blocklist over a set of words."""
-
-    def __init__(self, words: "list[str]") -> None:
-        self._words = set(words)
-
-    def contains(self, word: str) -> bool:
-        """Whether the word is on the list."""
-        return word in self._words
-
-
 class Credentials:
     """One transaction at a time."""
 
@@ -68,18 +62,55 @@ class Credentials:
         self._proving = proving
         self._time = time
         self._blocklist = blocklist
-        self._policy = policy.parse_policy(desk.config.password)
+        self._policy = password_policy.parse_policy(desk.config.password)
         self._running = False
+        self.host_name = ""
+        """What the camera calls itself on the network, where that is known."""
 
     def min_chars(self) -> int:
-        """Shortest password the policy lets pass."""
+        """Shortest password the policy lets pass, for a role of which it asks no more."""
         return self._policy.min_chars
 
-    def violations(self, user: str, password: str) -> "tuple[Violation, ...]":
-        """What the policy has against this password for this user on this camera."""
+    def asks_more(self, role: str, of: str) -> bool:
+        """Whether a password that is good enough for `of` may be too short for `role`."""
+        policy = self._policy
+        return password_policy.for_role(policy, role).min_chars > password_policy.for_role(policy, of).min_chars
+
+    def violations(self, user: str, typed: str, role: str = "") -> "tuple[Violation, ...]":
+        """What the policy has against this password for this user on this camera; `role`: what the user has or gets."""
+        policy = password_policy.for_role(self._policy, role)
+        found = password.check(typed, user, self._context(), policy, self._blocklist)
+        if any(one.code == "unchecked" for one in found):
+            self._desk.problem(BLOCKLIST_DAMAGED)
+        return found
+
+    def _context(self) -> "tuple[str, ...]":
+        """What is printed on the camera or told by it to everybody, and the parts of it that people pick."""
         label, config = self._desk.label, self._desk.config
-        words = (config.model, label.serial, label.mac) + VENDOR_WORDS
-        return policy.check(password, user, words, self._policy, self._blocklist)
+        serial_parts = tuple(label.serial.replace("_", "-").replace(".", "-").split("-"))
+        mac_tail = label.mac.replace(":", "")[-MAC_TAIL_CHARS:]
+        return (config.model, label.serial, label.mac, mac_tail, self.host_name) + serial_parts + VENDOR_WORDS
+
+    def listed(self) -> "list[dict[str, Any]]":
+        """All users by name: their roles, and how many days old their passwords are, by the trusted clock."""
+        now, users = self._time.now_s(), self._accounts.users
+        return [
+            {"name": name, "role": users[name].role, "password_days": max(0, now - users[name].set_at) // DAY_S}
+            for name in sorted(users)
+        ]
+
+    def age(self) -> "dict[str, Any]":
+        """The age of the oldest password in days, absent without users, and whether the policy calls it due.
+
+        A reminder and nothing more: nobody is refused for it.
+        """
+        days = self._policy.remind_days
+        told: "dict[str, Any]" = {"profile": self._policy.profile, "remind_days": days, "due": False}
+        ages = [user["password_days"] for user in self.listed()]
+        if ages:
+            told["oldest_days"] = max(ages)
+            told["due"] = 0 < days <= told["oldest_days"]
+        return told
 
     def set_password(self, user: str, password: str, role: str, old: "str | None", done: "Done") -> None:
         """Give `user` this password and role in every store; `old` (if known) must be refused afterwards.

@@ -43,6 +43,12 @@ class Desk:
         self.source = ""
         """The port that stands in for `downloader`, if any: where an installation ordered at the camera comes from."""
 
+    def problem(self, name: str) -> None:
+        """Say once that this camera lacks something, and keep saying so in status, telemetry and evidence."""
+        if name not in self.problems:
+            self.problems += (name,)
+            self.say("camward-agent: not whole: " + name)
+
     def call(
         self,
         port: str,

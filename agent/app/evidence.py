@@ -154,6 +154,7 @@ class Evidence:
             "blocklist": all("common" in self._codes(password) for _, password in FACTORY_PASSWORDS),
             "changed_at": max((user.set_at for user in users.values()), default=0),
         }
+        facts["password_age"] = self._credentials.age()
         facts["key_protection"] = {"keys": self._desk.ports.keys.protection()}
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}

@@ -303,6 +303,7 @@ class Filling:
                 raise
             stream.asked = None
             self._ask(stream, block + len(stream.data) // BLOCK_BYTES)
+            yield None  # what a step asks for goes out at its end: so it arrives while this piece is written
         count = min(end - block, len(stream.data) // BLOCK_BYTES)
         data, stream.data = stream.data[: count * BLOCK_BYTES], stream.data[count * BLOCK_BYTES :]
         leaves, stream.leaves = stream.leaves[: count * HASH_BYTES], stream.leaves[count * HASH_BYTES :]

@@ -151,7 +151,10 @@ class Login:
     def _policy(self, asked: Asked) -> None:
         if self._accounts.state == CLAIMED and self._granted(asked) is None:
             return
-        found = self._credentials.violations(asked.arguments["user"], asked.arguments["password"])
+        user = asked.arguments["user"]
+        account = self._accounts.users.get(user)
+        role = asked.arguments.get("role", account.role if account is not None else "administrator")
+        found = self._credentials.violations(user, asked.arguments["password"], role)
         asked.yes({"violations": [violation.as_dict() for violation in found]})
 
     # Comparing secrets
@@ -265,6 +268,9 @@ class Login:
         if user not in self._accounts.users:
             asked.no("bad_request", {"detail": "no such user"})
             return
+        if self._credentials.asks_more(role, self._accounts.users[user].role):
+            asked.no("bad_request", {"detail": "this role needs a longer password: set one with it"})
+            return
         error = self._credentials.set_role(user, role)
         if error is not None:
             asked.no("busy", {"detail": str(error)[:300]})
@@ -280,7 +286,7 @@ class Login:
         if not self._accounts.has_room(user):
             asked.no("bad_request", {"detail": "this camera has as many users as it can have"})
             return
-        found = self._credentials.violations(user, password)
+        found = self._credentials.violations(user, password, role)
         if found:
             asked.no("policy", {"violations": [violation.as_dict() for violation in found]})
             return
@@ -308,8 +314,7 @@ class Login:
 
     def _users(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
-            users = self._accounts.users
-            asked.yes({"users": [{"name": name, "role": users[name].role} for name in sorted(users)]})
+            asked.yes({"users": self._credentials.listed()})
 
     def _enrol(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:

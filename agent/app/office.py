@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from agent.app.accounts import Accounts
     from agent.app.bringing import Bringing
+    from agent.app.credentials import Credentials
     from agent.app.desk import Desk
     from agent.app.enrolling import Enrolling
     from agent.app.evidence import Evidence
@@ -53,6 +54,7 @@ class Office:
         transferring: "Transferring",
         offering: "Offering",
         bringing: "Bringing",
+        credentials: "Credentials",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -66,6 +68,7 @@ class Office:
         self._transferring = transferring
         self.offering = offering
         self.bringing = bringing
+        self._credentials = credentials
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -94,6 +97,7 @@ class Office:
             "version": config.version,
             "slot": self._desk.ports.boot.booted_slot(),
             "state": self._accounts.state,
+            "password": self._credentials.age(),
             "health": self._health.verdict,
             "update": self._updating.status(),
             "schedule": self._updating.waiting.settings(),

@@ -72,6 +72,7 @@ class Proving:
         def next_one() -> None:
             if len(findings) == len(attempts):
                 self._sources.remove(source)
+                self._leave()
                 done(tuple(findings))
                 return
             attempt = attempts[len(findings)]
@@ -112,11 +113,15 @@ class Proving:
         def answered(value: "object", error: "CamwardError | None") -> None:
             found = str(value) if error is None else SILENT
             if found == attempt.expected or made[0] >= tries:
+                self._leave()
                 done(made[0], found)
             else:
                 again()
 
         again()
+
+    def _leave(self) -> None:
+        self._desk.call("services", "leave", (), lambda _value, _error: None)
 
     def everywhere(self, who: str, user: "str | None", password: str, expected: str) -> "tuple[Attempt, ...]":
         """The same attempt at every service, in every way it has."""

@@ -1,43 +1,42 @@
-"""Whether a password may be set: length, blocklist, context and patterns (NIST SP 800-63B-4, 3.1.1.2); no composition
-rules.
+"""Whether a password may be set: length, blocklist, context and patterns (NIST SP 800-63B-4, 3.1.1.2), and what else
+the policy asks (agent.core.password_policy).
 
-Pure and the same on both interpreters: letters are folded to lower case in ASCII only. Every reason has a stable code
-and a text in English and Japanese. The password itself never leaves this module.
+Pure and the same on both interpreters. Every reason has a stable code and a text in English and Japanese. The password
+itself never leaves this module.
 """
 
-from agent.formats import fields
-from agent.formats.errors import FormatError
+from agent.core import guessing
+from agent.core.password_policy import MIN_CONTEXT_CHARS
+from agent.formats.errors import FormatError, Unavailable
 from agent.formats.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
+
+    from agent.core.password_policy import Policy
 else:
     Protocol = object
 
-FLOOR_MIN_CHARS = 15  # NIST SP 800-63B-4 for a sole factor; configuration may ask for more, never for less
-FLOOR_MAX_CHARS = 64  # the same: at least 64 must be accepted
-CEILING_MAX_CHARS = 128  # more only costs hashing time
-MIN_DISTINCT = 5
-MIN_CONTEXT_CHARS = 4  # shorter names occur in ordinary words by accident
 MIN_USER_CHARS = 3
-LONGEST_UNIT = FLOOR_MIN_CHARS - 1  # a shorter password typed several times is still a shorter password
 MIN_OWN_CHARS = 8  # what must remain, in characters that are hard to guess, when listed words are taken away
-MAX_LISTED_WORDS = 3  # four words make a passphrase even when each of them is common
+COMMONEST = 3  # four of even the commonest words make a passphrase
 MIN_WORD_CHARS = 4  # shorter listed words occur everywhere
-MAX_WORD_CHARS = 16
-
-_ROWS = ("1234567890-=", "qwertyuiop[]", "asdfghjkl;'", "zxcvbnm,./")
-_PLACE = {key: (x, y) for y, line in enumerate(_ROWS) for x, key in enumerate(line)}
+MAX_WORD_CHARS = 16  # a longer one is looked for as the whole password only
 
 
 class Blocklist(Protocol):
-    """Words that no password may be."""
+    """Words that attackers try, each with how common it is."""
 
-    def contains(self, word: str) -> bool:
-        """Whether the word (lower case) is on the list.
+    def commonness(self, word: str, least: int) -> int:
+        """How many words as common as this one make no password, however they are joined: 1..COMMONEST; 0 if unknown.
 
-        False positives are allowed (a Bloom filter), misses are not.
+        The word is folded (agent.core.guessing). `least`: 1 and up; a word less common than that may count as unknown.
+        Now and then an unknown word is taken for a common one (agent.core.word_filter), never the other way round.
+
+        Raises:
+            FormatError: the list is damaged.
+            Unavailable: it cannot be read.
         """
         ...
 
@@ -51,17 +50,6 @@ class Violation(Value):
     ja: str
 
 
-class Policy(Value):
-    """What the manufacturer's configuration may choose."""
-
-    FIELDS = ("profile", "min_chars", "max_chars")
-    profile: str
-    min_chars: int
-    max_chars: int
-
-
-DEFAULT = Policy(profile="nist", min_chars=FLOOR_MIN_CHARS, max_chars=CEILING_MAX_CHARS)
-
 _TEXTS = {
     "too_short": (
         "Use at least {n} characters. A short sentence is a good password.",
@@ -72,9 +60,17 @@ _TEXTS = {
         "Control characters such as tab or line break cannot be used.",
         "タブや改行などの制御文字は使えません。",
     ),
+    "classes": (
+        "Use at least {n} of these: small letters, capital letters, digits, other characters.",
+        "英小文字・英大文字・数字・その他の文字のうち、{n}種類以上を使ってください。",
+    ),
     "common": (
         "This password, or what it is made of, is on lists that attackers try first.",
         "攻撃者が最初に試す一覧にあるパスワード、またはその組み合わせです。",
+    ),
+    "unchecked": (
+        "The camera cannot read its list of known passwords, so none can be set. It needs a repair or an update.",
+        "カメラが既知のパスワードの一覧を読めないため、パスワードを設定できません。修理または更新が必要です。",
     ),
     "context": (
         "Do not use the user name, or the maker, model, serial number, address or name of this camera.",
@@ -89,58 +85,44 @@ _TEXTS = {
 CODES = tuple(sorted(_TEXTS))
 
 
-def parse_policy(source: "dict[str, Any]") -> Policy:
-    """Read the `password` object of the configuration; what is absent takes the default.
-
-    Raises:
-        FormatError: an unknown profile, or a value weaker than the floors.
-    """
-    fields.only(source, Policy.FIELDS)
-    policy = DEFAULT
-    if "profile" in source and fields.text(source, "profile") != DEFAULT.profile:
-        raise FormatError("unknown password profile")
-    if "min_chars" in source:
-        policy = policy.replace(min_chars=fields.integer(source, "min_chars", FLOOR_MIN_CHARS, FLOOR_MAX_CHARS))
-    if "max_chars" in source:
-        policy = policy.replace(max_chars=fields.integer(source, "max_chars", FLOOR_MAX_CHARS, CEILING_MAX_CHARS))
-    return policy
-
-
 def check(
-    password: str, user: str, context_words: "tuple[str, ...]", policy: Policy, blocklist: Blocklist
+    password: str, user: str, context_words: "tuple[str, ...]", policy: "Policy", blocklist: Blocklist
 ) -> "tuple[Violation, ...]":
-    """The reasons against this password; none means that it may be set.
+    """All reasons against this password; none means that it may be set.
+
+    A blocklist that cannot be used is a reason too: nothing is taken unseen.
 
     Args:
         password: as typed; its characters count as Unicode code points.
         user: the account's name.
         context_words: what an attacker knows of this camera: vendor, model, serial, MAC address, host name.
-        policy: the lengths.
-        blocklist: asked with lower-case words.
+        policy: of this account's role.
+        blocklist: see there.
     """
-    folded = fold(password)
+    if len(password) > policy.max_chars:
+        return (_violation("too_long", policy.max_chars),)  # the rest would cost time in proportion
+    folded = guessing.fold(password)
+    spellings = guessing.spellings(folded)
+    hard = guessing.hardness(folded)
     found = []
     if len(password) < policy.min_chars:
         found.append(_violation("too_short", policy.min_chars))
-    if len(password) > policy.max_chars:
-        found.append(_violation("too_long", policy.max_chars))
-        return tuple(found)  # the rest would cost time in proportion
-    if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in password):
+    if any(_is_control(ord(character)) for character in password):
         found.append(_violation("characters"))
-    if _is_common(folded, blocklist):
-        found.append(_violation("common"))
-    if _in_context(folded, user, context_words):
+    if len(_classes(password)) < policy.classes:
+        found.append(_violation("classes", policy.classes))
+    try:
+        if _is_common(spellings, guessing.news(folded, hard), blocklist):
+            found.append(_violation("common"))
+    except (FormatError, Unavailable):
+        found.append(_violation("unchecked"))
+    if _in_context(spellings, user, context_words + policy.words):
         found.append(_violation("context"))
-    if len(set(folded)) < MIN_DISTINCT or _unit(folded) != folded:
+    if "repeats" in policy.rules and guessing.is_repetition(folded):
         found.append(_violation("repeats"))
-    if _is_pattern(folded):
+    if "pattern" in policy.rules and guessing.is_pattern(hard):
         found.append(_violation("pattern"))
     return tuple(found)
-
-
-def fold(text: str) -> str:
-    """Lower case for ASCII letters only: the interpreters disagree about the others."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
 
 def _violation(code: str, number: int = 0) -> Violation:
@@ -148,81 +130,111 @@ def _violation(code: str, number: int = 0) -> Violation:
     return Violation(code, en.replace("{n}", str(number)), ja.replace("{n}", str(number)))
 
 
-def _is_common(folded: str, blocklist: Blocklist) -> bool:
-    """Listed, or up to three listed words with too little of one's own between and around them.
+def _is_control(code: int) -> bool:
+    """C0, DEL and C1; a lone surrogate is no character at all."""
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code <= 0xDFFF
 
-    Round by round one word more is taken out; `before` holds, for each prefix of the password, the fewest hard
-    characters left.
-    """
-    if blocklist.contains(folded):
+
+def _classes(password: str) -> "set[str]":
+    return {_class(character) for character in password}
+
+
+def _class(character: str) -> str:
+    if "a" <= character <= "z":
+        return "small"
+    if "A" <= character <= "Z":
+        return "capital"
+    return "digit" if "0" <= character <= "9" else "other"
+
+
+def _is_common(spellings: "tuple[str, ...]", hard: "list[bool]", blocklist: Blocklist) -> bool:
+    """Listed, or made of so few listed words that too little of one's own is between and around them."""
+    if any(blocklist.commonness(spelling, 1) for spelling in spellings):
         return True
-    size = len(folded)
-    hard = [at == 0 or not _is_easy(folded[at - 1], folded[at]) for at in range(size)]
-    words: "list[list[int]]" = [[] for _ in range(size + 1)]
+    words = _words(spellings, hard, blocklist)
+    return any(_own_chars(hard, words, commonness) < MIN_OWN_CHARS for commonness in range(1, COMMONEST + 1))
+
+
+def _words(spellings: "tuple[str, ...]", hard: "list[bool]", blocklist: Blocklist) -> "list[list[tuple[int, int]]]":
+    """For each place in the text, where the listed words that end there begin, and how common they are.
+
+    Asked is only what can matter: a part that leaves enough of one's own, even with the longest words that may go
+    with it, needs no question. That is most parts of a long text.
+    """
+    size = len(hard)
+    words: "list[list[tuple[int, int]]]" = [[] for _ in range(size + 1)]
+    before = _counts(hard)
+    to_take = before[size] - MIN_OWN_CHARS + 1  # so many hard characters must go
+    if to_take > COMMONEST * MAX_WORD_CHARS:
+        return words
+    letters = _counts(["a" <= character <= "z" for character in spellings[0]])
+    known: "dict[str, int]" = {}  # what the answer does not depend on `least` for
     for end in range(MIN_WORD_CHARS, size + 1):
         for start in range(max(0, end - MAX_WORD_CHARS), end - MIN_WORD_CHARS + 1):
-            if blocklist.contains(folded[start:end]):
-                words[end].append(start)
-    before = _fewest(hard, [[] for _ in words], [0] * (size + 1))
-    for _ in range(MAX_LISTED_WORDS):
-        before = _fewest(hard, words, before)
-    return any(words) and before[size] < MIN_OWN_CHARS
+            takes = before[end] - before[start]
+            least = 1 if takes >= to_take else 2 + (to_take - takes - 1) // MAX_WORD_CHARS
+            if least > COMMONEST or takes == 0 < to_take:
+                continue
+            # A number says nothing else: only among letters do digits stand for letters.
+            for spelling in spellings if letters[end] > letters[start] else spellings[:1]:
+                part = spelling[start:end]
+                common = known.get(part, -1)
+                if common < 0:
+                    common = blocklist.commonness(part, least)
+                    if common or least == 1:
+                        known[part] = common
+                if common:
+                    words[end].append((start, common))
+                    if to_take <= 0:
+                        return words
+    return words
 
 
-def _fewest(hard: "list[bool]", words: "list[list[int]]", before: "list[int]") -> "list[int]":
-    """One word more than `before`: the fewest hard characters left of each prefix. `words[end]`: where words begin."""
+def _counts(flags: "list[bool]") -> "list[int]":
+    """For each place, how many flags before it are set."""
     found = [0]
-    for end in range(1, len(words)):
+    for flag in flags:
+        found.append(found[-1] + (1 if flag else 0))
+    return found
+
+
+def _own_chars(hard: "list[bool]", words: "list[list[tuple[int, int]]]", commonness: int) -> int:
+    """The fewest hard characters left when that many words at least as common are taken out.
+
+    Round by round one word more is taken out; `before` holds, for each prefix of the text, the fewest left. Without
+    such words nothing is known to be taken out, and the own part is as long as it has to be.
+    """
+    starts = [[start for start, known in here if known >= commonness] for here in words]
+    if not any(starts):
+        return MIN_OWN_CHARS
+    before = _fewest(hard, [[] for _ in starts], [0] * len(starts))
+    for _ in range(commonness):
+        before = _fewest(hard, starts, before)
+    return before[-1]
+
+
+def _fewest(hard: "list[bool]", starts: "list[list[int]]", before: "list[int]") -> "list[int]":
+    """One word more than `before`: the fewest hard characters left of each prefix. `starts[end]`: where words begin."""
+    found = [0]
+    for end in range(1, len(starts)):
         left = found[end - 1] + (1 if hard[end - 1] else 0)
-        for start in words[end]:
+        for start in starts[end]:
             left = min(left, before[start])
         found.append(left)
     return found
 
 
-def _is_letter(character: str) -> bool:
-    return "a" <= character <= "z" or ord(character) >= 0xA0
-
-
-def _in_context(folded: str, user: str, words: "tuple[str, ...]") -> bool:
-    plain = _plain(folded)
-    name = _plain(fold(user))
-    if len(name) >= MIN_USER_CHARS and name in plain:
+def _in_context(spellings: "tuple[str, ...]", user: str, words: "tuple[str, ...]") -> bool:
+    texts = [guessing.plain(spelling) for spelling in spellings]
+    name = guessing.plain(guessing.fold(user))
+    if len(name) >= MIN_USER_CHARS and _within(name, texts):
         return True
     for word in words:
-        known = _plain(fold(word))
-        if len(known) >= MIN_CONTEXT_CHARS and known in plain:
+        known = guessing.plain(guessing.fold(word))
+        if len(known) >= MIN_CONTEXT_CHARS and _within(known, texts):
             return True
     return False
 
 
-def _plain(text: str) -> str:
-    """Letters and digits only, so that separators hide nothing (52:54:00 is 525400)."""
-    return "".join(c for c in text if _is_letter(c) or "0" <= c <= "9")
-
-
-def _unit(text: str) -> str:
-    """The shortest unit of at most LONGEST_UNIT characters whose repetition (the last may be cut) is the text.
-
-    Where there is none, the text itself.
-    """
-    for length in range(1, min(LONGEST_UNIT, len(text) // 2) + 1):
-        if all(text[at] == text[at - length] for at in range(length, len(text))):
-            return text[:length]
-    return text
-
-
-def _is_pattern(folded: str) -> bool:
-    """Two thirds of the steps go to the same, the next, or a neighbouring key: abcdef, 98765, qwerty, 1qaz2wsx."""
-    steps = len(folded) - 1
-    easy = sum(1 for at in range(steps) if _is_easy(folded[at], folded[at + 1]))
-    return steps >= 1 and easy * 3 >= steps * 2
-
-
-def _is_easy(first: str, second: str) -> bool:
-    if -1 <= ord(first) - ord(second) <= 1:
-        return True
-    if first not in _PLACE or second not in _PLACE:
-        return False
-    (x1, y1), (x2, y2) = _PLACE[first], _PLACE[second]
-    return abs(y1 - y2) <= 1 and abs(x1 - x2) <= (1 if y1 == y2 else 0)
+def _within(known: str, texts: "list[str]") -> bool:
+    return any(known in text for text in texts)

@@ -27,6 +27,7 @@ _COUNTS = (
     "disk_free_bytes",
     "outbox_count",
     "listeners_count",
+    "password_age_days",
 )
 
 
@@ -49,6 +50,7 @@ class Telemetry(Value):
         "address",
         "serves",
         "serves_port",
+        "password_age_days",
     )
     version: str
     slot: str
@@ -65,6 +67,7 @@ class Telemetry(Value):
     address: "str | None"  # of a camera that serves its site: its own, on the way to the operator's server
     serves: "str | None"  # SHA-256 of the slot image that it serves, hexadecimal
     serves_port: "int | None"
+    password_age_days: "int | None"  # of the oldest; nothing is said of whose it is
 
 
 class Report(Value):

@@ -51,9 +51,15 @@ class Services(Protocol):
     def enter(self, service: "dict[str, Any]", source: str, user: "str | None", password: str) -> str:
         """Try to get in as an outsider would, from the loopback address `source`; user None tries without credentials.
 
+        Several tries from one address go over one connection where the service keeps it, until `leave`.
+
         Returns:
             `in`, `refused`, `wait` (too many wrong tries), or `silent` (no answer that could be understood).
         """
+        ...
+
+    def leave(self) -> None:
+        """Close what `enter` has kept open."""
         ...
 
     def plays(self, service: "dict[str, Any]", source: str, user: str, password: str) -> bool:

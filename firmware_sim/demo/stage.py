@@ -56,7 +56,7 @@ class Stage:
         self.images: dict[str, BuiltImage] = {}
         self.operator = Operator(images.operator_home())
         self.thief = Thief(self.operator.server)
-        self.user, self.password = "kanri", secrets.token_urlsafe(15)
+        self.user, self.password = "kanri", secrets.token_urlsafe(24)
         self.device_id = ""
         self.serving = False
         self.figures: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.core import password_policy
 from agent.formats import config as agent_config
 from agent.formats.errors import FormatError
 from firmware_sim.camera.config import ConfigError, parse_config
@@ -198,7 +199,7 @@ def _agent_config(model: Model, release: Release) -> dict[str, Any]:
         **model.agent,
     }
     try:
-        agent_config.parse(_json(value).encode())
+        password_policy.parse_policy(agent_config.parse(_json(value).encode()).password)
     except FormatError as error:
         raise ImageError(
             f"the agent would refuse its configuration: {error}", f"correct [agent] in models/{model.name}.toml"

@@ -4,8 +4,9 @@ from binascii import hexlify
 from hashlib import sha256
 
 import agent.core
-from agent.app.credentials import WordList
+from agent.core import blocklist as lists
 from agent.core import compliance
+from agent.core.blocklist import WordList
 from agent.formats import json
 from agent.formats.label import normal_code
 from agent.formats.neighbours import DEFAULT_PORT
@@ -53,8 +54,8 @@ def catalogue() -> "Catalogue":
 
 
 def blocklist() -> WordList:
-    """The words that no password may be."""
-    return WordList(json.parse_object(product_data("blocklist.json"), 1 << 20)["words"])
+    """The words that no password may be: our own, without the filters, because worlds are made by the thousand."""
+    return WordList(lists.parse_words(product_data(lists.WORDS)))
 
 
 def device_id(public_der: bytes) -> str:
@@ -87,11 +88,13 @@ def config_body(
     serves_neighbours: bool = False,
     releases: "dict[str, Any] | None" = None,
     has_services: bool = True,
+    password: "dict[str, Any] | None" = None,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
     `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
     services answer; `releases` where the manufacturer has a public image repository. A recovery system has no services.
+    `password`: the policy, by default that of NIST.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -117,7 +120,7 @@ def config_body(
         "login_gid": 900,
         "health": health if health and has_services else {"deadline_s": HEALTH_DEADLINE_S},
         "update": update,
-        "password": {"profile": "nist"},
+        "password": password or {"profile": "nist"},
         "declarations": declarations,
     }
     if releases is not None:

@@ -178,6 +178,9 @@ class CameraServices:
             return "in"
         return "wait" if reply.get("code") == "wait" else "refused"
 
+    def leave(self) -> None:
+        """Nothing is kept here."""
+
     def plays(self, service: "dict[str, Any]", source: str, user: str, password: str) -> bool:
         """The three requests of a play, each asked about on the login socket; then a frame, unless it is frozen."""
         if not self.answers(service):

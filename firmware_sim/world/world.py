@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from agent.app.credentials import WordList
+    from agent.core.blocklist import WordList
     from agent.core.compliance import Catalogue
     from agent.core.trust_threshold import VerifySignature
 
@@ -109,6 +109,7 @@ class World(Hardware):
         self.health: dict[str, object] | None = None
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.schedule: dict[str, Any] = {}
+        self.password: dict[str, Any] = {}  # the policy, where it is not that of factory.config_body
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -136,7 +137,7 @@ class World(Hardware):
         )
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
-        twin.schedule = dict(self.schedule)
+        twin.schedule, twin.password = dict(self.schedule), self.password
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.mirrors.update(self.mirrors)
@@ -256,6 +257,7 @@ class World(Hardware):
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
+            self.password,
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])

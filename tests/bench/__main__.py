@@ -15,6 +15,7 @@ BENCHES = {
     "trust": "tests.bench.trust",
     "delta": "tests.bench.delta",
     "install": "tests.bench.install",
+    "credentials": "tests.bench.credentials",
 }
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,9 @@ from firmware_sim.qemu.hardware import Forward, Hardware
 from firmware_sim.qemu.machine import Machine
 from firmware_sim.qemu.provisioned import hardware_of
 from firmware_sim.qemu.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from tests.emulated.fleet import Fleet
 
 BOOT_S = 240.0
 WATCHDOG_S = 1500.0
@@ -112,3 +116,24 @@ def unclaimed(camera_of: Callable[[str], Device], tmp_path: Path) -> Iterator[Ca
             return Running(machine, device, person)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def enrolled_fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Fleet]":
+    """A server with one camera; enrolling it takes half a minute, so it is done once."""
+    from tests.emulated.fleet import enrolled  # which needs this module
+
+    with enrolled(camera_of, tmp_path_factory.mktemp("fleet")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def fleet(enrolled_fleet: "Fleet") -> "Iterator[Fleet]":
+    """The camera as it was when it had been enrolled. It is off while other modules run."""
+    home = enrolled_fleet.lab
+    enrolled_fleet.begin()
+    yield enrolled_fleet
+    enrolled_fleet.lab = home
+    home.person.close()
+    if home.machine.is_on():
+        home.machine.power_cut()

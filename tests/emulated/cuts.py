@@ -93,6 +93,8 @@ def one_round(fleet: Fleet, seed: str, cuts: int, snapshot: str = UNDER_WAY) -> 
         fleet.cut()
         record = fleet.record()
         slot = fleet.booted(Deadline(UPDATE_S))
+        if fleet.boots > 1:
+            record = fleet.record()
         assert slot in (record.active, record.trial), "a slot was started that the boot record did not name"
         seen.append(Seen(stage.name, after_s, record.active, record.trial, slot, time.monotonic() - begun))
     wait_until(lambda: committed(fleet) > before, Deadline(UPDATE_S), f"{NEWER} committed on the server")

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from agent.formats.boot_record import NO_TRIAL, BootRecord, newer
 from firmware_sim.demo import images
 from firmware_sim.demo.operator import Operator
@@ -35,6 +37,18 @@ class Fleet:
     lab: LabCamera
     built: BuiltImage
     device_id: str
+    boots: int = 0
+
+    def begin(self) -> None:
+        """Back to the enrolled camera, with nothing to install. What the server has seen it has seen."""
+        machine = self.lab.machine
+        self.lab.person.close()
+        if not machine.is_on():
+            machine.plug_in()
+        self.assign("none")
+        machine.load(ENROLLED)
+        machine.console.skip()
+        set_clock(self.lab)
 
     def on_server(self) -> dict[str, Any]:
         """What the server knows of the camera."""
@@ -73,19 +87,27 @@ class Fleet:
     def booted(self, deadline: Deadline) -> str:
         """Wait for a boot after the last thing waited for: a verified slot, its agent, and that it knows which.
 
+        A camera may restart before it is asked, into its trial; then that boot is the one, and `boots` counts it.
+
         Returns:
             The slot.
         """
         console = self.lab.machine.console
-        found, _ = console.wait_for_any(
-            [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
-        )
-        slot = found.split()[2]
-        left = ["camward-agent: ready", "camward-camera: ready"]
-        while left:
-            left.remove(console.wait_for_any(left, deadline, unless=PANIC)[0])
-        assert self.asked("slot") == slot
-        return slot
+        self.boots = 0
+        while True:  # until the deadline: without a further boot, the wait for it fails
+            found, _ = console.wait_for_any(
+                [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
+            )
+            self.boots += 1
+            slot = found.split()[2]
+            left = ["camward-agent: ready", "camward-camera: ready"]
+            while left:
+                left.remove(console.wait_for_any(left, deadline, unless=PANIC)[0])
+            try:
+                if self.asked("slot") == slot:
+                    return slot
+            except httpx.TransportError:
+                pass
 
     def asked(self, name: str) -> Any:
         """Log in on the camera's page and look at one member of its status."""

@@ -6,7 +6,6 @@ One camera's life, told in order: each test goes on where the one before has end
 import base64
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,9 +18,8 @@ from agent.core.clock import LEFT_TO_NTP_S
 from agent.core.compliance_checks import MAX_SIMPLE_STEPS
 from agent.formats import envelope
 from agent.formats.boot_record import encode
-from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline, wait_until
-from tests.emulated.fleet import NEWER, PANIC, UPDATE_S, Fleet, enrolled
+from tests.emulated.fleet import NEWER, PANIC, UPDATE_S, Fleet
 from tests.emulated.lab_camera import AGENT, BOOT_S, PASSING, PROCESS, reasons, verdicts
 
 UNVERIFIED_TLS = (
@@ -35,12 +33,6 @@ UNVERIFIED_TLS = (
     "    return context\n"
 )
 """Takes any server's certificate."""
-
-
-@pytest.fixture(scope="module")
-def fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with enrolled(camera_of, tmp_path_factory.mktemp("fleet")) as found:
-        yield found
 
 
 def registered_key(fleet: Fleet) -> ec.EllipticCurvePublicKey:

@@ -5,13 +5,11 @@ SEED=s repeats the moments of a run; the seed is printed.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from firmware_sim.image.provision import Device
 from tests.emulated.cuts import STAGES, get_under_way, one_round
-from tests.emulated.fleet import Fleet, enrolled
+from tests.emulated.fleet import Fleet
 
 SEED = os.environ.get("SEED") or secrets.token_hex(4)
 ROUNDS, CUTS_A_ROUND = 4, 5
@@ -19,17 +17,16 @@ ROUNDS, CUTS_A_ROUND = 4, 5
 
 
 @pytest.fixture(scope="module")
-def fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with enrolled(camera_of, tmp_path_factory.mktemp("fleet")) as found:
-        get_under_way(found)
-        yield found
+def under_way(fleet: Fleet) -> Fleet:
+    get_under_way(fleet)
+    return fleet
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_an_update_completes_in_spite_of_power_cuts_at_any_moment(
-    fleet: Fleet, number: int, capsys: pytest.CaptureFixture[str]
+    under_way: Fleet, number: int, capsys: pytest.CaptureFixture[str]
 ):
-    seen = one_round(fleet, f"{SEED}-{number}", CUTS_A_ROUND)
+    seen = one_round(under_way, f"{SEED}-{number}", CUTS_A_ROUND)
     with capsys.disabled():
         for cut in seen:
             print(f"\nSEED={SEED} round {number}: {cut}", end="", flush=True)

@@ -8,7 +8,6 @@ import os
 import random
 import secrets
 import subprocess
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ import pytest
 from agent.formats.boot_record import NO_TRIAL, BootRecord
 from firmware_sim.demo import images
 from firmware_sim.demo.person import Person
-from firmware_sim.image.provision import Device
 from firmware_sim.netns import PERSON_ADDRESS
 from firmware_sim.qemu.deadline import Deadline, wait_until
 from firmware_sim.qemu.machine import Machine
@@ -27,22 +25,16 @@ from firmware_sim.qemu.write_log import FLUSH, PREFIX, TORN, Crash, Entry, parse
 from tests.emulated.conftest import FRONT, WATCHDOG_S
 from tests.emulated.crash_states import judged, replay
 from tests.emulated.cuts import committed
-from tests.emulated.fleet import NEWER, UPDATE_S, Fleet, enrolled
+from tests.emulated.fleet import NEWER, UPDATE_S, Fleet
 from tests.emulated.lab_camera import BOOT_S, LabCamera, place_of
 
 SEED = os.environ.get("SEED") or secrets.token_hex(4)
 BOOTED = int(os.environ.get("BOOTED_STATES", "1"))
 BOOTED_SHARE = 0.9
 """They come from so much of the log: behind that, there may be none in which anything is torn."""
-REPAIRED = int(os.environ.get("REPAIRED_STATES", "100"))
+REPAIRED = int(os.environ.get("REPAIRED_STATES", "50"))
 """So many states' data partition is recovered by the file system's tools, a fifth of a second each; and that of every
 state in which the superblock has changed."""
-
-
-@pytest.fixture(scope="module")
-def fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    with enrolled(camera_of, tmp_path_factory.mktemp("fleet")) as found:
-        yield found
 
 
 def camera_on(fleet: Fleet, stack: ExitStack, folder: Path, disk: Path, write_log: Path | None = None) -> Machine:

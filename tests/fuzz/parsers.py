@@ -9,7 +9,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from agent.app import enrolment_state, packed, update_state
-from agent.core import allowance, clock, compliance, lockout, password, schedule, slots, timezone
+from agent.core import (
+    allowance,
+    blocklist,
+    clock,
+    compliance,
+    lockout,
+    password_policy,
+    schedule,
+    slots,
+    timezone,
+    word_filter,
+)
 from agent.formats import (
     address,
     base64,
@@ -125,6 +136,14 @@ def _packed(data: bytes) -> Any:
             "", "a", index.length_bytes, "ab" * 32, len(data), sha256(data).hexdigest(), key, key
         )
     return packed.packed(announced, data)
+
+
+def _asked_filter(data: bytes) -> bool:
+    """A filter, and one question to it; under its own hash as well, which keeps what was changed from the parser."""
+    body = data[: -word_filter.HASH_BYTES]
+    if body[:4] == word_filter.MAGIC:
+        data = body + sha256(body).digest()
+    return word_filter.parse(data).holds(sha256(data).digest())
 
 
 def _newer(data: bytes) -> Any:
@@ -257,10 +276,13 @@ PARSERS: dict[str, Parser] = {
     "formats.utc.parse": Parser(_text(utc.parse), (b"2027-01-15T08:00:00Z", b"2024-02-29T23:59:59Z")),
     "formats.utc.parse_date": Parser(_text(utc.parse_date), (b"2031-12-31",)),
     "formats.voucher.parse": Parser(voucher.parse, (seeds.VOUCHER,)),
+    "core.blocklist.parse_words": Parser(blocklist.parse_words, (seeds.WORDS,)),
     "core.clock.parse": Parser(lambda data: clock.parse(data, 1_790_000_000), (clock.encode(1_800_000_000),)),
     "core.compliance.parse_catalogue": Parser(compliance.parse_catalogue, (seeds.CATALOGUE,)),
     "core.lockout.parse": Parser(lockout.parse, (seeds.LOCKOUT,)),
-    "core.password.parse_policy": Parser(_object(password.parse_policy), (b"{}", b'{"min_chars":15}')),
+    "core.password_policy.parse_policy": Parser(
+        _object(password_policy.parse_policy), (b"{}", b'{"min_chars":15}', seeds.POLICY)
+    ),
     "core.schedule.overlay": Parser(_object(lambda source: schedule.overlay(MANUFACTURERS, source)), (seeds.OVERLAY,)),
     "core.schedule.parse": Parser(_object(schedule.parse), (seeds.SCHEDULE,)),
     "core.schedule.parse_windows": Parser(
@@ -268,6 +290,7 @@ PARSERS: dict[str, Parser] = {
     ),
     "core.timezone.parse": Parser(_text(timezone.parse), (b"JST-9", b"<+1030>-10:30<+11>-11,M10.1.0,J60/3:00:01")),
     "core.slots.parse_layout": Parser(_object(slots.parse_layout), (seeds.LAYOUT,)),
+    "core.word_filter.parse": Parser(_asked_filter, (seeds.WORD_FILTER,)),
     "app.enrolment_state.decode": Parser(enrolment_state.decode, (seeds.ENROLMENT,)),
     "app.update_state.decode": Parser(update_state.decode, (seeds.UPDATE,)),
     "app.update_state.release_of": Parser(_object(update_state.release_of), (seeds.UPDATE_RELEASE,)),

@@ -33,6 +33,7 @@ from agent.formats import (
 from agent.formats import json as agent_json
 from firmware_sim.world.firmware import Geometry
 from tests.repositories import DEVICE_ID, NOW, Repository, World, make_release
+from tests.tools import common_passwords
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 GEOMETRY = Geometry(slot_blocks=14, root_blocks=12)
@@ -243,4 +244,14 @@ OVERLAY = agent_json.dump(
 SCHEDULE = agent_json.dump(
     {"windows": "daily 03:00-05:00", "time_zone": "JST-9", "postpone_days": {"high": 1}, "download": "window"}
 )
+POLICY = agent_json.dump(
+    {
+        "profile": "custom", "min_chars": 12, "max_chars": 64, "classes": 3, "rules": ["repeats"], "common": "10k",
+        "role_min_chars": {"administrator": 16}, "words": ["Mizube Denki"], "remind_days": 365,
+    }
+)  # fmt: skip
+WORDS = agent_json.dump(
+    {"v": 2, "groups": [{"what": "ours", "words": ["admin root", "suii"]}, {"words": ["7ujmko0admin"]}]}
+)
+WORD_FILTER = common_passwords.make(["herons", "egrets", "storks"], 6, 2, bytes(32))
 assert config.parse(CONFIG)  # the least obvious one

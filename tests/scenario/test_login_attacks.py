@@ -6,7 +6,7 @@ import pytest
 
 from agent.app import digest
 from agent.app.accounts import MAX_USERS
-from agent.app.credentials import WordList
+from agent.core.blocklist import WordList
 from firmware_sim.world import people
 from firmware_sim.world.people import PASSWORD, USER, claim, login, request
 from tests.scenario.looks import events, reports

@@ -6,15 +6,15 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """Without i, l, o, 0 and 1, which are mistaken for each other in print."""
 
 GROUP_CHARACTERS = 5
-GROUPS = (4, 6, 10)
-"""Four groups are 99 bits. The longer ones are for cameras whose policy wants more characters than 23."""
-
-MAX_CHARACTERS = 64
-"""What every policy accepts (NIST SP 800-63B-4, 3.1.1.2)."""
+GROUPS = (4, 6, 7, 8, 9, 10, 11)
+"""Four groups are 99 bits in 23 characters. The longer ones are for cameras whose policy wants more, up to 64; between
+the shortest and the longest password of a policy there is room for one of them (agent.core.password_policy)."""
 
 
 def new_password(groups: int = GROUPS[0]) -> str:
-    """A fresh password of so many groups, with a letter and a digit in it, for policies that count kinds of characters.
+    """A fresh password of so many groups.
+
+    For policies that count kinds of characters it has a digit, and its first letter is a capital.
 
     Raises:
         OSError: the system has no randomness.
@@ -22,5 +22,6 @@ def new_password(groups: int = GROUPS[0]) -> str:
     while True:
         parts = ["".join(secrets.choice(ALPHABET) for _ in range(GROUP_CHARACTERS)) for _ in range(groups)]
         password = "-".join(parts)
-        if any(c.isdigit() for c in password) and any(c.isalpha() for c in password):
-            return password
+        first = next((at for at, c in enumerate(password) if c.isalpha()), None)
+        if first is not None and any(c.isdigit() for c in password):
+            return password[:first] + password[first].upper() + password[first + 1 :]

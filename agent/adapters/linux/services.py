@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapters.linux.digest_client import authorization, challenge_of
-from agent.adapters.linux.rtsp_client import STREAM_URL, Rtsp, play
+from agent.adapters.linux.rtsp_client import Rtsp, play
 from agent.adapters.linux.tls import loopback_context
 from agent.formats.errors import Unavailable
 
@@ -38,6 +38,8 @@ class LoopbackServices:
     def __init__(self, certificate: Path) -> None:
         """`certificate`: the one the services must show."""
         self._certificate = certificate
+        self._source = ""  # of the connections that are kept
+        self._kept: dict[tuple[str, int], Http | Rtsp] = {}  # by kind and port
 
     def answers(self, service: dict[str, Any]) -> bool:
         """See `Services.answers`."""
@@ -48,8 +50,9 @@ class LoopbackServices:
 
     def enter(self, service: dict[str, Any], source: str, user: str | None, password: str) -> str:
         """See `Services.enter`; `service["way"]` is `login` (the web page's form) or `digest`."""
-        for attempt in range(TRIES):
-            if attempt:
+        kept = self._is_kept(service, source)
+        for attempt in range(-1 if kept else 0, TRIES):  # a kept connection may be closed by now: that is no try
+            if attempt > 0:
                 time.sleep(PAUSE_S)
             try:
                 found = self._enter(service, source, user, password)
@@ -57,7 +60,14 @@ class LoopbackServices:
                 found = "silent"
             if found != "silent":
                 return found
+            self._drop(service)
         return "silent"
+
+    def leave(self) -> None:
+        """See `Services.leave`."""
+        kept, self._kept = self._kept, {}
+        for connection in kept.values():
+            connection.close()
 
     def plays(self, service: dict[str, Any], source: str, user: str, password: str) -> bool:
         """See `Services.plays`."""
@@ -79,20 +89,36 @@ class LoopbackServices:
 
     def _enter(self, service: dict[str, Any], source: str, user: str | None, password: str) -> str:
         port, kind = int(service["port"]), service["kind"]
-        if kind == "rtsps":
-            url = STREAM_URL.format(port=port)
-            with Rtsp(port, source, self._certificate, ANSWER_WITHIN_S) as rtsp:
-                return _with_digest(lambda login: rtsp.ask("DESCRIBE", login), "DESCRIBE", url, user, password)
-        with Http(port, source, self._certificate, ANSWER_WITHIN_S) as web:
-            if kind == "onvif":
-                body = _SOAP.format(op="GetUsers")
-                asked = lambda login: web.ask("POST", ONVIF_PATH, login, body)  # noqa: E731
-                return _with_digest(asked, "POST", ONVIF_PATH, user, password)
-            if service["way"] == "login" and user is not None:
-                members = json.dumps({"user": user, "password": password})
-                return _meaning(*web.ask("POST", LOGIN_PATH, "", members, "application/json"))
-            asked = lambda login: web.ask("GET", SNAPSHOT_PATH, login)  # noqa: E731
-            return _with_digest(asked, "GET", SNAPSHOT_PATH, user, password)
+        to = self._connection(kind, port, source)
+        if isinstance(to, Rtsp):
+            return _with_digest(lambda login: to.ask("DESCRIBE", login), "DESCRIBE", to.url, user, password)
+        if kind == "onvif":
+            body = _SOAP.format(op="GetUsers")
+            return _with_digest(
+                lambda login: to.ask("POST", ONVIF_PATH, login, body), "POST", ONVIF_PATH, user, password
+            )
+        if service["way"] == "login" and user is not None:
+            members = json.dumps({"user": user, "password": password})
+            return _meaning(*to.ask("POST", LOGIN_PATH, "", members, "application/json"))
+        return _with_digest(lambda login: to.ask("GET", SNAPSHOT_PATH, login), "GET", SNAPSHOT_PATH, user, password)
+
+    def _connection(self, kind: str, port: int, source: str) -> "Http | Rtsp":
+        """The kept connection, or a new one. A handshake costs a small camera more than all else that a try does."""
+        if source != self._source:
+            self.leave()
+            self._source = source
+        if (kind, port) not in self._kept:
+            make = Rtsp if kind == "rtsps" else Http
+            self._kept[kind, port] = make(port, source, self._certificate, ANSWER_WITHIN_S)
+        return self._kept[kind, port]
+
+    def _is_kept(self, service: dict[str, Any], source: str) -> bool:
+        return source == self._source and (service["kind"], int(service["port"])) in self._kept
+
+    def _drop(self, service: dict[str, Any]) -> None:
+        connection = self._kept.pop((service["kind"], int(service["port"])), None)
+        if connection is not None:
+            connection.close()
 
 
 class Http:
@@ -107,6 +133,10 @@ class Http:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
         self._connection.close()
 
     def ask(

@@ -1,9 +1,12 @@
 """The agent's own client of the camera's stream: a whole frame or nothing; a refusal and a silence are no picture."""
 
+import socket
+
 import pytest
 
+from agent.adapters.linux import services as agent_services
 from agent.adapters.linux.rtsp_client import CHANNEL, Rtsp, play
-from agent.adapters.linux.services import LoopbackServices
+from agent.adapters.linux.services import Http, LoopbackServices
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.conftest import PASSWORD, USER
 
@@ -37,6 +40,75 @@ def test_a_camera_that_is_gone_plays_nothing(claimed: CameraProcess):
     gone = service(claimed)
     claimed.stop()
     assert not services.plays(gone, SOURCE, USER, PASSWORD)
+
+
+KINDS = (
+    ("web", "https", "digest"),
+    ("web", "https", "login"),
+    ("onvif", "https", "digest"),
+    ("rtsps", "rtsps", "digest"),
+)
+
+
+@pytest.fixture
+def connections(monkeypatch) -> list[str]:
+    """The addresses that connections were made from, by kind."""
+    made = []
+    for kind in (Http, Rtsp):
+        begin = kind.__init__
+
+        def init(self, port, source, certificate, timeout_s, begin=begin, name=kind.__name__):
+            made.append(f"{name} {source}")
+            begin(self, port, source, certificate, timeout_s)
+
+        monkeypatch.setattr(kind, "__init__", init)
+    return made
+
+
+def tried(services: LoopbackServices, camera: CameraProcess, source: str, password: str) -> list[str]:
+    """What came of a try at each way."""
+    found = []
+    for kind, port, way in KINDS:
+        where = {"name": kind, "kind": kind, "port": camera.ports[port], "way": way}
+        found.append(services.enter(where, source, USER, password))
+    return found
+
+
+def test_tries_from_one_address_share_a_connection_to_each_service(claimed: CameraProcess, connections: list[str]):
+    services = LoopbackServices(claimed.certificate)
+    for password, outcome in (("wrong", "refused"), (PASSWORD, "in"), ("wrong", "refused")):
+        assert tried(services, claimed, SOURCE, password) == [outcome] * len(KINDS)
+    assert sorted(connections) == [f"Http {SOURCE}"] * 2 + [f"Rtsp {SOURCE}"]
+    services.leave()
+    assert tried(services, claimed, SOURCE, PASSWORD) == ["in"] * len(KINDS)
+    assert len(connections) == 6
+    services.leave()
+
+
+def test_another_address_has_connections_of_its_own(claimed: CameraProcess, connections: list[str]):
+    services = LoopbackServices(claimed.certificate)
+    tried(services, claimed, SOURCE, PASSWORD)
+    assert tried(services, claimed, "127.4.5.7", PASSWORD) == ["in"] * len(KINDS)
+    assert len(connections) == 6
+    services.leave()
+
+
+def test_a_connection_that_was_closed_meanwhile_is_no_silence(claimed: CameraProcess, connections: list[str]):
+    services = LoopbackServices(claimed.certificate)
+    tried(services, claimed, SOURCE, PASSWORD)
+    for kept in services._kept.values():
+        (kept._socket if isinstance(kept, Rtsp) else kept._connection.sock).shutdown(socket.SHUT_RDWR)
+    assert tried(services, claimed, SOURCE, PASSWORD) == ["in"] * len(KINDS)
+    services.leave()
+
+
+def test_a_camera_that_is_gone_is_silent_on_a_kept_connection_as_well(claimed: CameraProcess, monkeypatch):
+    monkeypatch.setattr(agent_services, "PAUSE_S", 0.01)
+    services = LoopbackServices(claimed.certificate)
+    where = {"name": "web", "kind": "web", "port": claimed.ports["https"], "way": "digest"}
+    assert services.enter(where, SOURCE, USER, PASSWORD) == "in"
+    claimed.stop()
+    assert services.enter(where, SOURCE, USER, PASSWORD) == "silent"
 
 
 class Stream(Rtsp):

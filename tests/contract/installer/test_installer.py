@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from firmware_sim.netns import FRONT_ADDRESS
 from tests.contract.camera.clients import Browser
 
 PASSWORD_FIELDS = ("user", "password")
@@ -201,3 +202,12 @@ def test_an_address_where_nobody_is_or_something_else(make_units, tool):
     done = tool.run("discover", "--address", "127.0.0.1:1", "--address", stranger, "--json")
     assert json.loads(done.stdout) == []
     assert json.loads(tool.run("discover", "--address", unit.where, "--json").stdout)[0]["serial"] == unit.serial
+
+
+def test_a_camera_with_two_addresses_is_claimed_once(make_units, tool):
+    (unit,) = make_units(1, address="0.0.0.0")
+    (tool.folder / "codes.csv").write_text(f"{unit.serial},{unit.code}\n")
+    both = ["--address", unit.where, "--address", unit.where.replace("127.0.0.1", FRONT_ADDRESS)]
+    done = tool.run("claim", "site.handover", "--codes", "codes.csv", "--to", "office.pub", *both, "--json")
+    assert [one["code"] for one in json.loads(done.stdout)["cameras"]] == ["claimed"]
+    assert len(claims(unit)) == 1

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.app.credentials import WordList
-from agent.core import password as policy
+from agent.core import password, password_policy
 from firmware_sim.world import factory
 from update_server.errors import BadInput
 from update_server.installer import codes, passwords
@@ -68,22 +67,34 @@ def test_whatever_is_in_the_file_there_is_one_error(body):
     assert all(codes.is_code(label.code) for label in found.values())
 
 
-def test_a_password_has_more_than_eighty_bits_and_meets_every_policy():
-    blocklist, seen = factory.blocklist(), set()
-    assert isinstance(blocklist, WordList)
-    for groups in passwords.GROUPS:
-        bits = groups * passwords.GROUP_CHARACTERS * math.log2(len(passwords.ALPHABET))
-        assert bits >= 80
-        for _ in range(50):
-            made = passwords.new_password(groups)
-            assert policy.check(made, "admin", ("camward", "kawa-1", "KW1-000001"), policy.DEFAULT, blocklist) == ()
-            assert len(made) <= passwords.MAX_CHARACTERS
-            kinds = (string.ascii_lowercase, string.digits, "-")
-            assert all(set(made) & set(kind) for kind in kinds)
-            assert not set(made) & set("ilo01")
-            seen.add(made)
-    assert len(seen) == 150
-    assert 8 <= len(passwords.new_password()) <= 32
+def accepted(made: str, policy: password_policy.Policy) -> bool:
+    words = ("camward", "kawa-1", "KW1-000001")
+    return password.check(made, "admin", words, policy, factory.blocklist()) == ()
+
+
+def test_a_password_has_more_than_eighty_bits_and_nothing_that_looks_alike():
+    made = [passwords.new_password(groups) for groups in passwords.GROUPS for _ in range(50)]
+    assert len(set(made)) == len(made)
+    assert passwords.GROUPS[0] * passwords.GROUP_CHARACTERS * math.log2(len(passwords.ALPHABET)) >= 80
+    for one in made:
+        assert not set(one.lower()) & set("ilo01")
+        kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-")
+        assert all(set(one) & set(kind) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {},
+        {"profile": "ipro-compatible"},
+        {"profile": "custom", "min_chars": 8, "max_chars": 64, "classes": 4},
+        *({"profile": "custom", "min_chars": least, "max_chars": max(64, least + 8)} for least in range(15, 65)),
+    ],
+    ids=str,
+)
+def test_one_of_the_lengths_meets_every_policy(policy):
+    parsed = password_policy.parse_policy(policy)
+    assert any(accepted(passwords.new_password(groups), parsed) for groups in passwords.GROUPS)
 
 
 @pytest.mark.parametrize(

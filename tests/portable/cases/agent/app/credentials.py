@@ -1,9 +1,6 @@
-from agent.app.credentials import WordList
 from firmware_sim.world.people import PASSWORD, USER
 from tests.portable.story import Stage
 
-words = WordList(["admin", "password"])
-print(words.contains("admin"), words.contains("river"))
 camera = Stage()
 for password in ("admin", "7ujMko0admin", "aaaaaaaaaaaaaaaaaaaa", "short", USER + " " + PASSWORD):
     camera.ask("claim", code="ABCD-EFGH-2345-WXYZ", user=USER, password=password)
@@ -13,3 +10,9 @@ camera.ask("state")
 camera.world.open_doors.clear()
 camera.claim()
 camera.ask("state")
+credentials = camera.world.agent._credentials
+print(
+    [sorted(user.items()) for user in credentials.listed()],
+    sorted(credentials.age().items()),
+    credentials.asks_more("administrator", "viewer"),
+)

@@ -1,11 +1,9 @@
 from agent.core import password
-from agent.formats.errors import FormatError
+from agent.core.blocklist import WordList
+from agent.core.password_policy import DEFAULT, parse_policy
 
-
-class Words:
-    def contains(self, word):
-        return word in ("admin", "password", "7ujmko0admin", "camera", "letmein")
-
+LISTED = WordList(["admin", "password", "7ujmko0admin", "camera", "letmein"])
+IPRO = parse_policy({"profile": "ipro-compatible"})
 
 WORDS = ("Camward", "kawa-1", "KW1-000001", "52:54:00:12:34:56", "river-north")
 for typed in (
@@ -16,6 +14,10 @@ for typed in (
     "passwordpassword",
     "Password1234567890",
     "adminadminadmin",
+    "4dm1n-p4$$w0rd!!",
+    "our y4m4d4 on the bank",
+    "kQ8zLr5p",
+    "ａｄｍｉｎｐａｓｓｗｏｒｄ１２",
     "admin-password-1",
     "abcdefghijklmnop",
     "1qaz2wsx3edc4rfv",
@@ -32,12 +34,8 @@ for typed in (
     "tGh7#kPq2$mWz9!",
     "98765432109876543210",
 ):
-    found = password.check(typed, "yamada", WORDS, password.DEFAULT, Words())
-    print(typed, [violation.code for violation in found])
-for violation in password.check("", "u", (), password.DEFAULT, Words()):
-    print(violation.code, violation.en, violation.ja)
-for source in ({}, {"min_chars": 20}, {"min_chars": 8}, {"max_chars": 20}, {"profile": "x"}, {"colour": 1}):
-    try:
-        print(password.parse_policy(source))
-    except FormatError as error:
-        print(error)
+    for policy in (DEFAULT, IPRO):
+        print(typed, [violation.code for violation in password.check(typed, "yamada", WORDS, policy, LISTED)])
+for typed in ("", "a" * 200, "\t"):
+    for violation in password.check(typed, "u", (), IPRO, LISTED):
+        print(violation.code, violation.en, violation.ja)
