@@ -5,6 +5,7 @@ the clear: neither can be changed without its becoming unreadable.
 """
 
 import os
+import unicodedata
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -108,7 +109,9 @@ class WithPassphrase:
         kdf = Argon2id(
             salt=salt, length=KEY_BYTES, iterations=ARGON2_ITERATIONS, lanes=ARGON2_LANES, memory_cost=ARGON2_KIB
         )
-        self._cipher = AESGCM(kdf.derive(passphrase.encode()))
+        # One text, one key, however the keyboard composes its characters (が is one code point here and two there).
+        typed = unicodedata.normalize("NFC", passphrase).encode("utf-8", "surrogateescape")
+        self._cipher = AESGCM(kdf.derive(typed))
         self.header = header or {"argon2id": salt.hex(), "check": base64.encode(self._seal(b"", _CHECK))}
         if header is not None:
             self._open(base64.decode(fields.text(header, "check")), _CHECK)

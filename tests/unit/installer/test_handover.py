@@ -1,6 +1,7 @@
 """The hand-over file: what goes in comes out for the one it is sealed to, and for nobody else."""
 
 import json
+import unicodedata
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -74,6 +75,13 @@ def test_a_file_is_gone_on_with_under_its_passphrase_and_under_no_other():
         WithPassphrase("four lanterns by the lake", PASSPHRASE.header)
     with pytest.raises(FormatError):
         WithPassphrase("four lanterns by the river", {**PASSPHRASE.header, "argon2id": "00" * 16})
+
+
+def test_a_passphrase_is_the_same_however_its_characters_are_composed():
+    words = "川のながれは絶えずして、しかももとの水に"
+    first = WithPassphrase(unicodedata.normalize("NFC", words))
+    again = WithPassphrase(unicodedata.normalize("NFD", words), first.header)
+    assert handover.unseal(again, entry_of(first)) == ACCOUNT
 
 
 def test_the_tools_own_keys_are_read_back_and_others_are_refused():
