@@ -33,7 +33,7 @@ from update_server.repository import releases
 from update_server.services import Services
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-DEADLINE_S = 30
+DEADLINE_S = 120
 
 
 def free_ports(count):
