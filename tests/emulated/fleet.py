@@ -50,6 +50,7 @@ class Fleet:
             machine.plug_in()
         self.assign("none")  # or the camera would begin as soon as it is connected
         machine.load(tag)
+        machine.monitor.execute("cont")  # which one that was plugged in waits for
         begun_s = int(time.time())
         set_clock(self.lab)
 
