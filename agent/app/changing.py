@@ -94,8 +94,8 @@ class Changing:
         elif verdict != required_change.AMEND:
             self._refuse(verdict, order.since_at, "")
         elif order != state.order:
-            amended = state.replace(order=order, reached=required_change.stage(order, proven_at), told="accepted")
-            self._save(amended.replace(behind=self._behind(state)), "accepted")
+            amended = state.replace(order=order, reached=required_change.stage(order, proven_at), told="")
+            self._keep(amended.replace(behind=self._behind(state)))
 
     def _take(self, order: "RequiredChange", proven_at: int) -> None:
         old = {name: hashes for name, hashes in self._state.old.items() if name in self._accounts.users}
@@ -103,13 +103,13 @@ class Changing:
             known = old.get(name, ())
             if required_change.is_old(account.set_at, order.since_at, proven_at) and account.phc not in known:
                 old[name] = ((account.phc,) + known)[:MAX_OLD]
-        fresh = State(order.since_at, proven_at, order, required_change.stage(order, proven_at), "accepted", 0, old)
-        self._save(fresh.replace(behind=self._behind(fresh)), "accepted")
+        fresh = State(order.since_at, proven_at, order, required_change.stage(order, proven_at), "", 0, old)
+        self._keep(fresh.replace(behind=self._behind(fresh)))
 
     def _withdrawn(self) -> None:
         """What the server alone has made stricter, it can make as it was: never below the camera's own rules."""
         if self._state.order is not None:
-            self._save(self._state.replace(order=None, reached=ORDERED, told="withdrawn", behind=0), "withdrawn")
+            self._keep(self._state.replace(order=None, reached=ORDERED, told="", behind=0))
 
     def _refuse(self, code: str, since_at: int, detail: str) -> None:
         """Say once in this run that an order is not followed."""
@@ -119,15 +119,14 @@ class Changing:
             self._desk.say("camward-agent: an order to change passwords is refused: " + code + " " + detail[:200])
             self._report("refused", since_at, code)
 
-    def _save(self, state: "State", event: str) -> None:
-        """Keep it, then report it; where it cannot be kept, the next look brings the order again."""
+    def _keep(self, state: "State") -> None:
+        """Write it, and report what is news about it; what cannot be written, the next look at the director brings."""
         try:
             self._desk.ports.store.write(DOCUMENT, encode(state))
         except Unavailable as error:
             self._desk.say("camward-agent: an order to change passwords cannot be kept: " + str(error))
             return
         self._state = state
-        self._report(event, state.since_at, "")
         self._desk.soon(_TIMER, self._look)
 
     # How far it has come
@@ -144,27 +143,34 @@ class Changing:
         return required_change.stricter(state.reached, required_change.stage(state.order, self._time.at_least_s()))
 
     def _look(self) -> None:
-        """Note and report what is news: a stage that has begun, or fewer accounts that are behind."""
+        """Report what is news, and note that it was reported: after a power cut in between it is said once more."""
         state = self._state
-        if state.order is None:
-            return
         if not self._credentials.claimed():
             self._desk.at(_TIMER, self._desk.now + SOON_S, self._look)
             return
         stage, behind = self.stage(), self._behind(state)
-        if state.told != DONE and not behind:
-            self._save(state.replace(reached=stage, told=DONE, behind=0), DONE)
-        elif stage != state.reached or (behind and stage != ORDERED and state.told in ("accepted", DONE)):
-            self._save(state.replace(reached=stage, told=stage, behind=behind), stage)
-        elif behind < state.behind:
-            self._save(state.replace(behind=behind), "changed")
-        self._look_again()
-
-    def _look_again(self) -> None:
-        order, proven_at = self._state.order, self._time.at_least_s()
+        news = self._news(stage, behind)
+        if news and self._report(news, state.since_at, ""):
+            self._keep(state.replace(reached=stage, told=news, behind=behind))
+        if self._state != state or (state.order is None and not news):
+            return  # there may be more to tell, and then this runs in the next step; or there is nothing at all
+        order, proven_at = state.order, self._time.at_least_s()
         next_at = NEVER if order is None else required_change.next_at(order, proven_at)
         wait_s = LOOK_EVERY_S if next_at == NEVER else min(LOOK_EVERY_S, float(next_at - proven_at))
         self._desk.at(_TIMER, self._desk.now + max(LEAST_S, wait_s), self._look)
+
+    def _news(self, stage: str, behind: int) -> str:
+        """What the server has not been told yet, as one of agent.formats.required_change.EVENTS; empty if nothing."""
+        state = self._state
+        if state.order is None:
+            return "withdrawn" if state.since_at and not state.told else ""
+        if not state.told:
+            return "accepted"
+        if not behind:
+            return "" if state.told == DONE else DONE
+        if stage != state.reached or (stage != ORDERED and state.told in ("accepted", DONE)):
+            return stage
+        return "changed" if behind < state.behind else ""
 
     def _behind(self, state: "State") -> int:
         return sum(1 for account in self._accounts.users.values() if account.phc in state.old.get(account.name, ()))
@@ -172,9 +178,9 @@ class Changing:
     def _is_old(self, account: "Account") -> bool:
         return self._state.order is not None and account.phc in self._state.old.get(account.name, ())
 
-    def _report(self, event: str, since_at: int, code: str) -> None:
+    def _report(self, event: str, since_at: int, code: str) -> bool:
         report = ChangeReport(event, since_at, self._behind(self._state), len(self._accounts.users), code)
-        self._reporting.queue("report", orders.report_body(report))
+        return self._reporting.queue("report", orders.report_body(report))
 
     # Who may do what
 
@@ -189,12 +195,29 @@ class Changing:
         asked.no(CHANGE_REQUIRED, {"stage": stage, "may_change": administrator or stage == RESTRICTED})
         return True
 
+    def turned_out(self) -> int:
+        """A number that is another one whenever logins that stand are over; 0 while no old password is shut out.
+
+        For services, which would otherwise go on with streams and sessions that an old password has begun.
+        """
+        stage = self.stage()
+        if stage not in (RESTRICTED, CLAIM_ONLY) or not self._behind(self._state):
+            return 0
+        return 2 * self._state.since_at + (1 if stage == CLAIM_ONLY else 0)
+
     def reminder(self, account: "Account") -> "dict[str, Any]":
         """What a login tells somebody whose password is to be changed; empty for everybody else."""
         order = self._state.order
         if order is None or not self._is_old(account) or self.stage() == ORDERED:
             return {}
         return {"change": self.stage(), "restrict_at": order.restrict_at}
+
+    def marked(self, listed: "list[dict[str, Any]]") -> "list[dict[str, Any]]":
+        """A list of users for an administrator, in which those who are behind have `behind`."""
+        for one in listed:
+            if self._is_old(self._accounts.users[one["name"]]):
+                one["behind"] = True
+        return listed
 
     def unless_used(self, asked: "Asked", password: str, user: str, go: "Callable[[], None]") -> None:
         """Refuse a new password that is one of those that were to be changed; otherwise `go`."""
@@ -232,7 +255,8 @@ class Changing:
         """The stage, DONE when nobody is behind, NONE without an order."""
         if self._state.order is None:
             return NONE
-        return self.stage() if self._behind(self._state) else DONE
+        # Who cannot read its accounts, or is just proving a change, does not know that nobody is behind.
+        return DONE if self._credentials.claimed() and not self._behind(self._state) else self.stage()
 
     def facts(self) -> "dict[str, Any]":
         """What telemetry says of it."""

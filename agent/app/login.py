@@ -145,6 +145,7 @@ class Login:
                 "version": config.version,
                 "claimable": self._accounts.state == UNCLAIMED,
                 "realm": REALM,
+                "turned_out": self._changing.turned_out(),
             }
         )
 
@@ -334,7 +335,7 @@ class Login:
 
     def _users(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
-            asked.yes({"users": self._credentials.listed()})
+            asked.yes({"users": self._changing.marked(self._credentials.listed())})
 
     def _enrol(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:

@@ -6,6 +6,7 @@ from agent.app.change_state import DOCUMENT
 from agent.formats import envelope, required_change
 from firmware_sim.world import factory
 from firmware_sim.world.people import PASSWORD, USER, login, request
+from tests.scenario.bundles import bring, make
 from tests.scenario.sweep import sweep
 
 HOUR_S, DAY_S = 3600, 86_400
@@ -137,9 +138,15 @@ def test_in_claim_only_an_administrator_begins_and_the_others_wait_for_one(stage
     assert (refused["code"], refused["may_change"]) == ("change_required", False)
     assert change(camera)["ok"]
     grant = login(camera, NEW)["grant"]
+
+    def behind():
+        return [one["name"] for one in camera.ask("web", request("users", grant=grant))["users"] if "behind" in one]
+
+    assert behind() == [VIEWER]
     asked = request("set_user", grant=grant, user=VIEWER, role="viewer", password=THIRD)
     assert camera.ask("web", asked)["ok"]
     assert everywhere(camera, THIRD, VIEWER) == {"in"}
+    assert behind() == []
 
 
 def test_who_has_changed_since_is_not_asked_again(stage, camera):
@@ -203,6 +210,68 @@ def test_a_password_from_the_future_is_an_old_one(stage, camera):
     assert login(camera, NEW)["code"] == "change_required"
     assert change(camera, THIRD, NEW)["ok"]
     assert everywhere(camera, THIRD) == {"in"}, "a change after the order counts, whatever any clock says"
+
+
+@pytest.mark.parametrize("skew_s", [0, -400 * DAY_S, 400 * DAY_S])
+def test_the_proven_time_is_never_ahead_of_the_true_one_and_never_goes_back(camera, skew_s):
+    def proven():
+        return camera.agent._changing._time.at_least_s()
+
+    camera.clock.skew_s = skew_s
+    seen = [proven()]
+    for seconds in (10, 600, 5 * HOUR_S, 7, 3 * DAY_S):
+        camera.run_for(seconds)
+        seen.append(proven())
+        assert seen[-1] <= camera.clock.now_s
+    assert seen == sorted(seen)
+    assert seen[-1] >= camera.clock.now_s - 2 * HOUR_S
+    camera.power_cut()
+    camera.clock.advance(30 * DAY_S)
+    camera.power_on()
+    camera.run_for(1)
+    assert proven() <= camera.clock.now_s
+
+
+def test_time_that_a_camera_was_off_for_is_not_counted_before_the_server_says_so(stage, camera):
+    tell(stage, camera, order(camera, 0, 7 * DAY_S))
+    camera.power_cut()
+    camera.clock.advance(30 * DAY_S)
+    camera.server.files.clear()
+    camera.power_on()
+    camera.run_for(HOUR_S)
+    assert stages(camera) == "reminder"
+
+
+def test_a_report_that_cannot_be_kept_is_made_later(stage, camera):
+    tell(stage, camera, order(camera, 0, HOUR_S))
+    kept, camera.agent._reporting.queue = camera.agent._reporting.queue, lambda _kind, _body: False
+    camera.run_for(2 * HOUR_S)
+    assert stages(camera) == "restricted", "what is not reported counts all the same"
+    camera.agent._reporting.queue = kept
+    camera.run_for(2 * HOUR_S)
+    assert reports(camera) == [("accepted", 1), ("reminder", 1), ("restricted", 1)]
+
+
+def test_a_locked_camera_does_not_say_that_all_is_done(stage, camera):
+    tell(stage, camera, order(camera, 0, 0))
+    camera.power_cut()
+    camera.documents.content["credentials/web.json"] = b"{}"
+    camera.power_on()
+    camera.run_for(HOUR_S)
+    assert camera.ask("web", request("state"))["state"] == "locked"
+    assert ("done", 0) not in reports(camera)
+    assert camera.agent._facts()["password_stage"] == "restricted"
+
+
+def test_a_camera_that_reaches_no_server_hears_of_it_in_a_bundle(stage, camera):
+    stage.release("1.5.0")
+    stage.operator.set_time(int(camera.clock.now_s))
+    stage.operator.assign("1.5.0", None, order(camera, 0, 0))
+    camera.server.down = True
+    assert bring(camera, make(stage.operator, "1.5.0", (camera.device_id(),)))["ok"]
+    camera.run_for(60)
+    assert stages(camera) == "restricted"
+    assert change(camera)["ok"]
 
 
 # The thief of the server
