@@ -1,6 +1,7 @@
 """Everything a running server or a command works with, opened from the settings by plain constructor calls."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
@@ -234,15 +235,15 @@ class Services:
     def require_changes(
         self,
         ids: list[str],
-        wanted: required_change.RequiredChange | None,
+        wish: Callable[[Session, Device], required_change.RequiredChange | None],
         who: str,
         now: int,
     ) -> list[str]:
         """As `require_change`, for many cameras, each with its line in the audit log; what failed, as one line each.
 
-        Cameras whose order could not be signed keep the one that they had.
+        `wish` gives the order for each. Cameras whose order could not be signed keep the one that they had.
         """
-        failed, what = [], "device require-change" if wanted else "device withdraw-change"
+        failed = []
         for first in range(0, len(ids), REFRESH_BATCH):
             with self.database.write() as session:
                 for device_id in ids[first : first + REFRESH_BATCH]:
@@ -250,8 +251,9 @@ class Services:
                     if device is None:
                         continue
                     try:
+                        wanted = wish(session, device)
                         self.require_change(session, device, wanted, now)
-                        devices.audit(session, who, what, passwords.described(device, wanted), now)
+                        passwords.audit(session, who, device, wanted, now)
                     except ServerError as error:
                         failed.append(f"{device.serial}: {error}")
         return failed

@@ -1,14 +1,17 @@
 """`/api/v1/passwords`: who still has an old one; and `/api/v1/devices/ID/required-change`."""
 
 import time
+from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
 
 from agent.formats.required_change import RequiredChange
 from update_server.api.auth import Opened, Reader, Writer
+from update_server.db.models import Device
 from update_server.fleet import devices, passwords
 from update_server.fleet.passwords import Standing
 
@@ -45,21 +48,26 @@ class StandingView(BaseModel):
 
 
 class ChangeRequest(BaseModel):
-    """Why, and how many seconds from now each stage begins; null for one that does not come."""
+    """Why, and how many seconds from now each stage begins; null for one that does not come.
+
+    `amend`: the present order gets these stages, and passwords that were changed since it was given are new enough.
+    """
 
     reason: Literal["compromised", "staff_left", "policy", "routine"]
     remind_after_s: Seconds = 0
     restrict_after_s: Seconds | None = 7 * 86_400
     claim_only_after_s: Seconds | None = 14 * 86_400
+    amend: bool = False
 
-    def order(self, now: int) -> RequiredChange:
-        """As an order that begins now.
+    def wish(self, now: int) -> Callable[[Session, Device], RequiredChange]:
+        """As the order for each camera that is asked about.
 
         Raises:
             BadInput: the stages are not in their order.
         """
         delays = (self.remind_after_s, self.restrict_after_s, self.claim_only_after_s)
-        return passwords.order(now, self.reason, *delays)
+        order = passwords.order(now, self.reason, *delays)
+        return passwords.wish(order, amend=self.amend)
 
 
 class FleetChangeRequest(ChangeRequest):
@@ -94,21 +102,22 @@ def passwords_as_csv(services: Opened, _who: Reader) -> PlainTextResponse:
 def require_changes(wanted: FleetChangeRequest, services: Opened, who: Writer) -> FleetChangeMade:
     """Require that all passwords on the cameras of a group or site be changed."""
     now = int(time.time())
-    order = wanted.order(now)
+    wish = wanted.wish(now)
     with services.database.read() as session:
         ids = [device.id for device in passwords.members(session, wanted.group, wanted.site)]
-    return FleetChangeMade(devices=len(ids), failed=services.require_changes(ids, order, who.name, now))
+    return FleetChangeMade(devices=len(ids), failed=services.require_changes(ids, wish, who.name, now))
 
 
 @router.put("/devices/{which}/required-change")
 def require_change(which: str, wanted: ChangeRequest, services: Opened, who: Writer) -> StandingView:
     """Require that all passwords on one camera be changed."""
     now = int(time.time())
-    order = wanted.order(now)
+    wish = wanted.wish(now)
     with services.database.write() as session:
         device = devices.find(session, which)
+        order = wish(session, device)
         services.require_change(session, device, order, now)
-        devices.audit(session, who.name, "device require-change", passwords.described(device, order), now)
+        passwords.audit(session, who.name, device, order, now)
         return StandingView.of(passwords.of_device(session, device))
 
 
@@ -119,5 +128,5 @@ def withdraw_change(which: str, services: Opened, who: Writer) -> StandingView:
     with services.database.write() as session:
         device = devices.find(session, which)
         services.require_change(session, device, None, now)
-        devices.audit(session, who.name, "device withdraw-change", device.id, now)
+        passwords.audit(session, who.name, device, None, now)
         return StandingView.of(passwords.of_device(session, device))

@@ -22,6 +22,9 @@ Remind = Annotated[str, typer.Option(help="From when on people are told: 'now', 
 Restrict = Annotated[
     str, typer.Option(help="From when on old passwords open nothing but their own change: 'now', 7d, or 'never'.")
 ]
+Amend = Annotated[
+    bool, typer.Option("--amend", help="Change the stages of the present order; who is done with it stays done.")
+]
 ClaimOnly = Annotated[
     str, typer.Option("--claim-only", help="From when on only administrators' do that: 'now', 14d, or 'never'.")
 ]
@@ -66,6 +69,7 @@ def require(
     remind: Remind = NOW,
     restrict: Restrict = "7d",
     claim_only: ClaimOnly = "14d",
+    amend: Amend = False,
     folder: Dir = shared.HERE,
 ) -> None:
     """Require that all passwords on the cameras of a group or site be changed."""
@@ -74,7 +78,8 @@ def require(
         wanted = passwords.order(now, _word(reason), _delay(remind) or 0, _delay(restrict), _delay(claim_only))
         with services.database.read() as session:
             ids = [device.id for device in passwords.members(session, group, site)]
-        failed = services.require_changes(ids, wanted, shared.operator_name(), now)
+        wish = passwords.wish(wanted, amend=amend)
+        failed = services.require_changes(ids, wish, shared.operator_name(), now)
     _told(len(ids), failed, "have to change their passwords")
 
 
@@ -85,7 +90,7 @@ def withdraw(group: Group = None, site: Site = None, folder: Dir = shared.HERE) 
         with services.database.read() as session:
             found = passwords.members(session, group, site)
             ids = [one.id for one in found if passwords.of_device(session, one).since_at is not None]
-        failed = services.require_changes(ids, None, shared.operator_name(), shared.now())
+        failed = services.require_changes(ids, lambda _session, _device: None, shared.operator_name(), shared.now())
     _told(len(ids), failed, "need not change their passwords")
 
 
@@ -95,15 +100,16 @@ def require_of_device(
     remind: Remind = NOW,
     restrict: Restrict = "7d",
     claim_only: ClaimOnly = "14d",
+    amend: Amend = False,
     folder: Dir = shared.HERE,
 ) -> None:
     """Require that all passwords on one camera be changed."""
     with shared.opened(folder) as services, services.database.write() as session:
         device, now = devices.find(session, which), shared.now()
         wanted = passwords.order(now, _word(reason), _delay(remind) or 0, _delay(restrict), _delay(claim_only))
+        wanted = passwords.wish(wanted, amend=amend)(session, device)
         services.require_change(session, device, wanted, now)
-        detail = passwords.described(device, wanted)
-        devices.audit(session, shared.operator_name(), "device require-change", detail, now)
+        passwords.audit(session, shared.operator_name(), device, wanted, now)
         typer.echo(f"{device.serial} ({device.id}) has to change its passwords.")
 
 
@@ -112,7 +118,7 @@ def withdraw_of_device(which: Which, folder: Dir = shared.HERE) -> None:
     with shared.opened(folder) as services, services.database.write() as session:
         device, now = devices.find(session, which), shared.now()
         services.require_change(session, device, None, now)
-        devices.audit(session, shared.operator_name(), "device withdraw-change", device.id, now)
+        passwords.audit(session, shared.operator_name(), device, None, now)
         typer.echo(f"{device.serial} ({device.id}) need not change its passwords.")
 
 

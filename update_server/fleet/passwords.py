@@ -6,7 +6,7 @@ no order of it carries one.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from agent.formats import required_change
 from agent.formats.required_change import NEVER, ChangeReport
 from update_server.db.models import Device, RequiredChange
 from update_server.errors import BadInput, NotFound
+from update_server.fleet import devices
 
 NO_ORDER, NOT_TAKEN, REFUSED, OLD, DONE = "no_order", "not_taken", "refused", "old", "done"
 VERDICTS = (OLD, REFUSED, NOT_TAKEN, NO_ORDER, DONE)
@@ -112,6 +113,25 @@ def order(
     return required_change.RequiredChange(now, now + remind_s, restrict_at, claim_only_at, reason)
 
 
+def amended(session: Session, device: Device, wanted: required_change.RequiredChange) -> required_change.RequiredChange:
+    """The camera's present order with the stages and the reason of `wanted`: it concerns nobody who was done with it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = session.get(RequiredChange, device.id)
+    if row is None:
+        raise NotFound(f"{device.serial} has no order to change passwords.", "See 'camward-server fleet passwords'.")
+    return wanted.replace(since_at=row.since_at)
+
+
+def wish(
+    wanted: required_change.RequiredChange, *, amend: bool
+) -> Callable[[Session, Device], required_change.RequiredChange]:
+    """The order for each camera: the same new one, or with `amend` each one's present one with these stages."""
+    return (lambda session, device: amended(session, device, wanted)) if amend else (lambda _session, _device: wanted)
+
+
 def put(session: Session, device: Device, wanted: required_change.RequiredChange | None) -> None:
     """Note what the director shall sign for a camera; None takes it back.
 
@@ -133,12 +153,13 @@ def put(session: Session, device: Device, wanted: required_change.RequiredChange
     session.flush()
 
 
-def described(device: Device, wanted: required_change.RequiredChange | None) -> str:
-    """An order, for the audit log."""
+def audit(session: Session, who: str, device: Device, wanted: required_change.RequiredChange | None, now: int) -> None:
+    """Record an order, or that it was taken back."""
     if wanted is None:
-        return device.id
-    moments = (f"{name}={value}" for name, value in wanted.as_dict().items() if value != NEVER)
-    return " ".join((device.id, *moments))
+        devices.audit(session, who, "device withdraw-change", device.id, now)
+        return
+    members = (f"{name}={value}" for name, value in wanted.as_dict().items() if value != NEVER)
+    devices.audit(session, who, "device require-change", " ".join((device.id, *members)), now)
 
 
 def reported(session: Session, device: Device, report: ChangeReport, at: int, now: int) -> None:

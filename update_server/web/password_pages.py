@@ -74,7 +74,7 @@ class PasswordPages:
         with self._services.database.read() as session:
             found = passwords.members(session, form["group"], form["site"])
             ids = [one.id for one in found if not taking_back or passwords.of_device(session, one).since_at is not None]
-        failed = self._services.require_changes(ids, wanted, who, now)
+        failed = self._services.require_changes(ids, lambda _session, _device: wanted, who, now)
         if failed:
             raise Conflict("; ".join(failed)[:500], "The others follow the order.")
 

@@ -64,6 +64,18 @@ def test_it_stays_with_other_orders_and_is_signed_again_with_them(camera, releas
     assert check(camera).outcome.version == "1.1.0"
 
 
+def test_an_amended_order_concerns_nobody_new(camera):
+    amend = ("device", "require-change", camera.id, "--amend", "--reason", "policy", "--restrict", "30d")
+    amend += ("--claim-only", "never")
+    assert camera.server.run(*amend, check=False).returncode == 1, "there is nothing to amend"
+    camera.server.run("device", "require-change", camera.id, "--reason", "compromised", "--restrict", "now")
+    before = signed(camera)
+    camera.server.run(*amend)
+    after = signed(camera)
+    assert (after.since_at, after.reason, after.claim_only_at) == (before.since_at, "policy", required_change.NEVER)
+    assert after.restrict_at >= before.since_at + 30 * DAY_S
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
