@@ -1,6 +1,6 @@
-"""What a camera keeps of the operator's order to change passwords: `ownership/required_change.json`.
+"""What a camera keeps of the operator's order to change passwords: `trust/director/required_change.json`.
 
-It lies with what is the operator's, so it goes when the operator does (agent.app.handover). It names the old passwords
+It lies with what the director has signed, and goes when the operator does (agent.app.handover). It names old passwords
 by their hashes, exactly as the credential store has them: an account is behind for as long as its own hash is among
 them. Nothing has to be written when a password is changed, so no power cut can come in between.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agent.formats.required_change import RequiredChange
 
-DOCUMENT = "ownership/required_change.json"
+DOCUMENT = "trust/director/required_change.json"
 MAX_OLD = 3  # of one account: the last orders' passwords; each costs a hashing when its user chooses another one
 MAX_HASH_CHARS = 512
 MAX_DOCUMENT_BYTES = 64 * 1024

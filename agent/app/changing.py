@@ -84,15 +84,15 @@ class Changing:
             return
         try:
             order = orders.parse(signed[orders.MEMBER])
-        except FormatError as error:
-            self._refuse("format", 0, str(error))
+        except FormatError:
+            self._refuse("format", 0)  # what is wrong with it quotes the order: not for a console
             return
         state, proven_at = self._state, self._time.at_least_s()
         verdict = required_change.judge(order.since_at, state.since_at, state.taken_at, proven_at)
         if verdict == required_change.TAKE:
             self._take(order, proven_at)
         elif verdict != required_change.AMEND:
-            self._refuse(verdict, order.since_at, "")
+            self._refuse(verdict, order.since_at)
         elif order != state.order:
             amended = state.replace(order=order, reached=required_change.stage(order, proven_at), told="")
             self._keep(amended.replace(behind=self._behind(state)))
@@ -111,12 +111,12 @@ class Changing:
         if self._state.order is not None:
             self._keep(self._state.replace(order=None, reached=ORDERED, told="", behind=0))
 
-    def _refuse(self, code: str, since_at: int, detail: str) -> None:
+    def _refuse(self, code: str, since_at: int) -> None:
         """Say once in this run that an order is not followed."""
         told = code + " " + str(since_at)
         if told != self._refused:
             self._refused = told
-            self._desk.say("camward-agent: an order to change passwords is refused: " + code + " " + detail[:200])
+            self._desk.say("camward-agent: an order to change passwords is refused: " + code)
             self._report("refused", since_at, code)
 
     def _keep(self, state: "State") -> None:
