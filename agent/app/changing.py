@@ -30,7 +30,7 @@ CHANGE_REQUIRED = "change_required"
 DONE, NONE = "done", "none"
 LOOK_EVERY_S = 3600.0  # at the stage, where the next one is far: the proven time may have moved by a look in between
 LEAST_S = 1.0
-SOON_S = 60.0  # when a change is just being proved
+SOON_S = 60.0  # when a change is just being proved, or the storage fails
 _TIMER = "required_change"
 USED = Violation(
     "used",
@@ -56,28 +56,34 @@ class Changing:
         self._credentials = credentials
         self._reporting = reporting
         self._state = NOTHING
+        self._loaded = False
         self._refused = ""
         desk.directed_hook = self.directed
 
     def start(self) -> None:
-        """Go on with the order that the last run has left, and report what it had no time to.
+        """Go on with the order that the last run has left, and report what it had no time to."""
+        self._time.at_least_s()  # from here on the monotonic clock counts
+        self._load()
 
-        Raises:
-            Unavailable: the storage fails.
-        """
-        body = self._desk.ports.store.read(DOCUMENT)
+    def _load(self) -> None:
+        """Read what is kept. While the storage fails there is no order, and none is taken: it would forget the last."""
         try:
+            body = self._desk.ports.store.read(DOCUMENT)
             self._state = NOTHING if body is None else decode(body)
         except FormatError:
             self._desk.say("camward-agent: the order to change passwords is damaged; the server is asked again")
-        self._time.at_least_s()  # from here on the monotonic clock counts
+        except Unavailable as error:
+            self._desk.say("camward-agent: the order to change passwords cannot be read: " + str(error))
+            self._desk.at(_TIMER, self._desk.now + SOON_S, self._load)
+            return
+        self._loaded = True
         self._desk.soon(_TIMER, self._look)
 
     # Taking orders
 
     def directed(self, signed: "dict[str, Any]") -> None:
         """Take what the director's targets say, whose signatures have been verified."""
-        if not self._credentials.claimed():
+        if not self._loaded or not self._credentials.claimed():
             return  # also while a change is being proved: which hashes will count is not known then
         if signed.get(orders.MEMBER) is None:
             self._withdrawn()

@@ -379,6 +379,19 @@ def test_with_the_operator_goes_the_order(stage, camera):
     assert everywhere(camera, PASSWORD) == {"in"}
 
 
+def test_storage_that_fails_for_a_while_forgets_no_order(stage, camera):
+    tell(stage, camera, order(camera, 0, 0))
+    camera.power_cut()
+    camera.documents.broken_folder = "trust/director/"
+    camera.power_on()
+    camera.run_for(HOUR_S)
+    assert camera.ask("web", request("state"))["state"] == "claimed"
+    camera.documents.broken_folder = ""
+    camera.run_for(LOOK_S)
+    assert login(camera)["code"] == "change_required"
+    assert change(camera, new=PASSWORD)["violations"][0]["code"] == "used"
+
+
 @pytest.mark.parametrize("rot", [b"", b"{", b'{"v":1}'])
 def test_an_order_that_rots_is_asked_for_again(stage, camera, rot):
     tell(stage, camera, order(camera, 0, 0))
