@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from sqlalchemy.exc import OperationalError
 
-from update_server.commands import audit, bundle, delta, device, keys, people, release, rollout, server
+from update_server.commands import audit, bundle, delta, device, fleet, keys, people, release, rollout, server
 from update_server.errors import ServerError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.command("status")(server.status)
 app.command("audit")(audit.audit)
 app.command("migrate")(server.migrate_command)
 app.add_typer(device.app, name="device")
+app.add_typer(fleet.app, name="fleet")
 app.add_typer(release.app, name="release")
 app.add_typer(delta.app, name="delta")
 app.add_typer(rollout.app, name="rollout")

@@ -1,19 +1,20 @@
 """Everything a running server or a command works with, opened from the settings by plain constructor calls."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent.formats import release
+from agent.formats import release, required_change
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
-from update_server.errors import Conflict, Misconfigured, NotFound
+from update_server.errors import Conflict, Misconfigured, NotFound, ServerError
 from update_server.files import SECRET
-from update_server.fleet import devices, history, sites
+from update_server.fleet import devices, history, passwords, sites
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.pki.authority import Authority
@@ -212,6 +213,50 @@ class Services:
             files, how = releases.target_file(row) if row else {}, self._how(session, device, row)
             state = self.director.assign(session, device.id, files, now, how)
             self.check.verify_director(device, state, now)
+
+    def require_change(
+        self, session: Session, device: Device, wanted: required_change.RequiredChange | None, now: int
+    ) -> None:
+        """Have the director sign that a camera's passwords be changed, or that they need not be (None).
+
+        What is assigned to the camera stays as it is.
+
+        Raises:
+            NotFound: there is no order to take back, or what is assigned is no longer to be had.
+            PublishRefused: the device's verifier refuses the result.
+        """
+        with session.begin_nested():
+            passwords.put(session, device, wanted)
+            row = self._order(session, device)
+            files, how = releases.target_file(row) if row else {}, self._how(session, device, row)
+            state = self.director.assign(session, device.id, files, now, how)
+            self.check.verify_director(device, state, now)
+
+    def require_changes(
+        self,
+        ids: list[str],
+        wish: Callable[[Session, Device], required_change.RequiredChange | None],
+        who: str,
+        now: int,
+    ) -> list[str]:
+        """As `require_change`, for many cameras, each with its line in the audit log; what failed, as one line each.
+
+        `wish` gives the order for each. Cameras whose order could not be signed keep the one that they had.
+        """
+        failed = []
+        for first in range(0, len(ids), REFRESH_BATCH):
+            with self.database.write() as session:
+                for device_id in ids[first : first + REFRESH_BATCH]:
+                    device = session.get(Device, device_id)
+                    if device is None:
+                        continue
+                    try:
+                        wanted = wish(session, device)
+                        self.require_change(session, device, wanted, now)
+                        passwords.audit(session, who, device, wanted, now)
+                    except ServerError as error:
+                        failed.append(f"{device.serial}: {error}")
+        return failed
 
     def update_now(self, session: Session, device: Device, now: int) -> None:
         """Have the director sign that the camera shall install what is assigned to it without waiting for anything.

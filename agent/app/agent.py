@@ -6,6 +6,7 @@ Deterministic: given the same ports, the same events at the same times give the 
 from agent.app import handover
 from agent.app.accounts import Accounts
 from agent.app.bringing import Bringing
+from agent.app.changing import Changing
 from agent.app.checking import Checking
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
@@ -109,12 +110,13 @@ class Agent:
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)
         self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path)
+        self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials,
+            credentials, changing,
         )  # fmt: skip
-        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets)
+        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing)
         self._office.login_hook = self._login.line
         self._guard = guard
         self._last_command = -COMMAND_EVERY_S
@@ -143,6 +145,7 @@ class Agent:
         # A boot record that was lost comes back without the index: the other copy brings it back.
         ports.rollback.raise_to(ports.rollback.read())
         self._reporting.start(self._facts)
+        self._changing.start()
         self._login.start()
         self._updating.committed_hook = self._committed
         self._ordering.restore()
@@ -233,6 +236,8 @@ class Agent:
             "phase": self._updating.state.phase,
             "problems": ", ".join(self._desk.problems) or None,
             "password_age_days": self._credentials.age().get("oldest_days"),
+            "password_policy": self._credentials.policy_version(),
         }
+        found.update(self._changing.facts())
         found.update(self._neighbours.facts())
         return found

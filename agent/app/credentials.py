@@ -71,6 +71,10 @@ class Credentials:
         """Shortest password the policy lets pass, for a role of which it asks no more."""
         return self._policy.min_chars
 
+    def policy_version(self) -> str:
+        """The policy's profile and a short hash of all that it says: equal where cameras ask the same."""
+        return self._policy.profile + "." + password_policy.fingerprint(self._policy)
+
     def asks_more(self, role: str, of: str) -> bool:
         """Whether a password that is good enough for `of` may be too short for `role`."""
         policy = self._policy

@@ -42,6 +42,8 @@ class Desk:
         self.epoch_floor = 0  # see agent.app.update_state
         self.source = ""
         """The port that stands in for `downloader`, if any: where an installation ordered at the camera comes from."""
+        self.directed_hook: "Callable[[dict[str, Any]], None] | None" = None
+        """Told what the director's verified targets say, beside the release."""
 
     def problem(self, name: str) -> None:
         """Say once that this camera lacks something, and keep saying so in status, telemetry and evidence."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.accounts import Account, Accounts
+    from agent.app.changing import Changing
     from agent.app.credentials import Credentials
     from agent.app.desk import Desk
     from agent.app.grants import Grant
@@ -70,6 +71,7 @@ class Login:
         guard: "Guard",
         office: "Office",
         tickets: "Tickets",
+        changing: "Changing",
     ) -> None:
         """`office`: what an administrator can ask for; `tickets`: how the agent's own probe of a stream gets in."""
         self._desk = desk
@@ -78,6 +80,7 @@ class Login:
         self._guard = guard
         self._office = office
         self._tickets = tickets
+        self._changing = changing
         self._grants = Grants(desk)
         self._nonces = Nonces(desk.ports.entropy.bytes(NONCE_KEY_BYTES))
         self._hashing = 0
@@ -140,6 +143,7 @@ class Login:
             "version": config.version,
             "claimable": self._accounts.state == UNCLAIMED,
             "realm": REALM,
+            "turned_out": self._changing.turned_out(),
         }
         if told["claimable"]:
             told["claim_salt"] = self._claiming.salt()
@@ -231,8 +235,12 @@ class Login:
         return bool(wait_s)
 
     def _admit(self, asked: Asked, account: "Account", passing: bool) -> None:
-        grant = self._grants.give(account.name, account.role, asked.service, passing)
-        asked.yes({"role": account.role, "grant": grant})
+        if self._changing.turns_away(asked, account):
+            return
+        members = {"role": account.role}
+        members["grant"] = self._grants.give(account.name, account.role, asked.service, passing)
+        members.update(self._changing.reminder(account))
+        asked.yes(members)
 
     # Changing who may log in
 
@@ -244,10 +252,10 @@ class Login:
 
         def compared(right: bool) -> None:
             account = self._accounts.users.get(user)
-            if right and account is not None:
-                self._set(asked, user, asked.arguments["new"], account.role, old, grant=False)
-            else:
+            if not right or account is None:
                 asked.no("denied")
+            elif not self._changing.turns_away(asked, account, changing=True):
+                self._set(asked, user, asked.arguments["new"], account.role, old, grant=False)
 
         self._compare(asked, user, old, compared)
 
@@ -299,13 +307,15 @@ class Login:
                 asked.no("busy", {"detail": str(error)[:300]})
                 return
             self._office.credentials_changed()
+            self._changing.changed()
             if grant:
                 self._guard.succeeded(asked.source, user)  # the owner's address: strangers' failures do not hold it up
                 asked.yes({"role": role, "grant": self._grants.give(user, role, asked.service)})
             else:
                 asked.yes({})
 
-        self._credentials.set_password(user, password, role, old, done)
+        work = self._credentials.set_password
+        self._changing.unless_used(asked, password, user, lambda: work(user, password, role, old, done))
 
     def _last_administrator(self, user: str) -> bool:
         return [name for name, one in self._accounts.users.items() if one.role == "administrator"] == [user]
@@ -314,7 +324,7 @@ class Login:
 
     def _users(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
-            asked.yes({"users": self._credentials.listed()})
+            asked.yes({"users": self._changing.marked(self._credentials.listed())})
 
     def _enrol(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
@@ -374,7 +384,7 @@ class Login:
         if administrator and grant.role != "administrator":
             asked.no("denied")
             return None
-        return grant
+        return None if self._changing.turns_away(asked, account) else grant
 
 
 def _counted(given: "dict[str, str]") -> "tuple[str, str, str] | None":

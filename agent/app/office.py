@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from agent.app.accounts import Accounts
     from agent.app.bringing import Bringing
+    from agent.app.changing import Changing
     from agent.app.credentials import Credentials
     from agent.app.desk import Desk
     from agent.app.enrolling import Enrolling
@@ -55,6 +56,7 @@ class Office:
         offering: "Offering",
         bringing: "Bringing",
         credentials: "Credentials",
+        changing: "Changing",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -69,6 +71,7 @@ class Office:
         self.offering = offering
         self.bringing = bringing
         self._credentials = credentials
+        self._changing = changing
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -98,6 +101,7 @@ class Office:
             "slot": self._desk.ports.boot.booted_slot(),
             "state": self._accounts.state,
             "password": self._credentials.age(),
+            "password_change": self._changing.status(),
             "health": self._health.verdict,
             "update": self._updating.status(),
             "schedule": self._updating.waiting.settings(),

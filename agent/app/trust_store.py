@@ -72,6 +72,8 @@ def keep(desk: "Desk", time: "TrustedTime", check: "Verification") -> None:
         else:
             desk.ports.store.delete(document)
     time.vouched(check.issued_at)
+    if check.directed is not None and desk.directed_hook is not None:
+        desk.directed_hook(check.directed)
 
 
 def forget_root(store: "Store", repository: str) -> None:

@@ -40,6 +40,7 @@ class TrustedTime:
             except FormatError:
                 pass  # the build time is still true
         self._saved_at = self._floor_at
+        self._ahead_s: "float | None" = None  # of the monotonic clock; known from the first question on
         self._unset = False  # whether the wall clock was found behind what is proven, and no receipt has come since
         self._tell_floor()
 
@@ -50,6 +51,12 @@ class TrustedTime:
     def proven(self) -> clock.Time:
         """As `known`, without the wall clock: for what must not depend on anybody's word about the time."""
         return clock.Time(0, self._floor_at, self._built_at)
+
+    def at_least_s(self) -> int:
+        """Unix seconds that have passed for certain: the floor, and what the monotonic clock has counted since."""
+        if self._ahead_s is None:
+            self._ahead_s = self._floor_at - self._desk.now
+        return int(self._desk.now + self._ahead_s)
 
     def now_s(self) -> int:
         """Unix seconds."""
@@ -67,6 +74,7 @@ class TrustedTime:
         """The director (or another proof) has signed that it is at least `at`."""
         if clock.raised(self._floor_at, at) == self._floor_at:
             return
+        self._ahead_s = max(at, self.at_least_s()) - self._desk.now
         self._floor_at = at
         self._tell_floor()
         if clock.worth_saving(self._saved_at, at):
@@ -87,6 +95,7 @@ class TrustedTime:
         at = max(self._built_at, at)
         self._desk.ports.store.write(FLOOR, clock.encode(at))
         self._floor_at = self._saved_at = at
+        self._ahead_s = at - self._desk.now
         self._tell_floor()
 
     def put_right(self, director_root: bytes, then: "Corrected") -> None:

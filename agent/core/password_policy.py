@@ -4,8 +4,11 @@ No member switches off the blocklist, the context words or the refusal of contro
 says why each floor is where it is.
 """
 
+from binascii import hexlify
+from hashlib import sha256
+
 from agent.core import guessing
-from agent.formats import fields
+from agent.formats import canonical_json, fields
 from agent.formats.errors import FormatError
 from agent.formats.login import ROLES
 from agent.formats.value import Value
@@ -28,6 +31,7 @@ MAX_CLASSES = 4
 MIN_REMIND_DAYS = 30  # reminders at shorter intervals lead to Password1, Password2
 MAX_REMIND_DAYS = 3650
 MAX_WORDS = 32
+FINGERPRINT_BYTES = 4  # tells the few policies of one fleet apart; it proves nothing
 MIN_CONTEXT_CHARS = 4  # shorter names occur in ordinary words by accident
 
 OPTIONAL_RULES = ("pattern", "repeats")
@@ -97,6 +101,15 @@ def parse_policy(source: "dict[str, Any]") -> Policy:
     )
     policy = _lengths(policy, source)
     return policy.replace(role_min_chars=_role_min_chars(policy, source))
+
+
+def fingerprint(policy: Policy) -> str:
+    """A short hash of everything a policy says, in hexadecimal: equal for equal policies, on every camera."""
+    told = policy.as_dict()
+    for name in ("rules", "words"):
+        told[name] = list(told[name])
+    told["role_min_chars"] = [list(pair) for pair in policy.role_min_chars]
+    return str(hexlify(sha256(canonical_json.encode(told)).digest()[:FINGERPRINT_BYTES]), "utf-8")
 
 
 def for_role(policy: Policy, role: str) -> Policy:

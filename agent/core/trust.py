@@ -236,6 +236,7 @@ class Check(Verification):
         """The target that the director assigns, if it is news and fits this device (rules 2 to 4)."""
         if tuf.has_delegations(targets):
             raise FormatError("director targets may not delegate")
+        self.directed = targets.signed
         listed = list(tuf.targets_files(targets))
         if len(listed) > 1:
             raise FormatError("the director assigns more than one target")

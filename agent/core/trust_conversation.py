@@ -5,6 +5,8 @@ from agent.formats import delivery
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from agent.core.trust_repository import Conversation, Repository, Request
     from agent.formats.release import Release
     from agent.formats.tuf import Metadata
@@ -19,12 +21,14 @@ class Verification:
         issued_at: a signed time in Unix seconds once it is verified, else 0. It may raise the time floor.
         floor_reset_to: None, or where the time floor falls back to, never below the build time. Store it before what
             `accepted` returns: the root that causes it is walked only once.
+        directed: what the director's targets say, once they are verified; None before that.
     """
 
     def __init__(self) -> None:
         self.outcome: "Release | None" = None
         self.delivery = delivery.PLAIN
         self.issued_at = 0
+        self.directed: "dict[str, Any] | None" = None
         self.floor_reset_to: "int | None" = None
         self._accepted: "list[tuple[str, bytes]]" = []
         self._request: "Request | None" = None

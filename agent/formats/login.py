@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 4096
 VERSION = 1
-CODES = ("denied", "wait", "unclaimed", "locked", "bad_request", "policy", "busy")
+CODES = ("denied", "wait", "unclaimed", "locked", "bad_request", "policy", "busy", "change_required")
 ROLES = ("administrator", "operator", "viewer")
 MAX_USER_CHARS = 64
 MAX_PASSWORD_CHARS = 1024  # refused by the policy when it is set, but a login may try anything of a sane length

@@ -28,6 +28,7 @@ _COUNTS = (
     "outbox_count",
     "listeners_count",
     "password_age_days",
+    "passwords_behind",
 )
 
 
@@ -51,6 +52,9 @@ class Telemetry(Value):
         "serves",
         "serves_port",
         "password_age_days",
+        "password_policy",
+        "password_stage",
+        "passwords_behind",
     )
     version: str
     slot: str
@@ -68,6 +72,9 @@ class Telemetry(Value):
     serves: "str | None"  # SHA-256 of the slot image that it serves, hexadecimal
     serves_port: "int | None"
     password_age_days: "int | None"  # of the oldest; nothing is said of whose it is
+    password_policy: "str | None"  # profile and a hash of all that the policy says
+    password_stage: "str | None"  # of an order to change passwords; "none" without one, "done" when it is followed
+    passwords_behind: "int | None"  # accounts that such an order still concerns
 
 
 class Report(Value):
@@ -121,6 +128,8 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
         "temperature_c": fields.number(body, "temperature_c", -100, 300) if "temperature_c" in body else None,
         "problems": fields.text(body, "problems", 200) if "problems" in body else None,
     }
+    for name, most in (("password_policy", 64), ("password_stage", 16)):
+        found[name] = fields.text(body, name, most) if name in body else None
     found["address"] = address.parse(fields.text(body, "address", address.MAX_CHARS)) if "address" in body else None
     found["serves"] = fields.hexadecimal(body, "serves", HASH_BYTES) if "serves" in body else None
     found["serves_port"] = fields.integer(body, "serves_port", 1, 65535) if "serves_port" in body else None

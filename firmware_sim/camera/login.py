@@ -4,7 +4,7 @@ The camera decides nothing here. A reply that cannot be understood is `LoginUnav
 refuses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
@@ -25,7 +25,7 @@ class Reply(NamedTuple):
 
     Attributes:
         ok: the request was granted.
-        code: why not, empty when ok: denied, wait, unclaimed, locked, bad_request, policy or busy.
+        code: why not, empty when ok: denied, wait, unclaimed, locked, bad_request, policy, busy or change_required.
         fields: everything else that came; read through the methods.
     """
 
@@ -104,8 +104,10 @@ def parse_reply(value: object) -> Reply:
     return Reply(ok=ok, code="" if ok or not isinstance(code, str) else code, fields=rest)
 
 
-def service_state(login: Login, service: Service, source: str) -> str:
+def service_state(login: Login, service: Service, source: str, turned_out: Callable[[int], None] | None = None) -> str:
     """Whether the camera is `claimed`, `unclaimed` or `locked`.
+
+    `turned_out` is told the number that changes when logins that stand are over (`Revocations.turned_out`).
 
     Raises:
         LoginUnavailable: no answer, or a state this version does not know.
@@ -114,4 +116,6 @@ def service_state(login: Login, service: Service, source: str) -> str:
     state = reply.text("state")
     if not reply.ok or state not in {"claimed", "unclaimed", "locked"}:
         raise LoginUnavailable("the login service did not tell the camera's state")
+    if turned_out is not None:
+        turned_out(reply.number("turned_out", 0))
     return state

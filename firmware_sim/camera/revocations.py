@@ -1,4 +1,4 @@
-"""Which logins a password change has ended, so that streams and sessions opened with the old password stop."""
+"""Which logins are over, so that streams and sessions stop: by a change of the password, or an order to change it."""
 
 import threading
 
@@ -12,6 +12,8 @@ class Revocations:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._changes: dict[str, int] = {}
+        self._turned_out = 0
+        self._times = 0
 
     def mark(self, user: str) -> int:
         """A number to remember at login; it differs once the user's password has been changed.
@@ -20,7 +22,17 @@ class Revocations:
             Nothing: an unknown user has no changes.
         """
         with self._lock:
-            return self._changes.get(user, 0)
+            return self._changes.get(user, 0) + self._times
+
+    def turned_out(self, number: int) -> None:
+        """The agent's number of the order that shuts old passwords out: with a new one, every login is asked again.
+
+        Raises:
+            Nothing: 0 stands for no such order, and ends nothing.
+        """
+        with self._lock:
+            self._times += number not in (0, self._turned_out)
+            self._turned_out = number
 
     def revoke(self, user: str) -> None:
         """This user's password was changed: what was opened before is over.

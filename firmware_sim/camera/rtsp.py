@@ -140,7 +140,7 @@ class Conversation:
         """Login first, then the method."""
         source = self._connection.source
         try:
-            state = service_state(self._server.login, "rtsp", source)
+            state = service_state(self._server.login, "rtsp", source, self._server.revocations.turned_out)
             if state != "claimed":
                 self._open = False
                 return RtspReply(403, [("X-Camward-State", state)])
@@ -168,7 +168,7 @@ class Conversation:
         if reply is not None and reply.code == "wait":
             self._open = False
             return RtspReply(403, [("Retry-After", str(reply.number("retry_after_s", 1)))])
-        if reply is not None and reply.code in {"busy", "unclaimed", "locked"}:
+        if reply is not None and reply.code in {"busy", "unclaimed", "locked", "change_required"}:
             self._open = False
             return RtspReply(503 if reply.code == "busy" else 403, [])
         stale = reply is not None and reply.flag("stale") and isinstance(credentials, Digest)
@@ -256,12 +256,13 @@ class Conversation:
             return True
         self._recheck_at = time.monotonic() + RECHECK_EVERY_S
         try:
-            claimed = service_state(self._server.login, "rtsp", self._connection.source) == "claimed"
+            source, turned_out = self._connection.source, self._server.revocations.turned_out
+            claimed = service_state(self._server.login, "rtsp", source, turned_out) == "claimed"
         except LoginUnavailable:
             self._silent_rechecks += 1
             return self._silent_rechecks < MAX_SILENT_RECHECKS
         self._silent_rechecks = 0
-        return claimed
+        return claimed and self._server.revocations.mark(self._user) == self._mark
 
 
 def _path(target: str) -> str:

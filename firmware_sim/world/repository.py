@@ -291,15 +291,22 @@ class Operator:
         self.files["/targets/" + release.sha256 + "." + release.target] = published.image
         self.files["/targets/" + release.tree_sha256 + "." + release.tree_name] = published.tree
 
-    def assign(self, version: "str | None", delivery: "dict[str, Any] | None" = None) -> None:
+    def assign(
+        self,
+        version: "str | None",
+        delivery: "dict[str, Any] | None" = None,
+        change: "Any" = None,
+    ) -> None:
         """Let the director assign a release to the device, or none; publish everything.
 
-        `delivery`: the `x-camward-delivery` that it signs as well.
+        `delivery` and `change`: the `x-camward-delivery` and `x-camward-credentials` that it signs as well.
         """
         self.director.targets = {}
         self.director.extra["targets"] = {"x-camward-device": self.device_id}
         if delivery is not None:
             self.director.extra["targets"]["x-camward-delivery"] = delivery
+        if change is not None:
+            self.director.extra["targets"]["x-camward-credentials"] = change
         if version is not None:
             release = self.releases[version].release
             self.director.targets[release.target] = describe(release)

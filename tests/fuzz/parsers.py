@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from agent.app import enrolment_state, packed, update_state
+from agent.app import change_state, enrolment_state, packed, update_state
 from agent.core import (
     allowance,
     blocklist,
@@ -48,6 +48,7 @@ from agent.formats import (
     receipt,
     release,
     releases,
+    required_change,
     running,
     segments,
     token,
@@ -208,6 +209,8 @@ PARSERS: dict[str, Parser] = {
     "formats.block_tree.leaves_of": Parser(block_tree.leaves_of, (b"", bytes(8192))),
     "app.packed.packed": Parser(_packed, seeds.SEGMENTS),
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
+    "formats.required_change.parse": Parser(_value(required_change.parse), (seeds.REQUIRED_CHANGE,)),
+    "formats.required_change.parse_report": Parser(_object(required_change.parse_report), (seeds.CHANGE_REPORT,)),
     "formats.segments.parse": Parser(_every_segment, seeds.SEGMENTS),
     "formats.base64.decode": Parser(_text(base64.decode), (b"", b"YQ==", b"YWJjZGVm")),
     "formats.base64.decode_url": Parser(_text(base64.decode_url), (b"", b"YQ", b"_-8")),
@@ -291,6 +294,7 @@ PARSERS: dict[str, Parser] = {
     "core.timezone.parse": Parser(_text(timezone.parse), (b"JST-9", b"<+1030>-10:30<+11>-11,M10.1.0,J60/3:00:01")),
     "core.slots.parse_layout": Parser(_object(slots.parse_layout), (seeds.LAYOUT,)),
     "core.word_filter.parse": Parser(_asked_filter, (seeds.WORD_FILTER,)),
+    "app.change_state.decode": Parser(change_state.decode, (seeds.CHANGE_STATE,)),
     "app.enrolment_state.decode": Parser(enrolment_state.decode, (seeds.ENROLMENT,)),
     "app.update_state.decode": Parser(update_state.decode, (seeds.UPDATE,)),
     "app.update_state.release_of": Parser(_object(update_state.release_of), (seeds.UPDATE_RELEASE,)),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.app import enrolment_state, update_state
+from agent.app import change_state, enrolment_state, update_state
 from agent.core import lockout, update
 from agent.formats import (
     boot_record,
@@ -25,6 +25,7 @@ from agent.formats import (
     messages,
     ownership,
     receipt,
+    required_change,
     running,
     segments,
     token,
@@ -231,6 +232,14 @@ BUNDLE = bundle.encode(
 )
 PUBLIC = agent_json.dump(
     {"url": "https://releases.example/kawa/", "ca": "/etc/camward/releases.pem", "automatic": "critical"}
+)
+_CHANGE = required_change.RequiredChange(1_800_000_000, 1_800_000_000, 1_800_086_400, 1_800_172_800, "staff_left")
+REQUIRED_CHANGE = agent_json.dump(required_change.as_json(_CHANGE))
+CHANGE_REPORT = agent_json.dump(
+    required_change.report_body(required_change.ChangeReport("refused", 1_800_000_000, 1, 2, "too_soon"))
+)
+CHANGE_STATE = change_state.encode(
+    change_state.State(1_800_000_000, 1_800_000_100, _CHANGE, "reminder", "accepted", 1, {"keiko": ("$argon2id$",)})
 )
 ENROLMENT = enrolment_state.encode("owning", _TOKEN)
 _SAVED = update_state.saved(_RELEASE)

@@ -79,8 +79,10 @@ class Stage:
     def reports(self):
         found = []
         for payload in self.world.broker.on("/up/report"):
-            report = messages.parse_report(envelope.parse(payload).body)
-            found.append((report.event, report.source, report.to, report.code))
+            body = envelope.parse(payload).body
+            if body["kind"] == "update":
+                report = messages.parse_report(body)
+                found.append((report.event, report.source, report.to, report.code))
         return found
 
 

@@ -367,3 +367,23 @@ def test_the_whole_theft_on_one_camera(stage):
     assert running(world) == RUNS
     assert (theft.kept(), len(world.boots)) == (kept, boots)
     theft.recover()
+
+
+def test_an_order_to_change_passwords_is_all_a_thief_can_do_to_them_and_ends_with_the_keys(stage):
+    """The strictest one: recorders are cut off, the owner is not, and the honest server's next word opens again."""
+    theft = Theft(stage)
+    world, kept = theft.world, theft.kept()
+    now = int(world.clock.now_s)
+    moments = ("since_at", "remind_at", "restrict_at", "claim_only_at")
+    order = {"v": 1, "reason": "compromised", **dict.fromkeys(moments, now)}
+    say(theft, "targets", "x-camward-credentials", order)
+    theft.publish()
+    world.run_until(lambda: people.login(world).get("code") == "change_required")
+    for password in ("", "admin", "mallory's long password"):
+        assert people.login(world, password, "198.51.100.9")["code"] in ("denied", "wait")
+    assert world.ask("web", people.request("state"))["state"] == "claimed"
+    assert theft.kept() == kept, "not one stored password was touched"
+    theft.recover()
+    world.run_for(factory.CHECK_INTERVAL_S * 3)
+    assert people.login(world)["ok"] is True
+    assert theft.kept() == kept

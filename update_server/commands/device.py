@@ -1,4 +1,4 @@
-"""`device token|voucher|list|show|assign|update-now|group|site|remove`."""
+"""`device token|voucher|list|show|assign|update-now|require-change|withdraw-change|group|site|remove`."""
 
 import json
 from typing import Annotated
@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from update_server.api.views import DeviceDetailView, DeviceView, EvidenceView
-from update_server.commands import shared, vouchers
+from update_server.commands import fleet, shared, vouchers
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import NotFound
 from update_server.fleet import devices, sites
@@ -36,6 +36,8 @@ def token(
 
 
 app.command("voucher")(vouchers.make)
+app.command("require-change")(fleet.require_of_device)
+app.command("withdraw-change")(fleet.withdraw_of_device)
 
 
 @app.command("list")

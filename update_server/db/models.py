@@ -230,6 +230,25 @@ class DirectorMetadata(Base):
     body: Mapped[bytes]
 
 
+class RequiredChange(Base):
+    """That passwords of a camera be changed (agent.formats.required_change), and what the camera last said of it.
+
+    Of passwords there is nothing here: `behind` counts accounts that still have an old one.
+    """
+
+    __tablename__ = "required_change"
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"), primary_key=True)
+    since_at: Mapped[int]
+    remind_at: Mapped[int]
+    restrict_at: Mapped[int]
+    claim_only_at: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(16))
+    said: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    said_at: Mapped[int | None]
+    behind: Mapped[int | None]
+    code: Mapped[str] = mapped_column(String(32), default="", server_default="")
+
+
 class Rollout(Base):
     """A release on its way to a group, phase by phase."""
 

@@ -18,12 +18,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from agent.formats import envelope as envelopes
-from agent.formats import evidence, messages
+from agent.formats import evidence, messages, required_change
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
-from update_server.fleet import devices
+from update_server.fleet import devices, passwords
 
 LOG = logging.getLogger("camward.ingest")
 TOPIC = re.compile(
@@ -157,6 +157,9 @@ class Ingest:
             row.envelope = envelopes.encode(envelope)
 
     def _report(self, session: Session, device: Device, envelope: Envelope, now: int) -> None:
+        if envelope.body.get("kind") == required_change.KIND:
+            passwords.reported(session, device, required_change.parse_report(envelope.body), envelope.at, now)
+            return
         report = messages.parse_report(envelope.body)
         event = UpdateEvent(
             device_id=device.id, at=envelope.at, received_at=now, event=report.event, from_version=report.source,

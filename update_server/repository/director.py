@@ -16,8 +16,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from tuf.api.metadata import Root, TargetFile, Targets
 
-from agent.formats import canonical_json, receipt
-from update_server.db.models import Device, DirectorMetadata
+from agent.formats import canonical_json, receipt, required_change
+from update_server.db.models import Device, DirectorMetadata, RequiredChange
 from update_server.errors import NotFound
 from update_server.files import locked
 from update_server.repository import delivery, metadata, signers, verifier
@@ -102,7 +102,8 @@ class Director:
         versions = (targets, snapshot, timestamp)
         device = session.get(Device, device_id)
         allow_older = device is not None and device.allow_older
-        signed = self.compose(device_id, files, versions, now, allow_older=allow_older, how=how)
+        change = _change(session, device_id)
+        signed = self.compose(device_id, files, versions, now, allow_older=allow_older, how=how, change=change)
         self._verify(signed.files(), now)
         expires_at = now + self._lifetimes.snapshot_s
         self._store(session, device_id, "targets", versions[0], signed.targets, now, expires_at)
@@ -120,13 +121,15 @@ class Director:
         *,
         allow_older: bool = False,
         how: How = None,
+        change: How = None,
     ) -> Published:
         """Sign a whole set for a camera (versions of targets, snapshot, timestamp). Stores nothing.
 
-        With `allow_older` the camera may go back to `files`, within the security epoch. `how` is the delivery.
+        With `allow_older` the camera may go back to `files`, within the security epoch. `how` is the delivery, and
+        `change` an order to change passwords.
         """
-        newest = self.roots.newest()
-        return self.compose_under(newest, device_id, files, versions, now, allow_older=allow_older, how=how)
+        options: dict[str, Any] = {"allow_older": allow_older, "how": how, "change": change}
+        return self.compose_under(self.roots.newest(), device_id, files, versions, now, **options)
 
     def compose_under(
         self,
@@ -138,6 +141,7 @@ class Director:
         *,
         allow_older: bool = False,
         how: How = None,
+        change: How = None,
     ) -> Published:
         """As `compose`, with the online keys that `root` names, which may not be published yet.
 
@@ -151,6 +155,8 @@ class Director:
             extra[metadata.ALLOW_OLDER] = True
         if how:
             extra[delivery.DELIVERY] = dict(how)
+        if change:
+            extra[required_change.MEMBER] = dict(change)
         role = metadata.targets(files, versions[0], expires_at, extra)
         targets = metadata.sign(role, self.online.for_role(root, "targets"))
         pinned = metadata.snapshot(versions[0], targets, versions[1], expires_at)
@@ -175,7 +181,7 @@ class Director:
         """A fresh timestamp.
 
         Snapshot and targets are signed again as well when half of their life is over, when the root has changed their
-        keys, or when there is another delivery.
+        keys, or when there is another delivery or order to change passwords.
 
         Raises:
             PublishRefused: a camera at the newest root would refuse it, say because that root has expired.
@@ -188,6 +194,7 @@ class Director:
         if (
             snapshot is None or targets is None or snapshot.expires_at - now < self._lifetimes.snapshot_s / 2
             or not self._stands(snapshot) or not self._stands(targets) or _how(targets.body) != (how or None)
+            or _how(targets.body, required_change.MEMBER) != _change(session, device_id)
         ):  # fmt: skip
             return self.assign(session, device_id, files, now, how).timestamp
         return self._stamp(session, snapshot, targets, now)
@@ -269,9 +276,18 @@ class Director:
         session.flush()
 
 
-def _how(targets: bytes) -> How:
-    found: How = metadata.parse(targets, Targets).unrecognized_fields.get(delivery.DELIVERY)
+def _how(targets: bytes, member: str = delivery.DELIVERY) -> How:
+    found: How = metadata.parse(targets, Targets).unrecognized_fields.get(member)
     return found
+
+
+def _change(session: Session, device_id: str) -> How:
+    """The order to change passwords that counts for a camera, as it is signed."""
+    row = session.get(RequiredChange, device_id)
+    if row is None:
+        return None
+    names = required_change.RequiredChange.FIELDS
+    return required_change.as_json(required_change.RequiredChange(*(getattr(row, name) for name in names)))
 
 
 def first_root(root_keys: Sequence[Key], root: Quorum, online: Online, now: int) -> Root:

@@ -18,11 +18,12 @@ from update_server.access import people
 from update_server.access.people import Visitor
 from update_server.db.models import Delta, Device, Release
 from update_server.errors import BadInput, Forbidden, NotFound, ServerError, TooManyAttempts, Unauthenticated
-from update_server.fleet import devices, history
+from update_server.fleet import devices, history, passwords
 from update_server.rollouts import store
 from update_server.rollouts.plan import Counts
 from update_server.services import Services
 from update_server.web import login, shapes
+from update_server.web.password_pages import PasswordPages
 from update_server.web.texts import LANGUAGES, Texts, preferred
 
 HERE = Path(__file__).parent
@@ -61,6 +62,7 @@ class Pages:
             Route("/rollouts/{number:int}", self.rollout),
             Route("/rollouts/{number:int}/{verb}", self.act, methods=["POST"]),
             Route("/releases", self.releases),
+            *PasswordPages(self._services, self._page, _require_form).routes(),
             Route("/static/{name}", self.asset),
         ]
 
@@ -92,6 +94,7 @@ class Pages:
             return self._page(
                 request, who, "device.html", row=row, updates=history.updates(session, row.id), proof=proof,
                 findings=findings, verdicts=verdicts, refusals=history.refusals(session, row.id), telemetry=TELEMETRY,
+                standing=passwords.of_device(session, row),
             )  # fmt: skip
 
     async def update_now(self, request: Request) -> Response:

@@ -146,6 +146,8 @@ class DeviceService:
             return _come_later(reply)
         if reply is not None and reply.code == "busy":
             raise LoginUnavailable("busy")
+        if reply is not None and reply.code == "change_required":
+            raise Refused(_not_authorized("This password has to be changed first, on the camera's web page.", 403))
         stale = reply is not None and reply.flag("stale")
         refused = _fault(_not_authorized("Sender not authorized.", 401))
         return Response(401, refused.body, CONTENT_TYPE, self._gate.challenges(request.source, stale))

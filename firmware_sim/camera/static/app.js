@@ -122,6 +122,7 @@ onSubmit(find("claim"), async (form) => {
 onSubmit(find("sign-in"), async (form) => {
   const reply = await ask("POST", "/api/login", { user: form.user.value, password: form.password.value });
   if (reply.ok) location.assign("/");
+  else if (reply.code === "change_required") showDue(form, reply);
   else refuse(form, reply);
 });
 

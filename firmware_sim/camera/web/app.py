@@ -39,6 +39,7 @@ STATICS = {
     "/static/app.js": "text/javascript; charset=utf-8",
     "/static/updates.js": "text/javascript; charset=utf-8",
     "/static/offers.js": "text/javascript; charset=utf-8",
+    "/static/due.js": "text/javascript; charset=utf-8",
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
 }
@@ -115,6 +116,7 @@ class WebApp:
             ("POST", "/api/bundle/piece"): Route(offers.piece),
             ("POST", "/api/bundle/install"): Route(_if_json(offers.install)),
             ("POST", "/api/change-password"): Route(self._change_password),
+            ("POST", "/api/change-due"): Route(self._change_due),
             # ONVIF refuses by SOAP faults, so it asks for the state itself.
             ("POST", "/onvif/device_service"): Route(onvif, unclaimed=True, asks_state=False),
         }
@@ -135,7 +137,7 @@ class WebApp:
         route = self._routes.get((method, request.path))
         try:
             if route is None or route.asks_state:
-                state = service_state(self._login, "web", request.source)
+                state = service_state(self._login, "web", request.source, self._revocations.turned_out)
                 if state != "claimed" and (route is None or not route.unclaimed):
                     return refusal(state)
             if route is None:
@@ -283,10 +285,20 @@ class WebApp:
             return refusal("signed_out")
         if fields is None:
             return refusal("bad_request")
-        reply = self._login.ask("web", "change_password", request.source, user=session.user, **fields)
+        return self._changed(request, session.user, fields)
+
+    def _change_due(self, request: Request) -> Response:
+        """For somebody whose password opens nothing else; wrong ones count as wrong tries."""
+        fields = _json_fields(request, "user", "old", "new")
+        if fields is None:
+            return refusal("bad_request")
+        return self._changed(request, fields.pop("user"), fields)
+
+    def _changed(self, request: Request, user: str, fields: Fields) -> Response:
+        reply = self._login.ask("web", "change_password", request.source, user=user, **fields)
         if not reply.ok:
             return refusal(reply.code, reply)
-        self._revocations.revoke(session.user)
+        self._revocations.revoke(user)
         return json_response({"ok": True})
 
     def _snapshot(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ Pure: state in, page out. All behaviour is in static/app.js, so that the policy 
 import json
 from html import escape
 
-from firmware_sim.camera.web import offers, updates
+from firmware_sim.camera.web import due, offers, updates
 from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
 
@@ -22,6 +22,7 @@ _SCRIPT_TEXTS = (
     "error_unavailable", "error_signed_out", "error_forbidden", "error_network",
     *updates.SCRIPT_TEXTS,
     *OFFER_SCRIPT_TEXTS,
+    *due.SCRIPT_TEXTS,
 )  # fmt: skip
 
 _LOGO = (
@@ -75,6 +76,7 @@ def sign_in_page(language: Language) -> str:
         + _field(language, "password", "password", _OLD_ENTRY)
         + _submit("sign_in_button", language)
         + "</form>"
+        + due.form(language, _OLD_ENTRY, _NEW_ENTRY, '<ul class="rules" id="rules" role="status"></ul>')
     )
     return _page(language, "sign_in_title", "sign-in", form)
 
@@ -154,7 +156,8 @@ def home_page(language: Language, user: str, role: str) -> str:
         evidence,
         leaving,
     ]
-    return _page(language, "live_title", "home", f'<div class="grid">{"".join(parts)}</div>', person)
+    body = f'{due.reminder()}<div class="grid">{"".join(parts)}</div>'
+    return _page(language, "live_title", "home", body, person)
 
 
 def _joining(language: Language) -> str:
@@ -199,7 +202,7 @@ def _page(language: Language, title: str, name: str, body: str, person: str = ""
         f"<title>{say(title, language)} – Camward</title>"
         '<link rel="icon" href="/static/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/static/style.css">'
         '<script src="/static/app.js" defer></script><script src="/static/updates.js" defer></script>'
-        '<script src="/static/offers.js" defer></script></head>'
+        '<script src="/static/offers.js" defer></script><script src="/static/due.js" defer></script></head>'
         f'<body data-page="{name}" data-texts="{escape(texts)}">'
         f'<header><a class="brand" href="/">{_LOGO}Camward</a>{person}'
         f'<a class="language" href="/?lang={other}" hreflang="{other}" lang="{other}">'

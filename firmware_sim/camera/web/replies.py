@@ -12,6 +12,7 @@ STATUS = {
     "wait": 429,
     "unclaimed": 403,
     "locked": 403,
+    "change_required": 403,
     "bad_request": 400,
     "policy": 422,
     "busy": 503,
@@ -76,4 +77,6 @@ def refusal(code: str, reply: Reply | None = None) -> Response:
         value["detail"] = reply.text("detail")
     if reply is not None and known == "policy":
         value["violations"] = reply.objects("violations")
+    if reply is not None and known == "change_required":
+        value["may_change"] = reply.flag("may_change")
     return json_response({**value, "message": message}, STATUS[known], headers)

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from firmware_sim.camera.web.due_text import DUE_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
 
@@ -178,6 +179,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error_network": ("The camera does not answer.", "カメラが応答しません。"),
     **UPDATES,
     **OFFER_TEXTS,
+    **DUE_TEXTS,
 }
 
 

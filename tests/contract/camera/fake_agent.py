@@ -43,6 +43,9 @@ class FakeAgent:
         offer: the path of the announcement; empty when nothing is announced.
         upload_path: where an upload goes.
         refuse_bundle: when set, what a bundle is refused with.
+        due: users whose password has to be changed, and whether they may do that themselves.
+        turned_out: the number of the order behind that; see docs/login-socket.md.
+        change: what the device's status says of it.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -62,6 +65,9 @@ class FakeAgent:
         self.offer = ""
         self.upload_path = evidence.parent / "upload.bundle"
         self.refuse_bundle: dict[str, object] | None = None
+        self.due: dict[str, bool] = {}
+        self.turned_out = 0
+        self.change: dict[str, object] = {}
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
@@ -118,6 +124,7 @@ class FakeAgent:
         op = request["op"]
         if op == "state":
             facts = {"model": "kawa-1", "hardware": "a", "serial": self.serial, "version": "1.0.0", "realm": REALM}
+            facts["turned_out"] = self.turned_out
             if self.state == "unclaimed":
                 facts["claim_salt"] = SALT.hex()
             return {"ok": True, "state": self.state, "claimable": self.state == "unclaimed", **facts}
@@ -152,6 +159,8 @@ class FakeAgent:
         return self._granted(service, request["user"])
 
     def _granted(self, service: str, user: str) -> dict:
+        if user in self.due:
+            return {"ok": False, "code": "change_required", "stage": "restricted", "may_change": self.due[user]}
         grant = secrets.token_urlsafe(16)
         self._grants[grant] = (service, user)
         return {"ok": True, "role": self.users[user][0], "grant": grant}
@@ -186,6 +195,7 @@ class FakeAgent:
         if found := violations(request["new"]):
             return {"ok": False, "code": "policy", "violations": found}
         self.users[request["user"]] = (known[0], request["new"])
+        self.due.pop(request["user"], None)
         return {"ok": True}
 
     def _users_op(self, service: str, request: dict) -> dict:
@@ -232,7 +242,7 @@ class FakeAgent:
             return {"ok": False, "code": "denied"}
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
         enrolment = {"phase": self.phase, "problem": ""}
-        told = {"update": self.update, "schedule": self.schedule}
+        told = {"update": self.update, "schedule": self.schedule, "password_change": self.change}
         return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
 
     def _update_now_op(self, service: str, request: dict) -> dict:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from agent.formats import json
+from agent.formats import json, required_change
 from tests.contract.runbooks.office import RUNBOOKS, Camera, Fetch, Office, Thief, newest
 from tests.contract.server import harness
 
@@ -185,3 +185,20 @@ def test_the_first_ceremony_with_keys_on_machines_of_their_own(office: Office) -
 def test_a_runbook_that_fails_is_noticed(office: Office, name: str) -> None:
     with pytest.raises(AssertionError):
         office.follow(name, env={"CAMWARD_DIR": "nowhere", "BUILD": "nowhere", "PATH": "/usr/bin:/bin"})
+
+
+def test_when_somebody_leaves_the_cameras_are_told_and_the_view_tells(office: Office, camera: Camera) -> None:
+    def order() -> object:
+        camera.check(office.fetch(camera))
+        targets = camera.stored["director"]["targets"]
+        assert targets is not None
+        return json.parse_object(targets, 10**6)["signed"].get(required_change.MEMBER)
+
+    assert order() is None
+    office.follow("staff-left", "Require it")
+    given = required_change.parse(order())
+    assert (given.reason, given.restrict_at - given.since_at) == ("staff_left", 7 * DAY_S)
+    office.follow("staff-left", "See who still has an old one")
+    assert camera.id in (office.folder / "passwords.csv").read_text(encoding="utf-8")
+    office.follow("staff-left", "Give more time, or take it back")
+    assert order() is None

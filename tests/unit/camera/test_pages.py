@@ -27,7 +27,7 @@ def all_pages(language: Language) -> list[str]:
 def test_pages_hold_no_inline_script_or_style_and_escape_what_they_show(language: Language) -> None:
     for page in all_pages(language):
         assert re.findall(r"<script[^>]*>", page) == [
-            f'<script src="/static/{name}.js" defer>' for name in ("app", "updates", "offers")
+            f'<script src="/static/{name}.js" defer>' for name in ("app", "updates", "offers", "due")
         ]
         assert not re.search(r"\son[a-z]+=|style=|javascript:", page)
         assert "alert(1)</script>" not in page

@@ -76,3 +76,15 @@ def test_a_password_change_is_seen_by_that_user_alone() -> None:
 
     assert revocations.mark("keeper") != before[0]
     assert revocations.mark("other") == before[1]
+
+
+def test_a_new_order_ends_every_login_once_and_its_end_ends_none() -> None:
+    revocations = Revocations()
+    marks = []
+    for number in (0, 0, 7, 7, 8, 0, 8):
+        revocations.turned_out(number)
+        marks.append(revocations.mark("keeper"))
+
+    assert marks == [0, 0, 1, 1, 2, 2, 3]
+    revocations.revoke("keeper")
+    assert (revocations.mark("keeper"), revocations.mark("other")) == (4, 3)

@@ -88,7 +88,7 @@ def test_every_command_in_the_documents_exists_with_its_options() -> None:
         program, *words = shlex.split(line, comments=True)
         verbs: tuple[str, ...] = ()
         for word in words:
-            if not re.fullmatch(r"[a-z]+", word) or len(verbs) == 2:
+            if not re.fullmatch(r"[a-z]+(-[a-z]+)*", word) or len(verbs) == 2:
                 break
             verbs += (word,)
         options = [word.partition("=")[0] for word in words if word.startswith("--") and word != "--help"]

@@ -124,3 +124,10 @@ def test_whatever_is_configured_keeps_the_floors(source: dict[str, Any]) -> None
         found = {one.code for one in password.check("Kawasemi99-7ujMko0admin-Xq", user, context, policy, listed)}
         assert ("context" in found) == ("kawasemi99" in (user, *context))
     assert "common" in {one.code for one in password.check("7ujMko0admin!", "x", (), policy, listed)}
+
+
+def test_the_fingerprint_tells_policies_apart_and_nothing_else() -> None:
+    same = [{}, {"profile": "nist"}, {"min_chars": 15, "remind_days": 0}]
+    assert len({password_policy.fingerprint(parse_policy(source)) for source in same}) == 1
+    others = [{"min_chars": 16}, {"words": ["Mizube"]}, {"role_min_chars": {"viewer": 20}}, {"remind_days": 30}, CUSTOM]
+    assert len({password_policy.fingerprint(parse_policy(source)) for source in [*same, *others]}) == 1 + len(others)
