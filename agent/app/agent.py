@@ -7,6 +7,7 @@ from agent.app import handover
 from agent.app.accounts import Accounts
 from agent.app.bringing import Bringing
 from agent.app.checking import Checking
+from agent.app.console import Console
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
 from agent.app.enrolling import Enrolling
@@ -50,7 +51,7 @@ LOCKING = (DATA_DAMAGED, LABEL_MISSING)
 """Problems in whose presence nobody can be told from a stranger: locked, never unclaimed."""
 MARKS_OF_USE = (
     "identity/tls.key.pem", "identity/evidence.key.pem", "ownership/record.json", "update/state.json",
-    "credentials/lockout.json", "clock/floor.json", "trust/image/timestamp.json",
+    "credentials/lockout.json", "clock/floor.json", "trust/image/timestamp.json", "secret/device.key",
 )  # fmt: skip
 """Documents that only a camera that has run before has; a part of them may be lost with the credentials."""
 EVIDENCE_PATH = "/run/camward/evidence.json"
@@ -89,7 +90,8 @@ class Agent:
         finished = handover.finish(ports, config.version)
         self._desk = desk = Desk(ports, config, label, problems)
         time = TrustedTime(desk)
-        self._accounts = Accounts(ports.store)
+        self._console = Console(desk, config.system_logins) if config.system_logins is not None else None
+        self._accounts = Accounts(ports.store, ports.secret, self._console)
         proving = Proving(desk)
         guard = Guard(desk, proving)
         self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
@@ -134,7 +136,8 @@ class Agent:
         if self._desk.problems:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before any of them is written: a camera without credentials *and* without all of these is new.
-        self._accounts.load(first_boot=all(ports.store.read(name) is None for name in MARKS_OF_USE))
+        first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
+        self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
         if any(problem in LOCKING for problem in desk.problems):
             self._accounts.lock()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY))
@@ -142,6 +145,7 @@ class Agent:
         ports.web_certificate.ensure(desk.label.serial)
         # A boot record that was lost comes back without the index: the other copy brings it back.
         ports.rollback.raise_to(ports.rollback.read())
+        self._credentials.settle()
         self._reporting.start(self._facts)
         self._login.start()
         self._updating.committed_hook = self._committed
@@ -222,6 +226,8 @@ class Agent:
 
     def _committed(self, origin: str, version: str) -> None:
         self._desk.say("camward-agent: healthy")
+        self._accounts.committed()
+        self._credentials.settle()
         self._evidence.settled()
         self._evidence.updated(origin, version)
         self._neighbours.committed(self._updating.state)
