@@ -142,7 +142,7 @@ class Agent:
             self._accounts.lock()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY))
         ports.keys.ensure(EVIDENCE)
-        ports.web_certificate.ensure(desk.label.serial)
+        desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
         # A boot record that was lost comes back without the index: the other copy brings it back.
         ports.rollback.raise_to(ports.rollback.read())
         self._credentials.settle()

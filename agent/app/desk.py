@@ -32,6 +32,8 @@ class Desk:
         self.label = label
         self.problems = problems
         self.device_id = ""
+        self.certificate_sha256 = ""
+        """Of the certificate that the camera's services show, hexadecimal."""
         self.now = 0.0
         self._effects: "list[Any]" = []
         self._pending: "dict[int, Then]" = {}

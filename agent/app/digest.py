@@ -1,7 +1,9 @@
-"""HTTP and RTSP digest access authentication (RFC 7616; RFC 2069 for old RTSP players); constant-time comparison."""
+"""HTTP and RTSP digest access authentication (RFC 7616; RFC 2069 for old RTSP players)."""
 
 from binascii import hexlify
 from hashlib import md5, sha256
+
+from agent.formats.hmac import hmac_sha256, same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,24 +13,6 @@ REALM = "camward"
 ALGORITHMS = ("MD5", "SHA-256")
 NONCE_LIFE_S = 300.0  # long enough for a player that pauses; a stale nonce costs one more request
 MAX_NONCES = 256  # nonces whose count is remembered; the oldest is forgotten together with all older ones
-_BLOCK_BYTES = 64
-
-
-def same(one: bytes, two: bytes) -> bool:
-    """Whether they are equal, in a time that depends on their lengths alone."""
-    difference = len(one) ^ len(two)
-    for left, right in zip(one, two):  # noqa: B905 (MicroPython has no strict=)
-        difference |= left ^ right
-    return difference == 0
-
-
-def hmac_sha256(key: bytes, message: bytes) -> bytes:
-    """RFC 2104 (MicroPython has no hmac module)."""
-    if len(key) > _BLOCK_BYTES:
-        key = sha256(key).digest()
-    padded = key + bytes(_BLOCK_BYTES - len(key))
-    inner = sha256(bytes(byte ^ 0x36 for byte in padded) + message).digest()
-    return sha256(bytes(byte ^ 0x5C for byte in padded) + inner).digest()
 
 
 def secret(algorithm: str, user: str, password: str) -> str:

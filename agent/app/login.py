@@ -4,17 +4,16 @@ Wrong user and wrong password are one answer, after the same work. The order of 
 state, lockout (which counts the try), comparison. Nothing is said about an account before its password was right.
 """
 
-from hashlib import sha256
-
 from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
+from agent.app.claiming import Claiming
 from agent.app.credentials import NotProved
-from agent.app.digest import ALGORITHMS, REALM, Nonces, response, same, secret
+from agent.app.digest import ALGORITHMS, REALM, Nonces, response, secret
 from agent.app.grants import Grants
 from agent.app.orders import Orders, started
 from agent.app.tickets import ROLE as PROBE_ROLE
-from agent.formats import label as labels
 from agent.formats import login
 from agent.formats.errors import FormatError
+from agent.formats.hmac import same
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     Answer = Callable[[str, dict[str, Any]], None]
 
 MAX_HASHING = 8  # logins that wait for Argon2 (about a second each on a slow camera); more are told to come back
-CLAIM_ACCOUNT = "(claim)"  # what tries at the label's code count against; no user can have this name
 NONCE_KEY_BYTES = 32
 
 
@@ -92,7 +90,6 @@ class Login:
             "nonce": self._nonce,
             "digest": self._digest,
             "policy": self._policy,
-            "claim": self._claim,
             "change_password": self._change_password,
             "users": self._users,
             "set_user": self._set_user,
@@ -106,6 +103,8 @@ class Login:
             "device": self._device,
             "evidence": self._evidence,
         }
+        self._claiming = Claiming(desk, accounts, guard, self._must_wait, self._own)
+        self._operations.update(self._claiming.operations())
         self._operations.update(Orders(accounts, self._grants, office, self._granted).operations())
 
     def start(self) -> None:
@@ -124,7 +123,7 @@ class Login:
             self._desk.send(connection, login.encode_refusal("bad_request", {"detail": str(error)[:200]}))
             return
         asked = Asked(self._desk, connection, service, request)
-        if request.op not in ("state", "policy", "claim") and self._accounts.state != CLAIMED:
+        if request.op not in ("state", "policy", "claim", "claim_proof") and self._accounts.state != CLAIMED:
             asked.no(self._accounts.state)
             return
         self._operations[request.op](asked)
@@ -133,17 +132,18 @@ class Login:
 
     def _state(self, asked: Asked) -> None:
         label, config = self._desk.label, self._desk.config
-        asked.yes(
-            {
-                "state": self._accounts.state,
-                "model": config.model,
-                "hardware": label.hardware,
-                "serial": label.serial,
-                "version": config.version,
-                "claimable": self._accounts.state == UNCLAIMED,
-                "realm": REALM,
-            }
-        )
+        told: "dict[str, Any]" = {
+            "state": self._accounts.state,
+            "model": config.model,
+            "hardware": label.hardware,
+            "serial": label.serial,
+            "version": config.version,
+            "claimable": self._accounts.state == UNCLAIMED,
+            "realm": REALM,
+        }
+        if told["claimable"]:
+            told["claim_salt"] = self._claiming.salt()
+        asked.yes(told)
 
     def _nonce(self, asked: Asked) -> None:
         asked.yes({"nonce": self._nonces.make(self._desk.now), "realm": REALM, "opaque": ""})
@@ -236,18 +236,7 @@ class Login:
 
     # Changing who may log in
 
-    def _claim(self, asked: Asked) -> None:
-        if self._accounts.state != UNCLAIMED:
-            asked.no("denied" if self._accounts.state == CLAIMED else self._accounts.state)
-            return
-        if self._must_wait(asked, CLAIM_ACCOUNT):
-            return
-        label = self._desk.label
-        code = labels.normal_code(asked.arguments["code"])
-        if not same(sha256(label.claim_salt + code).digest(), label.claim_sha256):
-            asked.no("denied")
-            return
-        self._guard.succeeded(asked.source, CLAIM_ACCOUNT)
+    def _own(self, asked: Asked) -> None:
         self._set(asked, asked.arguments["user"], asked.arguments["password"], "administrator", None, grant=True)
 
     def _change_password(self, asked: Asked) -> None:

@@ -15,7 +15,8 @@ There is one ticket at a time, in memory alone, and the grant that comes with it
 
 from binascii import hexlify
 
-from agent.app.digest import response, same, secret
+from agent.app.digest import response, secret
+from agent.formats.hmac import same
 from agent.formats.value import Value
 
 TYPE_CHECKING = False

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from firmware_sim.camera.config import CameraConfig
@@ -46,6 +46,12 @@ class Bound:
         self.rtsp: socket.socket | None = None
         if config.rtsp_port is not None:
             self.rtsp = bind(config.address, config.rtsp_port)
+        self.discovery: socket.socket | None = None
+        if config.discovery_port is not None:
+            # Reads the agent's formats, which the ungated control's image has not.
+            from firmware_sim.camera.discovery import bind_discovery
+
+            self.discovery = bind_discovery(config.address, config.discovery_port)
 
     def close(self) -> None:
         """Close whatever is still open.
@@ -53,7 +59,7 @@ class Bound:
         Raises:
             Nothing: closing twice is closing.
         """
-        for sock in (self.https, self.rtsps, self.rtsp):
+        for sock in (self.https, self.rtsps, self.rtsp, self.discovery):
             if sock is not None:
                 sock.close()
 
@@ -66,6 +72,8 @@ class Bound:
         ports = {"https": self.https.getsockname()[1], "rtsps": self.rtsps.getsockname()[1]}
         if self.rtsp is not None:
             ports["rtsp"] = self.rtsp.getsockname()[1]
+        if self.discovery is not None:
+            ports["discovery"] = self.discovery.getsockname()[1]
         return ports
 
 
@@ -88,10 +96,27 @@ def run(config: CameraConfig, login: Login) -> None:
         _on_signal(keeper.stop)
         if stop.is_set():
             keeper.stop()
-        ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
-        print(f"camward-camera: ready {ports}", flush=True)
-        keeper.run()
+        with _discoverable(config, login, bound):
+            ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
+            print(f"camward-camera: ready {ports}", flush=True)
+            keeper.run()
     print("camward-camera: stopped", flush=True)
+
+
+@contextlib.contextmanager
+def _discoverable(config: CameraConfig, login: Login, bound: Bound) -> Iterator[None]:
+    """Answer those who look for cameras, if the configuration says so."""
+    if bound.discovery is None:
+        yield
+        return
+    from firmware_sim.camera.discovery import Discovery
+
+    discovery = Discovery(bound.discovery, login, config.certificate, bound.ports()["https"])
+    discovery.start()
+    try:
+        yield
+    finally:
+        discovery.stop()
 
 
 def _on_signal(act: Callable[[], None]) -> None:

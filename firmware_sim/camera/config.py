@@ -39,6 +39,7 @@ class CameraConfig(NamedTuple):
         https_port: web and ONVIF.
         rtsps_port: RTSP over TLS.
         rtsp_port: RTSP in the clear, or None (the rule) for no such listener.
+        discovery_port: WS-Discovery (UDP; 3702), or None for none.
         login_dir: folder of the agent's login sockets.
         evidence_dir: the only folder an evidence path, or an announcement's, may point into.
         upload_dir: the only folder an upload's path may point into.
@@ -58,6 +59,7 @@ class CameraConfig(NamedTuple):
     https_port: int
     rtsps_port: int
     rtsp_port: int | None
+    discovery_port: int | None
     login_dir: Path
     evidence_dir: Path
     upload_dir: Path
@@ -106,6 +108,7 @@ def parse_config(data: bytes) -> CameraConfig:
         https_port=listeners.number("https", MIN_PORT, MAX_PORT),
         rtsps_port=listeners.number("rtsps", MIN_PORT, MAX_PORT),
         rtsp_port=listeners.optional_number("rtsp", MIN_PORT, MAX_PORT),
+        discovery_port=listeners.optional_number("discovery", MIN_PORT, MAX_PORT),
         login_dir=Path(fields.text("login_dir", "/run/camward/login")),
         evidence_dir=Path(fields.text("evidence_dir", "/run/camward")),
         upload_dir=Path(fields.text("upload_dir", "/data/camward/bundle")),
@@ -118,6 +121,8 @@ def parse_config(data: bytes) -> CameraConfig:
     )
     fields.nothing_left()
     listeners.nothing_left()
+    if config.discovery_port is not None and ":" in config.address:
+        raise ConfigError("listeners.discovery needs an IPv4 address")
     return config
 
 

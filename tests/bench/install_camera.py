@@ -107,17 +107,8 @@ class Bench:
         wait_until(is_idle, Deadline(SETTLE_S), "an idle camera")
 
     def restore(self) -> None:
-        """Back to the snapshot, with the right time, connected again, and idle."""
-        self.fleet.assign("none")  # or the camera would begin as soon as it is connected
-        self.machine.load(TAG)
-        begun_s = int(time.time())
-        self.fleet.lab.shell(f"date -s @{begun_s} >/dev/null")
-
-        def is_back() -> bool:
-            seen = self.fleet.on_server()
-            return bool(seen["online"]) and seen["last_seen_at"] > begun_s
-
-        wait_until(is_back, Deadline(SETTLE_S), "the camera's session")
+        """Back to the snapshot, as `Fleet.back_to`, and idle."""
+        self.fleet.back_to(TAG)
         self.settle()
         self.machine.console.skip()
 

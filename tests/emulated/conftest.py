@@ -131,7 +131,7 @@ def enrolled_fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.
 def fleet(enrolled_fleet: "Fleet") -> "Iterator[Fleet]":
     """The camera as it was when it had been enrolled. It is off while other modules run."""
     home = enrolled_fleet.lab
-    enrolled_fleet.begin()
+    enrolled_fleet.back_to("enrolled")
     yield enrolled_fleet
     enrolled_fleet.lab = home
     home.person.close()

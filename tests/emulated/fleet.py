@@ -39,16 +39,26 @@ class Fleet:
     device_id: str
     boots: int = 0
 
-    def begin(self) -> None:
-        """Back to the enrolled camera, with nothing to install. What the server has seen it has seen."""
+    def back_to(self, tag: str) -> None:
+        """Back to a snapshot of the enrolled camera, with the right time, nothing to install, and connected again.
+
+        What the server has seen it has seen.
+        """
         machine = self.lab.machine
         self.lab.person.close()
         if not machine.is_on():
             machine.plug_in()
-        self.assign("none")
-        machine.load(ENROLLED)
-        machine.console.skip()
+        self.assign("none")  # or the camera would begin as soon as it is connected
+        machine.load(tag)
+        begun_s = int(time.time())
         set_clock(self.lab)
+
+        def is_back() -> bool:
+            seen = self.on_server()
+            return bool(seen["online"]) and seen["last_seen_at"] > begun_s
+
+        wait_until(is_back, Deadline(UPDATE_S), "the camera's session")  # before that, a nudge would be lost
+        machine.console.skip()
 
     def on_server(self) -> dict[str, Any]:
         """What the server knows of the camera."""

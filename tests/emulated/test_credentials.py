@@ -28,6 +28,8 @@ SAMPLE = 6
 OWNER: Pair = (USER, PASSWORD)
 WAYS_BY_PORT = {443: ("web", "snapshot", "onvif"), 322: ("rtsps",)}
 """How each listener of the camera takes a password."""
+TAKES_NO_PASSWORD = {("udp", 3702)}
+"""WS-Discovery (tests/contract/camera/test_discovery.py)."""
 WEAK = (
     ("admin", "too_short"),
     ("Gale-71-brook!", "too_short"),
@@ -70,6 +72,8 @@ def ways_into(machine: Machine) -> dict[str, int]:
     """Every way into the camera, by its own listeners: name of the way and the port on this side."""
     ways = {}
     for proto, port in sockets(machine):
+        if (proto, port) in TAKES_NO_PASSWORD:
+            continue
         assert proto == "tcp", f"UDP port {port} is open, and nothing here attacks it"
         assert port in WAYS_BY_PORT, f"port {port} listens, and nothing here attacks it"
         for way in WAYS_BY_PORT[port]:

@@ -32,6 +32,7 @@ from agent.formats import (
     config,
     delegations,
     delivery,
+    discovery,
     envelope,
     evidence,
     fields,
@@ -57,6 +58,7 @@ from agent.formats import (
     tuf,
     utc,
     voucher,
+    xml,
 )
 from agent.formats.errors import FormatError
 from tests.fuzz import seeds
@@ -189,6 +191,10 @@ def _taken(source: dict[str, Any], name: str, read: Callable[[dict[str, Any], st
     return True
 
 
+def _told(data: bytes) -> list[Any]:
+    return [discovery.told(match) for match in discovery.parse_matches(data)[1]]
+
+
 _READS: tuple[Callable[[dict[str, Any], str], Any], ...] = (
     fields.obj,
     lambda source, name: fields.array(source, name, 3),
@@ -249,6 +255,10 @@ PARSERS: dict[str, Parser] = {
         _metadata("targets", _responsible), (seeds.TARGETS, seeds.DELEGATING, seeds.BINS)
     ),
     "formats.delegations.matches": Parser(_matches, (b"a/b\n*/[!a-c]", b"aaaaaaaaaaaaaaaaaaab\n*a*a*a*a*a", b"]\n[]]")),
+    "formats.discovery.parse_probe": Parser(discovery.parse_probe, (seeds.PROBE,)),
+    "formats.discovery.parse_matches": Parser(discovery.parse_matches, (seeds.MATCHES,)),
+    "formats.discovery.told": Parser(_told, (seeds.MATCHES,)),
+    "formats.xml.parse": Parser(lambda data: xml.parse(data, MAX_BYTES), (seeds.PROBE, seeds.MATCHES)),
     "formats.envelope.parse": Parser(envelope.parse, seeds.ENVELOPES),
     "formats.evidence.parse": Parser(_object(evidence.parse), (seeds.EVIDENCE,)),
     **{f"formats.fields.{name}": _FIELDS for name in FIELDS},

@@ -18,6 +18,7 @@ from agent.formats import (
     canonical_json,
     config,
     delivery,
+    discovery,
     envelope,
     evidence,
     login,
@@ -153,6 +154,18 @@ RECEIPT = _signed(receipt.signed_part(DEVICE_ID, "ab" * receipt.NONCE_BYTES, NOW
 LOGIN_LINES = tuple(
     login.encode_request(op, "192.0.2.7", {name: "xy" for name, _ in needed + optional})
     for op, (needed, optional) in sorted(login.OPERATIONS.items())
+)
+PROBE = discovery.encode_probe("urn:uuid:1")
+MATCHES = discovery.encode_matches(
+    "urn:uuid:2",
+    "urn:uuid:1",
+    discovery.Match(
+        "urn:uuid:3",
+        discovery.OUR_TYPES,
+        discovery.scopes("kawa-1", {"state": "unclaimed", "serial": "KW1-000001", "hardware": "a"}),
+        ("https://192.0.2.7/onvif/device_service",),
+    ),
+    (1795000000, 1),
 )
 TELEMETRY = agent_json.dump(
     messages.telemetry_body(

@@ -1,23 +1,19 @@
 """What the commands share: opening the services, printing tables or JSON, and errors as one line."""
 
-import json
 import os
 import sys
 import time
-import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
-from update_server import settings
+from update_server import settings, terminal
 from update_server.errors import BadInput
 from update_server.files import read_small
 from update_server.services import Services
@@ -61,29 +57,9 @@ def operator_name() -> str:
     return "console:" + os.environ.get("SUDO_USER", os.environ.get("USER", str(os.getuid())))
 
 
-def printable(text: str) -> str:
-    """`text` with everything replaced that could steer a terminal; cameras choose some of what is shown."""
-    return "".join(c if _harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _harmless(character: str) -> bool:
-    return character.isprintable() or unicodedata.category(character) == "Zs"
-
-
-def print_json(value: Any) -> None:
-    """Print JSON for programs; what could steer a terminal is escaped."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
-    plain = (c if _harmless(c) or c == "\n" else json.dumps(c).strip('"') for c in text)
-    typer.echo("".join(plain))
-
-
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table for people; wide enough for a pipe as well."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    table = Table(*columns, title=title if rows else None, title_justify="left")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
-    console.print(table if rows else f"{title}: none.")
+printable = terminal.printable
+print_json = terminal.print_json
+print_table = terminal.print_table
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """The ONVIF device service's operations (ONVIF Core Specification, device management).
 
 Only GetSystemDateAndTime is answered without a login (a client needs the time first); ONVIF would allow a few more,
-and an unclaimed camera has nothing to say to strangers. Passwords are changed through the login service's `set_user`,
+and an unclaimed camera has nothing to say to strangers: it takes one CreateUsers, from whoever knows the label's code
+(firmware_sim.camera.onvif.claim). Passwords are changed through the login service's `set_user`,
 so the policy is the agent's, and its reasons become the fault's text.
 """
 
@@ -14,10 +15,12 @@ from xml.etree import ElementTree
 from firmware_sim.camera.http_auth import Gate
 from firmware_sim.camera.http_server import Request, Response
 from firmware_sim.camera.login import Login, LoginUnavailable, Reply, service_state
+from firmware_sim.camera.onvif.claim import CLAIM_USER, claim_code
 from firmware_sim.camera.onvif.soap import (
     DEVICE,
     SCHEMA,
     Fault,
+    Message,
     SoapError,
     child_text,
     envelope,
@@ -102,10 +105,13 @@ class DeviceService:
         if "origin" in request.head.headers:  # browsers send it; no browser page speaks ONVIF
             raise Refused(_not_authorized("The request comes from a web page.", 403))
         # Digest clients often keep the body back until they have been challenged (RFC 7616 section 3.6).
-        operation = parse_request(request.body) if request.body else None
+        message = parse_request(request.body) if request.body else None
+        operation = message.operation if message is not None else None
         if operation is not None and operation.tag == f"{{{DEVICE}}}GetSystemDateAndTime":
             return _ok(self._date_and_time())
         state = service_state(self._login, "onvif", request.source)
+        if state == "unclaimed" and message is not None and message.operation.tag == f"{{{DEVICE}}}CreateUsers":
+            return self._claim(request, message)
         if state != "claimed":
             raise Refused(_not_authorized(f"The camera is {state}; claim it on its web page.", 403))
         reply = self._gate.check(request.head, request.source)
@@ -119,11 +125,25 @@ class DeviceService:
             raise Refused(Fault(400, False, ("ActionNotSupported",), "This operation is not supported."))
         return _ok(perform(Call(operation, request, reply.text("grant"))))
 
+    def _claim(self, request: Request, message: Message) -> Response:
+        """The first user of the camera, by the same operation as the claim on its web page."""
+        code = claim_code(request.head, message.header)
+        if not code:
+            raise Refused(_not_authorized(f"The camera is unclaimed; come as {CLAIM_USER} with the label's code.", 403))
+        wanted = [_parse_user(element, existing=False) for element in message.operation.findall(f"{{{DEVICE}}}User")]
+        if [role for _, role, _ in wanted] != ["administrator"]:
+            raise Refused(Fault(400, True, ("InvalidArgVal",), "The first user is one Administrator."))
+        name, _, password = wanted[0]
+        reply = self._login.ask("onvif", "claim", request.source, code=code, user=name, password=password)
+        if reply.ok:
+            return _ok("<tds:CreateUsersResponse/>")
+        if reply.code == "wait":
+            return _come_later(reply)
+        raise Refused(_not_authorized("Wrong code.", 403) if reply.code == "denied" else _refusal(reply))
+
     def _refuse_login(self, request: Request, reply: Reply | None) -> Response:
         if reply is not None and reply.code == "wait":
-            seconds = str(max(1, reply.number("retry_after_s", 1)))
-            refused = _fault(_not_authorized(f"Too many attempts; wait {seconds} s.", 429))
-            return Response(429, refused.body, CONTENT_TYPE, [("Retry-After", seconds)])
+            return _come_later(reply)
         if reply is not None and reply.code == "busy":
             raise LoginUnavailable("busy")
         stale = reply is not None and reply.flag("stale")
@@ -232,6 +252,12 @@ def _address(request: Request) -> str:
 
 def _not_authorized(reason: str, status: int) -> Fault:
     return Fault(status, True, ("NotAuthorized",), reason)
+
+
+def _come_later(reply: Reply) -> Response:
+    seconds = str(max(1, reply.number("retry_after_s", 1)))
+    refused = _fault(_not_authorized(f"Too many attempts; wait {seconds} s.", 429))
+    return Response(429, refused.body, CONTENT_TYPE, [("Retry-After", seconds)])
 
 
 def _refusal(reply: Reply) -> Fault:

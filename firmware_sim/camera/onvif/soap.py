@@ -44,8 +44,20 @@ class Fault(NamedTuple):
     reason: str
 
 
-def parse_request(data: bytes) -> ElementTree.Element:
-    """The one child of the SOAP body: the operation.
+class Message(NamedTuple):
+    """A request.
+
+    Attributes:
+        operation: the one child of the SOAP body.
+        header: the SOAP header, None when absent.
+    """
+
+    operation: ElementTree.Element
+    header: ElementTree.Element | None
+
+
+def parse_request(data: bytes) -> Message:
+    """The operation that is asked for, and the header that came with it.
 
     Raises:
         SoapError: anything but a well-formed SOAP 1.2 envelope within the limits, with exactly one operation.
@@ -66,7 +78,7 @@ def parse_request(data: bytes) -> ElementTree.Element:
     body = root.find(f"{{{ENVELOPE}}}Body") if root.tag == f"{{{ENVELOPE}}}Envelope" else None
     if body is None or len(body) != 1:
         raise SoapError("this is no SOAP 1.2 envelope with one operation")
-    return body[0]
+    return Message(body[0], root.find(f"{{{ENVELOPE}}}Header"))
 
 
 class _BoundedBuilder(ElementTree.TreeBuilder):

@@ -95,6 +95,7 @@ class WebApp:
             ("GET", "/health"): Route(self._health, unclaimed=True, asks_state=False),
             ("GET", "/snapshot.jpg"): Route(self._snapshot),
             ("GET", "/api/state"): Route(self._state, unclaimed=True),
+            ("POST", "/api/claim-proof"): Route(self._claim_proof, unclaimed=True),
             ("POST", "/api/claim"): Route(self._claim, unclaimed=True),
             ("POST", "/api/policy"): Route(self._policy, unclaimed=True),
             ("POST", "/api/login"): Route(self._sign_in),
@@ -175,10 +176,18 @@ class WebApp:
 
     def _state(self, request: Request) -> Response:
         reply = self._login.ask("web", "state", request.source)
-        names = ["state", "claimable", "model"]
+        names = ["state", "claimable", "model", "claim_salt"]
         if reply.text("state") == "unclaimed" or self._session(request) is not None:
             names += ["hardware", "serial", "version"]
         return json_response({"ok": True, **{name: reply.fields[name] for name in names if name in reply.fields}})
+
+    def _claim_proof(self, request: Request) -> Response:
+        """For tools: a page cannot know which certificate its browser was shown."""
+        fields = _json_fields(request, "nonce", "proof")
+        if fields is None:
+            return refusal("bad_request")
+        reply = self._login.ask("web", "claim_proof", request.source, **fields)
+        return json_response({"ok": True, "proof": reply.text("proof")}) if reply.ok else refusal(reply.code, reply)
 
     def _claim(self, request: Request) -> Response:
         fields = _json_fields(request, "code", "user", "password")

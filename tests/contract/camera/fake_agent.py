@@ -9,11 +9,16 @@ import hashlib
 import json
 import secrets
 import socket
+import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
+
+from agent.formats import claim_proof
 
 REALM = "camward"
 CODE = "ABCDEFGHJKLMNPQR"
+SALT = bytes(range(16))
 SERIAL = "KW1-000001"
 MIN_PASSWORD_CHARACTERS = 15
 
@@ -29,6 +34,10 @@ class FakeAgent:
         garble: when set, this is sent in place of every answer.
         refuse_with: when set, every login, digest and claim is refused with this code.
         asked: every request, in order, as (service, request).
+        serial, code: of the label.
+        certificate: the file of the certificate that claims are bound to.
+        refuse_claim: when set, every claim is refused with this.
+        before_claim: called before a claim is carried out; may raise, and then nothing is answered.
         phase: of the enrolment, as the device's status tells it.
         update, schedule: these members of the device's status.
         offer: the path of the announcement; empty when nothing is announced.
@@ -43,6 +52,10 @@ class FakeAgent:
         self.refuse_with: dict[str, object] | None = None
         self.asked: list[tuple[str, dict[str, object]]] = []
         self.nonces: set[str] = set()
+        self.serial, self.code = SERIAL, CODE
+        self.certificate = login_dir.parent / "cert.pem"
+        self.refuse_claim: dict[str, object] | None = None
+        self.before_claim: Callable[[], None] = lambda: None
         self.phase = "none"
         self.update: dict[str, object] = {"phase": "idle", "last_result": ""}
         self.schedule = {"windows": "daily 03:00-04:00", "time_zone": "JST-9"}
@@ -104,18 +117,34 @@ class FakeAgent:
     def _answer(self, service: str, request: dict) -> dict:
         op = request["op"]
         if op == "state":
-            facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "realm": REALM}
+            facts = {"model": "kawa-1", "hardware": "a", "serial": self.serial, "version": "1.0.0", "realm": REALM}
+            if self.state == "unclaimed":
+                facts["claim_salt"] = SALT.hex()
             return {"ok": True, "state": self.state, "claimable": self.state == "unclaimed", **facts}
         if op == "policy":
             return {"ok": True, "violations": violations(request["password"])}
+        if op == "claim_proof":
+            return self._claim_proof(request)
         if op == "claim":
             return self._claim(service, request)
         if self.state != "claimed":
             return {"ok": False, "code": self.state}
         return getattr(self, f"_{op}_op")(service, request)
 
+    def _claim_proof(self, request: dict) -> dict:
+        if self.refuse_with is not None:
+            return {"ok": False, **self.refuse_with}
+        known, nonce = claim_proof.verifier(SALT, self.code), bytes.fromhex(request["nonce"])
+        seen = hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate.read_text())).digest()
+        if self.state != "unclaimed" or request["proof"] != claim_proof.client_proof(known, nonce, seen).hex():
+            return {"ok": False, "code": "denied"}
+        return {"ok": True, "proof": claim_proof.camera_proof(known, nonce, seen).hex()}
+
     def _claim(self, service: str, request: dict) -> dict:
-        if self.state != "unclaimed" or request["code"].replace("-", "").upper() != CODE:
+        self.before_claim()
+        if self.refuse_claim is not None:
+            return {"ok": False, **self.refuse_claim}
+        if self.state != "unclaimed" or request["code"].replace("-", "").upper() != self.code:
             return {"ok": False, "code": "denied"}
         if found := violations(request["password"]):
             return {"ok": False, "code": "policy", "violations": found}

@@ -1,13 +1,16 @@
+import hashlib
 import json
 import re
+import ssl
 
 import pytest
 
+from agent.formats import claim_proof
 from firmware_sim.camera.web.replies import CONTENT_POLICY
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.clients import Browser, curl
 from tests.contract.camera.conftest import PASSWORD, USER
-from tests.contract.camera.fake_agent import CODE, SERIAL, FakeAgent
+from tests.contract.camera.fake_agent import CODE, SALT, SERIAL, FakeAgent
 
 CLAIM = {"code": "abcd-efgh-jklm-npqr", "user": USER, "password": PASSWORD}
 LOGIN = {"user": USER, "password": PASSWORD}
@@ -40,8 +43,23 @@ def test_an_unclaimed_camera_serves_the_claim_and_nothing_else(unclaimed: Camera
     assert 'id="claim"' in page.text
     assert browser.get("/api/state").json == {
         "ok": True, "state": "unclaimed", "claimable": True, "model": "kawa-1", "hardware": "a",
-        "serial": SERIAL, "version": "1.0.0",
+        "serial": SERIAL, "version": "1.0.0", "claim_salt": SALT.hex(),
     }  # fmt: skip
+
+
+def test_a_tool_gets_the_cameras_proof_for_its_own(unclaimed: CameraProcess, agent: FakeAgent) -> None:
+    browser = Browser(unclaimed)
+    nonce, seen = bytes(32), hashlib.sha256(ssl.PEM_cert_to_DER_cert(unclaimed.certificate.read_text())).digest()
+    known = claim_proof.verifier(SALT, CODE)
+    ours = {"nonce": nonce.hex(), "proof": claim_proof.client_proof(known, nonce, seen).hex()}
+
+    foreign = browser.post("/api/claim-proof", {**ours, "proof": claim_proof.client_proof(known, nonce, nonce).hex()})
+    assert (foreign.status, foreign.json["code"], "proof" in foreign.json) == (401, "denied", False)
+    assert browser.post("/api/claim-proof", {"nonce": nonce.hex()}).status == 400
+    assert browser.post("/api/claim-proof", ours, Origin="https://evil.example").status == 403
+    expected = {"ok": True, "proof": claim_proof.camera_proof(known, nonce, seen).hex()}
+    assert browser.post("/api/claim-proof", ours).json == expected
+    assert agent.state == "unclaimed"
 
 
 def test_the_claim_needs_code_and_policy_and_signs_in(unclaimed: CameraProcess, agent: FakeAgent) -> None:

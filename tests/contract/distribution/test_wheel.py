@@ -95,8 +95,8 @@ main()
     assert "usage" in done.stdout.lower()
 
 
-def test_the_wheel_offers_the_three_programs(wheel: Path) -> None:
+def test_the_wheel_offers_the_four_programs(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     (points,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
     programs = re.findall(r"^(camward-\w+) =", archive.read(points).decode(), re.MULTILINE)
-    assert sorted(programs) == ["camward-agent", "camward-server", "camward-sim"]
+    assert sorted(programs) == ["camward-agent", "camward-installer", "camward-server", "camward-sim"]

@@ -13,7 +13,7 @@ GOOD = (
     "prefix", [b"", b'<?xml version="1.0"?>', b'\xef\xbb\xbf<?xml version="1.0" encoding="UTF-8"?>\n']
 )
 def test_reads_the_operation(prefix: bytes) -> None:
-    assert parse_request(prefix + GOOD).tag == f"{{{DEVICE}}}GetUsers"
+    assert parse_request(prefix + GOOD).operation.tag == f"{{{DEVICE}}}GetUsers"
 
 
 ATTACKS = {
@@ -65,4 +65,4 @@ def test_a_fault_names_its_codes_and_escapes_its_reason() -> None:
 
 
 def test_our_own_envelopes_are_readable() -> None:
-    assert parse_request(envelope("<tds:GetUsersResponse/>")).tag == f"{{{DEVICE}}}GetUsersResponse"
+    assert parse_request(envelope("<tds:GetUsersResponse/>")).operation.tag == f"{{{DEVICE}}}GetUsersResponse"

@@ -50,7 +50,12 @@ def _command_lines() -> list[tuple[str, str]]:
     return found
 
 
-MODULES = {"camward-agent": "agent.main", "camward-server": "update_server.main", "camward-sim": "firmware_sim.main"}
+MODULES = {
+    "camward-agent": "agent.main",
+    "camward-installer": "update_server.installer.main",
+    "camward-server": "update_server.main",
+    "camward-sim": "firmware_sim.main",
+}
 ASK_FOR_HELP = """
 import contextlib, io, json, runpy, sys
 module, found = sys.argv[1], []
@@ -99,7 +104,7 @@ def test_every_command_in_the_documents_exists_with_its_options() -> None:
 def test_the_programs_say_the_version_of_the_distribution() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert pyproject["project"]["version"] == agent.VERSION
-    for module in ("agent.main", "update_server.main", "firmware_sim.main"):
+    for module in MODULES.values():
         command = [sys.executable, "-m", module, "--version"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
         assert done.stdout.split()[-1] == agent.VERSION

@@ -1,10 +1,5 @@
-from binascii import hexlify
-
 from agent.app import digest
 
-print(digest.same(b"abc", b"abc"), digest.same(b"abc", b"abd"), digest.same(b"abc", b"ab"), digest.same(b"", b""))
-print(hexlify(digest.hmac_sha256(b"Jefe", b"what do ya want for nothing?")))
-print(hexlify(digest.hmac_sha256(b"\xaa" * 131, b"Test Using Larger Than Block-Size Key - Hash Key First")))
 for algorithm in digest.ALGORITHMS:
     ha1 = digest.secret(algorithm, "keiko", "川")
     print(algorithm, ha1, digest.response(algorithm, ha1, "GET", "/", "n", None))

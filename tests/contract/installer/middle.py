@@ -1,0 +1,102 @@
+"""A man in the middle: shows a certificate of his own, reads everything, and passes it on to the real camera."""
+
+import contextlib
+import re
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+from tests.contract.camera.camera_process import make_certificate
+
+
+class Middle:
+    """Between a client and one camera.
+
+    Attributes:
+        honest: connections that are passed through untouched before he steps in.
+        said, heard: what went to the camera and what came back, in the clear, as far as he could read it.
+        answers: an answer of his own by the path that is asked for, in place of the camera's.
+    """
+
+    def __init__(self, folder: Path, camera_port: int, honest: int = 0) -> None:
+        folder.mkdir()
+        make_certificate(folder)
+        self.honest = honest
+        self.said, self.heard = b"", b""
+        self.answers: dict[bytes, bytes] = {}
+        self._camera_port = camera_port
+        self._camera_certificate = ssl.get_server_certificate(("127.0.0.1", camera_port))
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        self.certificate = ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    @property
+    def where(self) -> str:
+        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            honest, self.honest = self.honest > 0, self.honest - 1
+            threading.Thread(target=self._between, args=(client, honest), daemon=True).start()
+
+    def _between(self, client: socket.socket, honest: bool) -> None:
+        # An OSError is a client that does not like his certificate, or has heard enough.
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(client)
+            camera = stack.enter_context(socket.create_connection(("127.0.0.1", self._camera_port), 30))
+            if honest:
+                back = threading.Thread(target=_carry, args=(camera, client), daemon=True)
+                back.start()
+                _carry(client, camera)
+                back.join(10)
+                return
+            read = stack.enter_context(self._context.wrap_socket(client, server_side=True))
+            context = ssl.create_default_context(cadata=self._camera_certificate)
+            context.check_hostname = False
+            written = stack.enter_context(context.wrap_socket(camera))
+            while request := _message(read):
+                self.said += request
+                own = next((answer for path, answer in self.answers.items() if request.startswith(path)), None)
+                if own is None:
+                    written.sendall(request)
+                    own = _message(written)
+                    self.heard += own
+                read.sendall(own)
+
+
+def _message(sock: ssl.SSLSocket) -> bytes:
+    """One HTTP message; empty at the end of the connection."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = sock.recv(65_536)
+        if not piece:
+            return b""
+        data += piece
+    head, _, _ = data.partition(b"\r\n\r\n")
+    found = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    length = len(head) + 4 + (int(found[1]) if found else 0)
+    while len(data) < length:
+        data += sock.recv(length - len(data))
+    return data
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
