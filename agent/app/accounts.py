@@ -58,7 +58,7 @@ class Accounts:
         self.users: "dict[str, Account]" = {}
 
     def load(self, first_boot: bool, on_trial: bool = False) -> None:
-        """Read the stores; an unfinished transaction is put back first.
+        """Read the stores; an unfinished transaction is put back first. Nobody is told yet: `show` or `lock` follows.
 
         `first_boot`: nothing else of the agent's state exists yet, so missing stores mean a new camera. `on_trial`: the
         version before may have to read the stores again, so they keep the form they have until `settle`.
@@ -72,12 +72,16 @@ class Accounts:
             self.state, self.users = self._read(first_boot)
         except Rejected:
             self.state, self.users = LOCKED, {}
-        self._show()
 
     def lock(self) -> None:
         """Let nobody in, whatever the stores say; until the next start."""
         self.state, self.users = LOCKED, {}
-        self._show()
+        self.show()
+
+    def show(self) -> None:
+        """Let the system's own programs know who is let in: nobody but claimed administrators, in whatever state."""
+        if self._console is not None:
+            self._console.show_or_hide(self.users if self.state == CLAIMED else {})
 
     def has_room(self, user: str) -> bool:
         """Whether this user exists or may be added: a store with more than MAX_USERS would not be read again."""
@@ -151,12 +155,7 @@ class Accounts:
             self.state, self.users = self._read(first_boot=False)
         except Rejected:
             pass  # damaged, or sealed by another device: locked
-        self._show()
-
-    def _show(self) -> None:
-        """Nobody but claimed administrators, in whatever state this is."""
-        if self._console is not None:
-            self._console.show_or_hide(self.users if self.state == CLAIMED else {})
+        self.show()
 
     def _put_back(self) -> None:
         body = self._store.read(JOURNAL)

@@ -140,6 +140,8 @@ class Agent:
         self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
         if any(problem in LOCKING for problem in desk.problems):
             self._accounts.lock()
+        else:
+            self._accounts.show()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY))
         ports.keys.ensure(EVIDENCE)
         desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
