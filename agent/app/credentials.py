@@ -186,10 +186,19 @@ class Credentials:
 
     def set_role(self, user: str, role: str) -> "CamwardError | None":
         """Give an existing user another role; no secret changes, so there is nothing to prove on the live services."""
-        if self._running:
-            return Busy("another change of credentials is under way")
         users = dict(self._accounts.users)
         users[user] = users[user].replace(role=role)
+        return self._without_proof(users)
+
+    def remove(self, user: str) -> "CamwardError | None":
+        """Take an existing user out of every store; nobody knows the password by which that could be proved."""
+        users = dict(self._accounts.users)
+        del users[user]
+        return self._without_proof(users)
+
+    def _without_proof(self, users: "dict[str, Account]") -> "CamwardError | None":
+        if self._running:
+            return Busy("another change of credentials is under way")
         found: "list[CamwardError | None]" = []
         try:
             self._accounts.begin(users)
