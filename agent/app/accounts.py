@@ -165,6 +165,8 @@ class Accounts:
         fields.integer(source, "v", 1, 1)
         old = fields.obj(source, "old")
         for name in STORES + (STATE,):
+            if name == SHADOW and name not in old:
+                continue  # the journal of a version that has no such store, and did not touch it
             if old.get(name) is None:
                 self._store.delete(name)
             else:

@@ -4,7 +4,7 @@ Deterministic: given the same ports, the same events at the same times give the 
 """
 
 from agent.app import handover
-from agent.app.accounts import Accounts
+from agent.app.accounts import LOCKED, Accounts
 from agent.app.bringing import Bringing
 from agent.app.checking import Checking
 from agent.app.console import Console
@@ -182,6 +182,8 @@ class Agent:
             self._reporting.acknowledged(event.name)
         elif isinstance(event, Message):
             self._command()
+        if self._handover.begun and self._accounts.state != LOCKED:
+            self._accounts.lock()  # for the programs that ask nobody, until the restart
         return self._desk.take()
 
     def stop(self) -> None:

@@ -1,9 +1,9 @@
 """The system's own accounts, for programs that read /etc/passwd and /etc/shadow by themselves: a console's login, SSH.
 
 Both files are links into a folder in memory, which holds the manufacturer's lines (nobody can log in by those) and
-behind them one pair of lines for each claimed administrator. So nobody is let in before the agent has run, on a camera
-that is unclaimed or locked, and while `withheld`. An administrator has a user id of their own, never root's, and no way
-to become root: what needs root is asked of the agent.
+behind them one pair of lines for each claimed administrator. So nobody is let in before the agent has run, nor on a
+camera that is unclaimed or locked, nor anybody who is `turned_away`. An administrator has a user id of their own, never
+root's, and no way to become root: what needs root is asked of the agent.
 """
 
 from agent.formats import shadow
@@ -11,13 +11,14 @@ from agent.formats.errors import FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agent.app.account_stores import Account
     from agent.app.desk import Desk
     from agent.formats.system_logins import SystemLogins
 
 UNPUBLISHED = "system_logins_unpublished"
 """A problem of the desk: the files could not be written as they should be, so nobody logs in by them."""
-DAY_S = 86400
 _COMMENT = "administrator"
 
 
@@ -41,7 +42,8 @@ def rendered(
     for name in names:
         user = users[name]
         passwd.append(shadow.Passwd(name, user.uid, settings.gid, _COMMENT, settings.home, settings.shell))
-        shadowed.append(shadow.Shadow(name, user.crypt, user.set_at // DAY_S))
+        # No day of the last change: a camera that starts with its clock in the past would take it for tomorrow's.
+        shadowed.append(shadow.Shadow(name, user.crypt, 0))
     return shadow.encode_passwd(passwd), shadow.encode_shadow(shadowed), names
 
 
@@ -64,7 +66,8 @@ class Console:
         self._desk = desk
         self._settings = settings
         self._users: "dict[str, Account]" = {}
-        self.withheld = False
+        self.turned_away: "Callable[[Account], bool]" = lambda account: False
+        """Of whom it is true gets no line: set by whoever demands a new password first; `refresh` when that changes."""
         self.shown: "tuple[str, ...]" = ()
         """Whom the files let in."""
 
@@ -84,7 +87,8 @@ class Console:
         port = self._desk.ports.console
         try:
             base = port.base()
-            files = rendered({} if self.withheld else users, self._settings, base[0], base[1])
+            welcome = {name: one for name, one in users.items() if not self.turned_away(one)}
+            files = rendered(welcome, self._settings, base[0], base[1])
         except (Rejected, Unavailable):
             port.publish(b"", b"")
             raise
@@ -99,7 +103,6 @@ class Console:
             self._desk.problem(UNPUBLISHED)
             self._desk.say("camward-agent: " + str(error))
 
-    def withhold(self, withheld: bool) -> None:
-        """While `withheld`, nobody logs in to the system: a camera that waits for new passwords gives no shell."""
-        self.withheld = withheld
+    def refresh(self) -> None:
+        """Publish again: `turned_away` has come to another view."""
         self.show_or_hide(self._users)

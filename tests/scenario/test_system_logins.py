@@ -14,6 +14,7 @@ from firmware_sim.world.people import PASSWORD, USER, claim, login, request
 from firmware_sim.world.power import OUTCOMES
 from firmware_sim.world.secrets import SECRET, UnsafeDeviceSecret
 from firmware_sim.world.store import MemoryStore
+from tests.scenario.looks import settled
 from tests.scenario.sweep import sweep
 from tests.scenario.test_claims import NEW_PASSWORD, OUT, everywhere, on, state
 
@@ -168,20 +169,47 @@ def test_a_factory_password_in_the_manufacturers_own_file_opens_nothing(world, l
     assert "system_logins_unpublished" in world.admin("status")["problems"]
 
 
-def test_withheld_nobody_gets_a_shell_and_the_other_paths_go_on(world):
-    world.agent._console.withhold(True)
+def test_who_has_to_change_the_password_first_gets_no_shell_and_the_other_paths_go_on(world):
+    """The hook of an order to change passwords: whose old one is in force is turned away from the console."""
+    console, old = world.agent._console, world.agent._accounts.users[USER].phc
+    console.turned_away = lambda account: account.phc == old
+    console.refresh()
     assert files(world) == NOBODY
     assert everywhere(world, USER, PASSWORD) == {"in"}
     assert world.ask("web", request("change_password", user=USER, old=PASSWORD, new=NEW_PASSWORD))["ok"]
-    assert files(world) == NOBODY
-    world.agent._console.withhold(False)
-    assert shell(world, USER, NEW_PASSWORD) == "in"
+    assert opens(world) == {NEW_PASSWORD}
+
+
+def test_a_removed_user_is_gone_everywhere_and_the_user_id_is_not_given_again(world):
+    assert set_user(world, user=OTHER, role="administrator", password=OTHERS_PASSWORD)["ok"]
+    theirs = world.ask("web", request("login", user=OTHER, password=OTHERS_PASSWORD))["grant"]
+    assert let_in(world) == {USER: 2000, OTHER: 2001}
+    assert remove(world, OTHER)["ok"]
+    assert let_in(world) == {USER: 2000}
+    assert everywhere(world, OTHER, OTHERS_PASSWORD) <= OUT
+    assert world.ask("web", request("device", grant=theirs))["code"] == "denied"
+    assert set_user(world, user="hana", role="administrator", password=OTHERS_PASSWORD)["ok"]
+    assert let_in(world) == {USER: 2000, "hana": 2002}
+
+
+def test_who_may_not_be_removed_and_by_whom(world):
+    assert remove(world, USER)["detail"] == "a camera keeps one administrator"
+    assert remove(world, "nobody")["detail"] == "no such user"
+    assert set_user(world, user=OTHER, role="operator", password=OTHERS_PASSWORD)["ok"]
+    grant = world.ask("web", request("login", user=OTHER, password=OTHERS_PASSWORD))["grant"]
+    assert world.ask("web", request("remove_user", grant=grant, user=USER))["code"] == "denied"
+    assert opens(world) == {PASSWORD}
+
+
+def remove(world, user):
+    return world.ask("web", request("remove_user", grant=login(world)["grant"], user=user))
 
 
 def test_an_erase_takes_store_and_secret_along(world):
     before = world.documents.content[SECRET]
     erase = request("erase", grant=login(world)["grant"], password=PASSWORD)
     assert world.ask("web", erase)["ok"]
+    assert files(world) == NOBODY, "the restart is two seconds away"
     world.run_until(lambda: len(world.boots) > 1 and world.agent is not None)
     world.run_for(5)
     assert state(world) == "unclaimed"
@@ -223,6 +251,32 @@ def test_administrators_of_before_get_a_shell_with_their_next_password(stage):
     assert files(world) == NOBODY
     assert world.ask("web", request("change_password", user=USER, old=PASSWORD, new=NEW_PASSWORD))["ok"]
     assert shell(world, USER, NEW_PASSWORD) == "in"
+
+
+# --- Evidence
+
+
+def accounts_fact(world, usable):
+    """The facts of evidence, and the verdict on default passwords, where these system accounts have a password."""
+    world.sensors.found = {"system_accounts": {"checked": 3, "usable": usable}}
+    world.admin("evidence")
+    world.run_for(60)
+    report = json.loads(world.scratch.content["evidence.json"])
+    verdict = next(one for one in report["findings"] if one["criterion"] == "S1.1-02")
+    return report["facts"], verdict
+
+
+def test_evidence_tells_claimed_administrators_from_factory_accounts_and_says_what_guards_the_keys(world):
+    facts, verdict = accounts_fact(world, [USER])
+    assert facts["system_accounts"]["claimed"] == [USER]
+    assert verdict["verdict"] == "PASS", verdict
+    guards = {"keys": "none", "device_secret": "none"}
+    assert facts["key_protection"] == {**guards, "not_resisted": ["the whole storage is read"]}
+    _, verdict = accounts_fact(world, ["camera", USER])
+    assert (verdict["verdict"], "camera" in verdict["reason"]) == ("FAIL", True)
+    world.agent._console.turned_away = lambda account: True
+    world.agent._console.refresh()
+    assert accounts_fact(world, [USER])[1]["verdict"] == "FAIL"
 
 
 # --- Power cuts
@@ -281,14 +335,19 @@ def test_a_cut_at_every_operation_of_a_claim_leaves_it_unclaimed_or_claimed(stag
     assert {f"store {SHADOW}", f"store {SECRET}"} <= set(swept.operations)
 
 
-def test_a_cut_at_every_operation_of_losing_the_role_leaves_the_shell_or_takes_it(kept):
-    """The removal of an administrator: what the web says of the role and what the console does are one."""
+@pytest.fixture(scope="module")
+def two(kept):
+    """As `kept`, with a second administrator."""
+    world = kept.copy(7)
+    on(world)
+    assert set_user(world, user=OTHER, role="administrator", password=OTHERS_PASSWORD)["ok"]
+    world.run_for(60)
+    world.power_cut()
+    return world
+
+
+def test_a_cut_at_every_operation_of_losing_the_role_leaves_the_shell_or_takes_it(two):
     seen = set()
-    two = kept.copy(7)
-    on(two)
-    assert set_user(two, user=OTHER, role="administrator", password=OTHERS_PASSWORD)["ok"]
-    two.run_for(60)
-    two.power_cut()
 
     def story(world):
         on(world)
@@ -305,6 +364,51 @@ def test_a_cut_at_every_operation_of_losing_the_role_leaves_the_shell_or_takes_i
     assert seen == {"administrator", "viewer"}
 
 
+def test_a_cut_at_every_operation_of_a_removal_leaves_the_user_everywhere_or_nowhere(two):
+    seen = set()
+
+    def story(world):
+        on(world)
+        assert remove(world, OTHER)["ok"]
+
+    def check(world, _cut):
+        found = everywhere(world, OTHER, OTHERS_PASSWORD) | {shell(world, OTHER, OTHERS_PASSWORD)}
+        assert len(found) == 1, f"the paths differ: {found}"
+        seen.update(found)
+        assert opens(world) == {PASSWORD}
+
+    swept = sweep(two.copy, story, check, after=on)
+    assert swept.failures == []
+    assert seen == {"in", "refused"}
+    assert f"store {SHADOW}" in swept.operations
+
+
+def test_a_cut_at_every_operation_of_an_erase_leaves_the_shell_or_takes_it(kept):
+    seen = set()
+
+    def story(world):
+        on(world)
+        assert world.ask("web", request("erase", grant=login(world)["grant"], password=PASSWORD))["ok"]
+        world.run_until(lambda: len(world.boots) > 1 and world.agent is not None)
+
+    def check(world, _cut):
+        seen.add(state(world))
+        if state(world) == "claimed":
+            assert opens(world) == {PASSWORD}
+        else:
+            assert state(world) == "unclaimed"
+            assert files(world) == NOBODY
+            assert not {SHADOW, SECRET} & set(world.documents.content)
+
+    swept = sweep(kept.copy, story, check, after=on)
+    assert swept.failures == []
+    assert seen == {"claimed", "unclaimed"}
+    assert f"delete {SECRET}" in swept.operations
+
+
+# --- Stores of a version before
+
+
 def user_of(documents):
     accounts = Accounts(MemoryStore(documents), UnsafeDeviceSecret(documents, Chance(1)))
     accounts.load(first_boot=False)
@@ -313,6 +417,7 @@ def user_of(documents):
 
 def made_plain(world):
     """The stores as the version before kept them: HA1 in the clear, no shadow, no secret."""
+    world.power.restore()
     content = world.documents.content
     secret = UnsafeDeviceSecret(world.documents, Chance(1))
     content[stores.DIGEST], _ = stores.opened(stores.DIGEST, content[stores.DIGEST], secret)
@@ -340,6 +445,24 @@ def test_a_cut_at_every_operation_of_sealing_what_was_plain_locks_nobody_out(sta
     assert swept.failures == []
     assert f"store {SECRET}" in swept.operations
     assert "delete credentials/journal.json" in swept.operations
+
+
+def test_stores_are_sealed_when_a_trial_has_been_committed_and_not_before(stage):
+    """Rolled back, the version before has to read them."""
+    world = stage.world("8.1.0")
+    on(world)
+    world.run_until(lambda: world.boots[-1].version == "8.1.0")
+    world.power_cut()
+    made_plain(world)
+    world.power_on()
+    world.run_for(0.01)
+    assert world.boots[-1].version == "8.1.0"
+    assert not settled(world, "8.1.0")
+    assert json.loads(world.documents.content[stores.DIGEST])["v"] == 1
+    assert everywhere(world, USER, PASSWORD) == {"in"}
+    world.run_until(lambda: settled(world, "8.1.0"))
+    assert json.loads(world.documents.content[stores.DIGEST])["v"] == 2
+    assert everywhere(world, USER, PASSWORD) == {"in"}
 
 
 def test_control_stores_written_one_after_the_other_without_a_journal_are_caught(stage):

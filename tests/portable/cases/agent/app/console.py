@@ -52,9 +52,11 @@ files = desk.ports.console
 print(shown.first_uid, shown.shown, files.passwd)
 shown.show(users)
 print(shown.shown, files.shadow)
-shown.withhold(True)
+shown.turned_away = lambda account: account.name == "keiko"
+shown.refresh()
 print(shown.shown, files.shadow)
-shown.withhold(False)
+shown.turned_away = lambda account: False
+shown.refresh()
 print(shown.shown)
 files.broken = True
 shown.show_or_hide(users)
