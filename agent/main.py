@@ -25,6 +25,7 @@ CONFIG = Path("/etc/camward/agent.json")
 STATE = Path("/data/camward")
 RUN = Path("/run/camward")
 WATCHDOG = Path("/dev/watchdog")
+BASE = Path("/usr/lib/camward/logins")  # the manufacturer's passwd and shadow, in the verified root
 FEED_LEAST_S = 1.0  # a busy loop turns a thousand times in a second, and each feeding is a system call
 FEED_EVERY_S = 5.0  # the kernel's softdog bites after 60 s
 
@@ -235,6 +236,8 @@ def _compose(
     from agent.adapters.linux import boot_control, keys
     from agent.adapters.linux.block_device import DiskFile
     from agent.adapters.linux.bundle_fetcher import BundleFile
+    from agent.adapters.linux.console import SystemConsole
+    from agent.adapters.linux.device_secret import UnsafeFileDeviceSecret
     from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
@@ -301,6 +304,9 @@ def _compose(
         watchdog=watchdog,
         web_certificate=web,
         verify_signature=keys.verify_signature,
+        secret=UnsafeFileDeviceSecret(store),
+        # Beside the agent's own folder, which is closed to others: every program may read passwd.
+        console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
     )
 
 
@@ -371,6 +377,8 @@ def _parser() -> argparse.ArgumentParser:
     agent.add_argument("--state", type=Path, default=STATE, help="folder of the device's state (default: %(default)s)")
     agent.add_argument("--disk", type=Path, help="a file instead of the layout's device (development)")
     agent.add_argument("--command-line", type=Path, default=Path("/proc/cmdline"), help=argparse.SUPPRESS)
+    agent.add_argument("--logins", type=Path, default=BASE, help=argparse.SUPPRESS)
+    agent.add_argument("--etc", type=Path, default=Path("/etc"), help=argparse.SUPPRESS)
     agent.add_argument("--watchdog", type=Path, default=WATCHDOG, help="watchdog device (default: %(default)s)")
     admin_commands.add(command)
     commands.add_parser("tuf", help="Be a plain TUF client, for conformance suites.")  # read by agent.main_tuf

@@ -1,8 +1,8 @@
 """The credential stores: who exists, with which secrets; changed only by a transaction that survives a power cut.
 
-Stores (documents below `credentials/`): `web.json` with Argon2id PHC strings, `digest.json` with HA1 for HTTP, RTSP and
-ONVIF digest. `state.json` says whether the camera is claimed, and pins both stores by SHA-256. `journal.json` exists
-only during a transaction and holds the documents as they were: whoever finds it puts them back.
+What each store holds is in agent.app.account_stores. `credentials/state.json` says whether the camera is claimed, and
+pins every store by SHA-256. `journal.json` exists only during a transaction and holds the documents as they were:
+whoever finds it puts them back. What the system's own programs read (agent.app.console) follows from what is in memory.
 
 Anything that does not fit together means *locked*, never unclaimed.
 """
@@ -10,49 +10,32 @@ Anything that does not fit together means *locked*, never unclaimed.
 from binascii import hexlify
 from hashlib import sha256
 
+from agent.app import account_stores as stores
+from agent.app.account_stores import DIGEST, MAX_DOCUMENT_BYTES, MAX_USERS, ROLES, SHADOW, WEB, Account, user_name_ok
 from agent.formats import fields
-from agent.formats.errors import FormatError
+from agent.formats.errors import FormatError, Rejected
 from agent.formats.json import check_utf8, dump, parse_object
-from agent.formats.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.app.console import Console
+    from agent.ports.secrets import DeviceSecret
     from agent.ports.storage import Store
+
+__all__ = (
+    "CLAIMED", "DIGEST", "JOURNAL", "LOCKED", "MAX_USERS", "ROLES", "SHADOW", "STATE", "UNCLAIMED", "WEB", "Account",
+    "Accounts", "unclaimed", "user_name_ok",
+)  # fmt: skip
 
 UNCLAIMED = "unclaimed"
 CLAIMED = "claimed"
 LOCKED = "locked"
 
 STATE = "credentials/state.json"
-WEB = "credentials/web.json"
-DIGEST = "credentials/digest.json"
 JOURNAL = "credentials/journal.json"
-STORES = (WEB, DIGEST)
-
-ROLES = ("administrator", "operator", "viewer")
-MAX_USERS = 32
-MAX_DOCUMENT_BYTES = 64 * 1024
-MAX_USER_CHARS = 32
-_USER = "abcdefghijklmnopqrstuvwxyz0123456789._-"
-
-
-class Account(Value):
-    """One user: role, the secret of each store, and when the password was set (Unix seconds)."""
-
-    FIELDS = ("name", "role", "phc", "ha1_md5", "ha1_sha256", "set_at")
-    name: str
-    role: str
-    phc: str
-    ha1_md5: str
-    ha1_sha256: str
-    set_at: int
-
-
-def user_name_ok(name: str) -> bool:
-    """Lower-case letters, digits, `._-`; 1 to 32 of them; nothing that a protocol would have to quote."""
-    return 0 < len(name) <= MAX_USER_CHARS and all(c in _USER for c in name) and name[0] not in ".-"
+STORES = (WEB, DIGEST, SHADOW)
 
 
 def unclaimed() -> bytes:
@@ -63,32 +46,58 @@ def unclaimed() -> bytes:
 class Accounts:
     """What the stores hold, in memory, and the transaction on them."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: "Store", secret: "DeviceSecret", console: "Console | None" = None) -> None:
+        """`secret` seals what is a password's equivalent; `console`: the system's own accounts, where they are kept."""
         self._store = store
+        self._secret = secret
+        self._console = console
+        self._plain = False
+        self._on_trial = False
+        self._next_uid = 0
         self.state = LOCKED
         self.users: "dict[str, Account]" = {}
 
-    def load(self, first_boot: bool) -> None:
-        """Read the stores; an unfinished transaction is put back first.
+    def load(self, first_boot: bool, on_trial: bool = False) -> None:
+        """Read the stores; an unfinished transaction is put back first. Nobody is told yet: `show` or `lock` follows.
 
-        `first_boot`: nothing else of the agent's state exists yet, so missing stores mean a new camera.
+        `first_boot`: nothing else of the agent's state exists yet, so missing stores mean a new camera. `on_trial`: the
+        version before may have to read the stores again, so they keep the form they have until `settle`.
 
         Raises:
             Unavailable: the storage fails.
         """
+        self._on_trial = on_trial
         try:
             self._put_back()
             self.state, self.users = self._read(first_boot)
-        except FormatError:
+        except Rejected:
             self.state, self.users = LOCKED, {}
 
     def lock(self) -> None:
         """Let nobody in, whatever the stores say; until the next start."""
         self.state, self.users = LOCKED, {}
+        self.show()
+
+    def show(self) -> None:
+        """Let the system's own programs know who is let in: nobody but claimed administrators, in whatever state."""
+        if self._console is not None:
+            self._console.show_or_hide(self.users if self.state == CLAIMED else {})
 
     def has_room(self, user: str) -> bool:
         """Whether this user exists or may be added: a store with more than MAX_USERS would not be read again."""
         return user in self.users or len(self.users) < MAX_USERS
+
+    def has_shell(self, user: str) -> bool:
+        """Whether the operating system lets this user in as well."""
+        return self._console is not None and user in self._console.shown
+
+    def must_settle(self) -> bool:
+        """Whether the stores have a form of before that nothing needs any more: `begin` and `commit` change it."""
+        return self.state == CLAIMED and self._plain and not self._on_trial
+
+    def committed(self) -> None:
+        """The version that runs is on trial no more."""
+        self._on_trial = False
 
     def begin(self, users: "dict[str, Account]") -> None:
         """Write these users into every store, to be proved; `commit` or `abort` must follow.
@@ -100,12 +109,28 @@ class Accounts:
             FormatError: what is stored is damaged; call `abort`, which locks.
         """
         old = {name: _text(self._store.read(name)) for name in (STATE,) + STORES}
+        plain = self._on_trial and (self._plain or self.state != CLAIMED)
+        made: "dict[str, bytes]" = {
+            WEB: stores.web_document(users),
+            DIGEST: stores.digest_document(users, None if plain else self._secret),
+        }
+        next_uid = self._next_uid
+        if self._console is not None and not plain:
+            users, next_uid = stores.with_uids(users, max(next_uid, self._console.first_uid))
+            made[SHADOW] = stores.shadow_document(users, next_uid, self._secret)
         self._store.write(JOURNAL, dump({"v": 1, "old": old}))
-        web, digest = _documents(users)
-        self._store.write(WEB, web)
-        self._store.write(DIGEST, digest)
-        self._store.write(STATE, dump({"v": 1, "state": CLAIMED, "web": _hex(web), "digest": _hex(digest)}))
-        self.state, self.users = CLAIMED, users
+        for name in STORES:
+            if name in made:
+                self._store.write(name, made[name])
+            else:
+                self._store.delete(name)
+        state = {"v": 1, "state": CLAIMED, "web": _hex(made[WEB]), "digest": _hex(made[DIGEST])}
+        if SHADOW in made:
+            state["shadow"] = _hex(made[SHADOW])
+        self._store.write(STATE, dump(state))
+        self.state, self.users, self._plain, self._next_uid = CLAIMED, users, plain, next_uid
+        if self._console is not None:
+            self._console.show(users)
 
     def commit(self) -> None:
         """The new stores count from now on; durable when it returns.
@@ -122,11 +147,15 @@ class Accounts:
 
         Raises:
             Unavailable: the storage fails; the next start puts it back. The camera is locked until then.
-            FormatError: the stores are damaged; the camera is locked.
+            FormatError: the journal is damaged; the camera is locked.
         """
-        self.state, self.users = LOCKED, {}
+        self.lock()
         self._put_back()
-        self.state, self.users = self._read(first_boot=False)
+        try:
+            self.state, self.users = self._read(first_boot=False)
+        except Rejected:
+            pass  # damaged, or sealed by another device: locked
+        self.show()
 
     def _put_back(self) -> None:
         body = self._store.read(JOURNAL)
@@ -136,6 +165,8 @@ class Accounts:
         fields.integer(source, "v", 1, 1)
         old = fields.obj(source, "old")
         for name in STORES + (STATE,):
+            if name == SHADOW and name not in old:
+                continue  # the journal of a version that has no such store, and did not touch it
             if old.get(name) is None:
                 self._store.delete(name)
             else:
@@ -143,53 +174,41 @@ class Accounts:
         self._store.delete(JOURNAL)
 
     def _read(self, first_boot: bool) -> "tuple[str, dict[str, Account]]":
+        self._plain, self._next_uid = False, 0
         body = self._store.read(STATE)
-        web, digest = self._store.read(WEB), self._store.read(DIGEST)
+        found = {name: self._store.read(name) for name in STORES}
+        nothing = all(one is None for one in found.values())
         if body is None:
-            if not first_boot or web is not None or digest is not None:
+            if not first_boot or not nothing:
                 return LOCKED, {}
             self._store.write(STATE, unclaimed())
             return UNCLAIMED, {}
         source = parse_object(body, MAX_DOCUMENT_BYTES)
         fields.integer(source, "v", 1, 1)
         if fields.choice(source, "state", (UNCLAIMED, CLAIMED)) == UNCLAIMED:
-            return (UNCLAIMED, {}) if web is None and digest is None else (LOCKED, {})
-        if web is None or digest is None:
-            return LOCKED, {}
-        pinned = fields.hexadecimal(source, "web", 32), fields.hexadecimal(source, "digest", 32)
-        if pinned != (_hex(web), _hex(digest)):
-            return LOCKED, {}
-        return CLAIMED, _users(web, digest)
+            return (UNCLAIMED if nothing else LOCKED), {}
+        web = _pinned(source, "web", found[WEB])
+        digest, was_sealed = stores.opened(DIGEST, _pinned(source, "digest", found[DIGEST]), self._secret)
+        self._plain = not was_sealed
+        users = stores.parse_accounts(web, digest)
+        # A version without system logins writes no pin, and leaves a store that may hold old passwords: it is no word.
+        if "shadow" in source:
+            inner, was_sealed = stores.opened(SHADOW, _pinned(source, "shadow", found[SHADOW]), self._secret)
+            if not was_sealed:
+                return LOCKED, {}
+            users, self._next_uid = stores.with_shadow(users, inner)
+        return CLAIMED, users
 
 
-def _documents(users: "dict[str, Account]") -> "tuple[bytes, bytes]":
-    web, digest = {}, {}
-    for name in users:
-        user = users[name]
-        web[name] = {"role": user.role, "phc": user.phc, "set_at": user.set_at}
-        digest[name] = {"md5": user.ha1_md5, "sha256": user.ha1_sha256}
-    return dump({"v": 1, "users": web}), dump({"v": 1, "users": digest})
+def _pinned(source: "dict[str, Any]", name: str, body: "bytes | None") -> bytes:
+    """The document, if it is the one that the state names.
 
-
-def _users(web: bytes, digest: bytes) -> "dict[str, Account]":
-    """Raises FormatError when the stores are damaged or differ in who exists."""
-    first = fields.obj(parse_object(web, MAX_DOCUMENT_BYTES), "users")
-    second = fields.obj(parse_object(digest, MAX_DOCUMENT_BYTES), "users")
-    if not first or sorted(first) != sorted(second) or len(first) > MAX_USERS:
-        raise FormatError("the stores differ in who exists")
-    found = {}
-    for name in first:
-        one: "dict[str, Any]" = fields.obj(first, name)
-        two: "dict[str, Any]" = fields.obj(second, name)
-        found[name] = Account(
-            name=name,
-            role=fields.choice(one, "role", ROLES),
-            phc=fields.text(one, "phc", 512),
-            ha1_md5=fields.hexadecimal(two, "md5", 16),
-            ha1_sha256=fields.hexadecimal(two, "sha256", 32),
-            set_at=fields.integer(one, "set_at"),
-        )
-    return found
+    Raises:
+        FormatError: it is another one, or gone.
+    """
+    if body is None or fields.hexadecimal(source, name, 32) != _hex(body):
+        raise FormatError(name + " is not the store that the state names")
+    return body
 
 
 def _text(body: "bytes | None") -> "str | None":

@@ -4,10 +4,11 @@ Deterministic: given the same ports, the same events at the same times give the 
 """
 
 from agent.app import handover
-from agent.app.accounts import Accounts
+from agent.app.accounts import LOCKED, Accounts
 from agent.app.bringing import Bringing
 from agent.app.changing import Changing
 from agent.app.checking import Checking
+from agent.app.console import Console
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
 from agent.app.enrolling import Enrolling
@@ -51,7 +52,7 @@ LOCKING = (DATA_DAMAGED, LABEL_MISSING)
 """Problems in whose presence nobody can be told from a stranger: locked, never unclaimed."""
 MARKS_OF_USE = (
     "identity/tls.key.pem", "identity/evidence.key.pem", "ownership/record.json", "update/state.json",
-    "credentials/lockout.json", "clock/floor.json", "trust/image/timestamp.json",
+    "credentials/lockout.json", "clock/floor.json", "trust/image/timestamp.json", "secret/device.key",
 )  # fmt: skip
 """Documents that only a camera that has run before has; a part of them may be lost with the credentials."""
 EVIDENCE_PATH = "/run/camward/evidence.json"
@@ -90,7 +91,8 @@ class Agent:
         finished = handover.finish(ports, config.version)
         self._desk = desk = Desk(ports, config, label, problems)
         time = TrustedTime(desk)
-        self._accounts = Accounts(ports.store)
+        self._console = Console(desk, config.system_logins) if config.system_logins is not None else None
+        self._accounts = Accounts(ports.store, ports.secret, self._console)
         proving = Proving(desk)
         guard = Guard(desk, proving)
         self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
@@ -136,14 +138,18 @@ class Agent:
         if self._desk.problems:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before any of them is written: a camera without credentials *and* without all of these is new.
-        self._accounts.load(first_boot=all(ports.store.read(name) is None for name in MARKS_OF_USE))
+        first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
+        self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
         if any(problem in LOCKING for problem in desk.problems):
             self._accounts.lock()
+        else:
+            self._accounts.show()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY))
         ports.keys.ensure(EVIDENCE)
         desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
         # A boot record that was lost comes back without the index: the other copy brings it back.
         ports.rollback.raise_to(ports.rollback.read())
+        self._credentials.settle()
         self._reporting.start(self._facts)
         self._changing.start()
         self._login.start()
@@ -179,6 +185,8 @@ class Agent:
             self._reporting.acknowledged(event.name)
         elif isinstance(event, Message):
             self._command()
+        if self._handover.begun and self._accounts.state != LOCKED:
+            self._accounts.lock()  # for the programs that ask nobody, until the restart
         return self._desk.take()
 
     def stop(self) -> None:
@@ -225,6 +233,8 @@ class Agent:
 
     def _committed(self, origin: str, version: str) -> None:
         self._desk.say("camward-agent: healthy")
+        self._accounts.committed()
+        self._credentials.settle()
         self._evidence.settled()
         self._evidence.updated(origin, version)
         self._neighbours.committed(self._updating.state)

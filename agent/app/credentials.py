@@ -24,6 +24,8 @@ MAX_TOLD = 3  # findings that a refusal quotes
 VENDOR_WORDS = ("camward", "camera", "kamera")
 MAC_TAIL_CHARS = 6  # the half that differs between cameras, as people read it from the label
 DAY_S = 86400
+SETTLE_AGAIN_S = 30.0  # a change of credentials under way is proved within that time
+_SETTLE = "settle"
 BLOCKLIST_DAMAGED = "blocklist_damaged"
 """A problem of the desk: the list of known passwords cannot be used, and so no password can be set."""
 
@@ -135,24 +137,72 @@ class Credentials:
             if error is not None:
                 ended(error)
                 return
+            if self._desk.config.system_logins is None:
+                made(str(phc), "")
+                return
+
+            def crypted(value: "object", error: "CamwardError | None") -> None:
+                if error is not None:
+                    ended(error)
+                else:
+                    made(str(phc), str(value))
+
+            self._desk.call("console", "crypt", (password,), crypted)
+
+        def made(phc: str, crypt: str) -> None:
+            known = self._accounts.users.get(user)
             account = Account(
                 name=user,
                 role=role,
-                phc=str(phc),
+                phc=phc,
                 ha1_md5=secret("MD5", user, password),
                 ha1_sha256=secret("SHA-256", user, password),
                 set_at=self._time.now_s(),
+                crypt=crypt,
+                uid=known.uid if known is not None else 0,
             )
             self._write(account, password, old, ended)
 
         self._desk.call("hasher", "hash", (password,), hashed)
 
+    def settle(self) -> None:
+        """Give stores of a version before the form of this one; nothing to do on trial, or when they have it.
+
+        What goes wrong puts everything back, and the next start tries again.
+        """
+        if not self._accounts.must_settle():
+            return
+        if self._running:
+            self._desk.at(_SETTLE, self._desk.now + SETTLE_AGAIN_S, self.settle)
+            return
+
+        def ended(error: "CamwardError | None") -> None:
+            done = "are sealed now" if error is None else "stay as they are: " + str(error)
+            self._desk.say("camward-agent: the credential stores " + done)
+
+        try:
+            self._accounts.begin(dict(self._accounts.users))
+            self._accounts.commit()
+        except (Rejected, Unavailable) as error:
+            self._abort(error, ended)
+        else:
+            ended(None)
+
     def set_role(self, user: str, role: str) -> "CamwardError | None":
         """Give an existing user another role; no secret changes, so there is nothing to prove on the live services."""
-        if self._running:
-            return Busy("another change of credentials is under way")
         users = dict(self._accounts.users)
         users[user] = users[user].replace(role=role)
+        return self._without_proof(users)
+
+    def remove(self, user: str) -> "CamwardError | None":
+        """Take an existing user out of every store; nobody knows the password by which that could be proved."""
+        users = dict(self._accounts.users)
+        del users[user]
+        return self._without_proof(users)
+
+    def _without_proof(self, users: "dict[str, Account]") -> "CamwardError | None":
+        if self._running:
+            return Busy("another change of credentials is under way")
         found: "list[CamwardError | None]" = []
         try:
             self._accounts.begin(users)
@@ -170,9 +220,12 @@ class Credentials:
             self._abort(error, ended)
             return
         attempts = self._proving.everywhere("the new password", account.name, password, IN)
+        shell = IN if self._accounts.has_shell(account.name) else REFUSED
+        attempts += self._proving.console("the new password", account.name, password, shell)
         attempts += self._proving.intruders()
         if old is not None and old != password:
             attempts += self._proving.everywhere("the old password", account.name, old, REFUSED)
+            attempts += self._proving.console("the old password", account.name, old, REFUSED)
 
         def proved(findings: "tuple[Finding, ...]") -> None:
             wrong = [one for one in findings if one.found != one.expected]

@@ -58,6 +58,7 @@ BLOCKING = {
     "uploads": "bundle",
     "enroller": "network",
     "hasher": "hash",
+    "console": "hash",
     "services": "probe",
     "sensors": "probe",
 }

@@ -155,11 +155,29 @@ class Evidence:
             "changed_at": max((user.set_at for user in users.values()), default=0),
         }
         facts["password_age"] = self._credentials.age()
-        facts["key_protection"] = {"keys": self._desk.ports.keys.protection()}
+        facts["key_protection"] = self._key_protection()
+        self._tell_system_logins(facts)
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations
         facts["problems"] = {"found": list(self._desk.problems)}
+
+    def _key_protection(self) -> "dict[str, Any]":
+        """What guards the keys, and what that does not resist: keys in files fall with the storage they lie on."""
+        ports = self._desk.ports
+        guards = {"keys": ports.keys.protection(), "device_secret": ports.secret.protection()}
+        found: "dict[str, Any]" = dict(guards)
+        found["not_resisted"] = ["the whole storage is read"] if "none" in guards.values() else []
+        return found
+
+    def _tell_system_logins(self, facts: "dict[str, Any]") -> None:
+        """Which of the system's accounts are claimed administrators: a password may open those, and no others."""
+        found = facts.get("system_accounts")
+        if isinstance(found, dict):
+            facts["system_accounts"] = dict(found)
+            facts["system_accounts"]["claimed"] = [
+                one for one in sorted(self._accounts.users) if self._accounts.has_shell(one)
+            ]
 
     def _shortest(self) -> int:
         """The fewest characters that the policy lets pass, found by trying."""

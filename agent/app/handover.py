@@ -34,7 +34,7 @@ VOUCHER = "factory/voucher.json"
 HISTORY = "evidence/history.json"
 USED_UP = (VOUCHER,)  # of what would stay; a factory voucher serves the first owner alone
 ALWAYS = ("factory/", "trust/image/", "trust/rollback_index", "clock/")
-OF_THE_USERS = ("credentials/", "web/", HISTORY)  # stays when only the operator changes
+OF_THE_USERS = ("credentials/", "secret/", "web/", HISTORY)  # stays when only the operator changes
 KEPT = {
     ERASE: ALWAYS,
     DISOWN: ALWAYS + OF_THE_USERS,
@@ -119,7 +119,7 @@ def _journal(kind: str) -> str:
 def _erase(ports: "Ports", body: bytes, version: str) -> None:
     _remove(ports, ERASE)
     left = _left(ports, ERASE)
-    if any(item.startswith(("credentials/", "identity/")) for item in left):
+    if any(item.startswith(("credentials/", "secret/", "identity/")) for item in left):
         raise Unavailable("an erase cannot remove " + left[0])
     ports.store.write(accounts.STATE, accounts.unclaimed())
     fact: "dict[str, Any]" = {"done": True, "remaining": [_shown(item) for item in left[:MAX_TOLD]]}
@@ -187,6 +187,8 @@ def _remove(ports: "Ports", kind: str) -> None:
         # After the files, which are overwritten: a store of keys in files would only unlink its own.
         for key in (identity.IDENTITY, identity.EVIDENCE, identity.UNSEALING, identity.NEXT):
             ports.keys.forget(key)
+    if kind == ERASE:
+        ports.secret.forget()
 
 
 def _shown(item: str) -> str:

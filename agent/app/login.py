@@ -10,6 +10,7 @@ from agent.app.credentials import NotProved
 from agent.app.digest import ALGORITHMS, REALM, Nonces, response, secret
 from agent.app.grants import Grants
 from agent.app.orders import Orders, started
+from agent.app.removing import Removing
 from agent.app.tickets import ROLE as PROBE_ROLE
 from agent.formats import login
 from agent.formats.errors import FormatError
@@ -109,6 +110,7 @@ class Login:
         self._claiming = Claiming(desk, accounts, guard, self._must_wait, self._own)
         self._operations.update(self._claiming.operations())
         self._operations.update(Orders(accounts, self._grants, office, self._granted).operations())
+        self._operations.update(Removing(accounts, credentials, self._grants, self._granted).operations())
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""

@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from agent.core.trust_threshold import VerifySignature
     from agent.ports.boot import BootControl, RollbackStore
     from agent.ports.bundle import BundleReader, Uploads
-    from agent.ports.machine import Clock, Sensors, Services, Watchdog, WebCertificate
+    from agent.ports.machine import Clock, Console, Sensors, Services, Watchdog, WebCertificate
     from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
     from agent.ports.packing import Unpacker, Unsealer
-    from agent.ports.secrets import Entropy, KeyStore, PasswordHasher
+    from agent.ports.secrets import DeviceSecret, Entropy, KeyStore, PasswordHasher
     from agent.ports.storage import BlockDevice, Erasure, Store
 
 
@@ -20,7 +20,7 @@ class Ports(Value):
     FIELDS = (
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
-        "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature",
+        "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature", "secret", "console",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -48,3 +48,5 @@ class Ports(Value):
     watchdog: "Watchdog"  # fed by the main loop alone
     web_certificate: "WebCertificate"
     verify_signature: "VerifySignature"
+    secret: "DeviceSecret"
+    console: "Console"

@@ -22,6 +22,9 @@ WAYS = {"web": ("login", "digest"), "rtsps": ("digest",), "onvif": ("digest",)}
 FACTORY_PASSWORDS = (("admin", "admin"), ("root", "xc3511"))
 """What everybody tries first; no account of a guarded camera can have them (agent.core.password)."""
 
+CONSOLE = "console"
+"""In the place of a service's name: the system's own accounts, which have no port of the network."""
+
 IN = "in"
 REFUSED = "refused"
 SILENT = "silent"
@@ -76,6 +79,9 @@ class Proving:
                 done(tuple(findings))
                 return
             attempt = attempts[len(findings)]
+            if attempt.service == CONSOLE:
+                self._desk.call("console", "enter", (attempt.user, attempt.password), answered)
+                return
             service = services[attempt.service].as_dict()
             service["way"] = attempt.way
             arguments = (service, source, attempt.user, attempt.password)
@@ -131,9 +137,16 @@ class Proving:
             for way in WAYS[service.kind]
         )
 
+    def console(self, who: str, user: "str | None", password: str, expected: str) -> "tuple[Attempt, ...]":
+        """The same attempt at the system's own accounts, where claimed users may have some."""
+        if self._desk.config.system_logins is None:
+            return ()
+        return (Attempt(CONSOLE, "shadow", who, user, password, expected),)
+
     def intruders(self) -> "tuple[Attempt, ...]":
         """Attempts that must fail on any guarded camera: anonymous, and factory passwords."""
-        found = self.everywhere("anonymous", None, "", REFUSED)
+        found = self.everywhere("anonymous", None, "", REFUSED) + self.console("anonymous", None, "", REFUSED)
         for user, password in FACTORY_PASSWORDS:
-            found += self.everywhere("factory password of " + user, user, password, REFUSED)
+            who = "factory password of " + user
+            found += self.everywhere(who, user, password, REFUSED) + self.console(who, user, password, REFUSED)
         return found

@@ -125,7 +125,9 @@ def access_control(facts: "Facts") -> "Verdict":
 
 def default_password(facts: "Facts") -> "Verdict":
     """S1.1-02: there is no factory password, the first one is forced and long enough, and defaults are refused."""
-    usable = fields.array(facts["system_accounts"], "usable")
+    known = facts["system_accounts"]
+    claimed = fields.array(known, "claimed") if "claimed" in known else []
+    usable = [one for one in fields.array(known, "usable") if one not in claimed]
     if usable:
         return FAIL, "a factory password opens the account " + fields.as_text(usable[0], "usable")
     if not fields.integer(facts["system_accounts"], "checked"):

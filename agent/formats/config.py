@@ -3,7 +3,7 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import fields, neighbours, releases, transfer
+from agent.formats import fields, neighbours, releases, system_logins, transfer
 from agent.formats.errors import FormatError
 from agent.formats.health import parse_health
 from agent.formats.json import parse_object
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.formats.health import Health
+    from agent.formats.system_logins import SystemLogins
 
 MAX_CONFIG_BYTES = 64 * 1024  # the largest so far has 3 KB; declarations may grow
 MAX_SERVICES = 16  # one login socket each
@@ -45,7 +46,7 @@ class Config(Value):
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
-        "declarations", "user_folders", "releases",
+        "declarations", "user_folders", "releases", "system_logins",
     )  # fmt: skip
     model: str
     hardware: str
@@ -66,6 +67,7 @@ class Config(Value):
     declarations: "dict[str, Any]"
     user_folders: "tuple[str, ...]"  # absolute paths below /data/ that an erase empties as well
     releases: "Releases | None"  # where a camera without an operator looks for releases
+    system_logins: "SystemLogins | None"  # None: nobody logs in to the operating system, and no shadow store is kept
 
 
 def parse(body: bytes) -> Config:
@@ -103,11 +105,16 @@ def parse(body: bytes) -> Config:
         declarations=fields.obj(source, "declarations"),
         user_folders=tuple(_user_folder(item) for item in _optional(source, "user_folders")),
         releases=releases.parse(fields.obj(source, "releases")) if "releases" in source else None,
+        system_logins=_system_logins(source),
     )
 
 
 def _optional(source: "dict[str, Any]", name: str) -> "list[Any]":
     return fields.array(source, name, MAX_USER_FOLDERS) if name in source else []
+
+
+def _system_logins(source: "dict[str, Any]") -> "SystemLogins | None":
+    return system_logins.parse(fields.obj(source, "system_logins")) if "system_logins" in source else None
 
 
 def _user_folder(item: "Any") -> str:

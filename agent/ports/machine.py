@@ -110,3 +110,39 @@ class Watchdog(Protocol):
     def close(self) -> None:
         """Stop it where the driver allows that: for orderly shutdown only."""
         ...
+
+
+class Console(Protocol):
+    """The system's own accounts, which programs look up by themselves in /etc/passwd and /etc/shadow."""
+
+    def crypt(self, password: str) -> str:
+        """A new yescrypt string with a random salt (crypt(5)). Takes long: it runs in a worker, one at a time.
+
+        Raises:
+            Rejected: a password that no such program could take.
+            Unavailable: the system has no yescrypt.
+        """
+        ...
+
+    def enter(self, user: "str | None", password: str) -> str:
+        """Whether a program that reads those files lets this user in: `in` or `refused`, or `silent` if they are gone.
+
+        User None tries whether anybody gets in without a password. Takes long, as `crypt`.
+        """
+        ...
+
+    def base(self) -> "tuple[bytes, bytes]":
+        """The manufacturer's own passwd and shadow, of the verified root.
+
+        Raises:
+            Unavailable: they cannot be read.
+        """
+        ...
+
+    def publish(self, passwd: bytes, shadow: bytes) -> None:
+        """Replace both files, each at once; they are gone after a reboot. Two empty ones let nobody in.
+
+        Raises:
+            Unavailable: that failed; there is no shadow file any more, unless that failed too.
+        """
+        ...

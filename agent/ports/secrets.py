@@ -56,6 +56,47 @@ class KeyStore(Protocol):
         ...
 
 
+class DeviceSecret(Protocol):
+    """One symmetric key of this device, which never leaves it and is made when it is first needed.
+
+    What is sealed cannot be read or changed without it, nor be taken for a document of another name. That an older
+    document of the same name is put back is not noticed here: who keeps documents pins them to each other.
+
+    Adapters that nothing in hardware protects have names that begin with `Unsafe`.
+    """
+
+    def seal(self, name: str, body: bytes) -> bytes:
+        """The body of the document `name`, for this device alone; sealing it twice gives different bytes.
+
+        A key that has to be made is durable before this returns; a power cut leaves it made or not made.
+
+        Raises:
+            Unavailable: the storage fails, or the stored key is damaged (it is never replaced silently).
+        """
+        ...
+
+    def open(self, name: str, sealed: bytes) -> bytes:
+        """What `seal` was given. Makes no key: without one, nothing can have been sealed.
+
+        Raises:
+            Rejected: it was not sealed by this device under this name, it is damaged, or the key is.
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Destroy the key if it is there, and with it all that was sealed; durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def protection(self) -> str:
+        """How the key is protected, for evidence: `none` or the name of the hardware that guards it."""
+        ...
+
+
 class Entropy(Protocol):
     """Randomness fit for secrets."""
 

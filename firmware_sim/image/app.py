@@ -37,6 +37,13 @@ CLOSES_KERNEL = "echo 1 >/proc/sys/kernel/modules_disabled\n"  # in rc-sysinit
 
 CAMERA_ID = 900  # user and group of the camera application
 
+# The manufacturer's passwd and shadow; /etc has links to what the agent makes of them (agent/app/console.py).
+LOGINS = {
+    "passwd": f"root:x:0:0:root:/run:/bin/false\ncamera:x:{CAMERA_ID}:{CAMERA_ID}:camera:/run:/bin/false\n",
+    "shadow": "root:*:20000::::::\ncamera:*:20000::::::\n",
+}
+LOGINS_PUBLISHED = "/run/camward-logins"
+
 # Opens the watchdog, as the agent does, and then does nothing any more. WDIOC_SETTIMEOUT (linux/watchdog.h): a test has
 # not the whole minute.
 HANGING_AGENT = """import fcntl, os, struct, time
@@ -108,9 +115,7 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
     files = {
         "inittab": _inittab(variant),
         "os-release": _os_release(model, release),
-        "passwd": f"root:x:0:0:root:/run:/bin/false\ncamera:x:{CAMERA_ID}:{CAMERA_ID}:camera:/run:/bin/false\n",
-        "group": f"root:x:0:\ncamera:x:{CAMERA_ID}:\n",
-        "shadow": "root:*:20000::::::\ncamera:*:20000::::::\n",
+        "group": f"root:x:0:\ncamera:x:{CAMERA_ID}:\n{_administrators(model)}",
         "hostname": "camera\n",
         "hosts": "127.0.0.1 localhost camera\n::1 localhost\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
@@ -119,10 +124,30 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
     }
     for name, text in files.items():
         (etc / name).write_text(text)
-    (etc / "shadow").chmod(0o600)
+    _logins(root, with_agent=variant["agent"])
     (etc / "resolv.conf").symlink_to("/run/resolv.conf")
     if image_root is not None:
         (root / IMAGE_ROOT_PATH.lstrip("/")).write_bytes(image_root)
+
+
+def _administrators(model: Model) -> str:
+    """Their line of group(5), where the model lets them log in to the system."""
+    logins = model.agent.get("system_logins")
+    return "" if logins is None else f"administrators:x:{logins['gid']}:\n"
+
+
+def _logins(root: Path, *, with_agent: bool) -> None:
+    """passwd and shadow: links into memory, where `rc-sysinit` puts these files and the agent what it makes of them.
+
+    The control without an agent has the files themselves.
+    """
+    place = root / CAMWARD / "logins" if with_agent else root / "etc"
+    place.mkdir(exist_ok=True)
+    for name, text in LOGINS.items():
+        (place / name).write_text(text)
+        if with_agent:
+            (root / "etc" / name).symlink_to(f"{LOGINS_PUBLISHED}/{name}")
+    (place / "shadow").chmod(0o600)
 
 
 def _python(target: Path, *, with_agent: bool) -> None:

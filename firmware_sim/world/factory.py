@@ -89,12 +89,13 @@ def config_body(
     releases: "dict[str, Any] | None" = None,
     has_services: bool = True,
     password: "dict[str, Any] | None" = None,
+    system_logins: "dict[str, Any] | None" = None,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
     `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
     services answer; `releases` where the manufacturer has a public image repository. A recovery system has no services.
-    `password`: the policy, by default that of NIST.
+    `password`: the policy, by default that of NIST. `system_logins` where administrators get a shell.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -125,4 +126,6 @@ def config_body(
     }
     if releases is not None:
         about["releases"] = releases
+    if system_logins is not None:
+        about["system_logins"] = system_logins
     return json.dump(about)

@@ -3,7 +3,7 @@
 from binascii import a2b_base64, b2a_base64, hexlify
 from hashlib import sha256
 
-from agent.formats.errors import Unavailable
+from agent.formats.errors import Rejected, Unavailable
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.power import PowerCut
 from firmware_sim.world.store import Documents, MemoryStore
@@ -11,6 +11,9 @@ from firmware_sim.world.store import Documents, MemoryStore
 _SPKI_P256 = "3059301306072a8648ce3d020106082a8648ce3d030107034200"
 _ROUNDS = "$unsafe$"
 KEY_CHARS = 32  # a stored "key" is the hexadecimal of 16 bytes
+SECRET = "secret/device.key"  # noqa: S105 - where the product keeps it as well
+SECRET_BYTES = 32
+SEAL_BYTES = 16  # of a nonce, and of a tag
 
 
 class UnsafeSigner:
@@ -112,6 +115,56 @@ class UnsafeKeyStore:
         return stored
 
 
+class UnsafeDeviceSecret:
+    """Implements the port DeviceSecret with a toy cipher: a stream of `Chance`, and a tag over name and text."""
+
+    def __init__(self, documents: Documents, chance: Chance) -> None:
+        self._store = MemoryStore(documents)
+        self._chance = chance
+
+    def seal(self, name: str, body: bytes) -> bytes:
+        """Nonce, tag, and the mixed text.
+
+        Raises:
+            Unavailable: the storage is broken, or the key is damaged.
+        """
+        if self._store.read(SECRET) is None:
+            self._store.write(SECRET, self._chance.bytes(SECRET_BYTES))
+        key = self._store.read(SECRET)
+        if key is None or len(key) != SECRET_BYTES:
+            raise Unavailable("the device's secret is damaged")
+        nonce = self._chance.bytes(SEAL_BYTES)
+        return nonce + _seal_tag(key, nonce, name, body) + _mixed(key, nonce, body)
+
+    def open(self, name: str, sealed: bytes) -> bytes:
+        """The text.
+
+        Raises:
+            Rejected: another key, another name, or damage.
+            Unavailable: the storage is broken.
+        """
+        key = self._store.read(SECRET)
+        if key is None or len(key) != SECRET_BYTES:
+            raise Rejected("the device's secret is gone or damaged")
+        nonce, tag = sealed[:SEAL_BYTES], sealed[SEAL_BYTES : 2 * SEAL_BYTES]
+        body = _mixed(key, nonce, sealed[2 * SEAL_BYTES :])
+        if _seal_tag(key, nonce, name, body) != tag:
+            raise Rejected(name + " was not sealed by this device")
+        return body
+
+    def forget(self) -> None:
+        """Destroy the key.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        self._store.delete(SECRET)
+
+    def protection(self) -> str:
+        """Nothing protects it."""
+        return "none"
+
+
 class UnsafePasswordHasher:
     """Implements the port PasswordHasher: one round of SHA-256 where the product takes 64 MiB of Argon2id."""
 
@@ -138,3 +191,12 @@ def _document(name: str) -> str:
 def _phc(salt: str, password: str) -> str:
     digest = hexlify(sha256((salt + "/" + password).encode()).digest()).decode()
     return _ROUNDS + salt + "$" + digest
+
+
+def _seal_tag(key: bytes, nonce: bytes, name: str, body: bytes) -> bytes:
+    return sha256(key + nonce + name.encode() + b"\n" + body).digest()[:SEAL_BYTES]
+
+
+def _mixed(key: bytes, nonce: bytes, body: bytes) -> bytes:
+    stream = Chance(hexlify(key + nonce).decode()).bytes(len(body))
+    return bytes(body[at] ^ stream[at] for at in range(len(body)))

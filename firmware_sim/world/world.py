@@ -13,6 +13,7 @@ from firmware_sim.world import factory
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.bundle import WorldBundle, WorldUploads
 from firmware_sim.world.chance import Chance
+from firmware_sim.world.console import UnsafeWorldConsole
 from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, RECOVERY, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
@@ -29,7 +30,7 @@ from firmware_sim.world.network import (
 )
 from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
-from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
+from firmware_sim.world.secrets import UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
 from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 
 TYPE_CHECKING = False
@@ -110,6 +111,7 @@ class World(Hardware):
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.schedule: dict[str, Any] = {}
         self.password: dict[str, Any] = {}  # the policy, where it is not that of factory.config_body
+        self.system_logins: dict[str, Any] | None = None  # as the firmware's configuration has it
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -138,6 +140,7 @@ class World(Hardware):
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
         twin.schedule, twin.password = dict(self.schedule), self.password
+        twin.system_logins = self.system_logins
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.mirrors.update(self.mirrors)
@@ -220,6 +223,7 @@ class World(Hardware):
         self.scratch = Documents(Power())
         self.uploads = WorldUploads(self.documents)
         self.hasher = UnsafePasswordHasher(self._entropy)
+        self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
         self.neighbours = WorldNeighbourServer(device)
@@ -250,6 +254,8 @@ class World(Hardware):
             watchdog=self.watchdog,
             web_certificate=WorldWebCertificate(),
             verify_signature=self.verify_signature,
+            secret=UnsafeDeviceSecret(self.documents, self._entropy),
+            console=self.console_files,
         )
         firmware = self.firmware(booted.slot)
         if firmware is None:
@@ -257,7 +263,7 @@ class World(Hardware):
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
-            self.password,
+            self.password, self.system_logins,
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from agent.app import change_state, enrolment_state, packed, update_state
+from agent.app import account_stores, change_state, console, enrolment_state, packed, update_state
 from agent.core import (
     allowance,
     blocklist,
@@ -50,7 +50,10 @@ from agent.formats import (
     releases,
     required_change,
     running,
+    sealed,
     segments,
+    shadow,
+    system_logins,
     token,
     transfer,
     tuf,
@@ -147,6 +150,25 @@ def _asked_filter(data: bytes) -> bool:
     return word_filter.parse(data).holds(sha256(data).digest())
 
 
+def _accounts(data: bytes) -> Any:
+    """Each of the two documents in turn is the given one, beside one that is as it should be."""
+    web, digest = seeds.ACCOUNTS
+    if data[:1] == b"w":
+        return account_stores.parse_accounts(data[1:], digest)
+    return account_stores.parse_accounts(web, data[1:])
+
+
+def _with_shadow(data: bytes) -> Any:
+    return account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), data)
+
+
+def _rendered(data: bytes) -> Any:
+    """The manufacturer's two files, passwd up to the first zero byte."""
+    users, _ = account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), seeds.SHADOW_STORE)
+    passwd, _, shadowed = data.partition(b"\0")
+    return console.rendered(users, system_logins.parse(seeds.SYSTEM_LOGINS), passwd, shadowed)
+
+
 def _newer(data: bytes) -> Any:
     return boot_record.newer(data[: slots.SECTOR_BYTES], data[slots.SECTOR_BYTES :])
 
@@ -211,6 +233,13 @@ PARSERS: dict[str, Parser] = {
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
     "formats.required_change.parse": Parser(_value(required_change.parse), (seeds.REQUIRED_CHANGE,)),
     "formats.required_change.parse_report": Parser(_object(required_change.parse_report), (seeds.CHANGE_REPORT,)),
+    "formats.sealed.parse": Parser(lambda data: sealed.parse(data, 4096), (sealed.encode(b"sealed"), b'{"v":1}')),
+    "formats.shadow.parse_passwd": Parser(shadow.parse_passwd, (b"", seeds.PASSWD)),
+    "formats.shadow.parse_shadow": Parser(shadow.parse_shadow, (b"", seeds.SHADOW)),
+    "formats.system_logins.parse": Parser(_object(system_logins.parse), (json.dump(seeds.SYSTEM_LOGINS),)),
+    "app.account_stores.parse_accounts": Parser(_accounts, (b"w" + seeds.ACCOUNTS[0], b"d" + seeds.ACCOUNTS[1])),
+    "app.account_stores.with_shadow": Parser(_with_shadow, (seeds.SHADOW_STORE,)),
+    "app.console.rendered": Parser(_rendered, (b"\0", seeds.PASSWD + b"\0" + seeds.SHADOW)),
     "formats.segments.parse": Parser(_every_segment, seeds.SEGMENTS),
     "formats.base64.decode": Parser(_text(base64.decode), (b"", b"YQ==", b"YWJjZGVm")),
     "formats.base64.decode_url": Parser(_text(base64.decode_url), (b"", b"YQ", b"_-8")),

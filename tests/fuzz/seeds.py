@@ -264,3 +264,23 @@ WORDS = agent_json.dump(
 )
 WORD_FILTER = common_passwords.make(["herons", "egrets", "storks"], 6, 2, bytes(32))
 assert config.parse(CONFIG)  # the least obvious one
+
+ACCOUNTS = (
+    agent_json.dump(
+        {
+            "v": 1,
+            "users": {
+                "anna": {"role": "administrator", "phc": "$argon2id$x", "set_at": 1_790_000_000},
+                "ben": {"role": "viewer", "phc": "$argon2id$y", "set_at": 0},
+            },
+        }
+    ),
+    agent_json.dump({"v": 1, "users": {name: {"md5": "0f" * 16, "sha256": "f0" * 32} for name in ("anna", "ben")}}),
+)
+YESCRYPT = "$y$j9T$k2XAnEHBqQ1Ct2aMXFKNa/$uYc7NP4va2qAuywUNFefQaOtC2j8HCcENf3WL84Nbh8"
+SHADOW_STORE = agent_json.dump(
+    {"v": 1, "next": 2001, "users": {"anna": {"crypt": YESCRYPT, "uid": 2000}, "ben": {"crypt": "", "uid": 0}}}
+)
+SYSTEM_LOGINS = {"first_uid": 2000, "gid": 2000, "home": "/tmp", "shell": "/bin/sh"}
+PASSWD = b"root:x:0:0:root:/run:/bin/false\ncamera:x:900:900:camera:/run:/bin/false\n"
+SHADOW = b"root:*:20000::::::\ncamera:!:20000:0:99999:7:::\n"

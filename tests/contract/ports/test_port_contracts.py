@@ -9,6 +9,8 @@ import pytest
 
 from agent.adapters.linux.block_device import DiskFile
 from agent.adapters.linux.boot_control import RawBootControl, UnsafeFileRollbackStore
+from agent.adapters.linux.console import SystemConsole
+from agent.adapters.linux.device_secret import UnsafeFileDeviceSecret
 from agent.adapters.linux.erasure import FileErasure
 from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKeyStore
 from agent.adapters.linux.machine import SystemClock
@@ -16,13 +18,15 @@ from agent.adapters.linux.store import FileStore
 from agent.app.handover import finish
 from agent.formats import boot_record
 from agent.formats.boot_record import FRESH, RECORD_BYTES
-from agent.formats.errors import Unavailable
+from agent.formats.errors import Rejected, Unavailable
+from agent.formats.shadow import Passwd, Shadow, encode_passwd, encode_shadow, is_yescrypt
 from firmware_sim.world.boot import RecordSectors, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.chance import Chance
+from firmware_sim.world.console import BASE_PASSWD, BASE_SHADOW, UnsafeWorldConsole
 from firmware_sim.world.disk import Medium, StrictBlockDevice
 from firmware_sim.world.machine import WorldClock
 from firmware_sim.world.power import Misuse, Power
-from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher
+from firmware_sim.world.secrets import SECRET, UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
 from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 
 BLOCK = 4096
@@ -49,12 +53,23 @@ def linux(folder):
         rollback=UnsafeFileRollbackStore(boot, store),
         keys=UnsafeFileKeyStore(store),
         again=lambda: UnsafeFileKeyStore(FileStore(folder / "state")),
+        secret=UnsafeFileDeviceSecret(store),
+        secret_again=lambda: UnsafeFileDeviceSecret(FileStore(folder / "state")),
+        console=_console(folder),
         hasher=Argon2Hasher(),
         entropy=SystemEntropy(),
         clock=SystemClock(),
         restarts=restarts,
         spoil=lambda at: _spoil(disk, at),
     )
+
+
+def _console(folder):
+    base = folder / "base"
+    base.mkdir()
+    (base / "passwd").write_bytes(BASE_PASSWD)
+    (base / "shadow").write_bytes(BASE_SHADOW)
+    return SystemConsole(base, folder / "place", folder / "place")
 
 
 def _spoil(disk, at):
@@ -87,6 +102,9 @@ def world(_folder):
         rollback=UnsafeWorldRollbackStore(boot, store),
         keys=UnsafeKeyStore(documents, Chance(1)),
         again=lambda: UnsafeKeyStore(documents, Chance(2)),
+        secret=UnsafeDeviceSecret(documents, Chance(5)),
+        secret_again=lambda: UnsafeDeviceSecret(documents, Chance(6)),
+        console=UnsafeWorldConsole(Chance(7)),
         hasher=UnsafePasswordHasher(Chance(3)),
         entropy=Chance(4),
         clock=clock,
@@ -198,7 +216,8 @@ def test_the_devices_keys_are_overwritten_as_well(tmp_path, kind):
         witnesses.append(tmp_path / name)
         witnesses[-1].hardlink_to(keys.path(name))
     store.write(f"handover/{kind}.json", b"{}")
-    finish(SimpleNamespace(store=store, keys=keys, erasure=FileErasure(tmp_path / "state")), "1.0.0")
+    secret = UnsafeFileDeviceSecret(store)
+    finish(SimpleNamespace(store=store, keys=keys, erasure=FileErasure(tmp_path / "state"), secret=secret), "1.0.0")
     assert [set(witness.read_bytes()) for witness in witnesses] == [{0}] * 3
     assert not any(keys.path(name).exists() for name in ("tls", "evidence", "next"))
 
@@ -370,6 +389,82 @@ def test_a_password_fits_its_own_hash_alone(ports):
     assert not ports.hasher.verify("correct horsf", one)
     for malformed in ("", "$", "$argon2id$v=19$", "x" * 100):
         assert not ports.hasher.verify("correct horse", malformed)
+
+
+# --- DeviceSecret, Console
+
+
+def test_what_was_sealed_opens_under_its_name_on_this_device(ports):
+    for body in (b"", b"x", bytes(range(256)) * 40):
+        sealed = ports.secret.seal("a/b.json", body)
+        assert ports.secret.open("a/b.json", sealed) == ports.secret_again().open("a/b.json", sealed) == body
+        assert sealed != ports.secret.seal("a/b.json", body)
+        assert body[:16] not in sealed or len(body) < 16
+        for name in ("a/c.json", "a/b.jso", ""):
+            with pytest.raises(Rejected):
+                ports.secret.open(name, sealed)
+    assert ports.secret.protection() == "none"
+
+
+def test_whatever_is_changed_does_not_open(ports):
+    sealed = ports.secret.seal("a", b"the stores")
+    for at in range(len(sealed)):
+        with pytest.raises(Rejected):
+            ports.secret.open("a", sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
+    for shorter in (b"", sealed[:1], sealed[:12], sealed[:28], sealed[:-1], sealed + b"\0", sealed[1:]):
+        with pytest.raises(Rejected):
+            ports.secret.open("a", shorter)
+
+
+def test_opening_makes_no_key_and_a_forgotten_one_is_another(ports):
+    with pytest.raises(Rejected):
+        ports.secret.open("a", bytes(64))
+    assert ports.store.read(SECRET) is None
+    sealed = ports.secret.seal("a", b"body")
+    first = ports.store.read(SECRET)
+    assert len(first) == 32
+    ports.secret.forget()
+    ports.secret.forget()
+    assert ports.store.read(SECRET) is None
+    with pytest.raises(Rejected):
+        ports.secret.open("a", sealed)
+    ports.secret.seal("a", b"body")
+    assert ports.store.read(SECRET) != first
+    with pytest.raises(Rejected):
+        ports.secret.open("a", sealed)
+
+
+@pytest.mark.parametrize("body", [b"", b"short", bytes(33)])
+def test_a_damaged_secret_is_never_replaced(ports, body):
+    sealed = ports.secret.seal("a", b"body")
+    ports.store.write(SECRET, body)
+    with pytest.raises(Unavailable):
+        ports.secret_again().seal("a", b"body")
+    with pytest.raises(Rejected):
+        ports.secret_again().open("a", sealed)
+    assert ports.store.read(SECRET) == body
+
+
+def test_the_console_lets_in_whom_the_files_name(ports):
+    console = ports.console
+    assert console.base() == (BASE_PASSWD, BASE_SHADOW)
+    assert console.enter("keiko", "secret") == "silent"
+    made = console.crypt("secret")
+    assert is_yescrypt(made)
+    assert console.crypt("secret") != made
+    keiko = Passwd("keiko", 2000, 2000, "", "/tmp", "/bin/sh")
+    passwd = BASE_PASSWD + encode_passwd([keiko])
+    console.publish(passwd, BASE_SHADOW + encode_shadow([Shadow("keiko", made, 0)]))
+    assert console.enter("keiko", "secret") == "in"
+    for user, password in (("keiko", "secres"), ("keiko", ""), ("root", "secret"), ("", "secret"), (None, "")):
+        assert console.enter(user, password) == "refused"
+    console.publish(passwd, BASE_SHADOW + encode_shadow([Shadow("keiko", "!" + made, 0)]))
+    assert console.enter("keiko", "secret") == "refused"
+    console.publish(passwd, BASE_SHADOW + b"keiko::::::::\n")
+    assert console.enter(None, "") == "in"
+    console.publish(b"", b"")
+    assert console.enter("keiko", "secret") in ("silent", "refused")
+    assert console.enter(None, "") in ("silent", "refused")
 
 
 def test_entropy_does_not_repeat(ports):

@@ -27,6 +27,8 @@ NOT_PARSERS = {
     "formats.login.encode_request": "writes our own line, by the rules of the reader",
     "formats.login.encode_reply": "writes our own line",
     "formats.login.encode_refusal": "writes our own line",
+    "formats.shadow.encode_passwd": "writes our own lines",
+    "formats.shadow.encode_shadow": "writes our own lines",
     "core.compliance.assess": "reads facts that this agent has measured itself",
     "core.sharing.require_tree": "compares, reads nothing",
     "core.receipt.verify": "reads by formats.receipt.parse, then verifies",

@@ -1,16 +1,23 @@
 """The credential stores: what they mean when they are whole, torn, damaged or gone."""
 
 import contextlib
+import hashlib
+import json
 
 import pytest
 
-from agent.app.accounts import CLAIMED, DIGEST, JOURNAL, LOCKED, STATE, UNCLAIMED, WEB, Account, Accounts, user_name_ok
-from agent.formats.errors import FormatError, Unavailable
+from agent.app import account_stores as stores
+from agent.app.account_stores import Account, user_name_ok
+from agent.app.accounts import CLAIMED, DIGEST, JOURNAL, LOCKED, SHADOW, STATE, UNCLAIMED, WEB, Accounts
+from agent.formats import sealed
+from agent.formats.errors import FormatError, Rejected, Unavailable
+from firmware_sim.world.chance import Chance
 from firmware_sim.world.power import Power
+from firmware_sim.world.secrets import SECRET, UnsafeDeviceSecret
 from firmware_sim.world.store import Documents, MemoryStore
 
-ANNA = Account("anna", "administrator", "$argon2id$1", "0" * 32, "1" * 64, 5)
-BEN = Account("ben", "viewer", "$argon2id$2", "2" * 32, "3" * 64, 6)
+ANNA = Account("anna", "administrator", "$argon2id$1", "0" * 32, "1" * 64, 5, "", 0)
+BEN = Account("ben", "viewer", "$argon2id$2", "2" * 32, "3" * 64, 6, "", 0)
 
 
 @pytest.fixture
@@ -19,7 +26,7 @@ def documents():
 
 
 def opened(documents, first_boot=False):
-    accounts = Accounts(MemoryStore(documents))
+    accounts = Accounts(MemoryStore(documents), UnsafeDeviceSecret(documents, Chance(7)))
     accounts.load(first_boot)
     return accounts
 
@@ -95,7 +102,7 @@ class LateFailure(MemoryStore):
 
 def test_a_commit_that_failed_after_it_was_done_is_no_other_than_the_stores_say(documents):
     claimed(documents)
-    accounts = Accounts(LateFailure(documents))
+    accounts = Accounts(LateFailure(documents), UnsafeDeviceSecret(documents, Chance(7)))
     accounts.load(first_boot=False)
     accounts.begin({"anna": ANNA, "ben": BEN})
     with pytest.raises(Unavailable):
@@ -129,3 +136,97 @@ def test_a_damaged_journal_means_locked(documents):
 )  # fmt: skip
 def test_user_names_need_no_quoting_anywhere(name, good):
     assert user_name_ok(name) is good
+
+
+def seal(documents):
+    """The secret of the camera that these documents are on."""
+    return UnsafeDeviceSecret(documents, Chance(8))
+
+
+def made_plain(documents):
+    """The stores as the version before kept them."""
+    users = opened(documents).users
+    state = json.loads(documents.content[STATE])
+    documents.content[DIGEST] = stores.digest_document(users, None)
+    state["digest"] = hashlib.sha256(documents.content[DIGEST]).hexdigest()
+    documents.content[STATE] = json.dumps(state).encode()
+    del documents.content[SECRET]
+
+
+def test_what_equals_a_password_is_in_no_document(documents):
+    claimed(documents).begin({"anna": ANNA, "ben": BEN})
+    for body in documents.content.values():
+        assert b"0" * 32 not in body
+        assert b"3" * 64 not in body
+    assert json.loads(documents.content[DIGEST])["v"] == 2
+
+
+@pytest.mark.parametrize("key", [None, b"", bytes(31), bytes(32), bytes(33)])
+def test_without_the_devices_secret_a_camera_is_locked_and_makes_no_other(documents, key):
+    claimed(documents)
+    if key is None:
+        del documents.content[SECRET]
+    else:
+        documents.content[SECRET] = key
+    before = dict(documents.content)
+    assert opened(documents, first_boot=True).state == LOCKED
+    assert documents.content == before
+
+
+def test_another_devices_stores_are_locked_here(documents):
+    claimed(documents)
+    other = Documents(Power(1))
+    other.content.update(documents.content)
+    assert opened(other).state == CLAIMED, "the control: with the secret they would be taken"
+    other.content[SECRET] = bytes(31) + b"x"
+    assert opened(other).state == LOCKED
+
+
+def test_a_sealed_document_has_one_name(documents):
+    secret = seal(documents)
+    body = sealed.encode(secret.seal(SHADOW, b'{"v":1,"users":{}}'))
+    with pytest.raises(Rejected):
+        stores.opened(DIGEST, body, secret)
+
+
+def test_plain_stores_are_sealed_once_and_say_the_same(documents):
+    claimed(documents)
+    made_plain(documents)
+    found = opened(documents)
+    assert (found.state, found.users) == (CLAIMED, {"anna": ANNA})
+    assert found.must_settle()
+    found.begin(dict(found.users))
+    found.commit()
+    again = opened(documents)
+    assert (again.state, again.users, again.must_settle()) == (CLAIMED, {"anna": ANNA}, False)
+    assert b"0" * 32 not in b"".join(documents.content.values())
+
+
+def test_on_trial_the_stores_keep_the_form_that_the_version_before_reads(documents):
+    claimed(documents)
+    made_plain(documents)
+    found = Accounts(MemoryStore(documents), seal(documents))
+    found.load(False, on_trial=True)
+    assert not found.must_settle()
+    found.begin({"anna": ANNA, "ben": BEN})
+    found.commit()
+    assert json.loads(documents.content[DIGEST])["users"]["ben"]["md5"] == BEN.ha1_md5
+    assert opened(documents).users == {"anna": ANNA, "ben": BEN}
+    found.committed()
+    assert found.must_settle()
+
+
+def test_on_trial_a_first_claim_is_one_that_the_version_before_reads(documents):
+    found = Accounts(MemoryStore(documents), seal(documents))
+    found.load(True, on_trial=True)
+    found.begin({"anna": ANNA})
+    found.commit()
+    assert json.loads(documents.content[DIGEST])["v"] == 1
+
+
+def test_on_trial_what_is_sealed_stays_sealed(documents):
+    claimed(documents)
+    found = Accounts(MemoryStore(documents), seal(documents))
+    found.load(False, on_trial=True)
+    found.begin({"anna": ANNA, "ben": BEN})
+    assert json.loads(documents.content[DIGEST])["v"] == 2

@@ -14,7 +14,7 @@ from agent.formats.errors import Unavailable
 from agent.formats.json import dump
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.power import Power
-from firmware_sim.world.secrets import UnsafeKeyStore
+from firmware_sim.world.secrets import UnsafeDeviceSecret, UnsafeKeyStore
 from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
 
 ROOT = Path(agent.__file__).parent
@@ -86,6 +86,7 @@ class Camera:
         self.store = MemoryStore(self.documents)
         self.erasure = MemoryErasure(self.documents)
         self.keys = UnsafeKeyStore(self.documents, Chance(1))
+        self.secret = UnsafeDeviceSecret(self.documents, Chance(2))
         for name in names:
             self.documents.content[name] = b"secret"
 
@@ -115,7 +116,7 @@ def test_an_erase_leaves_nothing_that_is_not_on_the_list(names: set[str]) -> Non
 def test_what_stays_is_the_factorys_and_the_manufacturers(kind: str) -> None:
     """Changing this list needs a reason: docs/ownership.md tells buyers and sellers what it says."""
     assert set(KEPT[ERASE]) == {"factory/", "trust/image/", "trust/rollback_index", "clock/"}
-    assert set(KEPT[DISOWN]) - set(KEPT[ERASE]) == {"credentials/", "web/", "evidence/history.json"}
+    assert set(KEPT[DISOWN]) - set(KEPT[ERASE]) == {"credentials/", "secret/", "web/", "evidence/history.json"}
     assert set(KEPT[TRANSFER]) - set(KEPT[DISOWN]) == {"identity/"}
     names = (
         "factory/label.json",

@@ -116,6 +116,8 @@ def test_a_malformed_fact_never_passes(row: compliance_checks.Row, probe: str, o
         ("S1.1-02", "login_negative", "tried/0/default", "silent", "INCONCLUSIVE"),
         ("S1.1-02", "system_accounts", "usable", ["root"], "FAIL"),
         ("S1.1-02", "system_accounts", "checked", 0, "INCONCLUSIVE"),
+        ("S1.1-02", "system_accounts", "claimed", ["root"], "PASS"),
+        ("S1.1-02", "system_accounts", "claimed", "root", "INCONCLUSIVE"),
         ("S1.1-02", "default_password", "min_chars", 7, "FAIL"),
         ("S1.1-02", "default_password", "blocklist", False, "FAIL"),
         ("S1.1-02", "claim_state", "state", "open", "INCONCLUSIVE"),

@@ -1,10 +1,16 @@
 from binascii import hexlify
 
-from agent.formats.errors import Unavailable
+from agent.formats.errors import Rejected, Unavailable
 from agent.formats.tuf import point_from_pem
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.power import KEPT, LOST, Power, PowerCut
-from firmware_sim.world.secrets import UnsafeKeyStore, UnsafePasswordHasher, UnsafeSigner, unsafe_signature_fits
+from firmware_sim.world.secrets import (
+    UnsafeDeviceSecret,
+    UnsafeKeyStore,
+    UnsafePasswordHasher,
+    UnsafeSigner,
+    unsafe_signature_fits,
+)
 from firmware_sim.world.store import Documents
 
 signer = UnsafeSigner("one")
@@ -42,3 +48,17 @@ print(keys.ensure("tls") in (old, following))
 hasher = UnsafePasswordHasher(Chance(2))
 phc = hasher.hash("secret")
 print(phc, hasher.verify("secret", phc), hasher.verify("Secret", phc), hasher.verify("secret", "?"), hasher.count)
+
+secret = UnsafeDeviceSecret(Documents(Power()), Chance(4))
+sealed = secret.seal("a", b"body")
+print(hexlify(sealed).decode(), secret.open("a", sealed), secret.protection())
+for name, given in (("b", sealed), ("a", sealed[:-1]), ("a", b"")):
+    try:
+        print(secret.open(name, given))
+    except Rejected as error:
+        print(str(error))
+secret.forget()
+try:
+    secret.open("a", sealed)
+except Rejected as error:
+    print(str(error))

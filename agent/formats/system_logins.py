@@ -1,0 +1,44 @@
+"""`system_logins` in the manufacturer's configuration: whether administrators may log in to the system itself."""
+
+from agent.formats import fields
+from agent.formats.errors import FormatError
+from agent.formats.shadow import MAX_UID, MIN_UID
+from agent.formats.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_PATH_CHARS = 64
+
+
+class SystemLogins(Value):
+    """What an administrator is to the operating system: the first user id, the group, home folder and shell."""
+
+    FIELDS = ("first_uid", "gid", "home", "shell")
+    first_uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+def parse(source: "dict[str, Any]") -> SystemLogins:
+    """Read the member.
+
+    Raises:
+        FormatError: malformed, an id of the system's own (root's above all), or a path that is none.
+    """
+    fields.only(source, ("first_uid", "gid", "home", "shell"))
+    return SystemLogins(
+        first_uid=fields.integer(source, "first_uid", MIN_UID, MAX_UID),
+        gid=fields.integer(source, "gid", MIN_UID, MAX_UID),
+        home=_path(source, "home"),
+        shell=_path(source, "shell"),
+    )
+
+
+def _path(source: "dict[str, Any]", name: str) -> str:
+    text = fields.text(source, name, MAX_PATH_CHARS)
+    if text[:1] != "/" or any(one == ":" or not " " < one <= "~" for one in text):
+        raise FormatError(name + " is no path that passwd can hold")
+    return text
