@@ -113,6 +113,8 @@ class Agent:
         self._transferring = Transferring(desk, self._handover)
         self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path)
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
+        if self._console is not None:
+            self._console.turned_away, changing.shut_out_hook = changing.shuts_out, self._console.refresh
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),

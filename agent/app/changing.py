@@ -58,6 +58,9 @@ class Changing:
         self._state = NOTHING
         self._loaded = False
         self._refused = ""
+        self._shut_out: "tuple[str, ...]" = ()
+        self.shut_out_hook: "Callable[[], None]" = _nothing
+        """Called when `shuts_out` has come to another view of somebody."""
         desk.directed_hook = self.directed
 
     def start(self) -> None:
@@ -154,6 +157,10 @@ class Changing:
         if not self._credentials.claimed():
             self._desk.at(_TIMER, self._desk.now + SOON_S, self._look)
             return
+        shut_out = tuple([name for name, one in self._accounts.users.items() if self.shuts_out(one)])
+        if shut_out != self._shut_out:
+            self._shut_out = shut_out
+            self.shut_out_hook()
         stage, behind = self.stage(), self._behind(state)
         news = self._news(stage, behind)
         if news and self._report(news, state.since_at, ""):
@@ -190,10 +197,14 @@ class Changing:
 
     # Who may do what
 
+    def shuts_out(self, account: "Account") -> bool:
+        """Whether this account's password opens nothing any more but its own change."""
+        return self.stage() in (RESTRICTED, CLAIM_ONLY) and self._is_old(account)
+
     def turns_away(self, asked: "Asked", account: "Account", changing: bool = False) -> bool:
         """Refuse somebody whose password was right, but is to be changed; `changing`: it is being changed."""
         stage = self.stage()
-        if stage not in (RESTRICTED, CLAIM_ONLY) or not self._is_old(account):
+        if not self.shuts_out(account):
             return False
         administrator = account.role == "administrator"
         if changing and (administrator or stage == RESTRICTED):
@@ -268,3 +279,7 @@ class Changing:
         """What telemetry says of it."""
         behind = self._behind(self._state) if self._state.order is not None else None
         return {"password_stage": self.verdict(), "passwords_behind": behind}
+
+
+def _nothing() -> None:
+    """Whoever shows accounts elsewhere puts something in its place."""

@@ -8,6 +8,7 @@ from firmware_sim.world import factory
 from firmware_sim.world.people import PASSWORD, USER, login, request
 from tests.scenario.bundles import bring, make
 from tests.scenario.sweep import sweep
+from tests.scenario.test_system_logins import SETTINGS as SYSTEM_LOGINS
 
 HOUR_S, DAY_S = 3600, 86_400
 NEW = "Ame no oto ga 3 do kikoeru"
@@ -454,3 +455,26 @@ def tell_quietly(stage, world):
     stage.operator.set_time(int(world.clock.now_s))
     stage.operator.assign(None, None, order(world, 0, 0))
     world.server.files.update(stage.operator.files)
+
+
+def test_a_password_that_is_shut_out_opens_no_console_either_until_it_is_changed(stage):
+    world = stage.world()
+    world.system_logins = dict(SYSTEM_LOGINS)
+    world.power_on()
+    world.run_for(1)
+    changed = change(world, THIRD)  # one that was set before there were system logins opens no console anyway
+    assert changed["ok"], changed
+    assert world.console_files.enter(USER, THIRD) == "in"
+    world.run_for(LOOK_S)
+    tell(stage, world, order(world, restrict=HOUR_S, claim_only=2 * HOUR_S))
+    assert world.console_files.enter(USER, THIRD) == "in", "a reminder shuts nobody out"
+    for _ in range(2):
+        world.run_for(HOUR_S + LOOK_S)
+        assert world.console_files.enter(USER, THIRD) == "refused"
+    world.power_cut()
+    world.power_on()
+    world.run_for(LOOK_S)
+    assert world.console_files.enter(USER, THIRD) == "refused"
+    assert change(world, NEW, THIRD)["ok"]
+    assert world.console_files.enter(USER, NEW) == "in"
+    assert world.console_files.enter(USER, THIRD) == "refused"
