@@ -1,4 +1,4 @@
-"""The operator's side as the camera meets it: a server of files, an enrolment, a broker. Faults are plain values."""
+"""The operator's side as the camera meets it: a server of files, an enrolment. Faults are plain values."""
 
 from agent.core.clock import ClockDoubt
 from agent.formats.block_tree import leaves_of
@@ -337,83 +337,3 @@ class WorldEnroller:
         if server.enrolled.setdefault(token.id, public) != public:
             raise Rejected("the token was used")
         return ("-----BEGIN CERTIFICATE-----\n" + device_id + "\n-----END CERTIFICATE-----\n").encode()
-
-
-class Broker:
-    """The operator's MQTT broker; survives every power cut of the camera.
-
-    Attributes:
-        down: no connection is possible.
-        refuses: topics (parts of) whose publications are lost without acknowledgement.
-        messages: (topic, payload) in the order of arrival.
-        others: brokers of other operators that the camera can reach, by host.
-    """
-
-    def __init__(self) -> None:
-        self.down = False
-        self.refuses: set[str] = set()
-        self.messages: list[tuple[str, bytes]] = []
-        self.others: dict[str, Broker] = {}
-
-    def on(self, topic: str) -> "list[bytes]":
-        """Payloads that arrived on topics that end with `topic`."""
-        return [payload for name, payload in self.messages if name.endswith(topic)]
-
-
-class WorldLink:
-    """Implements the port Link on a `Broker`; one per boot. `events` keeps what happens until the world takes it.
-
-    `trusted` says whether the broker's certificate fits the camera's clock; asked when a connection is made.
-    """
-
-    def __init__(self, broker: Broker, trusted: "Callable[[], bool] | None" = None) -> None:
-        self._broker = self._first = broker
-        self._trusted = trusted
-        self.events: list[tuple[object, ...]] = []
-        self.subscribed: tuple[str, ...] = ()
-        self._open = False
-        self._up = False
-
-    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
-        """Connect and stay connected.
-
-        Raises:
-            FormatError: no certificate.
-        """
-        if "BEGIN CERTIFICATE" not in ca_pem:
-            raise FormatError("no CA")
-        self._broker = self._first.others.get(host, self._first)
-        self._open = True
-        self.subscribed = subscribe
-        self.poll()
-
-    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
-        """Hand over one message; acknowledged in `events` unless the broker refuses it."""
-        if not self._up:
-            return False
-        if any(part in topic for part in self._broker.refuses):
-            return True
-        self._broker.messages.append((topic, payload))
-        self.events.append(("acknowledged", name))
-        return True
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._open = False
-        self.poll()
-
-    def deliver(self, topic: str, payload: bytes) -> None:
-        """Something the broker sends to this camera."""
-        if self._up:
-            self.events.append(("message", topic, payload))
-
-    def poll(self) -> None:
-        """Notice whether the broker can be reached."""
-        up = self._open and not self._broker.down
-        if up and not self._up:
-            up = self._trusted is None or self._trusted()
-        if up and not self._up:
-            self.events.append(("up",))
-        if self._up and not up:
-            self.events.append(("down", "the broker is gone"))
-        self._up = up

@@ -6,11 +6,12 @@ world; what does not is made anew by `power_on`. A test arranges a world, lets o
 
 from agent.app.agent import Agent
 from agent.app.effects import Call, Reboot, Reply, Say, perform
-from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message
+from agent.app.events import ADMIN, Line
 from agent.app.ports import Ports
 from agent.formats import config, json, label
-from firmware_sim.world import factory
+from firmware_sim.world import factory, network
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
+from firmware_sim.world.broker import Broker, WorldLink, as_event
 from firmware_sim.world.bundle import WorldBundle, WorldUploads
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.console import UnsafeWorldConsole
@@ -18,16 +19,6 @@ from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, RECOVERY, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
 from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
-from firmware_sim.world.network import (
-    Broker,
-    Server,
-    WorldDownloader,
-    WorldEnroller,
-    WorldFetcher,
-    WorldLink,
-    WorldNeighbourServer,
-    WorldPublic,
-)
 from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
@@ -93,10 +84,10 @@ class World(Hardware):
         self.image_root = image_root
         self.verify_signature = verify_signature
         self.seed = seed
-        self.server = Server(factory.SERVER_URL)
+        self.server = network.Server(factory.SERVER_URL)
         self.broker = Broker()
-        self.mirrors: dict[str, Server] = {}  # by URL, or by device id
-        self.public = Server(factory.PUBLIC_URL)
+        self.mirrors: dict[str, network.Server] = {}  # by URL, or by device id
+        self.public = network.Server(factory.PUBLIC_URL)
         self.releases: dict[str, Any] | None = None
         self.sticks: dict[str, bytes] = {}
         self.boots: list[Booted] = []
@@ -226,7 +217,7 @@ class World(Hardware):
         self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
-        self.neighbours = WorldNeighbourServer(device)
+        self.neighbours = network.WorldNeighbourServer(device)
         self.ports = Ports(
             store=store,
             scratch=MemoryStore(self.scratch),
@@ -237,16 +228,16 @@ class World(Hardware):
             keys=keys,
             entropy=self._entropy,
             hasher=self.hasher,
-            fetcher=WorldFetcher(self.server, self.clock),
-            clockless=WorldFetcher(self.server, self.clock, factory.BUILD_TIME_S),
-            downloader=WorldDownloader(WorldFetcher(self.server, self.clock), self.mirrors, self.clock),
+            fetcher=network.WorldFetcher(self.server, self.clock),
+            clockless=network.WorldFetcher(self.server, self.clock, factory.BUILD_TIME_S),
+            downloader=network.WorldDownloader(network.WorldFetcher(self.server, self.clock), self.mirrors, self.clock),
             neighbours=self.neighbours,
             unpacker=UnsafeWorldUnpacker(),
             unsealer=UnsafeWorldUnsealer(factory.SERIAL.encode()),
-            releases=WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
+            releases=network.WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
             bundle=WorldBundle(self.sticks, self.documents),
             uploads=self.uploads,
-            enroller=WorldEnroller(self.server, keys.ensure),
+            enroller=network.WorldEnroller(self.server, keys.ensure),
             link=self.link,
             clock=self.clock,
             services=services,
@@ -327,7 +318,7 @@ class World(Hardware):
         if self._restart:
             self.restart()
         elif self.link.events:
-            self.step(_linked(self.link.events.pop(0)))
+            self.step(as_event(self.link.events.pop(0)))
         elif self._calls:
             self.step(perform(self._calls.pop(0), self.ports))
         elif until_s is not None and (self._wake_at is None or self._wake_at > until_s):
@@ -407,13 +398,3 @@ class World(Hardware):
         request: dict[str, Any] = {"v": 1, "op": operation}
         request.update(members)
         return self.ask(ADMIN, request)
-
-
-def _linked(event: "tuple[Any, ...]") -> object:
-    if event[0] == "up":
-        return Linked(True, "")
-    if event[0] == "down":
-        return Linked(False, event[1])
-    if event[0] == "acknowledged":
-        return Acknowledged(event[1])
-    return Message(event[1], event[2])

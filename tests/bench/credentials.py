@@ -17,6 +17,7 @@ import agent.core
 from agent.core import blocklist, password
 from agent.core.password_policy import DEFAULT
 from firmware_sim.image.tools import micropython
+from tests.bench.rows import row
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = Path(agent.core.__file__).parent
@@ -54,20 +55,6 @@ for typed in sys.argv[2:]:
         took.append(time.ticks_diff(time.ticks_us(), begun))
     print(sorted(took)[4])
 """
-
-
-def row(what: str, values: list[float], unit: str, target: float | None) -> dict[str, Any]:
-    """One row as tests.bench writes it; less is better."""
-    return {
-        "what": what,
-        "value": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-        "unit": unit,
-        "better": "lower",
-        "target": target,
-        "peers": {},
-    }
 
 
 def _read(name: str) -> bytes:

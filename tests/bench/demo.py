@@ -1,7 +1,6 @@
 """The main job's figures: building, booting, the whole story, the agent's memory, the tests."""
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,25 +11,13 @@ from typing import Any
 from firmware_sim.demo import images
 from firmware_sim.image.build import build
 from firmware_sim.image.store import Store, default_store
+from tests.bench.rows import row
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOTS = 3
 CACHED_BUILDS = 3
 FIRST_BUILD_S, CACHED_BUILD_S, POWER_ON_S, DEMO_S, TESTS_S = 300.0, 10.0, 20.0, 360.0, 900.0
 AGENT_RSS_MB = 40.0
-
-
-def _row(what: str, values: list[float], unit: str, target: float) -> dict[str, Any]:
-    return {
-        "what": what,
-        "value": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-        "unit": unit,
-        "better": "lower",
-        "target": target,
-        "peers": {},
-    }
 
 
 def _builds() -> list[dict[str, Any]]:
@@ -44,8 +31,8 @@ def _builds() -> list[dict[str, Any]]:
             build(images.MODEL, "1.0.0", store=store, relock_into=store.lock)
             times.append(time.monotonic() - begin)
     return [
-        _row("first image build, nothing cached", times[:1], "s", FIRST_BUILD_S),
-        _row("cached rebuild", times[1:], "s", CACHED_BUILD_S),
+        row("first image build, nothing cached", times[:1], "s", FIRST_BUILD_S),
+        row("cached rebuild", times[1:], "s", CACHED_BUILD_S),
     ]
 
 
@@ -61,7 +48,7 @@ def _power_on() -> list[dict[str, Any]]:
         str(BOOTS),
     ]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return [_row("power-on to agent ready", json.loads(done.stdout.splitlines()[-1]), "s", POWER_ON_S)]
+    return [row("power-on to agent ready", json.loads(done.stdout.splitlines()[-1]), "s", POWER_ON_S)]
 
 
 def _demo() -> list[dict[str, Any]]:
@@ -72,9 +59,9 @@ def _demo() -> list[dict[str, Any]]:
     subprocess.run([sys.executable, "-m", "firmware_sim.main", "demo"], cwd=ROOT, check=True)
     took = time.monotonic() - begin
     figures = json.loads((default_store().root / "demo" / "summary.json").read_text(encoding="utf-8"))["figures"]
-    rows = [_row("make demo, images cached", [took], "s", DEMO_S)]
+    rows = [row("make demo, images cached", [took], "s", DEMO_S)]
     if figures.get("agent_rss_bytes"):
-        rows.append(_row("agent RSS, idle, live TLS session", [figures["agent_rss_bytes"] / 1e6], "MB", AGENT_RSS_MB))
+        rows.append(row("agent RSS, idle, live TLS session", [figures["agent_rss_bytes"] / 1e6], "MB", AGENT_RSS_MB))
     return rows
 
 
@@ -84,7 +71,7 @@ def _tests() -> list[dict[str, Any]]:
     if not results.is_file():
         return []
     took = json.loads(results.read_text(encoding="utf-8"))
-    return [_row("make test, images cached (last run)", [took["seconds"]], "s", TESTS_S)] if took["whole"] else []
+    return [row("make test, images cached (last run)", [took["seconds"]], "s", TESTS_S)] if took["whole"] else []
 
 
 def run() -> list[dict[str, Any]]:

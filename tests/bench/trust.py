@@ -26,6 +26,7 @@ from agent.core.trust import Check
 from firmware_sim.image.store import default_store
 from firmware_sim.image.tools import device_micropython
 from tests.bench import trust_fixtures
+from tests.bench.rows import row
 from tests.contract.server import harness, test_idle
 from tests.repositories import DEVICE, World
 from tests.tools import trust_gate
@@ -35,19 +36,6 @@ CPYTHON_REPEAT = 50
 CPYTHON_MS, MICROPYTHON_MS, MICROPYTHON_ADDED_MB = 100.0, 3000.0, 3.0
 IDLE_REQUESTS, IDLE_BYTES = 1, 500
 IDLE_REPEAT = 20  # ECDSA signatures differ in length, and each answer may be signed anew
-
-
-def _row(what: str, values: list[float], unit: str, target: float | None) -> dict[str, Any]:
-    return {
-        "what": what,
-        "value": statistics.median(values),
-        "min": min(values),
-        "max": max(values),
-        "unit": unit,
-        "better": "lower",
-        "target": target,
-        "peers": {},
-    }
 
 
 def _timed(prepare: Callable[[], Callable[[], None]]) -> Iterator[float]:
@@ -112,9 +100,9 @@ def _cpython(world: World, now: int) -> list[dict[str, Any]]:
     ours = list(_timed(lambda: _check(world, now)))
     with tempfile.TemporaryDirectory(prefix="camward-bench-") as folder:
         theirs = list(_timed(lambda: _python_tuf(world, Path(folder))))
-    row = _row("full verification, 2 repositories, CPython", ours, "ms", CPYTHON_MS)
-    row["peers"] = {f"python-tuf {tuf.__version__}, 1 repository": statistics.median(theirs)}
-    return [row]
+    verification = row("full verification, 2 repositories, CPython", ours, "ms", CPYTHON_MS)
+    verification["peers"] = {f"python-tuf {tuf.__version__}, 1 repository": statistics.median(theirs)}
+    return [verification]
 
 
 def _micropython(world: World, now: int) -> list[dict[str, Any]]:
@@ -131,12 +119,12 @@ def _micropython(world: World, now: int) -> list[dict[str, Any]]:
     cpu_ms = usual["cpu_s"] / len(usual["took_us"]) * 1000
     added = [(one["resident_after_bytes"] - one["resident_before_bytes"]) / 1e6 for one in (usual, least)]
     return [
-        _row("full verification, arm64 MicroPython", [us / 1000 for us in usual["took_us"]], "ms", MICROPYTHON_MS),
-        _row("  QEMU's CPU time for one, imports and all", [cpu_ms], "ms", None),
-        _row("  signatures verified in it", [usual["signatures"]], "", None),
-        _row("  imports before it", [usual["import_us"] / 1000], "ms", None),
-        _row("RSS it adds to MicroPython, 2 MiB heap", added[:1], "MB", MICROPYTHON_ADDED_MB),
-        _row(f"RSS it adds with a {least['heap']} heap", added[1:], "MB", None),
+        row("full verification, arm64 MicroPython", [us / 1000 for us in usual["took_us"]], "ms", MICROPYTHON_MS),
+        row("  QEMU's CPU time for one, imports and all", [cpu_ms], "ms", None),
+        row("  signatures verified in it", [usual["signatures"]], "", None),
+        row("  imports before it", [usual["import_us"] / 1000], "ms", None),
+        row("RSS it adds to MicroPython, 2 MiB heap", added[:1], "MB", MICROPYTHON_ADDED_MB),
+        row(f"RSS it adds with a {least['heap']} heap", added[1:], "MB", None),
     ]
 
 
@@ -160,15 +148,15 @@ def _idle() -> list[dict[str, Any]]:
         finally:
             harness.stop(server)
     return [
-        _row("requests of an idle check", requests, "", IDLE_REQUESTS),
-        _row("body of its answer", sizes, "bytes", IDLE_BYTES),
+        row("requests of an idle check", requests, "", IDLE_REQUESTS),
+        row("body of its answer", sizes, "bytes", IDLE_BYTES),
     ]
 
 
 def _code() -> dict[str, Any]:
     names = trust_gate.files(ROOT, trust_gate.CORE)
     lines = sum(trust_gate.code_lines((ROOT / name).read_text(encoding="utf-8")) for name in names)
-    return _row("core trust code", [lines], "lines", trust_gate.MAX_LINES)
+    return row("core trust code", [lines], "lines", trust_gate.MAX_LINES)
 
 
 def run() -> list[dict[str, Any]]:

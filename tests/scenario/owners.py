@@ -6,7 +6,8 @@ from agent.formats import ownership, token
 from agent.formats.ownership import Ownership
 from agent.formats.token import Token
 from firmware_sim.world import factory, people
-from firmware_sim.world.network import Broker, Server
+from firmware_sim.world.broker import Broker
+from firmware_sim.world.network import Server
 from firmware_sim.world.people import PASSWORD, login, request
 from firmware_sim.world.repository import Operator, new_operator
 from firmware_sim.world.world import World

@@ -2,7 +2,7 @@ from agent.formats.errors import FormatError, Rejected, Unavailable
 from agent.formats.token import Token
 from firmware_sim.world import network
 from firmware_sim.world.machine import WorldClock
-from firmware_sim.world.network import Broker, Fault, Server, WorldEnroller, WorldFetcher, WorldLink
+from firmware_sim.world.network import Fault, Server, WorldEnroller, WorldFetcher
 
 CA = "-----BEGIN CERTIFICATE-----\n"
 URL = "https://operator.test:8443"
@@ -65,30 +65,3 @@ key[0] = b"other"
 print(enrol("s"))
 server.down = True
 print(enrol("s"))
-
-unsure = WorldLink(Broker(), lambda: fits)
-fits = False
-unsure.open("h", 1, CA, "id", ())
-print(unsure.events)
-fits = True
-unsure.poll()
-fits = False
-unsure.poll()
-print(unsure.events)
-
-broker = Broker()
-link = WorldLink(broker)
-print(link.publish("n", "t", b"p", False), attempt(lambda: link.open("h", 1, "no", "id", ())))
-link.open("h", 1, CA, "id", ("down",))
-print(link.publish("n", "up/t", b"p", False), link.subscribed, broker.on("/t"), link.events)
-broker.refuses.add("/t")
-print(link.publish("m", "up/t", b"q", False), len(broker.messages))
-link.deliver("down", b"c")
-broker.down = True
-link.poll()
-link.deliver("down", b"c")
-print(link.publish("n", "t", b"p", False), link.events)
-broker.down = False
-link.poll()
-link.close()
-print(link.events)

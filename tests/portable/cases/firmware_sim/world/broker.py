@@ -1,0 +1,41 @@
+from agent.formats.errors import FormatError
+from firmware_sim.world.broker import Broker, WorldLink, as_event
+
+CA = "-----BEGIN CERTIFICATE-----\n"
+
+
+def attempt(work):
+    try:
+        return work()
+    except FormatError as error:
+        return str(error)
+
+
+unsure = WorldLink(Broker(), lambda: fits)
+fits = False
+unsure.open("h", 1, CA, "id", ())
+print(unsure.events)
+fits = True
+unsure.poll()
+fits = False
+unsure.poll()
+print(unsure.events)
+
+broker = Broker()
+link = WorldLink(broker)
+print(link.publish("n", "t", b"p", False), attempt(lambda: link.open("h", 1, "no", "id", ())))
+link.open("h", 1, CA, "id", ("down",))
+print(link.publish("n", "up/t", b"p", False), link.subscribed, broker.on("/t"), link.events)
+broker.refuses.add("/t")
+print(link.publish("m", "up/t", b"q", False), len(broker.messages))
+link.deliver("down", b"c")
+broker.down = True
+link.poll()
+link.deliver("down", b"c")
+print(link.publish("n", "t", b"p", False), link.events)
+broker.down = False
+link.poll()
+link.close()
+print(link.events)
+for event in (("up",), ("down", "gone"), ("acknowledged", "n"), ("message", "t", b"p")):
+    print(as_event(event))
