@@ -232,7 +232,7 @@ class Filling:
         stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
         while len(self._part) < segment.stored_bytes:
             asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
-            piece, _, source = yield from self._sources.take(self._work, asked)
+            piece, source = yield from self._sources.take(self._work, asked)
             self._part += piece
             self._givers.append(source)
         stored, self._part = bytes(self._part), bytearray()
@@ -297,13 +297,14 @@ class Filling:
             if stream.asked is None:
                 raise ValueError("a stream that has ended")
             try:
-                stream.data, stream.leaves, stream.source = yield from self._sources.take(self._work, stream.asked)
+                piece, stream.source = yield from self._sources.take(self._work, stream.asked)
+                stream.asked = None
+                self._ask(stream, block + len(piece) // BLOCK_BYTES)
+                # By another thread than the one that receives the next piece meanwhile.
+                stream.data, stream.leaves = yield self._work.ask("unpacker", "plain", (piece,), with_leaves)
             except Unavailable:
                 self._stream = None
                 raise
-            stream.asked = None
-            self._ask(stream, block + len(stream.data) // BLOCK_BYTES)
-            yield None  # what a step asks for goes out at its end: so it arrives while this piece is written
         count = min(end - block, len(stream.data) // BLOCK_BYTES)
         data, stream.data = stream.data[: count * BLOCK_BYTES], stream.data[count * BLOCK_BYTES :]
         leaves, stream.leaves = stream.leaves[: count * HASH_BYTES], stream.leaves[count * HASH_BYTES :]

@@ -112,7 +112,7 @@ class ReadingTree:
         """Bring the first bytes of a target into `_found`, going on behind what is there; who gave any of them."""
         while len(self._found) < length:
             asked = self._sources.begin(self._work, path, len(self._found), length, length, 1)
-            piece, _, source = yield from self._sources.take(self._work, asked)
+            piece, source = yield from self._sources.take(self._work, asked)
             self._found += piece
             self._givers.append(source)
         givers, self._givers = self._givers, []

@@ -10,7 +10,6 @@ Keeps to the line's limits: the rate, and the bytes of a month (`update/spent.js
 from agent.core import allowance, backoff
 from agent.core.allowance import ByteBudget, Pace
 from agent.core.trust_errors import ArbitrarySoftware, MissingTarget
-from agent.formats.block_tree import BLOCK_BYTES, with_leaves
 from agent.formats.delivery import Source
 from agent.formats.errors import Busy, FormatError, Unavailable
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from agent.app.work import Ticket, Work
     from agent.formats.errors import CamwardError
 
-    Piece = tuple[bytes, bytes, Source]
+    Piece = tuple[bytes, Source]
 
 SPENT = "update/spent.json"
 OWN = Source("", "")
@@ -138,10 +137,7 @@ class Sources:
         return asked
 
     def take(self, work: "Work", asked: Asked) -> "Generator[Any, Any, Piece]":
-        """The piece (a multiple of `align` bytes), the hashes of its blocks, and where it came from.
-
-        Tries one source after the other. Only what is aligned to blocks is hashed, by the thread that received it: it
-        would only hand the interpreter over and wait otherwise.
+        """The piece (a multiple of `align` bytes), and where it came from. Tries one source after the other.
 
         Raises:
             ByteBudget: this month's bytes are used up.
@@ -161,7 +157,7 @@ class Sources:
             asked.ticket = None
             tried.append(standing)
             try:
-                body, leaves = yield ticket
+                body = yield ticket
             except Unavailable as error:
                 self._failed(standing, error)
                 last = error
@@ -175,7 +171,7 @@ class Sources:
                 else:
                     # Cut off, or too slow to be waited for: what came counts, and so does this.
                     self._failed(standing, Unavailable("the answer was cut off"))
-                return body, leaves, standing.source
+                return body, standing.source
             last = self._absent(standing, asked.path)
 
     def blame(self, source: Source, what: str) -> None:
@@ -215,7 +211,7 @@ class Sources:
         most = max(asked.align, most - most % asked.align)
         asked.standing, asked.most = standing, most
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
-        asked.ticket = work.ask(self._port, "read", arguments, with_leaves if asked.align == BLOCK_BYTES else _as_it_is)
+        asked.ticket = work.ask(self._port, "read", arguments)
 
     def _next(self, tried: "list[Standing]", path: str) -> "Standing | None":
         for standing in self._standings:
@@ -276,10 +272,6 @@ class Sources:
             return allowance.parse(self._desk.ports.store.read(SPENT) or b"")
         except (FormatError, Unavailable):
             return allowance.NOTHING  # a damaged count is better than no updates
-
-
-def _as_it_is(body: "bytes | None") -> "tuple[bytes | None, bytes]":
-    return body, b""
 
 
 def _nobody(_source: Source, _what: str) -> None:

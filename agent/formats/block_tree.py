@@ -37,9 +37,9 @@ def leaves_of(data: bytes) -> bytes:
     return b"".join([sha256(data[at : at + BLOCK_BYTES]).digest() for at in range(0, len(data), BLOCK_BYTES)])
 
 
-def with_leaves(data: "bytes | None") -> "tuple[bytes | None, bytes]":
-    """The same data, and `leaves_of` them: for whoever brings them, so that they are hashed where they arrive."""
-    return data, leaves_of(data or b"")
+def with_leaves(data: bytes) -> "tuple[bytes, bytes]":
+    """The same data, and `leaves_of` them: for a worker that hashes what it brings."""
+    return data, leaves_of(data)
 
 
 class TreeHasher:

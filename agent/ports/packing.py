@@ -10,8 +10,12 @@ else:
 class Unpacker(Protocol):
     """Decryption and decompression of one segment. The calls block: they run in a worker.
 
-    Neither result is trusted before its blocks are verified.
+    No result is trusted before its blocks are verified.
     """
+
+    def plain(self, content: bytes) -> bytes:
+        """`content`, which is not packed: so that its blocks are hashed where a segment's are."""
+        ...
 
     def decrypt(self, key: bytes, number: int, stored: bytes) -> bytes:
         """The plain form of an encrypted segment: AES-256-GCM, as agent.formats.segments describes it.

@@ -42,6 +42,10 @@ def _mixed(one: bytes, other: bytes) -> bytes:
 class UnsafeWorldUnpacker:
     """Implements the port Unpacker."""
 
+    def plain(self, content: bytes) -> bytes:
+        """The content."""
+        return content
+
     def decrypt(self, key: bytes, number: int, stored: bytes) -> bytes:
         """The frame.
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from agent.adapters.linux.dates import DatesRefused
-from agent.adapters.linux.http_wire import PIECE_BYTES, Wire, patience
+from agent.adapters.linux.http_wire import BUFFER_BYTES, PIECE_BYTES, Wire, patience
 from agent.core.clock import ClockDoubt
 from agent.formats.errors import Unavailable
 
@@ -264,6 +264,7 @@ class Arriving:
         self._wire = wire
         self._response = response
         self._left_bytes = max_bytes
+        self._past_buffer = False  # of http.client: it is empty, and stays so
         self._limits = limits
         self._clock = clock
 
@@ -273,22 +274,43 @@ class Arriving:
         Raises:
             Unavailable: the connection broke, and nothing came before.
         """
-        parts: list[bytes] = []
-        left = min(count_bytes, self._left_bytes)
-        self._left_bytes -= left
-        deadline = self._clock() + self._limits.grace_s + left / self._limits.slowest_bytes_per_s
-        self._wire.allow(deadline, 2 * left + FRAMING_BYTES)
+        most = min(count_bytes, self._left_bytes)
+        self._left_bytes -= most
+        deadline = self._clock() + self._limits.grace_s + most / self._limits.slowest_bytes_per_s
+        self._wire.allow(deadline, 2 * most + FRAMING_BYTES)
+        found, at = memoryview(bytearray(most)), 0
         try:
             with self._server._translated():
-                while left > 0 and (piece := self._response.read1(min(left, PIECE_BYTES))):
-                    parts.append(piece)
-                    left -= len(piece)
+                while at < most and (count := self._receive(found[at:])):
+                    at += count
         except (_Failed, Unavailable) as error:
-            if not parts:
+            if not at:
                 raise Unavailable(str(error)) from error
-        if left > 0:
+        if at < most:
             self.close()
-        return b"".join(parts)
+        return bytes(found[:at])
+
+    def _receive(self, buffer: memoryview) -> int:
+        """Some bytes of the body; 0 where it ends.
+
+        A body of known length is read past `http.client`, once nothing can be left in its buffer: a slot comes in
+        thousands of TLS records, and each layer around them costs time.
+        """
+        response = self._response
+        if response.length == 0:
+            return 0
+        if self._past_buffer and response.length is not None:
+            count = self._wire.receive(buffer[: response.length])
+            response.length -= count
+        else:
+            most = min(len(buffer), PIECE_BYTES)
+            piece = response.read1(most)[:most]  # a chunk of negative size: see `_read`
+            count = len(piece)
+            buffer[:count] = piece
+            self._past_buffer = most >= BUFFER_BYTES
+        if response.length == 0:
+            response.close()
+        return count
 
     def close(self) -> None:
         """The rest is not wanted: a connection that still owes some of it is closed."""

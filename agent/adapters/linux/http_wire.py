@@ -10,6 +10,7 @@ from typing import Any
 from agent.formats.errors import Unavailable
 
 PIECE_BYTES = 64 * 1024
+BUFFER_BYTES = 8 * 1024  # for an answer's head
 
 
 class Wire:
@@ -46,7 +47,7 @@ class Wire:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """What the answer is read from."""
-        return io.BufferedReader(_Received(self, self.socket.makefile("rb", buffering=0)))
+        return io.BufferedReader(_Received(self, self.socket.makefile("rb", buffering=0)), BUFFER_BYTES)
 
     def close(self) -> None:
         """Close, once everything made from it is closed."""

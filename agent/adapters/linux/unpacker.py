@@ -10,6 +10,10 @@ MAX_WINDOW_LOG = 22  # 4 MiB: prefix and content of the largest segment; a frame
 class ZstdUnpacker:
     """`agent.ports.packing.Unpacker`."""
 
+    def plain(self, content: bytes) -> bytes:
+        """See `Unpacker.plain`."""
+        return content
+
     def decrypt(self, key: bytes, number: int, stored: bytes) -> bytes:
         """See `Unpacker.decrypt`.
 

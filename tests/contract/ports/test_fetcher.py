@@ -1,4 +1,4 @@
-"""The Linux Fetcher against a TLS server that behaves and one that does not."""
+"""The Linux Fetcher and Downloader against a TLS server that behaves and one that does not."""
 
 import http.server
 import ssl
@@ -6,12 +6,15 @@ import threading
 
 import pytest
 
+from agent.adapters.linux.downloader import HttpsDownloader
 from agent.adapters.linux.fetcher import HttpsFetcher, split_server
 from agent.adapters.linux.http_exchange import HttpServer
+from agent.formats.delivery import Source
 from agent.formats.errors import FormatError, Unavailable
 from tests.contract.ports.tls_server import certificate
 
-BODY = bytes(range(256)) * 40
+BODY = bytes(range(256)) * 400
+OWN = Source("", "")
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,6 +33,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "1000")
             self.end_headers()
             self.wfile.write(b"x" * 100)
+            self.close_connection = True
+        elif self.path == "/cut-run":
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes 0-59999/{len(BODY)}")
+            self.send_header("Content-Length", "60000")
+            self.end_headers()
+            self.wfile.write(BODY[:43_000])
             self.close_connection = True
         elif self.path == "/whole" and "Range" in self.headers:
             first, last = self.headers["Range"].removeprefix("bytes=").split("-")
@@ -80,6 +90,35 @@ def fetcher(server, tmp_path):
     made.open(f"https://127.0.0.1:{server.server_port}", server.ca)
     yield made
     made.close()
+
+
+@pytest.fixture
+def downloader(server, tmp_path):
+    certificate(tmp_path, "device", "127.0.0.1")
+    made = HttpsDownloader(tmp_path / "device.pem", tmp_path / "device.key")
+    made.open(f"https://127.0.0.1:{server.server_port}", server.ca)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("piece_bytes", [1000, 8192, 30_000, len(BODY)])
+def test_a_run_comes_in_pieces_by_one_request_and_the_next_run_over_the_same_connection(
+    downloader, server, piece_bytes
+):
+    kept, runs = None, ((0, len(BODY)), (5000, 5100), (4096, 90_000))
+    for first, end in runs:
+        found = b""
+        while first + len(found) < end:
+            found += downloader.read(OWN, "/whole", first + len(found), end, piece_bytes, 1)
+        assert found == BODY[first:end]
+        kept = kept or downloader._server.tls()
+        assert kept is not None
+        assert downloader._server.tls() is kept
+    assert server.asked == [("/whole", f"bytes={first}-{end - 1}") for first, end in runs]
+
+
+def test_what_came_of_a_run_that_was_cut_off_is_kept(downloader):
+    assert downloader.read(OWN, "/cut-run", 0, 60_000, 60_000, 4096) == BODY[:40_960]
 
 
 def test_a_body_comes_whole_or_one_byte_beyond_the_limit(fetcher):

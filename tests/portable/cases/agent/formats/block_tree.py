@@ -19,4 +19,4 @@ try:
     block_tree.leaf(b"x")
 except FormatError as error:
     print(error)
-print(block_tree.with_leaves(None), hexlify(block_tree.with_leaves(bytes(8192))[1]))
+print(block_tree.with_leaves(b""), hexlify(block_tree.with_leaves(bytes(8192))[1]))
