@@ -237,12 +237,16 @@ class Changing:
         return listed
 
     def unless_used(self, asked: "Asked", password: str, user: str, go: "Callable[[], None]") -> None:
-        """Refuse a new password that is one of those that were to be changed; otherwise `go`."""
+        """Refuse a new password that is one of those that were to be changed; otherwise `go`, on the same users."""
         left = list(self._state.old.get(user, ())) if self._state.order is not None else []
+        users = self._accounts.users
 
         def compare() -> None:
             if left:
                 self._desk.call("hasher", "verify", (password, left.pop()), compared)
+            elif self._accounts.users is not users:
+                # Somebody may have been removed, or lost the role by which this was asked for.
+                asked.no("busy", {"detail": "users were changed meanwhile"})
             else:
                 go()
 
