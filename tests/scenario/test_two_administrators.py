@@ -4,7 +4,7 @@ import pytest
 
 from agent.app.events import Line
 from agent.formats import json
-from firmware_sim.world.people import PASSWORD, USER, login, request
+from firmware_sim.world.people import USER, login, request
 from tests.scenario.test_required_change import NEW, THIRD, change, everywhere, order, tell
 
 LEAVER, LEAVERS = "hanako", "Kumo no kage 9 to nami"
