@@ -491,6 +491,7 @@ def test_a_password_that_is_shut_out_opens_no_console_either_until_it_is_changed
         assert world.console_files.enter(USER, THIRD) == "refused"
     world.power_cut()
     world.power_on()
+    assert world.console_files.enter(USER, THIRD) == "refused", "not even for a moment"
     world.run_for(LOOK_S)
     assert world.console_files.enter(USER, THIRD) == "refused"
     assert change(world, NEW, THIRD)["ok"]
