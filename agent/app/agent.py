@@ -153,9 +153,9 @@ class Agent:
         self._credentials.settle()
         self._reporting.start(self._facts)
         self._changing.start()
+        self._login.start()
         if not locking:
             self._accounts.show()  # now that it is known whose password opens nothing any more
-        self._login.start()
         self._updating.committed_hook = self._committed
         self._ordering.restore()
         self._updating.start()
