@@ -142,10 +142,9 @@ class Agent:
         # Before any of them is written: a camera without credentials *and* without all of these is new.
         first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
         self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
-        if any(problem in LOCKING for problem in desk.problems):
+        locking = any(problem in LOCKING for problem in desk.problems)
+        if locking:
             self._accounts.lock()
-        else:
-            self._accounts.show()
         desk.device_id = device_id(ports.keys.ensure(IDENTITY))
         ports.keys.ensure(EVIDENCE)
         desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
@@ -155,6 +154,8 @@ class Agent:
         self._reporting.start(self._facts)
         self._changing.start()
         self._login.start()
+        if not locking:
+            self._accounts.show()  # now that it is known whose password opens nothing any more
         self._updating.committed_hook = self._committed
         self._ordering.restore()
         self._updating.start()

@@ -58,6 +58,7 @@ class Changing:
         self._state = NOTHING
         self._loaded = False
         self._refused = ""
+        self._taken_now: "float | None" = None  # monotonic, of an order that was taken in this run
         self._shut_out: "tuple[str, ...]" = ()
         self.shut_out_hook: "Callable[[], None]" = _nothing
         """Called when `shuts_out` has come to another view of somebody."""
@@ -97,7 +98,8 @@ class Changing:
             self._refuse("format", 0)  # what is wrong with it quotes the order: not for a console
             return
         state, proven_at = self._state, self._time.at_least_s()
-        verdict = required_change.judge(order.since_at, state.since_at, state.taken_at, proven_at)
+        counted_s = required_change.EVERY_S if self._taken_now is None else self._desk.now - self._taken_now
+        verdict = required_change.judge(order.since_at, state.since_at, state.taken_at, proven_at, counted_s)
         if verdict == required_change.TAKE:
             self._take(order, proven_at)
         elif verdict != required_change.AMEND:
@@ -113,7 +115,10 @@ class Changing:
             if required_change.is_old(account.set_at, order.since_at, proven_at) and account.phc not in known:
                 old[name] = ((account.phc,) + known)[:MAX_OLD]
         fresh = State(order.since_at, proven_at, order, required_change.stage(order, proven_at), "", 0, old)
-        self._keep(fresh.replace(behind=self._behind(fresh)))
+        fresh = fresh.replace(behind=self._behind(fresh))
+        self._keep(fresh)
+        if self._state is fresh:
+            self._taken_now = self._desk.now
 
     def _withdrawn(self) -> None:
         """What the server alone has made stricter, it can make as it was: never below the camera's own rules."""
@@ -237,12 +242,16 @@ class Changing:
         return listed
 
     def unless_used(self, asked: "Asked", password: str, user: str, go: "Callable[[], None]") -> None:
-        """Refuse a new password that is one of those that were to be changed; otherwise `go`."""
+        """Refuse a new password that is one of those that were to be changed; otherwise `go`, on the same users."""
         left = list(self._state.old.get(user, ())) if self._state.order is not None else []
+        users = self._accounts.users
 
         def compare() -> None:
             if left:
                 self._desk.call("hasher", "verify", (password, left.pop()), compared)
+            elif self._accounts.users is not users:
+                # Somebody may have been removed, or lost the role by which this was asked for.
+                asked.no("busy", {"detail": "users were changed meanwhile"})
             else:
                 go()
 

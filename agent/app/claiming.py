@@ -7,6 +7,7 @@ from binascii import hexlify, unhexlify
 from hashlib import sha256
 
 from agent.app.accounts import CLAIMED, UNCLAIMED
+from agent.core.password import Violation
 from agent.formats import claim_proof, fields
 from agent.formats import label as labels
 from agent.formats.errors import FormatError
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from agent.app.login import Asked
 
 CLAIM_ACCOUNT = "(claim)"  # what tries at the label's code count against; no user can have this name
+_NO_PASSWORD = Violation(
+    "context",
+    "This is the code on the camera's label. Use something else.",
+    "カメラのラベルに記載されたコードです。別のパスワードにしてください。",
+)
 
 
 class Claiming:
@@ -50,6 +56,17 @@ class Claiming:
         """What a client needs, beside the code, to compute its proof; hexadecimal."""
         return str(hexlify(self._desk.label.claim_salt), "utf-8")
 
+    def violations(self, password: str) -> "tuple[Violation, ...]":
+        """What the label has against a password that is about to be set.
+
+        Not for who only asks for the policy: before the claim that is anybody, and no try at the code is counted there.
+        """
+        return (_NO_PASSWORD,) if self._is_code(password) else ()
+
+    def _is_code(self, typed: str) -> bool:
+        label = self._desk.label
+        return same(sha256(label.claim_salt + labels.normal_code(typed)).digest(), label.claim_sha256)
+
     def _prove(self, asked: "Asked") -> None:
         """The client's proof first: only who knows the code gets ours, and with it something to try codes on."""
         if not self._open(asked):
@@ -74,9 +91,7 @@ class Claiming:
     def _claim(self, asked: "Asked") -> None:
         if not self._open(asked) or self._must_wait(asked, CLAIM_ACCOUNT):
             return
-        label = self._desk.label
-        code = labels.normal_code(asked.arguments["code"])
-        if not same(sha256(label.claim_salt + code).digest(), label.claim_sha256):
+        if not self._is_code(asked.arguments["code"]):
             asked.no("denied")
             return
         self._guard.succeeded(asked.source, CLAIM_ACCOUNT)

@@ -296,7 +296,7 @@ class Login:
         if not self._accounts.has_room(user):
             asked.no("bad_request", {"detail": "this camera has as many users as it can have"})
             return
-        found = self._credentials.violations(user, password, role)
+        found = self._credentials.violations(user, password, role) + self._claiming.violations(password)
         if found:
             asked.no("policy", {"violations": [violation.as_dict() for violation in found]})
             return

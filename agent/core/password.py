@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
+MAX_BYTES = 511  # of UTF-8: what crypt(3) takes, by which the system's own programs compare
 MIN_USER_CHARS = 3
 MIN_OWN_CHARS = 8  # what must remain, in characters that are hard to guess, when listed words are taken away
 COMMONEST = 3  # four of even the commonest words make a passphrase
@@ -101,6 +102,8 @@ def check(
     """
     if len(password) > policy.max_chars:
         return (_violation("too_long", policy.max_chars),)  # the rest would cost time in proportion
+    if sum([_utf8_bytes(character) for character in password]) > MAX_BYTES:
+        return (_violation("too_long", MAX_BYTES // 4),)
     folded = guessing.fold(password)
     spellings = guessing.spellings(folded)
     hard = guessing.hardness(folded)
@@ -128,6 +131,10 @@ def check(
 def _violation(code: str, number: int = 0) -> Violation:
     en, ja = _TEXTS[code]
     return Violation(code, en.replace("{n}", str(number)), ja.replace("{n}", str(number)))
+
+
+def _utf8_bytes(character: str) -> int:
+    return 1 + (character >= "\x80") + (character >= "\u0800") + (character >= "\U00010000")
 
 
 def _is_control(code: int) -> bool:

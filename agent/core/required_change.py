@@ -20,7 +20,7 @@ OLDER, FUTURE, TOO_SOON = "older", "future", "too_soon"
 """Why an order is not followed; one that comes too soon is followed later."""
 
 
-def judge(since_at: int, known_at: int, taken_at: int, proven_at: int) -> str:
+def judge(since_at: int, known_at: int, taken_at: int, proven_at: int, counted_s: float) -> str:
     """What to do with an order: TAKE, AMEND (it is the known one), or why it is not followed.
 
     Args:
@@ -28,6 +28,8 @@ def judge(since_at: int, known_at: int, taken_at: int, proven_at: int) -> str:
         known_at: that of the last order that was taken, 0 without one.
         taken_at: when that was, by proof.
         proven_at: what time it is at least.
+        counted_s: how long the monotonic clock has counted since it was taken, EVERY_S if that was before a restart.
+            Proven time alone is not enough: whoever stole the director's keys proves a day in a minute.
     """
     if since_at > proven_at + LEEWAY_S:
         return FUTURE  # no password could ever be younger
@@ -37,7 +39,8 @@ def judge(since_at: int, known_at: int, taken_at: int, proven_at: int) -> str:
         return TAKE  # a stolen timestamp key had made that one possible; a new root has taken its time back
     if since_at < known_at:
         return OLDER
-    return TOO_SOON if known_at and taken_at <= proven_at < taken_at + EVERY_S else TAKE
+    soon = counted_s < EVERY_S or taken_at <= proven_at < taken_at + EVERY_S
+    return TOO_SOON if known_at and soon else TAKE
 
 
 def is_old(set_at: int, since_at: int, proven_at: int) -> bool:

@@ -16,8 +16,11 @@ PROVED_WITHIN_S = 150.0
 PROVED_OPERATIONS = frozenset({"claim", "change_password", "set_user", "upload", "install_bundle"})
 """And what waits for the disk: room for an upload, the signatures in it."""
 
+SLOW_OPERATIONS = PROVED_OPERATIONS | {"login", "disown", "transfer", "erase"}
+"""What waits for a password's hash; in places of its own: strangers can keep those taken, and with them no stream."""
+
 MAX_CONVERSATIONS = 8
-"""Requests in flight: more would only wait inside the agent, which bounds its own clients."""
+"""Requests of each kind in flight: more would only wait inside the agent, which bounds its own clients."""
 
 
 class AgentLogin:
@@ -25,7 +28,7 @@ class AgentLogin:
 
     def __init__(self, login_dir: Path) -> None:
         self._login_dir = login_dir
-        self._turns = threading.BoundedSemaphore(MAX_CONVERSATIONS)
+        self._quick, self._slow = (threading.BoundedSemaphore(MAX_CONVERSATIONS) for _ in range(2))
 
     def ask(self, service: Service, op: str, source: str, **fields: object) -> Reply:
         """See `Login.ask`.
@@ -36,7 +39,8 @@ class AgentLogin:
         line = json.dumps({"v": PROTOCOL_VERSION, "op": op, "source": source, **fields}).encode() + b"\n"
         if len(line) > MAX_LINE_BYTES:
             return Reply(ok=False, code="bad_request")
-        if not self._turns.acquire(timeout=ANSWER_WITHIN_S):
+        turns = self._slow if op in SLOW_OPERATIONS else self._quick
+        if not turns.acquire(timeout=ANSWER_WITHIN_S):
             raise LoginUnavailable("too many requests wait for the agent")
         try:
             within_s = PROVED_WITHIN_S if op in PROVED_OPERATIONS else ANSWER_WITHIN_S
@@ -44,7 +48,7 @@ class AgentLogin:
         except OSError as error:
             raise LoginUnavailable(f"the agent does not answer on {service}.sock: {error}") from error
         finally:
-            self._turns.release()
+            turns.release()
         try:
             value = json.loads(answer.decode("utf-8"))
         except (ValueError, RecursionError) as error:

@@ -1,7 +1,11 @@
 """Who owns the camera: nobody before the claim, one administrator after it, whatever happens to the power."""
 
+import json
+from hashlib import sha256
+
 import pytest
 
+from agent.formats.label import normal_code
 from firmware_sim.world import factory, people
 from firmware_sim.world.people import PASSWORD, SOURCE, USER, claim, login, request
 from firmware_sim.world.power import OUTCOMES
@@ -78,6 +82,41 @@ def test_a_weak_password_claims_nothing(fresh, password):
     assert all(violation["en"] and violation["ja"] for violation in reply["violations"])
     assert state(fresh) == "unclaimed"
     assert claim(fresh)["ok"]
+
+
+DRAWN_CODE = "KQ7M-2XPA-94TD-WZ6H"
+"""As a factory draws one: nothing but the label speaks against it as a password."""
+
+
+@pytest.fixture
+def labelled(stage):
+    """A camera out of its box with that code on its label, on."""
+    world = stage.fresh()
+    about = json.loads(world.documents.content["factory/label.json"])
+    about["claim_sha256"] = sha256(factory.CLAIM_SALT + normal_code(DRAWN_CODE)).hexdigest()
+    world.documents.content["factory/label.json"] = json.dumps(about).encode()
+    on(world)
+    return world
+
+
+@pytest.mark.parametrize("typed", [DRAWN_CODE, DRAWN_CODE.lower(), DRAWN_CODE.replace("-", " ")])
+def test_the_code_on_the_label_is_no_password(labelled, typed):
+    """The factory has a list of them, and whoever stands in front of the camera reads it."""
+    refused = claim(labelled, code=DRAWN_CODE, password=typed)
+    assert [one["code"] for one in refused["violations"]] == ["context"]
+    assert all(refused["violations"][0][language] for language in ("en", "ja"))
+    assert state(labelled) == "unclaimed"
+    grant = claim(labelled, code=DRAWN_CODE)["grant"]
+    asked = request("set_user", grant=grant, user="hanako", role="viewer", password=typed)
+    assert labelled.ask("web", asked)["code"] == "policy"
+    changed = request("change_password", user=USER, old=PASSWORD, new=typed)
+    assert labelled.ask("web", changed)["code"] == "policy"
+
+
+def test_asking_for_the_policy_tells_nobody_whether_a_code_is_right(labelled):
+    """It needs no login before the claim, and counts no tries."""
+    asked = request("policy", user=USER, password=DRAWN_CODE)
+    assert labelled.ask("web", asked) == {"v": 1, "ok": True, "violations": []}
 
 
 def test_wrong_codes_slow_down_and_the_right_code_has_to_wait_as_well(fresh):

@@ -326,6 +326,24 @@ def test_the_thief_makes_the_owner_change_once_a_day_at_most_and_never_locks_any
     assert everywhere(camera, passwords[2]) == {"in"}
 
 
+def test_nor_does_a_thief_who_lies_about_the_time_as_well_make_the_owner_change_sooner(stage, camera):
+    """The director's own keys sign what time it is: a day that they prove may have taken a minute."""
+    tell(stage, camera, order(camera, 0, 0, 0))
+    assert change(camera)["ok"]
+    for days in (2, 4):
+        lie = int(camera.clock.now_s) + days * DAY_S
+        stage.operator.set_time(lie)
+        stage.operator.assign(
+            None, None, order(camera, 0, 0, 0, since_at=lie, remind_at=lie, restrict_at=lie, claim_only_at=lie)
+        )
+        camera.server.files.update(stage.operator.files)
+        camera.admin("check")
+        camera.run_for(LOOK_S)
+        assert camera.agent._changing._time.at_least_s() >= lie, "the lie was believed"
+        assert everywhere(camera, NEW) == {"in"}
+    assert reports(camera).count(("refused", "too_soon")) == 2
+
+
 @pytest.mark.parametrize("ahead_s", [2 * DAY_S, 4000 * DAY_S])
 def test_an_order_from_the_future_which_no_password_could_satisfy_is_refused(stage, camera, ahead_s):
     far = int(camera.clock.now_s) + ahead_s
@@ -473,6 +491,7 @@ def test_a_password_that_is_shut_out_opens_no_console_either_until_it_is_changed
         assert world.console_files.enter(USER, THIRD) == "refused"
     world.power_cut()
     world.power_on()
+    assert world.console_files.enter(USER, THIRD) == "refused", "not even for a moment"
     world.run_for(LOOK_S)
     assert world.console_files.enter(USER, THIRD) == "refused"
     assert change(world, NEW, THIRD)["ok"]

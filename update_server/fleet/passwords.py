@@ -17,6 +17,7 @@ from agent.formats.required_change import NEVER, ChangeReport
 from update_server.db.models import Device, RequiredChange
 from update_server.errors import BadInput, NotFound
 from update_server.fleet import devices
+from update_server.terminal import printable
 
 NO_ORDER, NOT_TAKEN, REFUSED, OLD, DONE = "no_order", "not_taken", "refused", "old", "done"
 VERDICTS = (OLD, REFUSED, NOT_TAKEN, NO_ORDER, DONE)
@@ -220,11 +221,18 @@ def as_row(line: Standing) -> dict[str, object]:
 
 
 def as_csv(lines: Sequence[Standing]) -> str:
-    """All lines below their column names. No cell begins as a formula does: spreadsheets would follow it."""
+    """All lines below their column names.
+
+    No cell begins as a formula does, or steers a terminal: some of it is a camera's word.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     for line in lines:
-        cells = as_row(line).values()
-        writer.writerow(["'" + one if isinstance(one, str) and one[:1] in FORMULA else one for one in cells])
+        writer.writerow([_cell(one) if isinstance(one, str) else one for one in as_row(line).values()])
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    plain = printable(text)
+    return "'" + plain if text[:1] in FORMULA else plain

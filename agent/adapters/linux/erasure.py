@@ -4,7 +4,6 @@ import os
 import stat
 from pathlib import Path
 
-from agent.adapters.linux.files import flush_folder
 from agent.formats.errors import Unavailable
 
 PIECE = bytes(64 * 1024)  # what is overwritten at a time
@@ -41,15 +40,16 @@ class FileErasure:
             Unavailable: the storage fails.
         """
         path = self._state / item  # an absolute item stays what it is
+        root = next((one for one in self._user_folders if path.is_relative_to(one)), self._state)
+        if path == root:
+            raise Unavailable(f"{item}: cannot be read")  # or `contents` would name what is in it
         try:
-            mode = path.lstat().st_mode
-            if stat.S_ISDIR(mode):
-                path.rmdir()
-            else:
-                if stat.S_ISREG(mode):
-                    _overwrite(path)
-                path.unlink()
-            flush_folder(path.parent)
+            folder = _folder(root, path.parent)
+            try:
+                _remove(path.name, folder)
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -80,13 +80,40 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _overwrite(path: Path) -> None:
+def _folder(root: Path, path: Path) -> int:
+    """The folder, opened by way of folders alone: who may write there may put a link to elsewhere in the place of one.
+
+    Raises:
+        OSError: the storage fails, or there is a link on the way.
+    """
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    for part in path.relative_to(root).parts:
+        try:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
+        finally:
+            os.close(handle)
+        handle = inner
+    return handle
+
+
+def _remove(name: str, folder: int) -> None:
+    """Raises OSError: the storage fails, or it is not there."""
+    mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    if stat.S_ISDIR(mode):
+        os.rmdir(name, dir_fd=folder)
+        return
+    if stat.S_ISREG(mode):
+        _overwrite(name, folder)
+    os.unlink(name, dir_fd=folder)
+
+
+def _overwrite(name: str, folder: int) -> None:
     """Put zeros where the file's bytes are.
 
     Raises:
         OSError: the storage fails.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    handle = os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=folder)
     try:
         left = os.fstat(handle).st_size
         while left:

@@ -93,7 +93,7 @@ class LoopbackServices:
         if isinstance(to, Rtsp):
             return _with_digest(lambda login: to.ask("DESCRIBE", login), "DESCRIBE", to.url, user, password)
         if kind == "onvif":
-            body = _SOAP.format(op="GetUsers")
+            body = _SOAP.format(op="GetDeviceInformation")  # every role may ask, and nobody without one
             return _with_digest(
                 lambda login: to.ask("POST", ONVIF_PATH, login, body), "POST", ONVIF_PATH, user, password
             )

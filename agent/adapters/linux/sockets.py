@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.formats.errors import Unavailable
 
 MAX_LINE_BYTES = 4096  # agent.formats.login
-MAX_CONNECTIONS = 32  # per socket; the camera keeps eight requests under way
+MAX_CONNECTIONS = 32  # per socket; the camera keeps sixteen requests under way
 BACKLOG = 32
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 

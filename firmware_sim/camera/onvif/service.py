@@ -215,13 +215,13 @@ class DeviceService:
         if not 1 <= len(wanted) <= MAX_USERS_IN_REQUEST:
             raise Refused(Fault(400, True, ("InvalidArgVal",), f"1 to {MAX_USERS_IN_REQUEST} users are accepted."))
         known = self._known_users(call)
-        for name, _, password in wanted:
+        for name, role, password in wanted:
             if existing and name not in known:
                 raise Refused(Fault(400, True, ("InvalidArgVal", "UsernameMissing"), "Username not recognized."))
             if not existing and name in known:
                 raise Refused(Fault(400, True, ("OperationProhibited", "UsernameClash"), "Username already exists."))
             if password:
-                self._check_policy(call, name, password)
+                self._check_policy(call, name, role, password)
         for name, role, password in wanted:
             fields: dict[str, object] = {"user": name, "role": role}
             if password:
@@ -231,8 +231,9 @@ class DeviceService:
                 raise Refused(_refusal(reply))
             self._revocations.revoke(name)
 
-    def _check_policy(self, call: Call, name: str, password: str) -> None:
-        reply = self._login.ask("onvif", "policy", call.request.source, grant=call.grant, user=name, password=password)
+    def _check_policy(self, call: Call, name: str, role: str, password: str) -> None:
+        fields: dict[str, object] = {"grant": call.grant, "user": name, "role": role, "password": password}
+        reply = self._login.ask("onvif", "policy", call.request.source, **fields)
         if not reply.ok:
             raise Refused(_refusal(reply))
         if reply.objects("violations"):

@@ -7,11 +7,8 @@ from typing import NamedTuple
 MAX_SESSIONS = 32
 """A camera has a handful of people; the session idle for longest makes room."""
 
-IDLE_FOR_S = 600.0
-"""As long as the agent's grant lives."""
-
-LIVES_FOR_S = 12 * 3600.0
-"""Even a busy session ends within a working day."""
+LIVES_FOR_S = 600.0
+"""As long as the agent's grant: whom the agent has removed, or whose change it could not tell of, is out by then."""
 
 IDENTIFIER_BYTES = 32
 """256 random bits: not to be guessed."""
@@ -60,7 +57,7 @@ class Sessions:
         return session
 
     def find(self, identifier: str) -> Session | None:
-        """The live session of a cookie, which thereby stays awake.
+        """The live session of a cookie, which thereby makes room for others last.
 
         Raises:
             Nothing: a stranger's cookie finds nothing.
@@ -84,10 +81,6 @@ class Sessions:
             self._sessions.pop(identifier, None)
 
     def _sweep(self, now: float) -> None:
-        over = [
-            name
-            for name, (_, used_at, opened_at) in self._sessions.items()
-            if now - used_at > IDLE_FOR_S or now - opened_at > LIVES_FOR_S
-        ]
+        over = [name for name, (_, _, opened_at) in self._sessions.items() if now - opened_at > LIVES_FOR_S]
         for name in over:
             del self._sessions[name]

@@ -70,6 +70,8 @@ def test_users_are_created_and_changed_through_the_agent(claimed: CameraProcess,
     status, _ = call(claimed, "<SetUser>" + user_xml("guest", "Operator", NEW_PASSWORD + "!") + "</SetUser>")
     assert (status, agent.users["guest"]) == (200, ("operator", NEW_PASSWORD + "!"))
     assert call(claimed, "<GetDeviceInformation/>", "guest", NEW_PASSWORD)[0] == 401
+    asked = [request["role"] for _, request in agent.asked if request["op"] == "policy"]
+    assert asked == ["viewer", "operator"], "the policy depends on the role that the user gets"
 
 
 @pytest.mark.parametrize(

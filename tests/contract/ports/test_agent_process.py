@@ -57,6 +57,16 @@ def test_a_camera_is_claimed_and_its_password_changed_on_the_live_services(board
     assert board.ask("onvif", "login", user="admin", password=NEW_PASSWORD)["ok"]
 
 
+@pytest.mark.parametrize("role", ["operator", "viewer"])
+def test_who_is_no_administrator_is_proved_on_the_live_services_as_well(board, role):
+    grant = claim(board)
+    made = board.ask("web", "set_user", grant=grant, user="hanako", role=role, password=NEW_PASSWORD)
+    assert made["ok"], made
+    assert board.ask("onvif", "login", user="hanako", password=NEW_PASSWORD)["role"] == role
+    changed = board.ask("web", "change_password", user="hanako", old=NEW_PASSWORD, new=PASSWORD + " 2")
+    assert changed["ok"], changed
+
+
 def test_credentials_survive_a_kill_and_a_damaged_store_means_locked(board):
     claim(board)
     board.kill()

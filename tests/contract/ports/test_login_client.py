@@ -75,6 +75,16 @@ def test_without_an_agent_or_a_name_it_is_a_no(client, board, tmp_path):
     assert run(PAM_USER=USER) == 2
 
 
+def test_a_user_of_the_camera_who_is_called_like_an_account_of_the_system_is_not_that_account(client, board):
+    """PAM would give whoever it lets in as `root` everything."""
+    grant = board.ask("web", "login", user=USER, password=PASSWORD)["grant"]
+    for name in ("root", "daemon"):
+        made = board.ask("web", "set_user", grant=grant, user=name, role="viewer", password="seventeen grey herons")
+        assert made["ok"], made
+        assert board.ask("web", "login", user=name, password="seventeen grey herons")["ok"]
+        assert asked(client, board, name, b"seventeen grey herons") == 1
+
+
 def test_wrong_tries_lead_to_a_wait_for_that_source_alone(client, board):
     for _ in range(8):
         assert asked(client, board, "ghost", b"wrong", "192.0.2.30") == 1

@@ -194,6 +194,24 @@ def test_an_erasure_finds_what_no_document_name_leads_to(tmp_path):
     assert (elsewhere / "kept").read_bytes() == b"kept"
 
 
+def test_a_folder_that_becomes_a_link_while_it_is_erased_leads_nowhere(tmp_path):
+    """The camera's program may write in the user's folders, and an erase is done by root."""
+    state, user = tmp_path / "state", tmp_path / "user"
+    for folder in (state / "clock", user / "clock"):
+        folder.mkdir(parents=True)
+        (folder / "floor.json").write_bytes(b"kept")
+    erasure = FileErasure(state, (user,))
+    found = [item for item in erasure.contents() if item.startswith("/")]
+    assert found == [f"{user}/clock/floor.json", f"{user}/clock"]
+    (user / "clock").rename(tmp_path / "aside")
+    (user / "clock").symlink_to(state / "clock")
+    with pytest.raises(Unavailable):
+        erasure.remove(found[0])
+    assert (state / "clock" / "floor.json").read_bytes() == b"kept"
+    erasure.remove(found[1])
+    assert erasure.contents() == ["clock/floor.json"]
+
+
 def test_what_is_removed_is_overwritten_first(tmp_path):
     """Seen through a second name of the same file."""
     (tmp_path / "state").mkdir()
@@ -226,7 +244,10 @@ def test_a_users_folder_that_cannot_be_read_is_an_item_itself(tmp_path):
     (tmp_path / "state").mkdir()
     card = tmp_path / "card"
     card.write_bytes(b"no folder")
-    assert FileErasure(tmp_path / "state", (card,)).contents() == [str(card)]
+    erasure = FileErasure(tmp_path / "state", (card,))
+    assert erasure.contents() == [str(card)]
+    with pytest.raises(Unavailable):
+        erasure.remove(str(card))
 
 
 def test_a_storage_that_fails_is_unavailable(tmp_path):

@@ -1,3 +1,10 @@
+import json
+import queue
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +65,38 @@ def test_a_state_that_is_unknown_is_no_state() -> None:
 
 def test_a_client_may_wait_longer_than_the_agent_takes_to_prove_a_password() -> None:
     assert http_server.ANSWER_WITHIN_S > agent_login.PROVED_WITHIN_S > agent_login.ANSWER_WITHIN_S
+
+
+def test_logins_that_wait_for_their_hash_keep_no_stream_from_asking_for_the_state(tmp_path: Path) -> None:
+    """Strangers can bring about as many of those as there is room for, and a stream that gets no answer ends."""
+    asked: queue.Queue[str] = queue.Queue()
+    over = threading.Event()
+
+    def converse(client: socket.socket) -> None:
+        with client:
+            op = json.loads(client.makefile().readline())["op"]
+            asked.put(op)
+            if op == "login":
+                over.wait(30)
+            client.sendall(b'{"v":1,"ok":true,"state":"claimed"}\n')
+
+    def serve() -> None:
+        for _ in range(agent_login.MAX_CONVERSATIONS + 1):
+            threading.Thread(target=converse, args=(server.accept()[0],), daemon=True).start()
+
+    login = agent_login.AgentLogin(tmp_path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "web.sock"))
+        server.listen(16)
+        threading.Thread(target=serve, daemon=True).start()
+        with ThreadPoolExecutor(agent_login.MAX_CONVERSATIONS + 1) as pool:
+            try:
+                waiting = [
+                    pool.submit(login.ask, "web", "login", "a", user=str(number), password="x")
+                    for number in range(agent_login.MAX_CONVERSATIONS)
+                ]
+                assert [asked.get(timeout=5) for _ in waiting] == ["login"] * agent_login.MAX_CONVERSATIONS
+                assert pool.submit(login.ask, "web", "state", "b").result(5).text("state") == "claimed"
+            finally:
+                over.set()
+        assert all(one.result().ok for one in waiting)

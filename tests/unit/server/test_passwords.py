@@ -118,12 +118,14 @@ def test_who_needs_somebody_comes_first_and_the_oldest_of_these(fleet):
 def test_the_table_has_its_columns_and_no_formulas(fleet):
     with fleet.write() as session:
         session.get_one(Device, f"{0:026d}").group_name = "=HYPERLINK(1)"
+        session.get_one(Device, f"{1:026d}").telemetry = {"password_policy": "\x1b]0;mine\x07\n\u202e"}
     with fleet.read() as session:
         text = passwords.as_csv(passwords.standing(session))
     rows = text.splitlines()
     assert rows[0].startswith("id,serial,group,site,age_days,policy,verdict")
     assert len(rows) == 11
     assert ",'=HYPERLINK(1)," in text
+    assert ",\ufffd]0;mine\ufffd\ufffd\ufffd," in text, "what a camera says may steer the terminal it is printed on"
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,15 @@ def test_length_limits_are_exact() -> None:
     assert codes(base[:129]) == {"too_long"}
 
 
+def test_what_the_systems_own_programs_could_not_take_is_too_long() -> None:
+    """crypt(3) takes 511 bytes; four-byte characters are all that reaches it. It would be `busy` for ever."""
+    signs = [chr(0x20000 + 37 * number) for number in range(128)]
+    assert codes("".join(signs[:127]) + "a") == codes("".join(signs[:127])) == set()
+    refused = password.check("".join(signs), "yamada", CONTEXT, DEFAULT, LIST)
+    assert [(one.code, one.en) for one in refused] == [("too_long", "Use at most 127 characters.")]
+    assert codes("\ud800" * 128 + "a") == {"too_long"}
+
+
 @pytest.mark.parametrize(
     ("typed", "found"),
     [

@@ -56,15 +56,23 @@ def test_the_next_moment_is_the_first_at_which_the_stage_changes(order, at):
     ],
 )
 def test_which_order_counts(since_at, known_at, taken_at, proven_at, verdict):
-    assert core.judge(since_at, known_at, taken_at, proven_at) == verdict
+    assert core.judge(since_at, known_at, taken_at, proven_at, core.EVERY_S) == verdict
+
+
+@pytest.mark.parametrize(("counted_s", "verdict"), [(0, core.TOO_SOON), (DAY_S - 1, core.TOO_SOON), (DAY_S, core.TAKE)])
+def test_a_day_that_somebody_has_proven_too_early_is_no_day(counted_s, verdict):
+    assert core.judge(NOW + 9 * DAY_S, NOW, NOW, NOW + 9 * DAY_S, counted_s) == verdict
+    assert core.judge(NOW, 0, 0, NOW, counted_s) == core.TAKE, "the first one"
+    assert core.judge(NOW, NOW, NOW, NOW, counted_s) == core.AMEND
+    assert core.judge(NOW, NOW + 900 * DAY_S, NOW, NOW, counted_s) == core.TAKE, "a new root has taken that time back"
 
 
 @given(MOMENTS, st.integers(0, 2 * NOW), st.integers(0, 2 * NOW), MOMENTS)
 def test_no_taken_order_keeps_the_next_one_out_for_good(since_at, known_at, taken_at, proven_at):
     """Once the time has come that an honest operator signs now, its order counts after a day, whatever came before."""
-    if core.judge(since_at, known_at, taken_at, proven_at) == core.TAKE:
+    if core.judge(since_at, known_at, taken_at, proven_at, core.EVERY_S) == core.TAKE:
         later = max(proven_at, since_at) + core.EVERY_S + core.LEEWAY_S
-        assert core.judge(later, since_at, proven_at, later) == core.TAKE
+        assert core.judge(later, since_at, proven_at, later, core.EVERY_S) == core.TAKE
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ for since_at, known_at, taken_at, proven_at in (
     (1001, 1000, 1000, 1000 + core.EVERY_S), (1001, 1000, 1000, 999), (1000 + core.LEEWAY_S, 0, 0, 1000),
     (1001 + core.LEEWAY_S, 0, 0, 1000), (1000, 1001 + core.LEEWAY_S, 1000, 1000),
 ):  # fmt: skip
-    print(core.judge(since_at, known_at, taken_at, proven_at))
+    print([core.judge(since_at, known_at, taken_at, proven_at, s) for s in (0.0, core.EVERY_S)])
 for set_at in (0, 999, 1000, 5000, 5000 + core.LEEWAY_S, 5001 + core.LEEWAY_S):
     print(set_at, core.is_old(set_at, 1000, 5000))
 print([core.stricter(one, other) for one in STAGES for other in STAGES])
