@@ -35,6 +35,9 @@ class Hardware:
         qemu: program.
         shell: whether a virtio console is plugged in, on which the lab variant offers a shell.
         extra: further QEMU arguments, e.g. `("-device", "i6300esb", "-action", "watchdog=reset")`.
+        socket_port: a loopback port by which one more camera can be plugged into this one's network; 0: none.
+        uplink_port: the `socket_port` of the camera into whose network this one is plugged. It gets an address of its
+            own there; `Forward`s lead to the other one only. 0: a network of its own.
     """
 
     firmware: Path
@@ -46,6 +49,8 @@ class Hardware:
     qemu: str = QEMU
     shell: bool = False
     extra: tuple[str, ...] = field(default=())
+    socket_port: int = 0
+    uplink_port: int = 0
 
     def files(self) -> dict[str, Path]:
         """Return the parts that are files, by name."""
@@ -134,14 +139,31 @@ def command_line(
         argv += _disk(overlays["disk"], write_log)
     if hardware.dtb is not None:
         argv += ["-dtb", str(hardware.dtb)]
-    rules = "".join(f",hostfwd={forward.rule()}" for forward in forwards)
-    argv += ["-netdev", f"user,id={NET_ID}{rules}"]
+    argv += _network(hardware, forwards)
     argv += ["-device", f"virtio-net-device,netdev={NET_ID},mac={hardware.mac}"]
     argv += ["-device", "virtio-rng-device"]
     if hardware.shell:
         argv += ["-chardev", f"socket,id=shell,fd={sockets['shell']}", "-device", "virtio-serial-device"]
         argv += ["-device", "virtconsole,chardev=shell"]
     return argv + list(hardware.extra)
+
+
+def _network(hardware: Hardware, forwards: Sequence[Forward]) -> list[str]:
+    """The network called `NET_ID`: QEMU's own, which may be a hub with a socket for another camera, or another's."""
+    if hardware.uplink_port:
+        return ["-netdev", f"stream,id={NET_ID},server=off,{_loopback(hardware.uplink_port)}"]
+    rules = "".join(f",hostfwd={forward.rule()}" for forward in forwards)
+    if not hardware.socket_port:
+        return ["-netdev", f"user,id={NET_ID}{rules}"]
+    return [
+        *("-netdev", f"user,id=own{rules}", "-netdev", "hubport,id=own-port,hubid=0,netdev=own"),
+        *("-netdev", f"stream,id=socket,server=on,{_loopback(hardware.socket_port)}"),
+        *("-netdev", "hubport,id=socket-port,hubid=0,netdev=socket", "-netdev", f"hubport,id={NET_ID},hubid=0"),
+    ]
+
+
+def _loopback(port: int) -> str:
+    return f"addr.type=inet,addr.host=127.0.0.1,addr.port={port}"
 
 
 def _disk(overlay: Path, write_log: Path | None) -> list[str]:

@@ -4,13 +4,17 @@ from firmware_sim.image.provision import Device
 from firmware_sim.qemu.hardware import Hardware
 
 
-def hardware_of(device: Device, *, shell: bool = False, extra: tuple[str, ...] = ()) -> Hardware:
+def hardware_of(
+    device: Device, *, shell: bool = False, extra: tuple[str, ...] = (), socket_port: int = 0, uplink_port: int = 0
+) -> Hardware:
     """Return the machine that `camward-sim provision` made files for.
 
     Args:
         device: the camera.
         shell: plug in the virtio console on which the lab variant offers a shell.
         extra: further QEMU arguments.
+        socket_port: see `Hardware`.
+        uplink_port: see `Hardware`.
     """
     return Hardware(
         firmware=device.pflash0,
@@ -22,4 +26,6 @@ def hardware_of(device: Device, *, shell: bool = False, extra: tuple[str, ...] =
         qemu=device.qemu,
         shell=shell,
         extra=extra,
+        socket_port=socket_port,
+        uplink_port=uplink_port,
     )
