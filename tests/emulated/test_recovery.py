@@ -195,9 +195,7 @@ def test_the_second_camera_of_the_site_fetches_the_release_from_the_first(site: 
     site.until(FIRST, lambda seen: seen["telemetry"].get("serves") == sha256, "the first camera's offer")
     cost = carried(Capture(site.wire), SERVER, NEIGHBOUR[0])
     with ExitStack() as stack:
-        second = stack.enter_context(
-            camera(site.operator, site.built, site.folder, SECOND, uplink_port=SOCKET_PORT)
-        )
+        second = stack.enter_context(camera(site.operator, site.built, site.folder, SECOND, uplink_port=SOCKET_PORT))
         record = factory_record(site.built.security_epoch).replace(active="b")
         for offset in site.built.layout.boot_record:
             second.write_disk(offset, encode(record))

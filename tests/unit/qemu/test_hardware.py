@@ -51,6 +51,18 @@ def test_the_command_line_starts_paused_with_every_part_and_no_default_device(ha
     assert "virtconsole" not in text
 
 
+def test_a_second_camera_is_plugged_into_the_network_of_the_first(hardware):
+    first, second = (
+        " ".join(command_line(made, {}, (Forward(443, 8443),), {"qmp": 3, "console": 4}, Path("/x/log")))
+        for made in (replace(hardware, socket_port=7001), replace(hardware, uplink_port=7001))
+    )
+    assert "user,id=own,hostfwd=tcp:127.0.0.1:8443-:443" in first
+    assert "stream,id=socket,server=on,addr.type=inet,addr.host=127.0.0.1,addr.port=7001" in first
+    assert "stream,id=net0,server=off,addr.type=inet,addr.host=127.0.0.1,addr.port=7001" in second
+    assert "user,id=" not in second
+    assert all(text.count("virtio-net-device,netdev=net0") == 1 for text in (first, second))
+
+
 def test_the_shell_is_plugged_in_on_request_only(hardware):
     argv = command_line(replace(hardware, shell=True), {}, (), {"qmp": 3, "console": 4, "shell": 5}, Path("/x/log"))
     assert "virtconsole,chardev=shell" in argv
