@@ -13,6 +13,7 @@ BOARD_ARGS = ("-machine", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "256"
 """The board of model kawa-1. U-Boot's control device tree must be dumped with exactly these (and both flashes)."""
 FLASH_BYTES = 64 << 20
 """The size of each flash bank of `-M virt`; QEMU takes no other."""
+USUAL_NETWORK = "10.0.2.0"
 DEFAULT_MAC = "52:54:00:12:34:56"
 NET_ID = "net0"
 """Name of the guest's only network card, for the monitor."""
@@ -35,9 +36,7 @@ class Hardware:
         qemu: program.
         shell: whether a virtio console is plugged in, on which the lab variant offers a shell.
         extra: further QEMU arguments, e.g. `("-device", "i6300esb", "-action", "watchdog=reset")`.
-        socket_port: a loopback port by which one more camera can be plugged into this one's network; 0: none.
-        uplink_port: the `socket_port` of the camera into whose network this one is plugged. It gets an address of its
-            own there; `Forward`s lead to the other one only. 0: a network of its own.
+        network: the /24 that QEMU's own network has, in which the camera is .15.
     """
 
     firmware: Path
@@ -49,8 +48,7 @@ class Hardware:
     qemu: str = QEMU
     shell: bool = False
     extra: tuple[str, ...] = field(default=())
-    socket_port: int = 0
-    uplink_port: int = 0
+    network: str = USUAL_NETWORK
 
     def files(self) -> dict[str, Path]:
         """Return the parts that are files, by name."""
@@ -139,31 +137,14 @@ def command_line(
         argv += _disk(overlays["disk"], write_log)
     if hardware.dtb is not None:
         argv += ["-dtb", str(hardware.dtb)]
-    argv += _network(hardware, forwards)
+    rules = "".join(f",hostfwd={forward.rule()}" for forward in forwards)
+    argv += ["-netdev", f"user,id={NET_ID},net={hardware.network}/24{rules}"]
     argv += ["-device", f"virtio-net-device,netdev={NET_ID},mac={hardware.mac}"]
     argv += ["-device", "virtio-rng-device"]
     if hardware.shell:
         argv += ["-chardev", f"socket,id=shell,fd={sockets['shell']}", "-device", "virtio-serial-device"]
         argv += ["-device", "virtconsole,chardev=shell"]
     return argv + list(hardware.extra)
-
-
-def _network(hardware: Hardware, forwards: Sequence[Forward]) -> list[str]:
-    """The network called `NET_ID`: QEMU's own, which may be a hub with a socket for another camera, or another's."""
-    if hardware.uplink_port:
-        return ["-netdev", f"stream,id={NET_ID},server=off,{_loopback(hardware.uplink_port)}"]
-    rules = "".join(f",hostfwd={forward.rule()}" for forward in forwards)
-    if not hardware.socket_port:
-        return ["-netdev", f"user,id={NET_ID}{rules}"]
-    return [
-        *("-netdev", f"user,id=own{rules}", "-netdev", "hubport,id=own-port,hubid=0,netdev=own"),
-        *("-netdev", f"stream,id=socket,server=on,{_loopback(hardware.socket_port)}"),
-        *("-netdev", "hubport,id=socket-port,hubid=0,netdev=socket", "-netdev", f"hubport,id={NET_ID},hubid=0"),
-    ]
-
-
-def _loopback(port: int) -> str:
-    return f"addr.type=inet,addr.host=127.0.0.1,addr.port={port}"
 
 
 def _disk(overlay: Path, write_log: Path | None) -> list[str]:

@@ -1,11 +1,11 @@
 """From a provisioned camera's files to the hardware of a machine."""
 
 from firmware_sim.image.provision import Device
-from firmware_sim.qemu.hardware import Hardware
+from firmware_sim.qemu.hardware import USUAL_NETWORK, Hardware
 
 
 def hardware_of(
-    device: Device, *, shell: bool = False, extra: tuple[str, ...] = (), socket_port: int = 0, uplink_port: int = 0
+    device: Device, *, shell: bool = False, extra: tuple[str, ...] = (), network: str = USUAL_NETWORK
 ) -> Hardware:
     """Return the machine that `camward-sim provision` made files for.
 
@@ -13,8 +13,7 @@ def hardware_of(
         device: the camera.
         shell: plug in the virtio console on which the lab variant offers a shell.
         extra: further QEMU arguments.
-        socket_port: see `Hardware`.
-        uplink_port: see `Hardware`.
+        network: see `Hardware`.
     """
     return Hardware(
         firmware=device.pflash0,
@@ -26,6 +25,5 @@ def hardware_of(
         qemu=device.qemu,
         shell=shell,
         extra=extra,
-        socket_port=socket_port,
-        uplink_port=uplink_port,
+        network=network,
     )

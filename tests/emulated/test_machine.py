@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,20 +152,6 @@ def test_pulling_the_cable_stops_packets_and_plugging_it_in_lets_them_through(ma
     after = pcap.stat().st_size
     ask(machine, "ping 10.0.2.2")
     assert pcap.stat().st_size == after
-
-
-def test_two_machines_on_one_network_have_an_address_each(hardware: Hardware):
-    with (
-        Machine(replace(hardware, socket_port=10001), watchdog_s=300.0) as first,
-        Machine(replace(hardware, uplink_port=10001, mac="52:54:00:12:34:57"), watchdog_s=300.0) as second,
-    ):
-        for machine, address in ((first, "10.0.2.15"), (second, "10.0.2.16")):
-            machine.power_on()
-            prompt(machine)
-            assert f"bound to address {address}" in ask(machine, "setenv autoload no; dhcp")
-        assert "is alive" in ask(second, "ping 10.0.2.2")
-        first.link(up=False)
-        assert "is alive" in ask(second, "ping 10.0.2.2")
 
 
 def test_a_forward_is_a_way_in_on_loopback_only(machine: Machine):

@@ -16,15 +16,19 @@ from typing import Any
 import pytest
 
 from agent.formats.boot_record import NO_TRIAL, encode
+from agent.formats.neighbours import DEFAULT_PORT
 from firmware_sim.demo import images
 from firmware_sim.demo.operator import Operator
 from firmware_sim.demo.wire import Capture, tls_records
+from firmware_sim.faults.relay import Relay
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.disk import factory_record
 from firmware_sim.image.provision import provision
 from firmware_sim.image.store import sha256_file
 from firmware_sim.image.verity import hash_tree
+from firmware_sim.netns import HOST_FOR_CAMERAS, NEIGHBOUR_ADDRESS
 from firmware_sim.qemu.deadline import Deadline
+from firmware_sim.qemu.hardware import USUAL_NETWORK, Forward
 from firmware_sim.qemu.machine import Machine
 from firmware_sim.qemu.provisioned import hardware_of
 from tests.emulated.boot_helpers import ready, record_of
@@ -33,10 +37,9 @@ from tests.emulated.fleet import NEWER, PANIC, UPDATE_S
 
 BAD = "1.0.9"
 RECOVERY = "0.1.0"
-SOCKET_PORT = 10001  # in the closed network everything is free
 FIRST, SECOND = "KW1-000051", "KW1-000052"
-SERVER, NEIGHBOUR = ("10.0.2.2", 8443), ("10.0.2.15", 8446)
-SECOND_ADDRESS = "10.0.2.16"
+SERVER, NEIGHBOUR = (HOST_FOR_CAMERAS, 8443), (NEIGHBOUR_ADDRESS, DEFAULT_PORT)
+OTHER_NETWORK, SECOND_ADDRESS = "10.0.3.0", "10.0.3.15"
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     built, newest = images.load("main-1.0.0"), images.load(f"main-{NEWER}")
     with Operator(home) as operator:
         operator.begin_anew()
+        with (operator.server / "server.toml").open("a") as file:
+            file.write("\n[deltas]\nfrom_versions = 0\n")  # to make some takes as long as a boot, and is of no use here
         operator.serve()
         operator.publish(*refused_by_the_boot_loader(newest, folder))
         operator.publish(newest.slot, newest.tree, newest.release_json)
-        with camera(operator, built, folder, FIRST, socket_port=SOCKET_PORT) as first:
+        with camera(operator, built, folder, FIRST) as first:
             found = Site(operator, built, newest, folder, first)
             first.plug_in()
             with first.capture(found.wire):
@@ -108,12 +113,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def camera(
-    operator: Operator, built: BuiltImage, folder: Path, serial: str, socket_port: int = 0, uplink_port: int = 0
+    operator: Operator, built: BuiltImage, folder: Path, serial: str, network: str = USUAL_NETWORK
 ) -> Iterator[Machine]:
     """A new camera with a voucher, plugged in and not yet running."""
     device = provision(built, serial, folder / serial, voucher=operator.voucher(serial))
-    hardware = hardware_of(device, socket_port=socket_port, uplink_port=uplink_port)
-    with Machine(hardware, forwards=(), watchdog_s=WATCHDOG_S) as machine:
+    hardware = hardware_of(device, network=network)
+    with Machine(hardware, forwards=(Forward(DEFAULT_PORT),), watchdog_s=WATCHDOG_S) as machine:
         yield machine
 
 
@@ -202,7 +207,8 @@ def test_the_second_camera_of_the_site_fetches_the_release_from_the_first(site: 
     site.until(FIRST, lambda seen: seen.telemetry.get("serves") == sha256, "the first camera's offer")
     cost = carried(Capture(site.wire), SERVER, NEIGHBOUR[0])
     with ExitStack() as stack:
-        second = stack.enter_context(camera(site.operator, site.built, site.folder, SECOND, uplink_port=SOCKET_PORT))
+        stack.enter_context(Relay(NEIGHBOUR, ("127.0.0.1", site.first.port(DEFAULT_PORT))))
+        second = stack.enter_context(camera(site.operator, site.built, site.folder, SECOND, OTHER_NETWORK))
         record = factory_record(site.built.security_epoch).replace(active="b")
         for offset in site.built.layout.boot_record:
             second.write_disk(offset, encode(record))
