@@ -35,7 +35,8 @@ QEMU shows the guest a peer's own address unless it is 127.0.0.0/8, so a person 
 these are two sources to the camera.
 """
 FRONT_ADDRESS, PERSON_ADDRESS, ATTACKER_ADDRESS = ADDRESSES
-HOST_FOR_CAMERAS, NEIGHBOUR_ADDRESS = "10.0.2.2", "10.0.2.15"
+CAMERAS_ADDRESSES = ("10.0.2.2", "10.0.2.15")
+HOST_FOR_CAMERAS, NEIGHBOUR_ADDRESS = CAMERAS_ADDRESSES
 """What a camera in QEMU's usual network calls the host, and is itself called there. Here they are loopback addresses
 as well: from another network, a camera finds the server at the one, and at the other a relay to that camera.
 """
@@ -158,9 +159,12 @@ def _bring_up_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         flags = _flags("lo") | IFF_UP
         fcntl.ioctl(ours, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags))
-        for number, address in enumerate((*ADDRESSES, HOST_FOR_CAMERAS, NEIGHBOUR_ADDRESS)):
+        for number, address in enumerate((*ADDRESSES, *CAMERAS_ADDRESSES)):
             label = f"lo:{number}".encode()
-            for what, value in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, _ALONE)):
+            settings = [(SIOCSIFADDR, address)]
+            if address in CAMERAS_ADDRESSES:  # and not all of 10.0.0.0/8
+                settings.append((SIOCSIFNETMASK, _ALONE))
+            for what, value in settings:
                 request = struct.pack("16sHH4s16x", label, socket.AF_INET, 0, socket.inet_aton(value))
                 fcntl.ioctl(ours, what, request)
 
