@@ -21,11 +21,13 @@ from firmware_sim.qemu.errors import MachineError
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
 SIOCSIFADDR = 0x8916
+SIOCSIFNETMASK = 0x891C
 """netdevice(7)."""
 IFF_UP = 0x1
 _IFREQ_NAME_BYTES = 16
 _IFREQ_BYTES = 40
 _ROUTE_UP = 0x1
+_ALONE = "255.255.255.255"
 ADDRESSES = ("198.51.100.1", "198.51.100.10", "198.51.100.66")
 """Further loopback addresses inside (TEST-NET-2, RFC 5737): the camera's front door, a person, an attacker.
 
@@ -33,6 +35,11 @@ QEMU shows the guest a peer's own address unless it is 127.0.0.0/8, so a person 
 these are two sources to the camera.
 """
 FRONT_ADDRESS, PERSON_ADDRESS, ATTACKER_ADDRESS = ADDRESSES
+CAMERAS_ADDRESSES = ("10.0.2.2", "10.0.2.15")
+HOST_FOR_CAMERAS, NEIGHBOUR_ADDRESS = CAMERAS_ADDRESSES
+"""What a camera in QEMU's usual network calls the host, and is itself called there. Here they are loopback addresses
+as well: from another network, a camera finds the server at the one, and at the other a relay to that camera.
+"""
 ENTERED = "CAMWARD_CLOSED_NETWORK"
 """Set inside, for messages only; the kernel is what `require_closed_network` asks."""
 
@@ -152,10 +159,14 @@ def _bring_up_loopback() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
         flags = _flags("lo") | IFF_UP
         fcntl.ioctl(ours, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags))
-        for number, address in enumerate(ADDRESSES):
+        for number, address in enumerate((*ADDRESSES, *CAMERAS_ADDRESSES)):
             label = f"lo:{number}".encode()
-            request = struct.pack("16sHH4s16x", label, socket.AF_INET, 0, socket.inet_aton(address))
-            fcntl.ioctl(ours, SIOCSIFADDR, request)
+            settings = [(SIOCSIFADDR, address)]
+            if address in CAMERAS_ADDRESSES:  # and not all of 10.0.0.0/8
+                settings.append((SIOCSIFNETMASK, _ALONE))
+            for what, value in settings:
+                request = struct.pack("16sHH4s16x", label, socket.AF_INET, 0, socket.inet_aton(value))
+                fcntl.ioctl(ours, what, request)
 
 
 def _sweep(network: str) -> None:

@@ -37,6 +37,8 @@ SET = (
     Wanted("product-1.2.0", "1.2.0", fault="camera-crashes", notes_en="New codec.", notes_ja="新しいコーデック。"),
     Wanted("ungated-1.0.0", "1.0.0", variant="ungated"),
     Wanted("lab-1.0.0", "1.0.0", variant="lab"),
+    Wanted("main-1.0.0", "1.0.0", variant="main"),
+    Wanted("main-1.1.0", "1.1.0", variant="main"),
 )
 """What `make images` builds. 1.2.0 is broken on purpose: its camera application crashes."""
 
@@ -99,7 +101,7 @@ def load(name: str) -> BuiltImage:
     notes = {"en": wanted.notes_en, "ja": wanted.notes_ja}
     epoch, severity = described["security_epoch"], described["severity"]
     release = Release(wanted.version, wanted.variant, epoch, severity, wanted.fault, notes)
-    return built_image(load_model(MODEL), release, folder)
+    return built_image(load_model(MODEL).as_variant(wanted.variant), release, folder)
 
 
 def _note(line: str) -> None:

@@ -182,7 +182,33 @@ class Operator:
         Raises:
             StepFailed: the server refused.
         """
-        self._command("device", "assign", device_id, "none", "--dir", str(self.server))
+        self.assign(device_id, "none")
+
+    def assign(self, device_id: str, version: str) -> None:
+        """Order a camera to install a release, or `none`.
+
+        Raises:
+            StepFailed: the server refused.
+        """
+        self._command("device", "assign", device_id, version, "--dir", str(self.server))
+
+    def place(self, device_id: str, site: str) -> None:
+        """Say at which site a camera is.
+
+        Raises:
+            StepFailed: the server refused.
+        """
+        self._command("device", "site", device_id, site, "--dir", str(self.server))
+
+    def voucher(self, serial: str) -> bytes:
+        """Make the factory voucher of a camera, which then enrols by itself.
+
+        Raises:
+            StepFailed: the server refused.
+        """
+        path = self.home / f"{serial}.voucher"
+        self._command("device", "voucher", serial, "--out", str(path), "--dir", str(self.server))
+        return path.read_bytes()
 
     def roll_out(self, version: str) -> int:
         """Start a rollout and return its number.

@@ -13,7 +13,7 @@ from agent.formats.errors import FormatError
 from firmware_sim.camera.config import ConfigError, parse_config
 from firmware_sim.image.base import CAMWARD, compile_python
 from firmware_sim.image.errors import ImageError
-from firmware_sim.image.model import Model
+from firmware_sim.image.model import RECOVERY, Model
 from firmware_sim.image.run import SOURCE_DATE_EPOCH
 from firmware_sim.image.store import REPOSITORY, tree_digest
 
@@ -26,7 +26,8 @@ APP_LEFT_OUT = ("agent/boot", "agent/main_micropython.py", "agent/adapters/micro
 # The camera's factory password: in the control without an agent, and in no image that has one.
 CONTROL_ONLY = "firmware_sim/camera/ungated.py"
 
-SCRIPTS = ("rc-sysinit", "rc-shutdown", "run-agent", "run-camera", "run-network", "udhcpc-event")
+RUNS_AGENT, RUNS_CAMERA = "run-agent", "run-camera"
+SCRIPTS = ("rc-sysinit", "rc-shutdown", RUNS_AGENT, RUNS_CAMERA, "run-network", "udhcpc-event")
 PLAIN_FILES = ("sysctl.conf",)
 
 IMAGE_ROOT_PATH = "/etc/camward/image-root.json"
@@ -99,12 +100,13 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
     ours = root / CAMWARD
     variant = model.variants[release.variant]
     fault = FAULTS[release.fault] if release.fault is not None else {}
-    _python(ours / "python", with_agent=variant["agent"])
+    with_camera = release.variant != RECOVERY
+    _python(ours / "python", with_agent=variant["agent"], with_camera=with_camera)
     if "module" in fault:
         name, text = fault["module"]
         (ours / "python" / name).write_text(text)
     compile_python(tools, ours / "python", f"/{CAMWARD}/python")
-    for name in SCRIPTS:
+    for name in SCRIPTS if with_camera else set(SCRIPTS) - {RUNS_CAMERA}:
         _install(BOOT_FOLDER / name, ours / name, 0o755)
     for name in PLAIN_FILES:
         _install(BOOT_FOLDER / name, ours / name, 0o644)
@@ -113,15 +115,16 @@ def add_app(root: Path, tools: Path, model: Model, release: Release, image_root:
     etc = root / "etc"
     (etc / "camward").mkdir()
     files = {
-        "inittab": _inittab(variant),
+        "inittab": _inittab(variant, with_camera=with_camera),
         "os-release": _os_release(model, release),
         "group": f"root:x:0:\ncamera:x:{CAMERA_ID}:\n{_administrators(model)}",
         "hostname": "camera\n",
         "hosts": "127.0.0.1 localhost camera\n::1 localhost\n",
         "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
-        "camward/camera.json": _json(_camera_config(model, release)),
         "camward/agent.json": _json(_agent_config(model, release)),
     }
+    if with_camera:
+        files["camward/camera.json"] = _json(_camera_config(model, release))
     for name, text in files.items():
         (etc / name).write_text(text)
     _logins(root, with_agent=variant["agent"])
@@ -150,9 +153,9 @@ def _logins(root: Path, *, with_agent: bool) -> None:
     (place / "shadow").chmod(0o600)
 
 
-def _python(target: Path, *, with_agent: bool) -> None:
+def _python(target: Path, *, with_agent: bool, with_camera: bool = True) -> None:
     for name in APP_SOURCES:
-        if name == "agent" and not with_agent:
+        if not (with_agent if name == "agent" else with_camera):
             continue
         source = REPOSITORY / name
         for path in [source] if source.is_file() else sorted(source.rglob("*")):
@@ -173,10 +176,10 @@ def _install(source: Path, target: Path, mode: int) -> None:
     target.chmod(mode)
 
 
-def _inittab(variant: Mapping[str, Any]) -> str:
-    text = (BOOT_FOLDER / "inittab").read_text("utf-8")
-    if not variant["agent"]:
-        text = "".join(line for line in text.splitlines(keepends=True) if "run-agent" not in line)
+def _inittab(variant: Mapping[str, Any], *, with_camera: bool) -> str:
+    lines = (BOOT_FOLDER / "inittab").read_text("utf-8").splitlines(keepends=True)
+    absent = {name for name, there in ((RUNS_AGENT, variant["agent"]), (RUNS_CAMERA, with_camera)) if not there}
+    text = "".join(line for line in lines if not any(name in line for name in absent))
     if variant["lab"]:
         # Tests break things on a live camera through this; no image for people has it.
         text += "hvc0::respawn:/bin/sh\n"

@@ -17,7 +17,7 @@ from firmware_sim.image.errors import ImageError, PackageGone
 from firmware_sim.image.fetch import read_wheels
 from firmware_sim.image.fit import KEY_NAMES, boot_keys, key_digests
 from firmware_sim.image.locks import LOCK_FOLDER, read_lock
-from firmware_sim.image.model import BLOCK_BYTES, Layout, Model, load_model
+from firmware_sim.image.model import BLOCK_BYTES, RECOVERY, Layout, Model, load_model
 from firmware_sim.image.relock import mark_replacement, relock_model, replaces_committed
 from firmware_sim.image.run import run_tool, storage_error
 from firmware_sim.image.slot import Ingredients, make_slot
@@ -44,7 +44,8 @@ class BuiltImage:
         slot: the slot image, what an update installs.
         tree: its leaf hashes, 32 bytes for each 4 KiB block.
         release_json: what the update server's `release add` reads.
-        disk: factory disk, raw and sparse; copy or overlay it, never write to it.
+        disk: factory disk, raw and sparse; copy or overlay it, never write to it. A recovery system has none of its
+            own, and no boot flash: it lies on the disk of the main system.
         dtb: control device tree with the boot keys (QEMU's `-dtb`).
         pflash0: U-Boot, read-only.
         pflash1: U-Boot's environment; give each machine a copy (`provision` does).
@@ -100,7 +101,8 @@ def build(
     Args:
         model: name of a model.
         version: X.Y.Z.
-        variant: one of the model's variants: product, lab, ungated.
+        variant: one of the model's variants: product, lab, ungated, main. With a layout that has a recovery system,
+            that one is built first.
         security_epoch: becomes the FIT's rollback index.
         severity: low, medium, high or critical.
         fault: None, or for a release broken on purpose `camera-crashes`, `agent-crashes` or `agent-hangs`.
@@ -122,6 +124,13 @@ def build(
     store = store or default_store()
     chosen = load_model(model)
     release = _release(chosen, version, variant, security_epoch, severity, fault, notes)
+    chosen = chosen.as_variant(variant)
+    recovery = None
+    if chosen.layout.recovery_bytes and variant != RECOVERY:
+        recovery = build(
+            model, chosen.variants[RECOVERY]["version"], variant=RECOVERY, security_epoch=security_epoch,
+            image_root=image_root, boot_key=boot_key, out=out, store=store, relock_into=relock_into, note=note,
+        )  # fmt: skip
     if boot_key not in range(1, len(KEY_NAMES) + 1):
         raise ImageError(f"there is no boot key {boot_key}", "1 or 2")
     root = _read_image_root(image_root)
@@ -129,8 +138,8 @@ def build(
     try:
         if relock_into is not None and all(replaces_committed(relock_into, group) for group in (chosen.name, TOOLS)):
             note(f"WARNING: using the locks in {relock_into}; this image is NOT made of the committed lock")
-            return _build(store, chosen, release, root, key_name, folder, relock_into, note)
-        return _build(store, chosen, release, root, key_name, folder, LOCK_FOLDER, note)
+            return _build(store, chosen, release, root, key_name, folder, relock_into, note, recovery)
+        return _build(store, chosen, release, root, key_name, folder, LOCK_FOLDER, note, recovery)
     except PackageGone as gone:
         if relock_into is None:
             raise
@@ -140,7 +149,7 @@ def build(
         relock_tools(store, note, relock_into)
         for group in (chosen.name, TOOLS):
             mark_replacement(relock_into, group)
-        return _build(store, chosen, release, root, key_name, folder, relock_into, note)
+        return _build(store, chosen, release, root, key_name, folder, relock_into, note, recovery)
     except OSError as error:
         raise storage_error(error, f"building {model} {version}") from error
 
@@ -197,6 +206,7 @@ def _build(
     folder: Path,
     locks: Path,
     note: Note,
+    recovery: BuiltImage | None,
 ) -> BuiltImage:
     lock, tools_lock = read_lock(model.name, locks), read_lock(tools_lock_name(), locks)
     wheels = read_wheels(locks / f"{model.name}-wheels.txt")
@@ -215,6 +225,7 @@ def _build(
         key_name,
         key_digests(keys),
         _tool_versions(model),
+        None if recovery is None else sha256_file(recovery.slot),
     )
     fault = f"-{release.fault}" if release.fault else ""
     name = f"{model.name}-{release.version}-{release.variant}{fault}-{key[:12]}"
@@ -222,7 +233,7 @@ def _build(
 
     def make(place: Path) -> None:
         note(f"building {model.name} {release.version} ({release.variant})")
-        _assemble(model, release, parts, place, note)
+        _assemble(model, release, parts, place, note, recovery)
 
     return built_image(model, release, stage(store, folder / name, make, note))
 
@@ -246,7 +257,9 @@ def file_stem(model: Model, release: Release) -> str:
     return f"{model.name}-{release.version}"
 
 
-def _assemble(model: Model, release: Release, parts: Ingredients, place: Path, note: Note) -> None:
+def _assemble(
+    model: Model, release: Release, parts: Ingredients, place: Path, note: Note, recovery: BuiltImage | None
+) -> None:
     work = place / "work"
     work.mkdir()
     slot = make_slot(model, release, parts, work, note)
@@ -255,12 +268,14 @@ def _assemble(model: Model, release: Release, parts: Ingredients, place: Path, n
     (place / f"{stem}.tree").write_bytes(slot.leaves)
     description = _describe(model, release, slot_path, slot.leaves, slot.tree_root, slot.root_bytes, slot.fit_bytes)
     (place / "release.json").write_text(json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-    note("making the factory disk")
-    make_factory_disk(place / "factory.img", model.layout, slot_path, release.security_epoch, work)
-    flashes = make_flashes(model, work)
-    dtb = make_control_dtb(model, flashes, [certificate_of(parts.keys, name) for name in KEY_NAMES], work)
-    for path in (*flashes, dtb):
-        path.rename(place / path.name)
+    if release.variant != RECOVERY:
+        note("making the factory disk")
+        beside = None if recovery is None else recovery.slot
+        make_factory_disk(place / "factory.img", model.layout, slot_path, release.security_epoch, work, beside)
+        flashes = make_flashes(model, work)
+        dtb = make_control_dtb(model, flashes, [certificate_of(parts.keys, name) for name in KEY_NAMES], work)
+        for path in (*flashes, dtb):
+            path.rename(place / path.name)
     shutil.rmtree(work)
 
 
@@ -271,7 +286,8 @@ def _describe(
     tree = {"name": f"{stem}.tree", "length": len(leaves), "sha256": sha256_file(slot.with_suffix(".tree"))}
     component = {
         "name": "slot",
-        "layout": model.layout.name,
+        # No camera has the layout that a recovery system's says: nobody shall install one as the main system.
+        "layout": model.layout.name + ("-recovery" if release.variant == RECOVERY else ""),
         "block_bytes": BLOCK_BYTES,
         "block_count": slot.stat().st_size // BLOCK_BYTES,
         "tree_root": tree_root,
@@ -339,6 +355,6 @@ def load_built(folder: Path) -> BuiltImage:
             None,
             camward["notes"],
         )
-        return built_image(load_model(camward["model"]), release, folder)
+        return built_image(load_model(camward["model"]).as_variant(release.variant), release, folder)
     except (KeyError, TypeError) as error:
         raise ImageError(f"{folder} holds no image", "run `make images`") from error

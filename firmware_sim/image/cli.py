@@ -28,7 +28,10 @@ app.command("sign")(cli_keys.sign_command)
 ModelOption = Annotated[str, typer.Option(help="model, a file in firmware_sim/image/models")]
 VersionOption = Annotated[str, typer.Option(help="version of the firmware, X.Y.Z")]
 VariantOption = Annotated[
-    str, typer.Option(help="product; lab: with a root shell for tests; ungated: without the agent")
+    str,
+    typer.Option(
+        help="product; main: beside a recovery system; lab: with a root shell for tests; ungated: without the agent"
+    ),
 ]
 EpochOption = Annotated[
     int, typer.Option("--security-epoch", help="rollback index: raise it when older versions must never boot again")

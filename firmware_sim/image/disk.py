@@ -1,4 +1,4 @@
-"""The factory disk: boot record, slot A, empty slot B, and an empty data partition."""
+"""The factory disk: boot record, slot A, slot B empty or with its recovery system, and an empty data partition."""
 
 from pathlib import Path
 
@@ -43,8 +43,10 @@ def make_data(path: Path, layout: Layout, content: Path | None = None) -> None:
     )  # fmt: skip
 
 
-def make_factory_disk(path: Path, layout: Layout, slot_image: Path, security_epoch: int, work: Path) -> None:
-    """Write the disk of a new camera as a sparse raw file.
+def make_factory_disk(
+    path: Path, layout: Layout, slot_image: Path, security_epoch: int, work: Path, recovery: Path | None = None
+) -> None:
+    """Write the disk of a new camera as a sparse raw file; `recovery` goes into slot B.
 
     Raises:
         ImageError: mke2fs is missing or failed.
@@ -59,6 +61,8 @@ def make_factory_disk(path: Path, layout: Layout, slot_image: Path, security_epo
             disk.seek(offset)
             disk.write(record)
     put_file(path, layout.slot("a"), slot_image)
+    if recovery is not None:
+        put_file(path, layout.slot("b"), recovery)
     put_file(path, layout.data_offset, data)
 
 

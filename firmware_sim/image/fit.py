@@ -50,8 +50,8 @@ def key_digests(folder: Path) -> list[str]:
     return [sha256_file(folder / f"{name}.crt") for name in KEY_NAMES]
 
 
-def make_initramfs(early_tar: Path, layout: Layout, root: RootImage, work: Path) -> bytes:
-    """The initramfs with this slot's root hash and layout baked in, compressed.
+def make_initramfs(early_tar: Path, layout: Layout, letter: str, root: RootImage, work: Path) -> bytes:
+    """The initramfs with the root hash and layout of a slot, called `a` or `b`, baked in, compressed.
 
     Raises:
         OSError: writing failed.
@@ -65,7 +65,7 @@ def make_initramfs(early_tar: Path, layout: Layout, root: RootImage, work: Path)
         "DEVICE": layout.device,
         "SLOT_A_SECTOR": layout.slot("a") // SECTOR_BYTES,
         "SLOT_B_SECTOR": layout.slot("b") // SECTOR_BYTES,
-        "SLOT_SECTORS": layout.fit_offset // SECTOR_BYTES,
+        "SLOT_SECTORS": layout.fit_in(letter) // SECTOR_BYTES,
         "ROOT_SECTORS": root.blocks * BLOCK_BYTES // SECTOR_BYTES,
         "ROOT_BLOCKS": root.blocks,
         "ROOT_HASH": root.root_hash,

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ MODEL_FOLDER = Path(__file__).parent / "models"
 
 BLOCK_BYTES = 4096  # of verity trees and the block tree; also what layouts are aligned to
 BOOT_RECORD_BYTES = 512  # one virtio sector, which a disk writes whole or not at all
+
+RECOVERY = "recovery"
+"""The variant that lies in slot B wherever the layout has a recovery system there (ADR 0018)."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -64,11 +67,13 @@ class Layout:
         """Length of slot `a` or `b`."""
         return self.recovery_bytes if letter == "b" and self.recovery_bytes else self.slot_bytes
 
+    def fit_in(self, letter: str) -> int:
+        """Offset of the FIT within its slot."""
+        return self.recovery_fit_offset if letter == "b" and self.recovery_bytes else self.fit_offset
+
     def fit(self, letter: str) -> int:
         """Offset of the FIT on the disk."""
-        return self.slot(letter) + (
-            self.recovery_fit_offset if letter == "b" and self.recovery_bytes else self.fit_offset
-        )
+        return self.slot(letter) + self.fit_in(letter)
 
     @property
     def data_offset(self) -> int:
@@ -109,7 +114,10 @@ class Packages:
 
 @dataclass(frozen=True)
 class Model:
-    """One camera model."""
+    """One camera model.
+
+    `layout` is the usual one, `layouts` all by name; `slot` is what an image of it is for (`as_variant`).
+    """
 
     name: str
     title: str
@@ -117,6 +125,7 @@ class Model:
     support_ends: str
     target: Target
     layout: Layout
+    layouts: Mapping[str, Layout]
     packages: Packages
     wheels: list[str]
     initramfs_modules: list[str]
@@ -126,6 +135,16 @@ class Model:
     agent: Mapping[str, Any]
     camera: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
+    slot: str = "a"
+
+    def as_variant(self, name: str) -> "Model":
+        """The model as a variant has it: with its layout, and its `config` over the agent's."""
+        variant = self.variants[name]
+        agent = dict(self.agent)
+        for key, value in variant.get("config", {}).items():
+            agent[key] = {**agent[key], **value} if isinstance(value, dict) else value
+        layout = self.layouts[variant.get("layout", self.layout.name)]
+        return replace(self, layout=layout, agent=agent, slot="b" if name == RECOVERY else "a")
 
 
 def model_names(folder: Path = MODEL_FOLDER) -> list[str]:
@@ -153,13 +172,16 @@ def load_model(name: str, folder: Path = MODEL_FOLDER) -> Model:
 
 
 def _from_table(table: Mapping[str, Any]) -> Model:
+    usual = Layout(**table["layout"])
+    others = {name: Layout(**{**table["layout"], "name": name, **value}) for name, value in table["layouts"].items()}
     model = Model(
         name=table["name"],
         title=table["title"],
         hardware=table["hardware"],
         support_ends=table["support_ends"],
         target=Target(**table["target"]),
-        layout=Layout(**table["layout"]),
+        layout=usual,
+        layouts={usual.name: usual, **others},
         packages=Packages(**table["packages"]),
         wheels=table["wheels"]["names"],
         initramfs_modules=table["kernel_modules"]["initramfs"],
@@ -170,7 +192,10 @@ def _from_table(table: Mapping[str, Any]) -> Model:
         camera=table["camera"],
         variants=table["variants"],
     )
-    _check_layout(model.layout)
+    for layout in model.layouts.values():
+        _check_layout(layout)
+    for name in model.variants:
+        model.as_variant(name)
     return model
 
 

@@ -41,8 +41,11 @@ def sign(
         note: told what is being done.
 
     Raises:
-        ImageError: `out` exists, the source is damaged, the key cannot be had, or a tool failed. `out` is not there.
+        ImageError: `out` exists, the source is damaged, the key cannot be had, or a tool failed; or the source has a
+            recovery system, whose own FIT would keep the old signature. `out` is not there.
     """
+    if source.layout.recovery_bytes:
+        raise ImageError("a build with a recovery system cannot be signed anew", "build it where the boot keys are")
     if out.exists():
         raise ImageError(f"{out} already exists", "choose a new folder; nothing was changed")
     name = keys.signer(number)

@@ -58,7 +58,7 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
         ImageError: a tool failed, or the image does not fit into its slot.
         OSError: writing failed.
     """
-    layout = model.layout
+    fit_offset, slot_bytes = model.layout.fit_in(model.slot), model.layout.length(model.slot)
     note("assembling the root file system")
     root = work / "root"
     unpack_tree(parts.base / "root.tar", root)
@@ -67,28 +67,26 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
     root_bytes = erofs.stat().st_size
     tree = hash_tree(erofs)
     used = root_bytes + len(tree.nodes)
-    if used > layout.fit_offset:
+    if used > fit_offset:
         raise ImageError(
-            f"the root file system takes {used} bytes, {layout.fit_offset} are there", "prune it, or move fit_offset"
+            f"the root file system takes {used} bytes, {fit_offset} are there", "prune it, or move fit_offset"
         )
     note("signing kernel and initramfs")
     image = RootImage(root_bytes // BLOCK_BYTES, tree.root.hex())
-    initramfs = make_initramfs(parts.base / "early.tar", layout, image, work)
+    initramfs = make_initramfs(parts.base / "early.tar", model.layout, model.slot, image, work)
     fit = make_fit(parts.base / "kernel", initramfs, model, release.security_epoch, parts.keys, parts.key_name, work)
     fit_bytes = fit.stat().st_size
-    if fit_bytes > layout.slot_bytes - layout.fit_offset:
-        raise ImageError(
-            f"the FIT takes {fit_bytes} bytes, {layout.slot_bytes - layout.fit_offset} are there", "enlarge the slot"
-        )
+    if fit_bytes > slot_bytes - fit_offset:
+        raise ImageError(f"the FIT takes {fit_bytes} bytes, {slot_bytes - fit_offset} are there", "enlarge the slot")
     path = work / "image.slot"
-    total = layout.fit_offset + fit_bytes
+    total = fit_offset + fit_bytes
     with path.open("wb") as file:
         file.truncate(total + -total % BLOCK_BYTES)
     put_file(path, 0, erofs)
     with path.open("r+b") as file:
         file.seek(root_bytes)
         file.write(tree.nodes)
-    put_file(path, layout.fit_offset, fit)
+    put_file(path, fit_offset, fit)
     whole = hash_tree(path)
     return SlotImage(path, whole.leaves, whole.root.hex(), root_bytes, fit_bytes)
 

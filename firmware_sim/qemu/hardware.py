@@ -13,6 +13,7 @@ BOARD_ARGS = ("-machine", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "256"
 """The board of model kawa-1. U-Boot's control device tree must be dumped with exactly these (and both flashes)."""
 FLASH_BYTES = 64 << 20
 """The size of each flash bank of `-M virt`; QEMU takes no other."""
+USUAL_NETWORK = "10.0.2.0"
 DEFAULT_MAC = "52:54:00:12:34:56"
 NET_ID = "net0"
 """Name of the guest's only network card, for the monitor."""
@@ -35,6 +36,7 @@ class Hardware:
         qemu: program.
         shell: whether a virtio console is plugged in, on which the lab variant offers a shell.
         extra: further QEMU arguments, e.g. `("-device", "i6300esb", "-action", "watchdog=reset")`.
+        network: the /24 that QEMU's own network has, in which the camera is .15.
     """
 
     firmware: Path
@@ -46,6 +48,7 @@ class Hardware:
     qemu: str = QEMU
     shell: bool = False
     extra: tuple[str, ...] = field(default=())
+    network: str = USUAL_NETWORK
 
     def files(self) -> dict[str, Path]:
         """Return the parts that are files, by name."""
@@ -135,7 +138,7 @@ def command_line(
     if hardware.dtb is not None:
         argv += ["-dtb", str(hardware.dtb)]
     rules = "".join(f",hostfwd={forward.rule()}" for forward in forwards)
-    argv += ["-netdev", f"user,id={NET_ID}{rules}"]
+    argv += ["-netdev", f"user,id={NET_ID},net={hardware.network}/24{rules}"]
     argv += ["-device", f"virtio-net-device,netdev={NET_ID},mac={hardware.mac}"]
     argv += ["-device", "virtio-rng-device"]
     if hardware.shell:

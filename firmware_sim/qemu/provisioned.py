@@ -1,16 +1,19 @@
 """From a provisioned camera's files to the hardware of a machine."""
 
 from firmware_sim.image.provision import Device
-from firmware_sim.qemu.hardware import Hardware
+from firmware_sim.qemu.hardware import USUAL_NETWORK, Hardware
 
 
-def hardware_of(device: Device, *, shell: bool = False, extra: tuple[str, ...] = ()) -> Hardware:
+def hardware_of(
+    device: Device, *, shell: bool = False, extra: tuple[str, ...] = (), network: str = USUAL_NETWORK
+) -> Hardware:
     """Return the machine that `camward-sim provision` made files for.
 
     Args:
         device: the camera.
         shell: plug in the virtio console on which the lab variant offers a shell.
         extra: further QEMU arguments.
+        network: see `Hardware`.
     """
     return Hardware(
         firmware=device.pflash0,
@@ -22,4 +25,5 @@ def hardware_of(device: Device, *, shell: bool = False, extra: tuple[str, ...] =
         qemu=device.qemu,
         shell=shell,
         extra=extra,
+        network=network,
     )

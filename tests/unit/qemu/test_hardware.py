@@ -51,6 +51,12 @@ def test_the_command_line_starts_paused_with_every_part_and_no_default_device(ha
     assert "virtconsole" not in text
 
 
+def test_a_camera_may_be_in_another_network(hardware):
+    for made, told in ((hardware, "net=10.0.2.0/24"), (replace(hardware, network="10.0.3.0"), "net=10.0.3.0/24")):
+        argv = command_line(made, {}, (Forward(443, 8443),), {"qmp": 3, "console": 4}, Path("/x/log"))
+        assert f"user,id=net0,{told},hostfwd=tcp:127.0.0.1:8443-:443" in argv
+
+
 def test_the_shell_is_plugged_in_on_request_only(hardware):
     argv = command_line(replace(hardware, shell=True), {}, (), {"qmp": 3, "console": 4, "shell": 5}, Path("/x/log"))
     assert "virtconsole,chardev=shell" in argv
