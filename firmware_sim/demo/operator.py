@@ -40,9 +40,16 @@ class Operator:
     while the image root that the images carry stays the same.
     """
 
-    def __init__(self, home: Path, interval: str = INTERVAL) -> None:
-        """Use `home`; `make` fills it. `interval`: between two looks, or two reports, of a camera in a new home."""
+    def __init__(self, home: Path, interval: str = INTERVAL, program: Path | None = None) -> None:
+        """Use `home`; `make` fills it.
+
+        Args:
+            home: a folder.
+            interval: between two looks, or two reports, of a camera in a new home.
+            program: `camward-server` for commands, if not the one beside our interpreter.
+        """
         self.home = home
+        self._program: Sequence[str] = _program() if program is None else [str(program)]
         self._interval = interval
         self.server = home / "server"
         self.log = home / "server.log"
@@ -182,7 +189,7 @@ class Operator:
         Raises:
             StepFailed: the server refused.
         """
-        self._command("device", "assign", device_id, "none", "--dir", str(self.server))
+        self.assign(device_id, "none")
 
     def roll_out(self, version: str) -> int:
         """Start a rollout and return its number.
@@ -246,6 +253,14 @@ class Operator:
     ) -> None:
         self.stop()
 
+    def assign(self, device_id: str, version: str) -> None:
+        """Have the director tell a camera to install a release, or `none`.
+
+        Raises:
+            StepFailed: the server refused.
+        """
+        self._command("device", "assign", device_id, version, "--dir", str(self.server))
+
     def _ask(self, *words: str) -> Any:
         said = self._command(*words, "--json", "--dir", str(self.server))
         try:
@@ -255,7 +270,9 @@ class Operator:
 
     def _command(self, *words: str) -> str:
         try:
-            done = subprocess.run([*_program(), *words], capture_output=True, text=True, timeout=COMMAND_S, check=False)
+            done = subprocess.run(
+                [*self._program, *words], capture_output=True, text=True, timeout=COMMAND_S, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise StepFailed(f"camward-server {words[0]} did not end in {COMMAND_S:.0f} s") from error
         if done.returncode != 0:
