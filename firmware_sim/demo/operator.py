@@ -40,9 +40,16 @@ class Operator:
     while the image root that the images carry stays the same.
     """
 
-    def __init__(self, home: Path, interval: str = INTERVAL) -> None:
-        """Use `home`; `make` fills it. `interval`: between two looks, or two reports, of a camera in a new home."""
+    def __init__(self, home: Path, interval: str = INTERVAL, program: Path | None = None) -> None:
+        """Use `home`; `make` fills it.
+
+        Args:
+            home: a folder.
+            interval: between two looks, or two reports, of a camera in a new home.
+            program: `camward-server` for commands, if not the one beside our interpreter.
+        """
         self.home = home
+        self._program: Sequence[str] = _program() if program is None else [str(program)]
         self._interval = interval
         self.server = home / "server"
         self.log = home / "server.log"
@@ -281,7 +288,9 @@ class Operator:
 
     def _command(self, *words: str) -> str:
         try:
-            done = subprocess.run([*_program(), *words], capture_output=True, text=True, timeout=COMMAND_S, check=False)
+            done = subprocess.run(
+                [*self._program, *words], capture_output=True, text=True, timeout=COMMAND_S, check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise StepFailed(f"camward-server {words[0]} did not end in {COMMAND_S:.0f} s") from error
         if done.returncode != 0:

@@ -8,6 +8,9 @@ from pathlib import Path
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.run import run_tool
 
+SIGNED = b"~Module signature appended~\n"
+TRAILER_BYTES = 12  # five single bytes, three of padding, the signature's length (big endian)
+
 
 def kernel_release(root: Path) -> str:
     """Version of the one kernel below `root`.
@@ -66,11 +69,11 @@ class ModuleSet:
         return result
 
     def unpack(self, name: str, target: Path) -> None:
-        """Write one module, decompressed.
+        """Write one module, decompressed and without its signature (docs/adr/0020).
 
         Raises:
             OSError: reading or writing failed.
-            ImageError: the module is compressed in a way not known here.
+            ImageError: the module is compressed in a way not known here, or its signature is malformed.
         """
         source = self._paths[name]
         data = source.read_bytes()
@@ -78,7 +81,24 @@ class ModuleSet:
             data = lzma.decompress(data)
         elif source.suffix != ".ko":
             raise ImageError(f"kernel module {source.name} is compressed in an unknown way")
-        target.write_bytes(data)
+        target.write_bytes(without_signature(data))
+
+
+def without_signature(module: bytes) -> bytes:
+    """A module as it was before it was signed; as it is, if it has no signature.
+
+    The layout is that of the kernel's include/linux/module_signature.h: module, signature, trailer, magic.
+
+    Raises:
+        ImageError: the signature is said to be longer than the module.
+    """
+    if not module.endswith(SIGNED):
+        return module
+    trailer = module[: -len(SIGNED)][-TRAILER_BYTES:]
+    end = len(module) - len(SIGNED) - TRAILER_BYTES - int.from_bytes(trailer[-4:], "big")
+    if len(trailer) < TRAILER_BYTES or end <= 0:
+        raise ImageError("a kernel module has a malformed signature", "run `camward-sim relock`")
+    return module[:end]
 
 
 def _name(path: str) -> str:

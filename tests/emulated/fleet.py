@@ -1,8 +1,6 @@
 """A lab camera that is claimed and enrolled with a real update server, and power cuts while it updates."""
 
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline, wait_until
 from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed
+from tests.server_program import server_program
 
 UPDATE_S = 420.0
 ENROLLED = "enrolled"
@@ -71,10 +70,7 @@ class Fleet:
 
     def assign(self, version: str) -> None:
         """Have the director tell the camera to install a release, or `none`."""
-        command = [sys.executable, "-m", "update_server.main", "device", "assign", self.device_id, version]
-        subprocess.run(
-            [*command, "--dir", str(self.operator.server)], check=True, capture_output=True, timeout=UPDATE_S
-        )
+        self.operator.assign(self.device_id, version)
 
     def evidence(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the newest report on the server is `wanted`."""
@@ -166,7 +162,11 @@ def enrolled(camera_of: Callable[[str], Device], folder: Path) -> Iterator[Fleet
         shutil.copytree(made / name, home / name)
     shutil.copy2(made / "administrator.json", home)
     newest = images.load(f"product-{NEWER}")
-    with Operator(home) as operator, claimed(camera_of, folder) as lab:
+    with (
+        server_program(folder) as program,
+        Operator(home, program=program) as operator,
+        claimed(camera_of, folder) as lab,
+    ):
         operator.begin_anew()
         operator.serve()
         operator.publish(newest.slot, newest.tree, newest.release_json)

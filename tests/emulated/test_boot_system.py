@@ -80,6 +80,14 @@ def test_kernel_settings(lab: Machine, name: str, value: str):
     assert ask(lab, f"cat /proc/sys/{name}") == value
 
 
+def test_the_start_leaves_out_what_it_need_not_do(lab: Machine):
+    # docs/adr/0024: a kernel that calls these something else would do them again, and not say so.
+    said = ask(lab, "busybox dmesg")
+    for call in ("load_system_certificate_list", "jent_mod_init"):
+        assert f"initcall {call} blacklisted" in said
+    assert "alg: self-tests disabled" in said
+
+
 def test_nothing_reads_from_the_serial_console(lab: Machine):
     lab.console.send("\nroot\n\necho $((6*7))-answer\n\x03echo $((6*7))-answer\n")
     ask(lab, "echo the end of it >/dev/console")

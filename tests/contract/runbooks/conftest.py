@@ -1,34 +1,20 @@
 """One office, made once and copied for each test."""
 
-import shlex
 import shutil
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from tests.contract.runbooks import zygote
-from tests.contract.runbooks.office import PASSPHRASE, ROOT, Office
+from tests.contract.runbooks.office import PASSPHRASE, Office
 from tests.contract.server import harness
+from tests.server_program import server_program
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
     """A folder for PATH with `camward-server` in it."""
-    folder = tmp_path_factory.mktemp("bin")
-    script, socket = str(Path(zygote.__file__)), str(folder / "socket")
-    process = subprocess.Popen([sys.executable, script, "serve", socket], cwd=ROOT, env=None, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"ready\n"
-    call = shlex.join([sys.executable, "-S", "-E", script, "call", socket])
-    (folder / "camward-server").write_text(f'#!/bin/sh\nexec {call} "$@"\n')
-    (folder / "camward-server").chmod(0o755)
-    yield folder
-    process.terminate()
-    process.wait()
-    process.stdout.close()
+    with server_program(tmp_path_factory.mktemp("bin")) as found:
+        yield found.parent
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def test_the_products_script_cannot_be_stopped_and_keeps_bootargs_literal():
     given = re.findall(r"setenv bootargs ([^;]*);", ";".join(lines.values()) + ";")
     assert len(given) == 4
     assert not any("$" in arguments for arguments in given)
+    assert all({"panic=1", "oops=panic", "cryptomgr.notests"} <= set(arguments.split()) for arguments in given)
     assert {re.search(r"slot=(.) camward.trial=(.)", arguments).groups() for arguments in given} == {  # type: ignore[union-attr]
         (slot, trial) for slot in "ab" for trial in "01"
     }

@@ -1,4 +1,4 @@
-"""`camward-server` for a shell that calls it often: one process imports the program once, and forks for every call.
+"""`camward-server` for a program that calls it often: one process imports the program once, and forks for every call.
 
 `python zygote.py serve SOCKET` waits for calls; `python zygote.py call SOCKET WORD...` makes one. A call runs in a
 process of its own, with the caller's words, folder, environment and standard streams: as the real program does, without
