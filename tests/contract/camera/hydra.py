@@ -1,9 +1,9 @@
 """Debian's hydra against a camera, through a relay that speaks to hydra as cameras did when it was written.
 
-hydra 9.4 verifies no certificates of RTSP over TLS, knows no digest but MD5 and looks at the first challenge alone,
-gives up on a form that answers 401, and knows a right password on RTSP by `404 Stream Not Found`. None of that keeps
-an attacker out, so the relay takes it away: it ends TLS, leaves the other challenges out, and words two answers
-anew. Passwords, digests and their verdicts pass untouched.
+hydra 9.4 knows no digest but MD5 and looks at the first challenge alone; on RTSP it computes with qop but does not send
+it, and knows a right password by `404 Stream Not Found`; a form that answers 401 is none, and 429 is an error to it.
+None of that keeps an attacker out, so the relay takes it away: it ends TLS, leaves the other challenges and RTSP's
+qop out, and words status lines anew. Passwords, digests and verdicts pass untouched.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ PATIENT_S = 4
 """Until the first longer delay, the relay sits delays out, and hydra's next try is judged. The rest of a list is over
 while that longer one runs."""
 
-FORM = r'/api/login:{"user"\:"^USER^","password"\:"^PASS^"}:F=false:H=Content-Type\: application/json:g='
+FORM = r'/api/login:{"user"\:"^USER^","password"\:"^PASS^"}:H=Content-Type\: application/json:g=:F=false'
 WAYS = {
     "form": ("https", "http-post-form", FORM),
     "digest": ("https", "http-get", "/snapshot.jpg"),
@@ -35,6 +35,7 @@ Pair = tuple[str, str]
 _FOUND = re.compile(r"^\[\d+\]\[[a-z-]+\] host: \S+ +login: (\S+) +password: (\S+)$", re.MULTILINE)
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _RETRY = re.compile(rb"\r\nretry-after: *(\d+)", re.IGNORECASE)
+_CHALLENGE = re.compile(rb"\r\nWWW-Authenticate: Digest [^\r]*algorithm=MD5[^\r]*")
 _OTHER_CHALLENGES = re.compile(rb"\r\nWWW-Authenticate: (?!Digest [^\r]*algorithm=MD5)[^\r]*")
 
 
@@ -54,6 +55,7 @@ class Relay:
     source: str
     statuses: list[int] = field(default_factory=list)
     patient: bool = True
+    challenge: bytes = b""
 
     def __enter__(self) -> "Relay":
         self._tls = UnsafeFirstUseTls().context("127.0.0.1", self.port)
@@ -75,21 +77,27 @@ class Relay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            with client, contextlib.suppress(OSError):  # either end may have heard enough
-                self._between(client)
+            threading.Thread(target=self._between, args=(client,), daemon=True).start()
 
     def _between(self, client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):  # hydra has heard enough
+            while request := _message(client):
+                answer = self._asked(request)
+                if request.startswith(b"POST ") or b"\r\nAuthorization: Digest " in request:
+                    self.statuses.append(int(answer.split()[1]))
+                self._sit_out(answer)
+                client.sendall(self._as_hydra_knows_it(answer))
+                if request.startswith(b"POST "):
+                    return  # hydra reads to the end of the connection
+
+    def _asked(self, request: bytes) -> bytes:
+        """On a connection of its own: the camera ends those of who has to wait, and hydra takes long to come again."""
         with (
             socket.create_connection(("127.0.0.1", self.port), 30, source_address=(self.source, 0)) as plain,
             self._tls.wrap_socket(plain) as camera,
         ):
-            while request := _message(client):
-                camera.sendall(request)
-                answer = _message(camera)
-                if request.startswith(b"POST ") or b"\r\nAuthorization: Digest " in request:
-                    self.statuses.append(int(answer.split()[1]))
-                self._sit_out(answer)
-                client.sendall(_as_hydra_knows_it(answer))
+            camera.sendall(request)
+            return _message(camera)
 
     def _sit_out(self, answer: bytes) -> None:
         delay = _RETRY.search(answer)
@@ -97,26 +105,37 @@ class Relay:
             self.patient = self.patient and int(delay[1]) <= PATIENT_S
             sleep(int(delay[1]) + 0.1 if self.patient else 0)
 
-
-def _as_hydra_knows_it(answer: bytes) -> bytes:
-    if answer.startswith(b"RTSP/1.0 404 "):
-        return answer.replace(b"404 Not Found", b"404 Stream Not Found", 1)
-    if answer.startswith(b"HTTP/1.1 401 ") and b"\r\nWWW-Authenticate: " not in answer:
-        return answer.replace(b"401 Unauthorized", b"200 OK", 1)
-    return _OTHER_CHALLENGES.sub(b"", answer)
+    def _as_hydra_knows_it(self, answer: bytes) -> bytes:
+        version, status, rest = answer.split(b" ", 2)
+        if version == b"RTSP/1.0":
+            answer = answer.replace(b"404 Not Found", b"404 Stream Not Found", 1).replace(b' qop="auth",', b"")
+        challenge = _CHALLENGE.search(answer)
+        if version == b"HTTP/1.1" and status == b"401" and not challenge:
+            answer = answer.replace(b"401 Unauthorized", b"200 OK", 1)
+        if challenge:
+            self.challenge = challenge[0]
+        if _RETRY.search(answer):  # hydra goes on to its next pair when it sees a challenge
+            answer = version + b" 401 Unauthorized" + self.challenge + b"\r\n" + rest.partition(b"\r\n")[2]
+        return _OTHER_CHALLENGES.sub(b"", answer)
 
 
 def _message(sock: socket.socket) -> bytes:
+    """A head and its body; hydra ends a request with one empty line too many."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += (piece := sock.recv(65_536))
+        piece = sock.recv(65_536)
         if not piece:
             return b""
+        data = (data + piece).lstrip(b"\r\n")
     head, _, body = data.partition(b"\r\n\r\n")
-    length = _LENGTH.search(head)
-    while length and len(body) < int(length[1]):
-        body += sock.recv(65_536)
-    return head + b"\r\n\r\n" + body
+    found = _LENGTH.search(head)
+    length = int(found[1]) if found else 0
+    while len(body) < length:
+        piece = sock.recv(65_536)
+        if not piece:
+            return b""
+        body += piece
+    return head + b"\r\n\r\n" + body[:length]
 
 
 def hydra(way: str, ports: dict[str, int], source: str, pairs: Sequence[Pair], folder: Path) -> Attack:
