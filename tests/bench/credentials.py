@@ -21,7 +21,7 @@ from agent.core.password_policy import DEFAULT
 from firmware_sim.image.store import default_store
 from firmware_sim.image.tools import device_micropython, micropython
 from tests.bench import credentials_logins
-from tests.bench.credentials_device import CONTEXT, PASSWORDS, USER
+from tests.bench.credentials_device import CONTEXT, MOST, PASSWORDS, USER
 from tests.bench.rows import row
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,14 +60,13 @@ def _checks() -> list[dict[str, Any]]:
     return [*rows, row("reading the lists, at the first check", first, "ms", None)]
 
 
-def _interpreted(where: str, found: dict[str, Any], target: float | None) -> list[dict[str, Any]]:
+def _interpreted(where: str, found: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of what credentials_device.py printed."""
     took = {what: [us / 1000 for us in each] for what, each in found["checks_us"].items()}
-    slowest = max(took.values(), key=statistics.median)
-    usual = [statistics.median(each) for each in took.values()]
+    usual = [statistics.median(each) for what, each in took.items() if what != MOST]
     return [
-        row(f"{where}: policy check, the slowest of them", slowest, "ms", target),
-        row(f"{where}: policy check, all of them", usual, "ms", None),
+        row(f"{where}: policy check, {MOST}", took[MOST], "ms", None),
+        row(f"{where}: policy check, the others", usual, "ms", None),
         row(f"{where}: reading the lists", [found["reading_us"] / 1000], "ms", None),
     ]
 
@@ -77,7 +76,7 @@ def _on_micropython() -> list[dict[str, Any]]:
     program = str(ROOT / "tests/bench/credentials_device.py")
     command = [str(micropython()), "-X", "heapsize=2m", program, str(ROOT)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return _interpreted("MicroPython", json.loads(done.stdout), None)
+    return _interpreted("MicroPython", json.loads(done.stdout))
 
 
 def _on_camera() -> list[dict[str, Any]]:
@@ -88,8 +87,12 @@ def _on_camera() -> list[dict[str, Any]]:
         [sys.executable, "-m", "firmware_sim.netns", "--", *measure],
         cwd=ROOT, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    found = json.loads(done.stdout.splitlines()[-1])
-    return [one for name in found for one in _interpreted(f"arm64 {name}", found[name], ARM64_MS)]
+    rows = []
+    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+        rows += _interpreted(f"arm64 {name}", found)
+        # What else this machine does adds little to QEMU's CPU time.
+        rows.append(row(f"arm64 {name}: QEMU's CPU time, the most to look up", [found["cpu_ms"]], "ms", ARM64_MS))
+    return rows
 
 
 def _sizes() -> list[dict[str, Any]]:

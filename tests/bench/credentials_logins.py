@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from agent.app import digest
+from tests.bench.on_camera import cpu_s
 from tests.bench.rows import row
 from tests.contract.ports.board import CODE, Board
 
@@ -38,12 +39,13 @@ ASK_EVERY_S, PASSWORD_EVERY_S = 0.05, 2.0
 
 @dataclass
 class Seen:
-    """One period: milliseconds by what was asked for, logins refused, frames' times, and MB by process."""
+    """One period: milliseconds by what was asked for, logins refused, frames' times, MB by process, the agent's CPU."""
 
     ms: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in ("state", "digest", "login")})
     turned_away: int = 0
     frames_at: list[float] = field(default_factory=list)
     grown_mb: dict[str, float] = field(default_factory=dict)
+    core_percent: float = 0.0
 
     def frames_per_s(self) -> float:
         """Of the stream, between the first frame and the last."""
@@ -124,6 +126,7 @@ def _period(board: Board) -> Seen:
     pids = {"agent": board.process.pid, "camera": board.camera.process.pid}
     time.sleep(SETTLE_S)
     before = {name: _mb(pid) for name, pid in pids.items()}
+    used_s, begun = cpu_s(board.process.pid), time.monotonic()
     player = _watch(board, seen)
     ends_at = time.monotonic() + SECONDS - SETTLE_S
     next_login_at = time.monotonic()
@@ -136,6 +139,7 @@ def _period(board: Board) -> Seen:
             seen.ms["login"].append(_timed(lambda: answers.append(_login(board))))  # noqa: B023 (called at once)
             seen.turned_away += not answers[0]
         time.sleep(ASK_EVERY_S)
+    seen.core_percent = (cpu_s(board.process.pid) - used_s) / (time.monotonic() - begun) * 100
     player.kill()
     player.wait()
     seen.grown_mb = {name: _mb(pid) - before[name] for name, pid in pids.items()}
@@ -195,5 +199,6 @@ def run() -> list[dict[str, Any]]:
         _row("  longest gap between two", [flooded.longest_gap_ms()], "ms", idle.longest_gap_ms()),
         _row("meanwhile: the agent's RSS grows by", [grown["agent"]], "MB", usual_mb["agent"], GROWTH_MB),
         _row("  the camera application's by", [grown["camera"]], "MB", usual_mb["camera"]),
+        _row("meanwhile: the agent's share of one core", [flooded.core_percent], "%", idle.core_percent),
         row("a login afterwards", again, "ms", LOGIN_MS),
     ]

@@ -1,6 +1,7 @@
 """What runs on the emulated camera to be measured there: an idle lab camera with a shell, and MicroPython for it."""
 
 import io
+import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -69,3 +70,9 @@ def packed(micropython: Path, beside: Mapping[str, Path]) -> bytes:
         for name, path in beside.items():
             tar.add(path, name)
     return out.getvalue()
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of a process and its threads; what else the machine does adds nothing to it."""
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

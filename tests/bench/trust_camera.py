@@ -4,19 +4,12 @@
 """
 
 import json
-import os
 import sys
 from pathlib import Path
 
-from tests.bench.on_camera import MICROPYTHON, ROOT, idle_camera
+from tests.bench.on_camera import MICROPYTHON, ROOT, cpu_s, idle_camera
 
 HEAPS = ("2m", "384k")  # the interpreter's own default on 64 bits, and about the least that suffices
-
-
-def cpu_s(pid: int) -> float:
-    """CPU time of a process and its threads; what else the machine does adds nothing to it."""
-    words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(micropython: Path, fixtures: Path, now: str) -> None:
