@@ -25,7 +25,7 @@ from tests.contract.ports.board import CODE, Board
 USER, PASSWORD = "kanri", "fk3-Plum-orbit-98"
 LOGINS = 40
 LOGIN_MS = 150.0
-RATE, SECONDS = 1020.0, 28.0
+RATE, SECONDS = 1050.0, 28.0
 """A little above what is asked for, so that what is answered reaches it."""
 REFUSED_PER_S = 1000.0
 FRAMES_PER_S = 2.8
@@ -169,7 +169,9 @@ def _most(values: list[float]) -> float:
 def run() -> list[dict[str, Any]]:
     """Measure; rows as tests.bench writes them."""
     with _claimed() as board:
+        used_s = cpu_s(board.process.pid)
         logins = [_timed(lambda: _login(board)) for _ in range(LOGINS)]
+        used_ms = (cpu_s(board.process.pid) - used_s) / LOGINS * 1000
         idle = _period(board)
         flooded, told = _flooded(board)
         again = [_timed(lambda: _login(board)) for _ in range(3)]
@@ -178,6 +180,7 @@ def run() -> list[dict[str, Any]]:
     names = {"state": "onvif asks the state", "digest": "a recorder logs in by digest", "login": "the owner logs in"}
     rows = [
         row("login, Argon2id, through the login socket", logins, "ms", LOGIN_MS),
+        row("  the agent's CPU time for one", [used_ms], "ms", None),
         {
             **row("wrong logins refused in a second", [answered / told["took_s"]], "1/s", REFUSED_PER_S),
             "better": "higher",
