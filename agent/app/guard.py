@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.proving import Proving
 
-DOCUMENT = "credentials/lockout.json"
-SAVE_EVERY_S = 5.0  # flash wear against the tries that a power cut gives back: fewer than a restart takes time for
 MAX_HASHING = 8  # passwords that wait for Argon2, about a second each on a slow camera
 OWN_HASHING = 2  # of these, for who has logged in from there before: strangers with ever new names keep no owner out
+DOCUMENT = "credentials/lockout.json"
+SAVE_EVERY_S = 5.0  # flash wear against the tries that a power cut gives back: fewer than a restart takes time for
 _TIMER = "guard"
 
 

@@ -75,14 +75,14 @@ class Lockout:
             del self._known[min(self._known, key=lambda known: (self._known[known], known))]
         self._known[pair] = now
 
-    def knows(self, source: str, user: str) -> bool:
-        """Whether this source has logged in to this account before."""
-        return _key(user) + " " + source_key(source) in self._known
-
     def held(self, now: int) -> int:
         """How many sources and accounts must wait just now (for evidence and alarms)."""
         sources = sum(1 for entry in self._sources.values() if _wait(entry, now, MAX_SOURCE_WAIT_S))
         return sources + sum(1 for entry in self._accounts.values() if _wait(entry, now, MAX_ACCOUNT_WAIT_S))
+
+    def knows(self, source: str, user: str) -> bool:
+        """Whether this source has logged in to this account before."""
+        return _key(user) + " " + source_key(source) in self._known
 
     def latest(self) -> int:
         """The newest time in the counters: a clock that goes on from here forgets nothing too early."""
