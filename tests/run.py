@@ -20,16 +20,23 @@ from typing import IO
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "build" / "test-results"
 CLOSED = (sys.executable, "-m", "firmware_sim.netns", "--")
-ONE_S = 3600.0  # no category needs half as long; what hangs is ended, so that the others are still counted
+ONE_S = 3600.0  # no category needs half as long
+SOAK_S = 24 * 3600.0  # `make soak` runs for as long as its numbers say
 
 
 @dataclass(frozen=True)
 class Category:
-    """How a category runs: pytest on a folder, or a program whose last line is `N passed, N failed`."""
+    """How a category runs: pytest on a folder, or a program whose last line is `N passed, N failed`.
+
+    `tests`: what pytest runs where that is not the folder of the category's name; `within_s`: what hangs is ended
+    after this time, so that the others are still counted.
+    """
 
     name: str
     module: str = ""
     arguments: tuple[str, ...] = ()
+    tests: str = ""
+    within_s: float = ONE_S
 
 
 @dataclass(frozen=True)
@@ -57,14 +64,18 @@ LANES = (
     (Category("contract"), Category("web")),
     (Category("demo", "firmware_sim.main", ("demo", "--counts")),),
 )
-EXTRA = (Category("soak"),)
+EXTRA = tuple(
+    Category(f"soak-{part}", tests=f"tests/soak/test_{part}.py", within_s=SOAK_S)
+    for part in ("power_cuts", "credentials")
+)
 ALL = tuple(one for lane in LANES for one in lane)
 
 
 def _pytest(category: Category, output: IO[str] | None) -> Count:
     report = RESULTS / f"{category.name}.xml"
     report.unlink(missing_ok=True)
-    code = _closed(("pytest", "-q", f"--junitxml={report}", f"tests/{category.name}"), output)
+    tests = category.tests or f"tests/{category.name}"
+    code = _closed(("pytest", "-q", f"--junitxml={report}", tests), output, category.within_s)
     suite = ElementTree.parse(report).getroot().find("testsuite") if report.is_file() else None
     if suite is None:
         return Count(failed=1)
@@ -78,7 +89,7 @@ def _pytest(category: Category, output: IO[str] | None) -> Count:
 def _program(category: Category, output: IO[str] | None) -> Count:
     path = RESULTS / f"{category.name}.out"
     with path.open("w", encoding="utf-8") as file:
-        code = _closed((category.module, *category.arguments), file)
+        code = _closed((category.module, *category.arguments), file, category.within_s)
     text = path.read_text(encoding="utf-8")
     print(text, end="", file=output or sys.stdout)
     words = text.strip().splitlines()[-1].replace(",", "").split() if text.strip() else []
@@ -88,13 +99,13 @@ def _program(category: Category, output: IO[str] | None) -> Count:
     return Count(passed, failed or (1 if code else 0))
 
 
-def _closed(module: Sequence[str], output: IO[str] | None) -> int:
+def _closed(module: Sequence[str], output: IO[str] | None, within_s: float) -> int:
     """Run a module in a closed network of its own; its exit status."""
     command = [*CLOSED, sys.executable, "-m", *module]
     try:
-        return subprocess.run(command, cwd=ROOT, check=False, stdout=output, stderr=output, timeout=ONE_S).returncode
+        return subprocess.run(command, cwd=ROOT, check=False, stdout=output, stderr=output, timeout=within_s).returncode
     except subprocess.TimeoutExpired:
-        print(f"{module[0]} took more than {ONE_S:.0f} s and was ended", file=output or sys.stdout)
+        print(f"{module[0]} took more than {within_s:.0f} s and was ended", file=output or sys.stdout)
         return 1
 
 
@@ -150,7 +161,7 @@ def main(names: list[str]) -> int:
     for name in names or [one.name for one in ALL]:
         one = counts.get(name, Count(failed=1))
         counts[name] = one
-        line = f"{name:<10} {one.passed:>5} passed {one.failed:>3} failed {one.skipped:>3} skipped {one.seconds:6.0f} s"
+        line = f"{name:<16} {one.passed:>5} passed {one.failed:>3} failed {one.skipped:>3} skipped {one.seconds:6.0f} s"
         print(line, "" if one.whole else "  NOT WHOLE")
     whole = all(one.whole for one in counts.values())
     summary = {

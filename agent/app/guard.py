@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.proving import Proving
 
+MAX_HASHING = 8  # passwords that wait for Argon2, about a second each on a slow camera
+OWN_HASHING = 2  # of these, for who has logged in from there before: strangers with ever new names keep no owner out
 DOCUMENT = "credentials/lockout.json"
 SAVE_EVERY_S = 5.0  # flash wear against the tries that a power cut gives back: fewer than a restart takes time for
 _TIMER = "guard"
@@ -56,6 +58,10 @@ class Guard:
         if not self._proving.is_own(source):
             self._lockout.succeeded(source, user, self._now_s())
             self._save_soon()
+
+    def places(self, source: str, user: str) -> int:
+        """How many passwords may wait for their hash before this source is told to come back."""
+        return MAX_HASHING if self._lockout.knows(source, user) else MAX_HASHING - OWN_HASHING
 
     def held(self) -> int:
         """Sources and accounts that have to wait just now."""

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     Answer = Callable[[str, dict[str, Any]], None]
 
-MAX_HASHING = 8  # logins that wait for Argon2 (about a second each on a slow camera); more are told to come back
 NONCE_KEY_BYTES = 32
 
 
@@ -179,7 +178,7 @@ class Login:
 
     def _compare(self, asked: Asked, user: str, password: str, then: "Callable[[bool], None]") -> None:
         """Lockout, then Argon2 in the worker; answers `wait` and `busy` itself."""
-        if self._hashing >= MAX_HASHING or not self._dummy_phc:
+        if self._hashing >= self._guard.places(asked.source, user) or not self._dummy_phc:
             asked.no("busy")
             return
         if self._must_wait(asked, user):

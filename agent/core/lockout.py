@@ -80,6 +80,10 @@ class Lockout:
         sources = sum(1 for entry in self._sources.values() if _wait(entry, now, MAX_SOURCE_WAIT_S))
         return sources + sum(1 for entry in self._accounts.values() if _wait(entry, now, MAX_ACCOUNT_WAIT_S))
 
+    def knows(self, source: str, user: str) -> bool:
+        """Whether this source has logged in to this account before."""
+        return _key(user) + " " + source_key(source) in self._known
+
     def latest(self) -> int:
         """The newest time in the counters: a clock that goes on from here forgets nothing too early."""
         times = [entry.last_at for table in (self._sources, self._accounts) for entry in table.values()]

@@ -20,6 +20,7 @@ TRY_WITHIN_S = 30.0
 """One try on an emulated camera takes up to a few seconds, with a password hash behind each."""
 
 MIRAI_FILE = Path(__file__).with_name("mirai_credentials.json")
+VENDOR_FILE = Path(__file__).with_name("vendor_defaults.json")
 
 Pair = tuple[str, str]
 
@@ -76,6 +77,17 @@ def mirai_pairs() -> tuple[Pair, ...]:
     """
     pairs = json.loads(MIRAI_FILE.read_text(encoding="utf-8"))["pairs"]
     return tuple((str(user), str(password)) for user, password in pairs)
+
+
+def vendor_pairs() -> tuple[Pair, ...]:
+    """What makers of cameras have shipped, each user name and password once, from the data file beside this module.
+
+    Raises:
+        OSError: the data file is missing.
+        ValueError: it is not what it should be.
+    """
+    pairs = json.loads(VENDOR_FILE.read_text(encoding="utf-8"))["pairs"]
+    return tuple(dict.fromkeys((str(user), str(password)) for _, user, password, _ in pairs))
 
 
 def spray(

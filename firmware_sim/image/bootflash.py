@@ -16,7 +16,7 @@ ENVIRONMENT_BYTES = 0x40000  # CONFIG_ENV_SIZE of Debian's U-Boot for it
 DTB_SPARE_BYTES = 4096  # room for two public keys
 CELL_BITS = 32  # of a device tree
 SPARED = "cryptomgr.notests initcall_blacklist=load_system_certificate_list,jent_mod_init"
-"""What the kernel does at each start for services that no camera uses; docs/adr/0020 says why each may go."""
+"""What the kernel does at each start for services that no camera uses; docs/adr/0024 says why each may go."""
 MARKER_BYTES = 4096  # the least that an operating system can leave alone: one page
 
 

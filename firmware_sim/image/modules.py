@@ -69,7 +69,7 @@ class ModuleSet:
         return result
 
     def unpack(self, name: str, target: Path) -> None:
-        """Write one module, decompressed and without its signature (docs/adr/0020).
+        """Write one module, decompressed and without its signature (docs/adr/0024).
 
         Raises:
             OSError: reading or writing failed.

@@ -1,12 +1,14 @@
-"""What credentials cost: the policy check and its lists. Logins and refused logins are to follow in `run`.
+"""What credentials cost: the policy check and its lists, here and on the emulated camera; logins, and refused ones.
 
-Passwords of every kind are checked: short and long, refused and taken, and the one that gives the most to look up. The
-list is read anew for the row that says what reading costs.
+Passwords of every kind are checked (tests/bench/credentials_device.py). The list is read anew for the row that says
+what reading costs.
 """
 
 import gc
+import json
 import statistics
 import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -16,45 +18,16 @@ from typing import Any
 import agent.core
 from agent.core import blocklist, password
 from agent.core.password_policy import DEFAULT
-from firmware_sim.image.tools import micropython
+from firmware_sim.image.store import default_store
+from firmware_sim.image.tools import device_micropython, micropython
+from tests.bench import credentials_logins
+from tests.bench.credentials_device import CONTEXT, MOST, PASSWORDS, USER
 from tests.bench.rows import row
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = Path(agent.core.__file__).parent
-CHECK_MS, DISK_BYTES, MEMORY_BYTES = 5.0, 300_000, 1_000_000
+CHECK_MS, ARM64_MS, DISK_BYTES, MEMORY_BYTES = 5.0, 100.0, 300_000, 1_000_000
 REPEAT = 50
-CONTEXT = ("Camward", "kawa-1", "KW1-000001", "52:54:00:12:34:56", "river-north")
-PASSWORDS = {
-    "a default": "7ujMko0admin",
-    "a drawn one, 15 characters": "tGh7#kPq2$mWz9!",
-    "a sentence, 28 characters": "correct horse battery staple",
-    "a Japanese sentence": "川の水位を毎朝見る人は早起きです",
-    "letters as digits": "5un5h1n3-butt3rfly",
-    "128 characters, the most to look up": "Kq7!vTz2#mWx9pLr4Gd8sBn1cHf6jYe"
-    + "abcdefghijklmnopqrstuvwxyz" * 3
-    + "abcdefghijabcdefghi",
-}
-ON_MICROPYTHON = """
-import sys
-sys.path[0] = sys.argv[1]
-import time
-from agent.core import blocklist, password
-from agent.core.password_policy import DEFAULT
-def read(name):
-    with open(sys.argv[1] + "/agent/core/" + name, "rb") as file:
-        return file.read()
-listed = blocklist.ShippedList(read, "100k")
-begun = time.ticks_us()
-listed.commonness("heron", 1)
-print(time.ticks_diff(time.ticks_us(), begun))
-for typed in sys.argv[2:]:
-    took = []
-    for _ in range(9):
-        begun = time.ticks_us()
-        password.check(typed, "yamada", %r, DEFAULT, listed)
-        took.append(time.ticks_diff(time.ticks_us(), begun))
-    print(sorted(took)[4])
-"""
 
 
 def _read(name: str) -> bytes:
@@ -77,7 +50,7 @@ def _checks() -> list[dict[str, Any]]:
     rows = [
         row(
             f"policy check: {what}",
-            _timed_ms(lambda typed=typed: password.check(typed, "yamada", CONTEXT, DEFAULT, listed)),  # type: ignore[misc]
+            _timed_ms(lambda typed=typed: password.check(typed, USER, CONTEXT, DEFAULT, listed)),  # type: ignore[misc]
             "ms",
             CHECK_MS,
         )
@@ -87,16 +60,39 @@ def _checks() -> list[dict[str, Any]]:
     return [*rows, row("reading the lists, at the first check", first, "ms", None)]
 
 
-def _on_micropython() -> list[dict[str, Any]]:
-    """This machine's MicroPython; the emulated arm64 camera is still to be measured, as tests/bench/trust.py does."""
-    command = [str(micropython()), "-X", "heapsize=2m", "-c", ON_MICROPYTHON % (CONTEXT,)]
-    done = subprocess.run([*command, str(ROOT), *PASSWORDS.values()], check=True, capture_output=True, text=True)
-    reading, *checks = [int(line) / 1000 for line in done.stdout.split()]
+def _interpreted(where: str, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of what credentials_device.py printed."""
+    took = {what: [us / 1000 for us in each] for what, each in found["checks_us"].items()}
+    usual = [statistics.median(each) for what, each in took.items() if what != MOST]
     return [
-        row("MicroPython: policy check, the slowest of them", [max(checks)], "ms", None),
-        row("MicroPython: policy check, the median of them", [statistics.median(checks)], "ms", None),
-        row("MicroPython: reading the lists", [reading], "ms", None),
+        row(f"{where}: policy check, {MOST}", took[MOST], "ms", None),
+        row(f"{where}: policy check, the others", usual, "ms", None),
+        row(f"{where}: reading the lists", [found["reading_us"] / 1000], "ms", None),
     ]
+
+
+def _on_micropython() -> list[dict[str, Any]]:
+    """This machine's MicroPython."""
+    program = str(ROOT / "tests/bench/credentials_device.py")
+    command = [str(micropython()), "-X", "heapsize=2m", program, str(ROOT)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return _interpreted("MicroPython", json.loads(done.stdout))
+
+
+def _on_camera() -> list[dict[str, Any]]:
+    """The emulated arm64 camera, with both interpreters; the agent there runs on CPython."""
+    interpreter = device_micropython(relock_into=default_store().lock)
+    measure = [sys.executable, "-m", "tests.bench.credentials_camera", str(interpreter)]
+    done = subprocess.run(
+        [sys.executable, "-m", "firmware_sim.netns", "--", *measure],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    rows = []
+    for name, found in json.loads(done.stdout.splitlines()[-1]).items():
+        rows += _interpreted(f"arm64 {name}", found)
+        # What else this machine does adds little to QEMU's CPU time.
+        rows.append(row(f"arm64 {name}: QEMU's CPU time, the most to look up", [found["cpu_ms"]], "ms", ARM64_MS))
+    return rows
 
 
 def _sizes() -> list[dict[str, Any]]:
@@ -124,4 +120,4 @@ def _memory_bytes(common: str) -> float:
 
 def run() -> list[dict[str, Any]]:
     """Measure; rows as tests.bench writes them."""
-    return [*_checks(), *_on_micropython(), *_sizes()]
+    return [*_checks(), *_on_micropython(), *_on_camera(), *_sizes(), *credentials_logins.run()]

@@ -6,7 +6,10 @@ import pytest
 
 from agent.app import digest
 from agent.app.accounts import MAX_USERS
+from agent.app.events import Line
+from agent.app.guard import MAX_HASHING
 from agent.core.blocklist import WordList
+from agent.formats.json import dump
 from firmware_sim.world import people
 from firmware_sim.world.people import PASSWORD, USER, claim, login, request
 from tests.scenario.looks import events, reports
@@ -54,6 +57,15 @@ def test_a_digest_that_was_overheard_lets_nobody_in_and_ends_no_wait(claimed):
         replayed = ask(claimed, "rtsp", "digest", **overheard)
         assert not replayed["ok"]
     assert codes[-1] == "wait"
+
+
+def test_strangers_who_keep_the_hasher_busy_keep_no_owner_out(claimed):
+    for number in range(MAX_HASHING):  # addresses and names that have not failed yet: each password is to be judged
+        asked = request("login", user=f"user{number}", password="wrong")
+        asked["source"] = f"198.51.100.{number}"
+        claimed.step(Line(9000 + number, "web", dump(asked) + b"\n"))
+    assert login(claimed, PASSWORD, ATTACKER)["code"] == "busy"
+    assert login(claimed)["ok"], "from where the owner has logged in before"
 
 
 def test_a_step_of_the_wall_clock_ends_no_wait_and_lengthens_none(claimed):

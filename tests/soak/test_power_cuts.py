@@ -31,7 +31,7 @@ def rounds() -> list[int]:
     return found
 
 
-@pytest.mark.parametrize(("number", "cuts"), enumerate(rounds()))
+@pytest.mark.parametrize(("number", "cuts"), list(enumerate(rounds())))
 def test_an_update_completes_in_spite_of_power_cuts_at_any_moment(
     fleet: Fleet, number: int, cuts: int, capsys: pytest.CaptureFixture[str]
 ):

@@ -14,6 +14,7 @@ print(
     state.check("192.0.2.7", "admin", 41),
     state.check("192.0.2.7", "admin", 8000),
 )
+print(state.knows("192.0.2.9", "Admin"), state.knows("192.0.2.7", "admin"), state.knows("192.0.2.9", "root"))
 for number in range(300):
     state.failed("10.0." + str(number // 256) + "." + str(number % 256), "user" + str(number), 50)
 print(len(state.encode()), state.check("192.0.2.7", "admin", 50))
