@@ -305,8 +305,10 @@ class Auditing:
 
     def _message(self) -> "dict[str, Any]":
         if not self.findings:
-            return {"code": KIND_MENDED, "clears": KIND_FOUND, "detail": "every account is as it should be again"}
+            detail = "every account is as it should be again"
+            return {"kind": "accounts", "code": KIND_MENDED, "clears": KIND_FOUND, "detail": detail}
         return {
+            "kind": "accounts",
             "code": KIND_FOUND,
             "detail": "; ".join([_text(one) for one in self.findings[:MAX_SHOWN]]),
             "count": len(self.findings),
