@@ -1,4 +1,4 @@
-"""What the audit of accounts keeps: how far each hash was tried, and what the server was told. `evidence/accounts.json`.
+"""What the audit of accounts keeps in `evidence/accounts.json`: how far each hash was tried, what the server was told.
 
 It is sealed: a key of a trial is a fast hash of something that may equal a password. It goes with the operator and with
 an erase (agent.app.handover); then all is tried again, and told to whoever comes.

@@ -143,22 +143,17 @@ class Auditing:
         return one.code not in TOLD_ONLY and core.lockable(one.path, self._console is not None)
 
     def _judged(self) -> "Generator[Any, Any, Judged]":
-        looked = []
-        for path, kind in ((PASSWD_PATH, files.PASSWD), (SHADOW_PATH, files.SHADOW)):
-            looked.append((yield from self._read(path, kind)))
+        passwd = yield from self._read(PASSWD_PATH, files.PASSWD)
+        shadow = yield from self._read(SHADOW_PATH, files.SHADOW)
+        looked = [passwd, shadow]
         base = self._base()
-        homes = looked[0].lines
-        for one in self._settings.files:
-            looked.append((yield from self._read(one.path, one.kind)))
-        known = [one.path for one in looked]
-        for path in core.key_paths(homes):
-            if path not in known:
-                looked.append((yield from self._read(path, files.KEYS)))
+        wanted = {path: files.KEYS for path in core.key_paths(passwd.lines)}
+        wanted.update({one.path: one.kind for one in self._settings.files})
+        for path in sorted(wanted):
+            looked += [(yield from self._read(path, wanted[path]))]
         weak = tuple([key for key in self._state.progress if self._state.progress[key] == FITS])
         names = tuple([line.name for line in base[0].lines]) if base else ()
-        judged = core.judge(
-            tuple(looked + base), Known(self._settings, names, self._in_files(), weak, self._is_common)
-        )
+        judged = core.judge(tuple(looked + base), Known(self._settings, names, self._in_files(), weak, self._is_common))
         return self._with_own(judged, weak)
 
     def _read(self, path: str, kind: str) -> "Generator[Any, Any, Looked]":
@@ -187,9 +182,8 @@ class Auditing:
         return any(one.code in _COMMON for one in self._credentials.violations(name, password))
 
     def _with_own(self, judged: "Judged", weak: "tuple[str, ...]") -> "Judged":
-        """The agent's own stores as well: their passwords were good when they were set, by the list of that time."""
-        trials = {one.key: one for one in judged.trials}
-        findings = list(judged.findings)
+        """The agent's own stores as well, behind the others: their passwords were good, by the list of their time."""
+        trials, findings = list(judged.trials), list(judged.findings)
         users = self._accounts.users
         for name in sorted(users):
             one = users[name]
@@ -201,13 +195,13 @@ class Auditing:
             ):
                 made = core.trial(how, name, REALM if path == stores.DIGEST else "", secret)
                 if secret:
-                    trials[made.key] = made
+                    trials.append(made)
                 found = Finding(core.WEAK, path, name, None)
                 if made.key in weak and found not in findings:
                     findings.append(found)
         return judged.replace(
             findings=tuple(findings[: core.MAX_FINDINGS]),
-            trials=tuple([trials[key] for key in sorted(trials)]),
+            trials=tuple(trials),
             accounts=judged.accounts + len(users),
         )
 

@@ -1,4 +1,4 @@
-"""Judges the accounts of a camera's files: which are nobody's, open, or opened by a password that everybody tries. Pure.
+"""Judges the accounts of a camera's files: whose are nobody's, open, or opened by what everybody tries. Pure.
 
 What a hash says for itself is judged at once. Whether a well-known password fits it is for `agent.app.auditing` to try;
 each such hash comes back as a `Trial`, and what has been found of it goes into the next judgement (`weak`).
@@ -35,7 +35,7 @@ MAX_HOMES = 16
 ROOT_UID = 0
 OK, ABSENT = "ok", "absent"
 _NO_SHELLS = ("false", "nologin", "sync", "halt", "shutdown", "reboot")
-_WRITABLE = ("/data/", "/run/", "/tmp/")
+_WRITABLE = ("/data/", "/run/", "/tmp/")  # noqa: S108 (nothing is put there)
 _KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys2")
 _KEY_PATHS = ("/root/.ssh/authorized_keys", "/root/.ssh/authorized_keys2", "/etc/dropbear/authorized_keys")
 
@@ -198,10 +198,11 @@ class _Judgement:
                         self._find(ROOT_TWIN, one, line.name)
                 if line.name not in declared and line.name not in ours:
                     self._find(UNKNOWN, one, line.name)
-                if line.name in ours and not _is_ours(one.kind, line, ours[line.name]):
+                if line.name in ours:
+                    if _is_ours(one.kind, line, ours[line.name]):
+                        continue  # the agent's own stores hold the same hash
                     self._find(ALTERED, one, line.name)
-                how = self._secret(one, line)
-                if how and line.name not in ours and _logs_in(shells.get(line.name, "")):
+                if self._secret(one, line) and line.name not in ours and _logs_in(shells.get(line.name, "")):
                     self._find(USABLE, one, line.name)
 
     def other(self, one: Looked, declared: "tuple[str, ...]") -> None:
@@ -257,4 +258,6 @@ def _logs_in(shell: str) -> bool:
 
 
 def _is_ours(kind: str, line: "Line", account: "tuple[int, str]") -> bool:
-    return line.secret == account[1] if kind == files.SHADOW else line.uid == account[0]
+    if kind == files.SHADOW:
+        return line.secret == account[1]
+    return line.uid == account[0] and files.secret_kind(kind, line.secret) == files.ELSEWHERE

@@ -15,6 +15,7 @@ MAX_LINES = 512
 MAX_NAME_CHARS = 32
 MAX_PATH_CHARS = 128  # of a home or a shell
 MAX_SECRET_CHARS = 256  # sha512crypt has 106, a password in the clear at most 128
+_SHADOWED = "x"  # in passwd(5): what counts is in shadow
 LOCKED = "!"  # before a hash: no password gives it
 CLOSED = ("*", "!")
 
@@ -78,7 +79,7 @@ def secret_kind(kind: str, secret: str) -> str:
     """
     if not secret:
         return EMPTY
-    if secret == "x" and kind == PASSWD:
+    if kind == PASSWD and secret == _SHADOWED:
         return ELSEWHERE
     if kind == PLAIN:
         return PLAIN

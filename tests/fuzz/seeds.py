@@ -287,10 +287,19 @@ PASSWD = b"root:x:0:0:root:/run:/bin/false\ncamera:x:900:900:camera:/run:/bin/fa
 SHADOW = b"root:*:20000::::::\ncamera:!:20000:0:99999:7:::\n"
 HTDIGEST = b"# users\nanna:camera:" + b"0f" * 16 + b"\nben:$apr1$abcdefgh$G8IsPsylW5ROvIKsQMRG61\n"
 AUDIT = agent_json.dump(
-    {"policy": "report", "declared": ["root"], "files": [{"path": "/data/web/users", "kind": "htpasswd", "declared": []}]}
+    {
+        "policy": "report",
+        "declared": ["root"],
+        "files": [{"path": "/data/web/users", "kind": "htpasswd", "declared": []}],
+    }
 )
 AUDIT_STATE = agent_json.dump(
-    {"v": 1, "list": "0f" * 8, "progress": {"0f" * 16: -1, "f0" * 16: 17}, "told": ["keys None  /root/.ssh/authorized_keys"]}
+    {
+        "v": 1,
+        "list": "0f" * 8,
+        "progress": {"0f" * 16: -1, "f0" * 16: 17},
+        "told": ["keys None  /root/.ssh/authorized_keys"],
+    }
 )
 
 

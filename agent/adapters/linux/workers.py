@@ -9,8 +9,8 @@ MAX_WAITING = 32  # per lane; more is refused at once, so that nothing grows wit
 MAX_EVENTS = 512  # results and link events that wait for the main loop; beyond it the threads wait
 
 IDLE_LANES = ("audit",)
-"""What may take as long as it likes. Not SCHED_IDLE: such a thread may never run while it holds Python's lock, for which
-the main loop would then wait."""
+"""What may take as long as it likes. Not SCHED_IDLE: such a thread may never run while it holds Python's lock, for
+which the main loop would then wait."""
 LEAST_PRIORITY = 19
 
 Job = Callable[[], object]
@@ -79,7 +79,9 @@ class Workers:
         waiting = self._lanes.get(lane)
         if waiting is None:
             waiting = self._lanes[lane] = queue.Queue(MAX_WAITING)
-            threading.Thread(target=self._run, args=(waiting, lane in IDLE_LANES), name=f"camward-{lane}", daemon=True).start()
+            threading.Thread(
+                target=self._run, args=(waiting, lane in IDLE_LANES), name=f"camward-{lane}", daemon=True
+            ).start()
         try:
             waiting.put_nowait(job)
         except queue.Full:

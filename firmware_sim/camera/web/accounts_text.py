@@ -38,7 +38,8 @@ CODES = tuple(_FOUND)
 ACCOUNTS_TEXTS: dict[str, tuple[str, str]] = {
     "accounts_title": ("Accounts that should not be here", "不審なアカウント"),
     "accounts_lead": (
-        "The camera has found these in its own files. What is not locked is for the maker or the operator to mend: tell them.",
+        "The camera has found these in its own files. What is not locked is for the maker or the operator to mend: "
+        "tell them.",
         "カメラ内部のファイルから次のものが見つかりました。ロックされていないものは、メーカーまたは運用者による対処が必要です。"
         "ご連絡ください。",
     ),

@@ -47,7 +47,9 @@ def test_another_list_has_another_fingerprint():
     assert DenyList(["a"]).fingerprint == DenyList(["a", "a"]).fingerprint != DenyList(["a"], ("b",)).fingerprint
 
 
-@pytest.mark.parametrize("body", [b"{}", b'{"v":1,"passwords":[]}', b'{"v":1,"passwords":[""]}', b'{"v":2,"passwords":["a"]}'])
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"v":1,"passwords":[]}', b'{"v":1,"passwords":[""]}', b'{"v":2,"passwords":["a"]}']
+)
 def test_a_damaged_list_is_none(body):
     with pytest.raises(FormatError):
         deny_list.parse_denied(body)

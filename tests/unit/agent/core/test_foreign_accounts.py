@@ -54,12 +54,10 @@ def test_every_account_is_judged_by_what_it_is(entries, data):
 def test_whom_the_agent_put_there_is_nobody_to_tell_about(entries):
     mine = {name: (uid, YESCRYPT, shell) for name, (uid, _, shell) in entries.items() if uid}
     judged = judge(pair(mine), known(ours={name: (uid, YESCRYPT) for name, (uid, _, _) in mine.items()}))
-    assert judged.findings == ()
-    assert len(judged.trials) == len(mine), "their passwords are tried all the same"
+    assert (judged.findings, judged.trials) == ((), ()), "their passwords are tried in the agent's own stores"
 
 
-@given(st.lists(st.sampled_from(core.CODES), max_size=30))
-def test_a_weak_hash_is_told_wherever_it_stands(_):
+def test_a_weak_hash_is_told_wherever_it_stands():
     entries = {"root": (0, "$1$a$b", "/bin/false"), "eve": (5, "$1$a$b", "/bin/false")}
     (one, two) = judge(pair(entries), known(entries)).trials
     assert one.key != two.key, "the password may be made of the name"
@@ -90,8 +88,14 @@ def test_every_finding_has_words_in_both_languages():
 def test_what_can_be_locked_lies_in_memory_or_on_the_data_partition():
     can = [path for path in (PASSWD_PATH, "/data/x/y", "/tmp/.ssh/k", "/run/x") if core.lockable(path, in_memory=True)]
     assert can == [PASSWD_PATH, "/data/x/y", "/tmp/.ssh/k", "/run/x"]
-    for path in ("/etc/dropbear/authorized_keys", "/root/.ssh/authorized_keys", core.BASE_SHADOW, "credentials/web.json",
-                 "/data/camward/credentials/web.json", "/database/x"):
+    for path in (
+        "/etc/dropbear/authorized_keys",
+        "/root/.ssh/authorized_keys",
+        core.BASE_SHADOW,
+        "credentials/web.json",
+        "/data/camward/credentials/web.json",
+        "/database/x",
+    ):
         assert not core.lockable(path, in_memory=True)
     assert not core.lockable(SHADOW_PATH, in_memory=False)
 

@@ -32,7 +32,9 @@ def test_an_account_is_found_whatever_stands_around_it(kind, before, after):
 def test_every_line_is_read_or_counted_or_a_comment(kind, data):
     lines, wrong = files.read_lines(kind, data)
     rows = [row.lstrip(b" \t").rstrip(b"\r") for row in data.split(b"\n")]
-    assert len(lines) + wrong == sum(1 for row in rows if row and (row[:1] != b"#" or any(b > 126 or b < 32 for b in row)))
+    assert len(lines) + wrong == sum(
+        1 for row in rows if row and (row[:1] != b"#" or any(b > 126 or b < 32 for b in row))
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != files.PASSWD])
@@ -60,8 +62,8 @@ def test_a_locked_hash_can_be_told_from_before():
     [
         (files.PASSWD, "x", files.ELSEWHERE), (files.PASSWD, "", files.EMPTY), (files.PASSWD, "*", files.NONE),
         (files.PASSWD, "iuqd0pyXe3CDI", files.CRYPT), (files.SHADOW, "x", files.UNKNOWN),
-        (files.SHADOW, "!$1$a$b", files.NONE), (files.SHADOW, "$1$a$b", files.CRYPT), (files.SHADOW, "$1$a", files.UNKNOWN),
-        (files.SHADOW, "$5$a$b", files.CRYPT), (files.SHADOW, "$6$rounds=100000$a$b", files.CRYPT),
+        (files.SHADOW, "!$1$a$b", files.NONE), (files.SHADOW, "$1$a$b", files.CRYPT),
+        (files.SHADOW, "$1$a", files.UNKNOWN), (files.SHADOW, "$5$a$b", files.CRYPT), (files.SHADOW, "$6$rounds=100000$a$b", files.CRYPT),
         (files.SHADOW, "$6$rounds=100001$a$b", files.UNKNOWN), (files.SHADOW, "$6$rounds=$a$b", files.UNKNOWN),
         (files.SHADOW, "$6$rounds=5000$a", files.UNKNOWN), (files.SHADOW, "$2b$12$a", files.CRYPT),
         (files.SHADOW, "$2b$13$a", files.UNKNOWN), (files.SHADOW, "$2b$1$a", files.UNKNOWN),
@@ -105,7 +107,7 @@ WRONG = (
     {}, {"policy": "ignore"}, {"policy": "lock", "more": 1}, {"policy": "lock", "declared": [1]},
     *(
         {"policy": "lock", "files": [{"path": path, "kind": "htpasswd"}]}
-        for path in ("", "/", "data/x", "/data//x", "/data/../etc/passwd", "/data/./x", "/data/camward/credentials/web.json",
+        for path in ("", "/", "data/x", "/data//x", "/data/../etc/passwd", "/data/./x", "/data/camward/web.json",
                      "/data/camward", "/data/a b", "/data/é", "/" + "a" * 100)
     ),
     {"policy": "lock", "files": [{"path": "/a", "kind": "shadow"}]},
@@ -121,4 +123,6 @@ def test_a_configuration_that_is_none_is_refused(source):
 
 def test_a_configuration_is_read():
     source = {"policy": "report", "files": [{"path": "/data/camwardx/a", "kind": "plain", "declared": ["viewer"]}]}
-    assert audit.parse(source) == audit.Audit("report", (), (audit.AccountFile("/data/camwardx/a", "plain", ("viewer",)),))
+    assert audit.parse(source) == audit.Audit(
+        "report", (), (audit.AccountFile("/data/camwardx/a", "plain", ("viewer",)),)
+    )

@@ -13,7 +13,11 @@ world.files["/root/.ssh/authorized_keys"] = b"ssh-ed25519 AAAA thief\n"
 print(json.dump(world.admin("accounts")))
 world.run_for(7200)
 print(json.dump(world.admin("accounts")))
-print(json.dump(camera.ask("device", grant=camera.ask("login", source="192.0.2.9", user="keiko", password="x").get("grant", "")))[:40])
+print(
+    json.dump(
+        camera.ask("device", grant=camera.ask("login", source="192.0.2.9", user="keiko", password="x").get("grant", ""))
+    )[:40]
+)
 for line in world.console[-12:]:
     print(line)
 print(len(world.broker.on("/up/alarm")), len(world.account_files.tried), len(world.files["/data/users"]))

@@ -3,7 +3,9 @@ from agent.core.foreign_accounts import looked
 from agent.formats import audit
 
 settings = audit.Audit("lock", (), (audit.AccountFile("/data/users", "htpasswd", ("viewer",)),))
-passwd = b"root:x:0:0::/run:/bin/false\ntoor:x:0:0::/root:/bin/sh\nkeiko:x:2000:1::/tmp:/bin/sh\nkeiko:x:0:1::/tmp:\nbad\n"
+passwd = (
+    b"root:x:0:0::/run:/bin/false\ntoor:x:0:0::/root:/bin/sh\nkeiko:x:2000:1::/tmp:/bin/sh\nkeiko:x:0:1::/tmp:\nbad\n"
+)
 shadow = b"root:$1$a$b:::::::\ntoor::::::::\nkeiko:$1$c$d:::::::\nben:rubbish:::::::\n"
 files = (
     looked(core.PASSWD_PATH, "passwd", core.OK, passwd),
