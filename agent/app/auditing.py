@@ -77,6 +77,8 @@ class Auditing:
         self._unsaved = SAVE_EVERY  # the first is saved
         self._trials: "tuple[Trial, ...]" = ()
         self._waiting: "list[Callable[[], None]]" = []
+        self._said: "tuple[str, ...]" = ()
+        self._list_known = False
         self.findings: "tuple[Finding, ...]" = ()
         self.checked = -1
         """How many accounts the last look saw; -1 before there was one."""
@@ -140,14 +142,14 @@ class Auditing:
         return one.replace(locked=False) if meant and one.path not in OWN_STORES else one
 
     def _lockable(self, one: Finding) -> bool:
-        return one.code not in TOLD_ONLY and core.lockable(one.path, self._console is not None)
+        return one.code not in TOLD_ONLY and core.lockable(one.code, one.path, self._console is not None)
 
     def _judged(self) -> "Generator[Any, Any, Judged]":
         passwd = yield from self._read(PASSWD_PATH, files.PASSWD)
         shadow = yield from self._read(SHADOW_PATH, files.SHADOW)
         looked = [passwd, shadow]
         base = self._base()
-        wanted = {path: files.KEYS for path in core.key_paths(passwd.lines)}
+        wanted = dict.fromkeys(core.key_paths(passwd.lines), files.KEYS)
         wanted.update({one.path: one.kind for one in self._settings.files})
         for path in sorted(wanted):
             looked += [(yield from self._read(path, wanted[path]))]
@@ -226,13 +228,14 @@ class Auditing:
 
     def _try_all(self, until: float) -> "Generator[Any, Any, bool]":
         """Try until the time is over or nothing is left; True if a password fitted, which is to be told at once."""
-        if not self._trials:
+        if not self.left() and (self._list_known or not self._trials):
             return False
         denied = self._denied()
         if self._state.tried_list != denied.fingerprint:
             known = self._state.progress
             fresh = {key: FITS if known[key] == FITS else 0 for key in known}
             self._state = State(denied.fingerprint, fresh, self._state.told)
+        self._list_known = True
         for one in self._trials:
             while self._state.progress[one.key] >= 0:
                 if self._desk.now >= until:
@@ -287,13 +290,13 @@ class Auditing:
     def _tell(self) -> None:
         """Tell the server what is new about the findings, once; what was not taken is told at the next look."""
         told = tuple([_key(one) for one in self.findings])
-        if told == self._state.told:
-            return
-        for one in self.findings:
-            if _key(one) not in self._state.told:
-                self._desk.say("camward-agent: account: " + _text(one))
-        self.changed_hook()
-        if self._enrolled and self._reporting.queue("alarm", self._message()):
+        if told != self._said:
+            for one in self.findings:
+                if _key(one) not in self._said:
+                    self._desk.say("camward-agent: account: " + _text(one))
+            self._said = told
+            self.changed_hook()
+        if told != self._state.told and self._enrolled and self._reporting.queue("alarm", self._message()):
             self._state = self._state.replace(told=told)
             self._save()
 

@@ -132,13 +132,15 @@ def trial(how: str, name: str, realm: str, secret: str) -> Trial:
     return Trial(str(hexlify(digest[:16]), "utf-8"), how, name, realm, secret)
 
 
-def lockable(path: str, in_memory: bool) -> bool:
-    """Whether a line of this file can be locked on a camera whose root is read-only.
+def lockable(code: str, path: str, in_memory: bool) -> bool:
+    """Whether such a line of this file can be locked on a camera whose root is read-only.
 
     `in_memory`: passwd and shadow are the agent's, in memory.
     """
     if path in (PASSWD_PATH, SHADOW_PATH):
         return in_memory
+    if code == MALFORMED:
+        return False  # nobody knows what to lock in it
     return any(path.startswith(place) for place in _WRITABLE) and not path.startswith("/data/camward/")
 
 

@@ -66,6 +66,7 @@ def test_accounts_that_somebody_adds_are_found_locked_and_gone(lab: LabCamera):
     """By the agent's own look at the live files, in a thread of the least priority; the manufacturer's are told."""
     lab.restore()
     before = lab.shell("cat /etc/passwd /etc/shadow")
+    assert accounts(lab)[0] == 0, "as it was built and claimed, there is nothing to tell"
     lab.shell("echo 'toor:x:0:0::/:/bin/sh' >>/run/camward-logins/passwd")
     lab.shell(f"echo 'toor:{HASH_OF_NOTHING}:::::::' >>/run/camward-logins/shadow")
     lab.shell("mkdir -p /tmp/.ssh && echo 'ssh-ed25519 AAAA thief' >/tmp/.ssh/authorized_keys")

@@ -86,7 +86,11 @@ def test_every_finding_has_words_in_both_languages():
 
 
 def test_what_can_be_locked_lies_in_memory_or_on_the_data_partition():
-    can = [path for path in (PASSWD_PATH, "/data/x/y", "/tmp/.ssh/k", "/run/x") if core.lockable(path, in_memory=True)]
+    can = [
+        path
+        for path in (PASSWD_PATH, "/data/x/y", "/tmp/.ssh/k", "/run/x")
+        if core.lockable(core.WEAK, path, in_memory=True)
+    ]
     assert can == [PASSWD_PATH, "/data/x/y", "/tmp/.ssh/k", "/run/x"]
     for path in (
         "/etc/dropbear/authorized_keys",
@@ -96,8 +100,10 @@ def test_what_can_be_locked_lies_in_memory_or_on_the_data_partition():
         "/data/camward/credentials/web.json",
         "/database/x",
     ):
-        assert not core.lockable(path, in_memory=True)
-    assert not core.lockable(SHADOW_PATH, in_memory=False)
+        assert not core.lockable(core.WEAK, path, in_memory=True)
+    assert not core.lockable(core.WEAK, SHADOW_PATH, in_memory=False)
+    assert core.lockable(core.MALFORMED, PASSWD_PATH, in_memory=True)
+    assert not core.lockable(core.MALFORMED, "/data/x/y", in_memory=True)
 
 
 def test_keys_are_looked_for_in_every_home_and_no_path_leads_back():

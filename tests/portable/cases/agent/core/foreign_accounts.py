@@ -27,7 +27,7 @@ for weak in ((), tuple([one.key for one in core.judge(files, core.Known(settings
     known = core.Known(settings, ("root",), {"keiko": (2000, "$1$c$d")}, weak, common)
     judged = core.judge(files, known)
     for one in judged.findings:
-        print(one, core.lockable(one.path, True))
+        print(one, core.lockable(one.code, one.path, True))
     for one in judged.trials:
         print(one)
     print(judged.accounts)

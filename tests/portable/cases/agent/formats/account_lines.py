@@ -2,7 +2,7 @@ from agent.formats import account_lines as files
 from agent.formats.errors import FormatError
 
 BODIES = {
-    "passwd": b"root:x:0:0:root:/run:/bin/false\n+::::::\neve:x:4294967296:0::/root:/bin/sh\nx:y\n# no\n\n\xff:x:0:0::/:/",
+    "passwd": b"root:x:0:0:root:/run:/bin/sh\n+::::::\neve:x:4294967296:0::/root:/bin/sh\nx:y\n# no\n\n\xff:x:0:0::/:/",
     "shadow": b"root:*:20000::::::\neve:$1$a$b:\r\n  ben:!$1$a$b:1\n:x:\n",
     "htpasswd": b"eve:$apr1$a$b\nben:{SHA}xx\nanna:\nx:y:z\n",
     "htdigest": b"eve:r:" + b"0f" * 16 + b"\nben:r:xx\nanna:r\n",
