@@ -234,6 +234,7 @@ def _compose(
     restart: "Callable[[], None] | None",
 ) -> "Ports":
     from agent.adapters.linux import boot_control, keys
+    from agent.adapters.linux.account_files import SystemAccountFiles
     from agent.adapters.linux.block_device import DiskFile
     from agent.adapters.linux.bundle_fetcher import BundleFile
     from agent.adapters.linux.console import SystemConsole
@@ -307,6 +308,7 @@ def _compose(
         secret=UnsafeFileDeviceSecret(store),
         # Beside the agent's own folder, which is closed to others: every program may read passwd.
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
+        account_files=SystemAccountFiles(options.etc),
     )
 
 
@@ -318,6 +320,7 @@ def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Ag
     from agent.app.desk import DATA_DAMAGED
     from agent.core import compliance, password_policy
     from agent.core.blocklist import ShippedList
+    from agent.core.deny_list import read_list
     from agent.formats import label
 
     problems = []
@@ -347,7 +350,10 @@ def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Ag
 
     blocklist = ShippedList(read, password_policy.parse_policy(config.password).common)
     path, host_name = str(options.run / "evidence.json"), socket.gethostname()
-    return agent.Agent(ports, config, about, image_root, catalogue, blocklist, path, tuple(problems), host_name)
+    return agent.Agent(
+        ports, config, about, image_root, catalogue, blocklist, lambda own: read_list(read, own), path, tuple(problems),
+        host_name,
+    )  # fmt: skip
 
 
 def _watchdog(path: Path) -> "Watchdog":

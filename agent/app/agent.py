@@ -5,6 +5,7 @@ Deterministic: given the same ports, the same events at the same times give the 
 
 from agent.app import handover
 from agent.app.accounts import LOCKED, Accounts
+from agent.app.auditing import Auditing
 from agent.app.bringing import Bringing
 from agent.app.changing import Changing
 from agent.app.checking import Checking
@@ -37,10 +38,12 @@ from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from agent.app.ports import Ports
     from agent.core.compliance import Catalogue
+    from agent.core.deny_list import DenyList
     from agent.core.password import Blocklist
     from agent.formats.config import Config
     from agent.formats.label import Label
@@ -74,6 +77,7 @@ class Agent:
         image_root: bytes,
         catalogue: "Catalogue",
         blocklist: "Blocklist",
+        denied: "Callable[[tuple[str, ...]], DenyList]",
         evidence_path: str = EVIDENCE_PATH,
         problems: "tuple[str, ...]" = (),
         host_name: str = "",
@@ -82,7 +86,7 @@ class Agent:
 
         `problems`: what this camera lacks (DATA_DAMAGED, LABEL_MISSING, IMAGE_ROOT_MISSING). It runs all the same, says
         so, and is locked where it must be; without the image root every release is refused. `host_name`: what it calls
-        itself on the network, which no password may contain.
+        itself on the network, which no password may contain. `denied` reads the deny-list and puts words before it.
 
         Raises:
             FormatError: layout, schedule or password policy of the configuration are malformed.
@@ -115,10 +119,16 @@ class Agent:
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         if self._console is not None:
             self._console.turned_away, changing.shut_out_hook = changing.shuts_out, self._console.refresh
+        own = (label.serial, label.mac, label.mac.replace(":", ""), config.model)
+        self._auditing = auditing = Auditing(
+            desk, self._accounts, credentials, self._console, self._reporting, lambda: denied(own), self._updating.calm
+        )
+        auditing.changed_hook = self._evidence.soon
+        self._evidence.audited_hook = lambda: (auditing.fact(), auditing.opened())
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing,
+            credentials, changing, auditing,
         )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing)
         self._office.login_hook = self._login.line
@@ -166,6 +176,7 @@ class Agent:
         self._transferring.start()
         self._offering.start()
         self._evidence.start()
+        self._auditing.start()
         return desk.take()
 
     def step(self, event: "Any", now: float) -> "tuple[tuple[Any, ...], float | None]":
@@ -215,6 +226,7 @@ class Agent:
         self._offering.enrolled()
         self._updating.enrolled(record.director_root.encode(), record.check_interval_s)
         self._evidence.enrolled(self._reporting)
+        self._auditing.enrolled()
         self._neighbours.enrolled(record)
 
     def _seen_healthy(self, healthy: bool, detail: str) -> None:

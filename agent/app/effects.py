@@ -61,6 +61,7 @@ BLOCKING = {
     "console": "hash",
     "services": "probe",
     "sensors": "probe",
+    "account_files": "audit",
 }
 """Ports with calls that block, each with the lane of calls that run one after the other (one Argon2 at a time)."""
 

@@ -61,6 +61,8 @@ class Evidence:
         self._running = False
         self._waiting: "list[Callable[[str], None]]" = []
         self._history = self._load()
+        self.audited_hook: "Callable[[], tuple[dict[str, Any], list[str]]]" = lambda: ({}, [])
+        """What the audit of accounts has found, and which accounts anybody gets in by."""
         self.table = ""
 
     def start(self) -> None:
@@ -157,6 +159,7 @@ class Evidence:
         facts["password_age"] = self._credentials.age()
         facts["key_protection"] = self._key_protection()
         self._tell_system_logins(facts)
+        self._tell_foreign_accounts(facts)
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations
@@ -178,6 +181,15 @@ class Evidence:
             facts["system_accounts"]["claimed"] = [
                 one for one in sorted(self._accounts.users) if self._accounts.has_shell(one)
             ]
+
+    def _tell_foreign_accounts(self, facts: "dict[str, Any]") -> None:
+        """What the audit has found, once it has looked; an account that anybody gets in by counts as a factory one."""
+        fact, opened = self.audited_hook()
+        if fact:
+            facts["foreign_accounts"] = fact
+        if opened and isinstance(facts.get("system_accounts"), dict):
+            facts["system_accounts"] = dict(facts["system_accounts"])
+            facts["system_accounts"]["open"] = opened
 
     def _shortest(self) -> int:
         """The fewest characters that the policy lets pass, found by trying."""

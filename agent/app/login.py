@@ -369,8 +369,9 @@ class Login:
         self._administered(asked, lambda: self._office.settle(given))
 
     def _device(self, asked: Asked) -> None:
-        if self._granted(asked) is not None:
-            asked.yes(self._office.status())
+        grant = self._granted(asked)
+        if grant is not None:
+            asked.yes(self._office.status_for(grant.role))
 
     def _evidence(self, asked: Asked) -> None:
         if self._granted(asked) is not None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.accounts import Accounts
+    from agent.app.auditing import Auditing
     from agent.app.bringing import Bringing
     from agent.app.changing import Changing
     from agent.app.credentials import Credentials
@@ -57,6 +58,7 @@ class Office:
         bringing: "Bringing",
         credentials: "Credentials",
         changing: "Changing",
+        auditing: "Auditing",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -72,6 +74,7 @@ class Office:
         self.bringing = bringing
         self._credentials = credentials
         self._changing = changing
+        self._auditing = auditing
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -86,6 +89,7 @@ class Office:
             "install": self._install,
             "claim": self._login_operation,
             "policy": self._login_operation,
+            "accounts": self._look_at_accounts,
         }
         self.login_hook: "Callable[[int, str, bytes], None] | None" = None
 
@@ -113,9 +117,17 @@ class Office:
             "link": self._reporting.link_problem or "up",
             "outbox": self._reporting.count(),
             "problems": list(self._desk.problems),
+            "accounts": self._auditing.status(),
             "waiting_logins": self._guard.held(),
         }
         return {name: _shown(value) for name, value in found.items()}
+
+    def status_for(self, role: str) -> "dict[str, Any]":
+        """The status for somebody who is logged in: who gets in without a right password is for administrators."""
+        found = self.status()
+        if role != "administrator":
+            del found["accounts"]
+        return found
 
     def enrol(self, token: str) -> str:
         """Begin an enrolment; returns what is wrong with the token, empty when it has begun."""
@@ -263,6 +275,9 @@ class Office:
 
     def _report(self, connection: int, _: "dict[str, Any]") -> None:
         self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": self.evidence_path()}))
+
+    def _look_at_accounts(self, connection: int, _: "dict[str, Any]") -> None:
+        self._auditing.look_now(lambda: self._answer(connection, self._auditing.fact()))
 
     def _login_operation(self, connection: int, source: "dict[str, Any]") -> None:
         """The console may do what the login sockets may before a claim; its tries count like anybody's."""

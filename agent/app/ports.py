@@ -5,6 +5,7 @@ from agent.formats.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from agent.core.trust_threshold import VerifySignature
+    from agent.ports.accounts import AccountFiles
     from agent.ports.boot import BootControl, RollbackStore
     from agent.ports.bundle import BundleReader, Uploads
     from agent.ports.machine import Clock, Console, Sensors, Services, Watchdog, WebCertificate
@@ -21,6 +22,7 @@ class Ports(Value):
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
         "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature", "secret", "console",
+        "account_files",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -50,3 +52,4 @@ class Ports(Value):
     verify_signature: "VerifySignature"
     secret: "DeviceSecret"
     console: "Console"
+    account_files: "AccountFiles"

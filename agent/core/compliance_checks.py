@@ -15,7 +15,11 @@ default_password
     `{"min_chars": 15, "blocklist": true, "changed_at": 0 or T}`: the shortest password that may be set, and whether a
     well-known one is refused, both tried
 system_accounts
-    `{"checked": 2, "usable": ["root"]}`: accounts of the operating system that a password opens
+    `{"checked": 2, "usable": ["root"], "claimed": [], "open": ["admin in /data/web/users"]}`: accounts of the operating
+    system that a password opens; who of them is a claimed administrator; those of any file that everybody gets in by
+foreign_accounts
+    `{"checked": 5, "untried": 0, "found": [{"code", "path", "account", "locked"}]}`: what the audit of accounts
+    (agent.core.foreign_accounts) found; shown, and judged by way of system_accounts alone
 password_change
     `{"exercised": true, "at": T, "services": ["web"], "contradicted": []}`: a value was set and proven on the live
     services; `contradicted` says where they behaved otherwise, and then it was taken back
@@ -130,6 +134,9 @@ def default_password(facts: "Facts") -> "Verdict":
     usable = [one for one in fields.array(known, "usable") if one not in claimed]
     if usable:
         return FAIL, "a factory password opens the account " + fields.as_text(usable[0], "usable")
+    opened = fields.array(known, "open") if "open" in known else []
+    if opened:
+        return FAIL, "no password, or one that everybody tries, opens the account " + fields.as_text(opened[0], "open")
     if not fields.integer(facts["system_accounts"], "checked"):
         return INCONCLUSIVE, "no account was looked at"
     fact = facts["default_password"]

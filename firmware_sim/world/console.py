@@ -54,10 +54,12 @@ class UnsafeWorldConsole:
             return "silent"
         if user is None:
             return "in" if "" in fields.values() else "refused"
-        stored = fields.get(user, "*")
+        return "in" if user in known and self.fits(password, fields.get(user, "*")) else "refused"
+
+    def fits(self, password: str, stored: str) -> bool:
+        """Whether the string is of this password."""
         parts = stored.split("$")
-        fits = len(parts) == 5 and _crypt(parts[3], password) == stored
-        return "in" if user in known and fits else "refused"
+        return len(parts) == 5 and _crypt(parts[3], password) == stored
 
     def base(self) -> "tuple[bytes, bytes]":
         """`base_files`."""
@@ -76,4 +78,4 @@ class UnsafeWorldConsole:
 
 
 def _crypt(salt: str, password: str) -> str:
-    return "$y$toy$" + salt + "$" + hexlify(sha256((salt + "/" + password).encode()).digest()).decode()[:43]
+    return "$y$j9T$" + salt + "$" + hexlify(sha256((salt + "/" + password).encode()).digest()).decode()[:43]

@@ -7,6 +7,7 @@ import agent.core
 from agent.core import blocklist as lists
 from agent.core import compliance
 from agent.core.blocklist import WordList
+from agent.core.deny_list import DenyList, read_list
 from agent.formats import json
 from agent.formats.label import normal_code
 from agent.formats.neighbours import DEFAULT_PORT
@@ -58,6 +59,11 @@ def blocklist() -> WordList:
     return WordList(lists.parse_words(product_data(lists.WORDS)))
 
 
+def deny_list(own: "tuple[str, ...]") -> DenyList:
+    """The passwords that the audit tries."""
+    return read_list(product_data, own)
+
+
 def device_id(public_der: bytes) -> str:
     """The first 26 characters of base32 of the key's SHA-256, lower case."""
     number = int.from_bytes(sha256(public_der).digest(), "big") >> (256 - 130)
@@ -90,6 +96,7 @@ def config_body(
     has_services: bool = True,
     password: "dict[str, Any] | None" = None,
     system_logins: "dict[str, Any] | None" = None,
+    accounts: "dict[str, Any] | None" = None,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
@@ -128,4 +135,6 @@ def config_body(
         about["releases"] = releases
     if system_logins is not None:
         about["system_logins"] = system_logins
+    if accounts is not None:
+        about["accounts"] = accounts
     return json.dump(about)

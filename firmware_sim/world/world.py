@@ -10,6 +10,7 @@ from agent.app.events import ADMIN, Line
 from agent.app.ports import Ports
 from agent.formats import config, json, label
 from firmware_sim.world import factory, network
+from firmware_sim.world.account_files import UnsafeWorldAccountFiles
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.broker import Broker, WorldLink, as_event
 from firmware_sim.world.bundle import WorldBundle, WorldUploads
@@ -103,6 +104,8 @@ class World(Hardware):
         self.schedule: dict[str, Any] = {}
         self.password: dict[str, Any] = {}  # the policy, where it is not that of factory.config_body
         self.system_logins: dict[str, Any] | None = None  # as the firmware's configuration has it
+        self.accounts: dict[str, Any] | None = None  # as the firmware's configuration has it
+        self.files: dict[str, Any] = {}  # of accounts, on the data partition and elsewhere, by path
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -122,27 +125,22 @@ class World(Hardware):
         if self.agent is not None:
             raise ValueError("a running agent cannot be copied")
         twin = World(
-            self.geometry,
-            self.image_root,
-            self.verify_signature,
-            int(self.clock.now_s),
+            self.geometry, self.image_root, self.verify_signature, int(self.clock.now_s),
             self.seed if seed is None else seed,
-        )
+        )  # fmt: skip
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
         twin.schedule, twin.password = dict(self.schedule), self.password
-        twin.system_logins = self.system_logins
+        twin.system_logins, twin.accounts = self.system_logins, self.accounts
+        twin.files.update(self.files)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.mirrors.update(self.mirrors)
-        twin.serves_neighbours = self.serves_neighbours
-        twin.server.receipts = self.server.receipts
+        twin.serves_neighbours, twin.server.receipts = self.serves_neighbours, self.server.receipts
         twin.server.enrolled.update(self.server.enrolled)
         twin.public.files.update(self.public.files)
-        twin.releases = self.releases
         twin.sticks.update(self.sticks)
-        twin._product = self._product
-        twin.health = self.health
+        twin._product, twin.health, twin.releases = self._product, self.health, self.releases
         twin.clock.skip_boots(self.clock)
         return twin
 
@@ -215,6 +213,7 @@ class World(Hardware):
         self.uploads = WorldUploads(self.documents)
         self.hasher = UnsafePasswordHasher(self._entropy)
         self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
+        self.account_files = UnsafeWorldAccountFiles(self.files, self.console_files, self.hasher, self.clock)
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
         self.neighbours = network.WorldNeighbourServer(device)
@@ -247,6 +246,7 @@ class World(Hardware):
             verify_signature=self.verify_signature,
             secret=UnsafeDeviceSecret(self.documents, self._entropy),
             console=self.console_files,
+            account_files=self.account_files,
         )
         firmware = self.firmware(booted.slot)
         if firmware is None:
@@ -254,7 +254,7 @@ class World(Hardware):
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
-            self.password, self.system_logins,
+            self.password, self.system_logins, self.accounts,
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])
@@ -262,7 +262,8 @@ class World(Hardware):
             self._product = factory.catalogue(), factory.blocklist()
         catalogue, words = self._product
         try:
-            self.agent = Agent(self.ports, settings, about, self.image_root, catalogue, words, EVIDENCE_PATH)
+            given = about, self.image_root, catalogue, words, factory.deny_list, EVIDENCE_PATH
+            self.agent = Agent(self.ports, settings, *given)
             self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:
             self._drop_agent()

@@ -7,7 +7,8 @@ import pytest
 from agent.adapters.linux import yescrypt
 from agent.formats import shadow
 from firmware_sim.image.provision import Device
-from tests.emulated.lab_camera import PASSWORD, USER, LabCamera, claimed
+from firmware_sim.qemu.deadline import Deadline
+from tests.emulated.lab_camera import AGENT, ANSWER_S, PASSWORD, USER, LabCamera, claimed
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,43 @@ def test_evidence_names_the_administrator_and_what_guards_the_secret(lab: LabCam
     facts = lab.evidence()["facts"]
     assert facts["system_accounts"]["usable"] == facts["system_accounts"]["claimed"] == [USER]
     assert facts["key_protection"]["device_secret"] == "none"
+
+
+HASH_OF_NOTHING = "$1$abcdefgh$M55TzYaaccxVGbptZWaxX/"
+
+
+def accounts(lab: LabCamera) -> tuple[int, str]:
+    return lab.machine.shell(f"{AGENT} accounts", Deadline(ANSWER_S))
+
+
+def test_accounts_that_somebody_adds_are_found_locked_and_gone(lab: LabCamera):
+    """By the agent's own look at the live files, in a thread of the least priority; the manufacturer's are told."""
+    lab.restore()
+    before = lab.shell("cat /etc/passwd /etc/shadow")
+    assert accounts(lab)[0] == 0, "as it was built and claimed, there is nothing to tell"
+    lab.shell("echo 'toor:x:0:0::/:/bin/sh' >>/run/camward-logins/passwd")
+    lab.shell(f"echo 'toor:{HASH_OF_NOTHING}:::::::' >>/run/camward-logins/shadow")
+    lab.shell("mkdir -p /tmp/.ssh && echo 'ssh-ed25519 AAAA thief' >/tmp/.ssh/authorized_keys")
+    status, text = accounts(lab)
+    found = {tuple(line.split()[:3]) for line in text.splitlines() if "locked" in line and "cannot" not in line}
+    assert status == 1, text
+    assert found >= {
+        ("uid_zero", "toor", "/etc/passwd"),
+        ("unknown_account", "toor", "/etc/passwd"),
+        ("usable_account", "toor", "/etc/shadow"),
+        ("keys", "-", "/tmp/.ssh/authorized_keys"),
+    }, text
+    assert lab.shell("cat /etc/passwd /etc/shadow") == before
+    assert lab.shell("cat /tmp/.ssh/authorized_keys") == "#ssh-ed25519 AAAA thief"
+    pid = lab.shell("ps -o pid,args | grep '[m] agent.main run' | awk '{print $1}'")
+    assert "19" in lab.shell(f"awk '{{print $19}}' /proc/{pid}/task/*/stat").split()
+    # A factory password of the manufacturer's, by its own hash: nobody is let in, and only a release mends it.
+    lab.shell(f"sed 's|^root:[^:]*|root:{HASH_OF_NOTHING}|' /usr/lib/camward/logins/shadow >/run/shadow")
+    lab.shell("mount --bind /run/shadow /usr/lib/camward/logins/shadow")
+    deadline = Deadline(ANSWER_S)
+    while "default_password" not in text:
+        deadline.require("the factory password, after " + text)
+        status, text = accounts(lab)
+    row = next(line for line in text.splitlines() if line.startswith("default_password"))
+    assert row.split()[1:3] == ["root", "manufacturer:shadow"]
+    assert "cannot be locked" in row

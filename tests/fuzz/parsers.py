@@ -8,12 +8,14 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from agent.app import account_stores, change_state, console, enrolment_state, packed, update_state
+from agent.app import account_stores, audit_state, change_state, console, enrolment_state, packed, update_state
 from agent.core import (
     allowance,
     blocklist,
     clock,
     compliance,
+    deny_list,
+    foreign_accounts,
     lockout,
     password_policy,
     schedule,
@@ -22,7 +24,9 @@ from agent.core import (
     word_filter,
 )
 from agent.formats import (
+    account_lines,
     address,
+    audit,
     base64,
     block_tree,
     boot_record,
@@ -65,6 +69,7 @@ from agent.formats.errors import FormatError
 from tests.fuzz import seeds
 
 MAX_BYTES = 512 * 1024
+SECRET = seeds.PlainSecret()
 MANUFACTURERS = schedule.parse({"windows": "daily 02:00-04:00"})
 
 
@@ -167,6 +172,30 @@ def _rendered(data: bytes) -> Any:
     users, _ = account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), seeds.SHADOW_STORE)
     passwd, _, shadowed = data.partition(b"\0")
     return console.rendered(users, system_logins.parse(seeds.SYSTEM_LOGINS), passwd, shadowed)
+
+
+KINDS = (account_lines.PASSWD, account_lines.SHADOW, *account_lines.DECLARABLE)
+
+
+def _every_kind(data: bytes) -> int:
+    """The bytes as a file of each kind: read, each secret judged, and written again with everybody locked."""
+    count = 0
+    for kind in KINDS:
+        lines, wrong = account_lines.read_lines(kind, data)
+        count += wrong + sum(len(account_lines.secret_kind(kind, line.secret)) for line in lines)
+        account_lines.without(kind, data, tuple(line.name for line in lines))
+    return count
+
+
+def _judged(data: bytes) -> Any:
+    """A whole camera of such files, judged."""
+    found = tuple(
+        foreign_accounts.looked(path, kind, foreign_accounts.OK, data)
+        for path, kind in zip(("/etc/passwd", "/etc/shadow", "/data/a", "/data/b", "/data/c", "/k"), KINDS, strict=True)
+    )
+    foreign_accounts.key_paths(found[0].lines)
+    known = foreign_accounts.Known(audit.DEFAULT, ("root",), {"anna": (2000, "*")}, (), lambda _name, word: not word)
+    return foreign_accounts.judge(found, known)
 
 
 def _newer(data: bytes) -> Any:
@@ -323,6 +352,13 @@ PARSERS: dict[str, Parser] = {
     "core.timezone.parse": Parser(_text(timezone.parse), (b"JST-9", b"<+1030>-10:30<+11>-11,M10.1.0,J60/3:00:01")),
     "core.slots.parse_layout": Parser(_object(slots.parse_layout), (seeds.LAYOUT,)),
     "core.word_filter.parse": Parser(_asked_filter, (seeds.WORD_FILTER,)),
+    "formats.account_lines.read_lines": Parser(_every_kind, (b"", seeds.PASSWD, seeds.SHADOW, seeds.HTDIGEST)),
+    "formats.account_lines.without": Parser(_every_kind, (seeds.HTDIGEST,)),
+    "formats.audit.parse": Parser(_object(audit.parse), (seeds.AUDIT, b'{"policy":"lock"}')),
+    "core.foreign_accounts.looked": Parser(_judged, (seeds.PASSWD, seeds.SHADOW, seeds.HTDIGEST)),
+    "core.deny_list.parse_denied": Parser(deny_list.parse_denied, (b'{"v":1,"passwords":["xc3511"]}',)),
+    "app.audit_state.parse_state": Parser(audit_state.parse_state, (seeds.AUDIT_STATE,)),
+    "app.audit_state.decode": Parser(lambda data: audit_state.decode(data, SECRET), (seeds.SEALED_AUDIT_STATE,)),
     "app.change_state.decode": Parser(change_state.decode, (seeds.CHANGE_STATE,)),
     "app.enrolment_state.decode": Parser(enrolment_state.decode, (seeds.ENROLMENT,)),
     "app.update_state.decode": Parser(update_state.decode, (seeds.UPDATE,)),

@@ -27,6 +27,7 @@ from agent.formats import (
     receipt,
     required_change,
     running,
+    sealed,
     segments,
     token,
     voucher,
@@ -284,3 +285,30 @@ SHADOW_STORE = agent_json.dump(
 SYSTEM_LOGINS = {"first_uid": 2000, "gid": 2000, "home": "/tmp", "shell": "/bin/sh"}
 PASSWD = b"root:x:0:0:root:/run:/bin/false\ncamera:x:900:900:camera:/run:/bin/false\n"
 SHADOW = b"root:*:20000::::::\ncamera:!:20000:0:99999:7:::\n"
+HTDIGEST = b"# users\nanna:camera:" + b"0f" * 16 + b"\nben:$apr1$abcdefgh$G8IsPsylW5ROvIKsQMRG61\n"
+AUDIT = agent_json.dump(
+    {
+        "policy": "report",
+        "declared": ["root"],
+        "files": [{"path": "/data/web/users", "kind": "htpasswd", "declared": []}],
+    }
+)
+AUDIT_STATE = agent_json.dump(
+    {
+        "v": 1,
+        "list": "0f" * 8,
+        "progress": {"0f" * 16: -1, "f0" * 16: 17},
+        "told": ["keys None  /root/.ssh/authorized_keys"],
+    }
+)
+
+
+class PlainSecret:
+    """A device secret that seals nothing: what is behind the seal is for the parser to judge."""
+
+    def open(self, _name: str, sealed: bytes) -> bytes:
+        """The bytes themselves."""
+        return sealed
+
+
+SEALED_AUDIT_STATE = sealed.encode(AUDIT_STATE)

@@ -140,6 +140,11 @@ class Ingest:
 
     @staticmethod
     def _alarm(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:
+        over = envelope.body.get("clears")
+        if isinstance(over, str):
+            if over and device.attention.startswith(over + ":"):
+                device.attention = ""
+            return
         texts = (envelope.body.get(name) for name in ("code", "detail"))
         device.attention = ": ".join(text for text in texts if isinstance(text, str) and text)[:500] or "alarm"
 

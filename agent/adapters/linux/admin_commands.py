@@ -32,6 +32,7 @@ def add(command: Add) -> None:
     )
     evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
     evidence.add_argument("--json", action="store_true", help="print the report as JSON")
+    command("accounts", _accounts, "Look at every account of this camera now, and show what is wrong with them.")
     policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
     policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
     _sure(command("disown", _disown, "Leave the operator: users stay, the camera may enrol with another one."))
@@ -142,6 +143,18 @@ def _evidence(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(str(answer["table"]))
     return 0
+
+
+def _accounts(options: argparse.Namespace) -> int:
+    """What a finding means: docs/integrator.md."""
+    answer = must(ask(options.run, "accounts"))
+    done = {None: "", True: "locked / ロック済み", False: "cannot be locked / ロックできません"}
+    for one in answer.get("found", []):
+        _say(f"{one['code']:18}{one['account'] or '-':20}{one['path']}  {done[one['locked']]}".rstrip())
+    if "checked" not in answer:
+        raise Unavailable("the accounts could not be looked at")
+    _say(f"{answer['checked']} accounts; {answer['untried']} hashes are still being tried.")
+    return 1 if answer["found"] else 0
 
 
 # Leaving

@@ -8,6 +8,11 @@ from collections.abc import Callable
 MAX_WAITING = 32  # per lane; more is refused at once, so that nothing grows without bound
 MAX_EVENTS = 512  # results and link events that wait for the main loop; beyond it the threads wait
 
+IDLE_LANES = ("audit",)
+"""What may take as long as it likes. Not SCHED_IDLE: such a thread may never run while it holds Python's lock, for
+which the main loop would then wait."""
+LEAST_PRIORITY = 19
+
 Job = Callable[[], object]
 
 
@@ -74,14 +79,18 @@ class Workers:
         waiting = self._lanes.get(lane)
         if waiting is None:
             waiting = self._lanes[lane] = queue.Queue(MAX_WAITING)
-            threading.Thread(target=self._run, args=(waiting,), name=f"camward-{lane}", daemon=True).start()
+            threading.Thread(
+                target=self._run, args=(waiting, lane in IDLE_LANES), name=f"camward-{lane}", daemon=True
+            ).start()
         try:
             waiting.put_nowait(job)
         except queue.Full:
             return False
         return True
 
-    def _run(self, waiting: "queue.Queue[Job]") -> None:
+    def _run(self, waiting: "queue.Queue[Job]", idle: bool) -> None:
+        if idle:
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST_PRIORITY)  # of this thread alone
         while True:
             job = waiting.get()
             try:

@@ -40,6 +40,7 @@ STATICS = {
     "/static/updates.js": "text/javascript; charset=utf-8",
     "/static/offers.js": "text/javascript; charset=utf-8",
     "/static/due.js": "text/javascript; charset=utf-8",
+    "/static/accounts.js": "text/javascript; charset=utf-8",
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
 }

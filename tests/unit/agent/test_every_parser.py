@@ -29,6 +29,7 @@ NOT_PARSERS = {
     "formats.login.encode_refusal": "writes our own line",
     "formats.shadow.encode_passwd": "writes our own lines",
     "formats.shadow.encode_shadow": "writes our own lines",
+    "core.deny_list.read_list": "reads by core.deny_list.parse_denied and core.blocklist.parse_words",
     "core.compliance.assess": "reads facts that this agent has measured itself",
     "core.sharing.require_tree": "compares, reads nothing",
     "core.receipt.verify": "reads by formats.receipt.parse, then verifies",

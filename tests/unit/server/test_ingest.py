@@ -127,6 +127,21 @@ def test_a_camera_that_floods_is_cut_off_for_the_day_and_heard_again_later(world
     assert (world.stored(), world.refused()) == (most + 2, ["flood"])
 
 
+def test_an_alarm_that_is_over_clears_its_own_attention_and_no_other(world):
+    def alarm(**body):
+        world.take(world.envelope("alarm", body))
+        return world.device().attention
+
+    assert alarm(code="accounts_found", detail="keys in /root") == "accounts_found: keys in /root"
+    assert alarm(code="accounts_mended", clears="other", detail="x") == "accounts_found: keys in /root"
+    assert alarm(code="accounts_mended", clears="accounts", detail="x") == "accounts_found: keys in /root"
+    assert alarm(code="accounts_mended", clears="accounts_found", detail="x") == ""
+    assert alarm(code="other", detail="y") == "other: y"
+    assert alarm(code="accounts_mended", clears="accounts_found", detail="x") == "other: y"
+    assert alarm(code="accounts_mended", clears="", detail="x") == "other: y"
+    assert world.refused() == []
+
+
 def test_a_message_that_is_delivered_again_is_no_flood(world):
     world.fill("alarm", ingest.LIMITS["alarm"][0] - 1, NOW)
     last = world.envelope("alarm", {"code": "x"})
