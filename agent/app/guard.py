@@ -31,7 +31,7 @@ class Guard:
             try:
                 self._lockout = lockout.parse(body)
             except FormatError:
-                pass  # counting starts again; every wait is short at first
+                self._lockout = lockout.lost()
         self._first_s = self._lockout.latest()
         self._started: "float | None" = None
 
