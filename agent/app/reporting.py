@@ -69,6 +69,10 @@ class Reporting:
         """Whether the broker's session stands."""
         return self._up
 
+    def has_server(self) -> bool:
+        """Whether there is anybody to tell: a camera without an operator keeps no messages for a later one."""
+        return self._interval_s > 0
+
     def count(self) -> int:
         """Messages that wait."""
         return self._outbox.count
