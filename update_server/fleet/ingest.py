@@ -18,12 +18,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from agent.formats import envelope as envelopes
-from agent.formats import evidence, messages, required_change
+from agent.formats import alarm, evidence, messages, required_change
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
-from update_server.fleet import devices, passwords
+from update_server.fleet import alarms, devices, passwords
 
 LOG = logging.getLogger("camward.ingest")
 TOPIC = re.compile(
@@ -140,6 +140,9 @@ class Ingest:
 
     @staticmethod
     def _alarm(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:
+        if envelope.body.get("kind") == alarm.KIND:
+            alarms.taken(device, alarm.parse(envelope.body))
+            return
         texts = (envelope.body.get(name) for name in ("code", "detail"))
         device.attention = ": ".join(text for text in texts if isinstance(text, str) and text)[:500] or "alarm"
 
