@@ -46,6 +46,7 @@ class FakeAgent:
         due: users whose password has to be changed, and whether they may do that themselves.
         turned_out: the number of the order behind that; see docs/login-socket.md.
         change: what the device's status says of it.
+        password: what the device's status says of the passwords' age.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -68,6 +69,7 @@ class FakeAgent:
         self.due: dict[str, bool] = {}
         self.turned_out = 0
         self.change: dict[str, object] = {}
+        self.password: dict[str, object] = {}
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
@@ -243,6 +245,7 @@ class FakeAgent:
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
         enrolment = {"phase": self.phase, "problem": ""}
         told = {"update": self.update, "schedule": self.schedule, "password_change": self.change}
+        told["password"] = self.password
         return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
 
     def _update_now_op(self, service: str, request: dict) -> dict:
