@@ -129,7 +129,7 @@ class Reporting:
         self.link_problem = "" if up else reason
         if up:
             facts = self._facts()
-            birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"]))
+            birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"], ""))
             self._desk.ports.link.publish(BIRTH, "camward/1/" + self._desk.device_id + "/state", birth, True)
             self._pump()
 

@@ -174,7 +174,7 @@ TELEMETRY = agent_json.dump(
     )
 )
 REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b", None)))
-STATE = messages.encode_state(messages.State(True, "1.0.0", "a"))
+STATE = messages.encode_state(messages.State(True, "1.0.0", "a", ""))
 _FINDING = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
 EVIDENCE = agent_json.dump(
     evidence.body(

@@ -2,12 +2,13 @@
 
 import pytest
 
-from agent.formats import alarm
+from agent.formats import alarm, messages
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_ingest import CAMERA, World
 from update_server.api.views import DeviceDetailView
 from update_server.db.models import Device
 from update_server.fleet import alarms
+from update_server.fleet.ingest import Incoming
 from update_server.web import shapes
 from update_server.web.texts import Texts
 
@@ -70,3 +71,15 @@ def test_what_needs_attention_is_said_in_the_readers_language():
     assert shapes.attention(login, Texts("en")).startswith("Somebody logged in after 31")
     assert shapes.attention("failed 1.1.0", Texts("ja")) == "failed 1.1.0"
     assert alarms.matched(alarms.UNDER_ATTACK, "failed") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("erase", "初期化されました"), ("transfer", "移管されました"), ("disown", "離脱しました")]
+)
+def test_people_at_the_camera_had_it_leave_and_the_dashboard_says_so(world, kind, says):
+    topic = f"camward/1/{CAMERA}/state"
+    for state in (messages.State(False, "", "", kind), messages.State(False, "", "", "")):  # the will comes after it
+        world.take(Incoming(topic, messages.encode_state(state)))
+    assert not world.device().online
+    assert says in shapes.attention(world.device().attention, Texts("ja"))
+    assert "at the camera" in shapes.attention(world.device().attention, Texts("en"))
