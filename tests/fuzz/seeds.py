@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.app import change_state, enrolment_state, update_state
-from agent.core import lockout, update
+from agent.core import attack, lockout, update
 from agent.formats import (
+    alarm,
     boot_record,
     bundle,
     canonical_json,
@@ -209,6 +210,18 @@ def _lockout() -> bytes:
 
 
 LOCKOUT = _lockout()
+_ALARM = alarm.Alarm("started", 1_800_000_000, 20, 1, "192.0.2.7", "claim")
+ALARM = agent_json.dump(alarm.body(_ALARM))
+
+
+def _attack() -> bytes:
+    made = attack.Attack()
+    for _ in range(attack.START_TRIES):
+        made.wrong("192.0.2.7", "claim", 5.0, 1_800_000_000)
+    return made.encode()
+
+
+ATTACK = _attack()
 SEGMENTS = (
     segments.encode([(0, 1)], [(1, 20, 0, 0, bytes(32))]),
     segments.encode(
