@@ -84,9 +84,7 @@ class Lockout:
             for known in self._known:
                 owner = known.partition(" ")[0]
                 owned[owner] = owned.get(owner, 0) + 1
-            del self._known[
-                min(self._known, key=lambda one: (-owned[one.partition(" ")[0]], self._known[one], one))
-            ]
+            del self._known[min(self._known, key=lambda one: (-owned[one.partition(" ")[0]], self._known[one], one))]
         self._known[pair] = now
 
     def failures(self, source: str, user: str, now: int) -> "tuple[int, int]":

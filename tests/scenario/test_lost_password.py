@@ -77,7 +77,12 @@ def test_nobody_does_it_from_afar_with_all_of_the_servers_keys(stage, camera):
     order = {"v": 1, "since_at": int(camera.clock.now_s), "remind_at": int(camera.clock.now_s), "reason": "staff_left"}
     for name in ORDERS:
         tell(stage, camera, dict(order, **{name: True, "op": name}))
-        stage.operator.director.extra["targets"]["x-camward-" + name] = {"v": 1, "op": name, "user": USER, "password": NEW}
+        stage.operator.director.extra["targets"]["x-camward-" + name] = {
+            "v": 1,
+            "op": name,
+            "user": USER,
+            "password": NEW,
+        }
         camera.server.files.update(stage.operator.files)
         camera.admin("check")
         camera.run_for(300)

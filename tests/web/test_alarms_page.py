@@ -18,9 +18,7 @@ def test_an_attack_is_told_on_the_fleets_page_and_on_the_cameras(logged_in, flee
     with fleet.services.database.write() as session:
         for seq, told in enumerate([begun, begun.replace(event="distributed", wrong=240, sources=12, target="claim")]):
             made = envelope.encode(Envelope("alarm", which, "seed", seq, now, alarm.body(told), b""))
-            session.add(
-                Message(device_id=which, boot="seed", seq=seq, type="alarm", at=now, received_at=now, raw=made)
-            )
+            session.add(Message(device_id=which, boot="seed", seq=seq, type="alarm", at=now, received_at=now, raw=made))
             alarms.taken(session.get_one(Device, which), told)
     try:
         assert "Under attack: 240 wrong passwords, sources: 12" in open_page(logged_in, fleet, "/")

@@ -85,12 +85,14 @@ def picture(driver: Chrome, name: str) -> None:
 TEXTS = {
     "ja": {
         "title": "カメラの初期設定", "rule": "15文字以上", "met": "このパスワードは使用できます",
-        "network": "直結ケーブル", "lost": "パスワードを忘れた場合", "master": "マスターパスワードは存在せず", "erase": "本体を初期化",
+        "network": "直結ケーブル", "lost": "パスワードを忘れた場合", "master": "マスターパスワードは存在せず",
+        "erase": "本体を初期化",
         "differ": "一致しません", "denied": "入力が正しくありません", "live": "ライブ映像", "sign_in": "サインイン",
     },
     "en": {
         "title": "Claim this camera", "rule": "At least 15 characters", "met": "This password is accepted",
-        "network": "over a direct cable", "lost": "Password lost?", "master": "no master password", "erase": "erase the camera",
+        "network": "over a direct cable", "lost": "Password lost?", "master": "no master password",
+        "erase": "erase the camera",
         "differ": "The two passwords differ", "denied": "That is not right", "live": "Live view", "sign_in": "Sign in",
     },
 }  # fmt: skip

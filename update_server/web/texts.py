@@ -106,7 +106,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "not assessed": ("not assessed", "未評価"),
     "signed_at": ("Report of {}", "{} の報告"),
     "alarms": ("Guessing at passwords", "パスワードの総当たり攻撃"),
-    "attack_now": ("Under attack: {} wrong passwords, sources: {}", "攻撃を受けています：誤ったパスワード {} 回、発信元 {} 件"),
+    "attack_now": (
+        "Under attack: {} wrong passwords, sources: {}",
+        "攻撃を受けています：誤ったパスワード {} 回、発信元 {} 件",
+    ),
     "attack_got_in": (
         "Somebody logged in after {} wrong passwords, from {}: find out who",
         "誤ったパスワードが {} 回続いた後にログインがありました（発信元 {}）。本人かどうか確認してください",

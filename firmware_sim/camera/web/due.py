@@ -45,6 +45,4 @@ def reminder() -> str:
     Raises:
         Nothing: it has no text of its own.
     """
-    return "".join(
-        f'<p id="{name}-reminder" class="notice busy" role="status" hidden></p>' for name in ("due", "old")
-    )
+    return "".join(f'<p id="{name}-reminder" class="notice busy" role="status" hidden></p>' for name in ("due", "old"))

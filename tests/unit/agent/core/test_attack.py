@@ -1,5 +1,7 @@
 """When an attack on passwords is told, and that nobody can flood the server with alarms."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,7 +46,7 @@ def test_it_goes_on_at_growing_intervals_with_counts_and_ends_after_an_hour_of_q
         told += [(now, one) for one in [state.due(now)] if one]
     assert [one.event for _, one in told] == ["started"] + ["continues"] * 7
     times = [at for at, _ in told]
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [600 * 2**n for n in range(7)]
+    assert [b - a for a, b in itertools.pairwise(times)] == [600 * 2**n for n in range(7)]
     assert [one.wrong for _, one in told] == sorted({one.wrong for _, one in told})
     assert run(state, DAY_S - 30, 3 * DAY_S)[-1] == (3600, "ended")
     assert state.wake_at() is None

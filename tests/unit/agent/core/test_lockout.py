@@ -54,8 +54,8 @@ def test_many_sources_on_one_account_get_few_tries_per_day() -> None:
 def test_owner_at_a_known_address_is_not_held_up_by_strangers_however_long_ago() -> None:
     state = Lockout()
     state.succeeded("192.0.2.9", "owner", 0)
-    for now in (0, 400 * 86400):
-        now = fail(state, 20, now=now)
+    for begin in (0, 400 * 86400):
+        now = fail(state, 20, now=begin)
         assert state.check("192.0.2.9", "owner", now) == 0
         assert state.check("192.0.2.8", "owner", now) > 0
 

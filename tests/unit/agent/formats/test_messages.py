@@ -201,7 +201,10 @@ def test_report() -> None:
             messages.parse_report(messages.report_body(report) | change)
 
 
-@pytest.mark.parametrize("state", [messages.State(True, "1.0.0", "b", ""), messages.State(False, "", "", ""), messages.State(False, "", "", "erase")])
+@pytest.mark.parametrize(
+    "state",
+    [messages.State(True, "1.0.0", "b", ""), messages.State(False, "", "", ""), messages.State(False, "", "", "erase")],
+)
 def test_state(state: messages.State) -> None:
     assert messages.parse_state(messages.encode_state(state)) == state
 
