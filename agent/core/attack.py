@@ -28,7 +28,12 @@ class Attack:
     """The attack that is under way, if any. `now` is in monotonic seconds, `wall` in Unix seconds."""
 
     def __init__(self) -> None:
-        self._clear()
+        self._wrong = self._said = self._since_at = self._before = 0
+        self._begun = self._many = False
+        self._last = self._next = 0.0
+        self._again_s = FIRST_AGAIN_S
+        self._sources: "dict[str, int]" = {}
+        self._targets: "dict[str, int]" = {}
         self._logins: "list[float]" = []
 
     def wrong(self, source: str, target: str, now: float, wall: int) -> "Alarm | None":
@@ -112,8 +117,7 @@ class Attack:
         self._begun = self._many = False
         self._last = self._next = 0.0
         self._again_s = FIRST_AGAIN_S
-        self._sources: "dict[str, int]" = {}
-        self._targets: "dict[str, int]" = {}
+        self._sources, self._targets = {}, {}
 
     def _told(self, event: str) -> Alarm:
         self._said = self._wrong

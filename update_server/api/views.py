@@ -88,8 +88,9 @@ class UpdateView(_View):
 
 
 class AlarmView(_View):
-    """Guessing at a camera's passwords, as the camera told it; `event` is started, distributed, continues, ended, login.
+    """Guessing at a camera's passwords, as the camera told it.
 
+    `event` is started, distributed, continues, ended or login.
     `sources` of 256 stands for more as well. `source` is that of most tries, or where the login was from. `target` is
     the role of the account that most tries were about, `claim` for the label's code, empty for a user who is not there.
     """
