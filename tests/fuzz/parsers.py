@@ -235,7 +235,7 @@ PARSERS: dict[str, Parser] = {
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
     "formats.required_change.parse": Parser(_value(required_change.parse), (seeds.REQUIRED_CHANGE,)),
     "formats.alarm.parse": Parser(_object(alarm.parse), (seeds.ALARM,)),
-    "core.attack.resume": Parser(lambda data: attack.Attack().resume(data, 0.0), (b"{}", seeds.ATTACK)),
+    "core.attack.resume": Parser(lambda data: attack.Attack().resume(data, 0.0), (seeds.ATTACK,)),
     "formats.required_change.parse_report": Parser(_object(required_change.parse_report), (seeds.CHANGE_REPORT,)),
     "formats.sealed.parse": Parser(lambda data: sealed.parse(data, 4096), (sealed.encode(b"sealed"), b'{"v":1}')),
     "formats.shadow.parse_passwd": Parser(shadow.parse_passwd, (b"", seeds.PASSWD)),
