@@ -5,6 +5,7 @@ Deterministic: given the same ports, the same events at the same times give the 
 
 from agent.app import handover
 from agent.app.accounts import LOCKED, Accounts
+from agent.app.alarms import Alarms
 from agent.app.auditing import Auditing
 from agent.app.bringing import Bringing
 from agent.app.changing import Changing
@@ -98,12 +99,13 @@ class Agent:
         self._console = Console(desk, config.system_logins) if config.system_logins is not None else None
         self._accounts = Accounts(ports.store, ports.secret, self._console)
         proving = Proving(desk)
-        guard = Guard(desk, proving)
+        self._reporting = Reporting(desk, time)
+        self._alarms = Alarms(desk, time, self._accounts, self._reporting)
+        guard = Guard(desk, proving, self._alarms)
         self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
         credentials.host_name = host_name
         tickets = Tickets(desk)
         self._health = Health(desk, self._accounts, proving, tickets)
-        self._reporting = Reporting(desk, time)
         self._health.server_reached = self._reporting.is_up
         checking = Checking(desk, time, image_root)
         self._updating = Updating(desk, time, checking, self._health, self._reporting)
@@ -163,6 +165,7 @@ class Agent:
         self._credentials.settle()
         self._reporting.start(self._facts)
         self._changing.start()
+        self._alarms.start()
         self._login.start()
         if not locking:
             self._accounts.show()  # now that it is known whose password opens nothing any more

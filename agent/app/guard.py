@@ -5,6 +5,7 @@ from agent.formats.errors import FormatError, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from agent.app.alarms import Alarms
     from agent.app.desk import Desk
     from agent.app.proving import Proving
 
@@ -12,6 +13,7 @@ MAX_HASHING = 8  # passwords that wait for Argon2, about a second each on a slow
 OWN_HASHING = 2  # of these, for who has logged in from there before: strangers with ever new names keep no owner out
 DOCUMENT = "credentials/lockout.json"
 SAVE_EVERY_S = 5.0  # flash wear against the tries that a power cut gives back: fewer than a restart takes time for
+OF_THE_CAMERA = "127."  # begins the addresses of the camera's own wrong tries (agent.app.proving)
 _TIMER = "guard"
 
 
@@ -22,9 +24,10 @@ class Guard:
     clock is anybody's word (NTP), and one step ahead would forget every failure.
     """
 
-    def __init__(self, desk: "Desk", proving: "Proving") -> None:
+    def __init__(self, desk: "Desk", proving: "Proving", alarms: "Alarms") -> None:
         self._desk = desk
         self._proving = proving
+        self._alarms = alarms
         self._dirty = False
         self.refused = 0
         self._lockout = lockout.Lockout()
@@ -33,7 +36,7 @@ class Guard:
             try:
                 self._lockout = lockout.parse(body)
             except FormatError:
-                pass  # counting starts again; every wait is short at first
+                self._lockout = lockout.lost()
         self._first_s = self._lockout.latest()
         self._started: "float | None" = None
 
@@ -48,15 +51,21 @@ class Guard:
         wait = self._lockout.check(source, user, now)
         if wait:
             self.refused += 1
+            self._watch(source, user)
             return wait
         self._lockout.failed(source, user, now)
+        if max(self._lockout.failures(source, user, now)) > lockout.FREE_TRIES:
+            self._watch(source, user)
         self._save_soon()
         return 0
 
     def succeeded(self, source: str, user: str) -> None:
         """The secret was right."""
         if not self._proving.is_own(source):
-            self._lockout.succeeded(source, user, self._now_s())
+            now = self._now_s()
+            before = max(self._lockout.failures(source, user, now)) - 1  # without this try itself
+            self._lockout.succeeded(source, user, now)
+            self._alarms.got_in(source, user, before)
             self._save_soon()
 
     def places(self, source: str, user: str) -> int:
@@ -66,6 +75,10 @@ class Guard:
     def held(self) -> int:
         """Sources and accounts that have to wait just now."""
         return self._lockout.held(self._now_s())
+
+    def _watch(self, source: str, user: str) -> None:
+        if not source.startswith(OF_THE_CAMERA):
+            self._alarms.wrong(source, user)
 
     def _now_s(self) -> int:
         if self._started is None:

@@ -85,7 +85,7 @@ class Handover:
         self.begun = kind
         desk.drop()
         # So that the operator's list does not show it for ever as it was last; nothing depends on its arriving.
-        gone = messages.encode_state(messages.State(False, "", ""))
+        gone = messages.encode_state(messages.State(False, "", "", kind))
         desk.ports.link.publish("gone", "camward/1/" + desk.device_id + "/state", gone, True)
         desk.say("camward-agent: " + kind + " has begun")
         desk.at(_TIMER, desk.now + ANSWER_S, lambda: desk.reboot(kind))

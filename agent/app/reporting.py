@@ -69,6 +69,10 @@ class Reporting:
         """Whether the broker's session stands."""
         return self._up
 
+    def has_server(self) -> bool:
+        """Whether there is anybody to tell: a camera without an operator keeps no messages for a later one."""
+        return self._interval_s > 0
+
     def count(self) -> int:
         """Messages that wait."""
         return self._outbox.count
@@ -125,7 +129,7 @@ class Reporting:
         self.link_problem = "" if up else reason
         if up:
             facts = self._facts()
-            birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"]))
+            birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"], ""))
             self._desk.ports.link.publish(BIRTH, "camward/1/" + self._desk.device_id + "/state", birth, True)
             self._pump()
 

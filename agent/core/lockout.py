@@ -2,8 +2,9 @@
 
 A source (an address; for IPv6 its /64, which one attacker owns) waits longer and longer, up to 15 minutes. An account
 waits up to 30 seconds, whoever asks, so that many sources gain nothing; it is not longer, because that would let
-anyone lock the owner out. A source that has recently logged in to an account is not held up by other people's
-failures there.
+anyone lock the owner out. A source that has logged in to an account before is not held up by other people's failures
+there: in place of the account's wait it has one of its own, for this account, which grows as that of a source. A
+success ends the waits of whoever succeeded, and of nobody else. What that comes to in a day: docs/guessing.md.
 
 Tables are bounded. Of the sources, the one that has failed least is forgotten first. An account is forgotten only when
 its time has come: while the table is full, all accounts without a place share one entry, so that trying many names
@@ -22,11 +23,10 @@ FREE_TRIES = 4  # people mistype; the wait begins with the fifth failure in a ro
 MAX_SOURCE_WAIT_S = 900
 MAX_ACCOUNT_WAIT_S = 30
 FORGET_S = 3600  # without a failure for this long, counting starts again
-KNOWN_S = 7 * 86400  # how long a successful login vouches for its source
 MAX_SOURCES = 256  # 256 and 64 entries keep the state below MAX_STATE_BYTES
 MAX_ACCOUNTS = 64  # twice as many as a camera has users; the last place is that of OTHERS
 OTHERS = "(others)"  # the shared entry; no user can have this name
-MAX_KNOWN = 64
+MAX_KNOWN = 64  # pairs of account and source that have logged in; the account that has most of them loses its oldest
 MAX_KEY_CHARS = 64
 MAX_STATE_BYTES = 64 * 1024
 _MAX_FAILURES = 1000
@@ -52,28 +52,50 @@ class Lockout:
         """Seconds this source must wait before it may try this account; 0 means now."""
         place, account = source_key(source), _key(user)
         wait = _wait(self._sources.get(place), now, MAX_SOURCE_WAIT_S)
-        if not self._knows(place, account, now):
-            wait = max(wait, _wait(self._accounts.get(self._seat(account, now)), now, MAX_ACCOUNT_WAIT_S))
-        return wait
+        pair = _pair(account, place)
+        if pair in self._known:
+            return max(wait, _wait(self._sources.get(_key(pair)), now, MAX_SOURCE_WAIT_S))
+        return max(wait, _wait(self._accounts.get(self._seat(account, now)), now, MAX_ACCOUNT_WAIT_S))
 
     def failed(self, source: str, user: str, now: int) -> None:
         """Count a wrong try. Tries made while `check` says wait are to be refused unseen, and not counted."""
-        place = source_key(source)
-        if place not in self._sources and len(self._sources) >= MAX_SOURCES:
-            del self._sources[min(self._sources, key=lambda name: _weight(self._sources[name], name))]
-        _count(self._sources, place, now)
-        _count(self._accounts, self._seat(_key(user), now), now)
+        place, account = source_key(source), _key(user)
+        pair = _pair(account, place)
+        self._count_source(place, now)
+        if pair in self._known:
+            self._count_source(_key(pair), now)
+        else:
+            _count(self._accounts, self._seat(account, now), now)
 
     def succeeded(self, source: str, user: str, now: int) -> None:
-        """Forget the failures of this source and this account, and remember that they belong together."""
+        """Take back that the try was counted as wrong, end this source's waits, and remember what it logged in to.
+
+        The account's wait goes on for strangers: its owner's logins say nothing about them.
+        """
         place, account = source_key(source), _key(user)
+        pair = _pair(account, place)
         self._sources.pop(place, None)
-        self._accounts.pop(account, None)
-        pair = account + " " + place
+        self._sources.pop(_key(pair), None)
+        if pair not in self._known:
+            self._take_back(self._seat(account, now))
         self._known.pop(pair, None)
         if len(self._known) >= MAX_KNOWN:
-            del self._known[min(self._known, key=lambda known: (self._known[known], known))]
+            owned: "dict[str, int]" = {}
+            for known in self._known:
+                owner = known.partition(" ")[0]
+                owned[owner] = owned.get(owner, 0) + 1
+            del self._known[min(self._known, key=lambda one: (-owned[one.partition(" ")[0]], self._known[one], one))]
         self._known[pair] = now
+
+    def failures(self, source: str, user: str, now: int) -> "tuple[int, int]":
+        """Failures in a row that stand against this source, and against this account for a source it does not know.
+
+        Instead of the second, for one that it knows: those of this source at this account.
+        """
+        place, account = source_key(source), _key(user)
+        pair = _pair(account, place)
+        other = self._sources.get(_key(pair)) if pair in self._known else self._accounts.get(self._seat(account, now))
+        return _standing(self._sources.get(place), now), _standing(other, now)
 
     def held(self, now: int) -> int:
         """How many sources and accounts must wait just now (for evidence and alarms)."""
@@ -100,6 +122,18 @@ class Lockout:
             }
         )
 
+    def _count_source(self, name: str, now: int) -> None:
+        if name not in self._sources and len(self._sources) >= MAX_SOURCES:
+            del self._sources[min(self._sources, key=lambda one: _weight(self._sources[one], one))]
+        _count(self._sources, name, now)
+
+    def _take_back(self, seat: str) -> None:
+        entry = self._accounts.get(seat)
+        if entry is not None and entry.failures > 1:
+            self._accounts[seat] = entry.replace(failures=entry.failures - 1)
+        else:
+            self._accounts.pop(seat, None)
+
     def _seat(self, account: str, now: int) -> str:
         """Under which name an account is counted: its own, or OTHERS while the table is full."""
         table = self._accounts
@@ -109,16 +143,12 @@ class Lockout:
             del table[name]
         return account if len(table) < MAX_ACCOUNTS - 1 else OTHERS
 
-    def _knows(self, place: str, account: str, now: int) -> bool:
-        since = self._known.get(account + " " + place)
-        return since is not None and now - since <= KNOWN_S
-
 
 def parse(body: bytes) -> Lockout:
     """Read the stored form.
 
     Raises:
-        FormatError: it is damaged; start with an empty Lockout.
+        FormatError: it is damaged; go on with `lost`.
     """
     source = parse_object(body, MAX_STATE_BYTES)
     fields.integer(source, "v", 1, 1)
@@ -128,6 +158,17 @@ def parse(body: bytes) -> Lockout:
     for item in fields.array(source, "known", MAX_KNOWN):
         row = fields.row(item, "known", 2)
         lockout._known[fields.as_text(row[0], "a key", 2 * MAX_KEY_CHARS + 1)] = fields.as_integer(row[1], "a time")
+    return lockout
+
+
+def lost() -> Lockout:
+    """What to go on with when the counters cannot be read: as after an attack, until FORGET_S have passed.
+
+    No account has a place, so all share one entry, which waits as long as an account ever does.
+    """
+    lockout = Lockout()
+    lockout._accounts = {"(lost " + str(number) + ")": Entry(1, 0) for number in range(MAX_ACCOUNTS - 1)}
+    lockout._accounts[OTHERS] = Entry(_MAX_FAILURES, 0)
     return lockout
 
 
@@ -151,6 +192,14 @@ def source_key(source: str) -> str:
 def _key(text: str) -> str:
     """Bounded, and ASCII lower case (case must not multiply the tries)."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text[:MAX_KEY_CHARS])
+
+
+def _pair(account: str, place: str) -> str:
+    return account + " " + place
+
+
+def _standing(entry: "Entry | None", now: int) -> int:
+    return 0 if entry is None or now - entry.last_at >= FORGET_S else entry.failures
 
 
 def _wait(entry: "Entry | None", now: int, most_s: int) -> int:

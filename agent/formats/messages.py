@@ -17,6 +17,7 @@ UPDATE_EVENTS = (
     "started", "refused", "installed", "committed", "rolled_back", "failed", "source_lied", "waiting", "cancelled",
 )  # fmt: skip
 SLOTS = ("a", "b", "")
+GONE = ("erase", "transfer", "disown")
 MAX_STATE_BYTES = 2048
 MAX_DETAIL_CHARS = 500
 
@@ -95,12 +96,16 @@ class Report(Value):
 
 
 class State(Value):
-    """The retained state: online (with what runs) or, by the broker's will, offline."""
+    """The retained state: online (with what runs) or, by the broker's will, offline.
 
-    FIELDS = ("online", "version", "slot")
+    `gone` is one of GONE: who is offline for good, because people at the camera had it leave; empty otherwise.
+    """
+
+    FIELDS = ("online", "version", "slot", "gone")
     online: bool
     version: str
     slot: str
+    gone: str
 
 
 def telemetry_body(measured: "dict[str, Any]") -> "dict[str, Any]":
@@ -173,9 +178,12 @@ def parse_report(body: "dict[str, Any]") -> Report:
 
 
 def encode_state(state: State) -> bytes:
-    """The payload of the `state` topic; the will is that of `State(False, "", "")`."""
+    """The payload of the `state` topic; the will is that of `State(False, "", "", "")`."""
     if not state.online:
-        return dump({"v": 1, "online": False})
+        offline: "dict[str, Any]" = {"v": 1, "online": False}
+        if state.gone:
+            offline["gone"] = state.gone
+        return dump(offline)
     return dump({"v": 1, "online": True, "version": state.version, "slot": state.slot})
 
 
@@ -188,5 +196,5 @@ def parse_state(payload: bytes) -> State:
     source = parse_object(payload, MAX_STATE_BYTES)
     fields.integer(source, "v", 1, 1)
     if not fields.boolean(source, "online"):
-        return State(False, "", "")
-    return State(True, fields.name(source, "version", 32), fields.choice(source, "slot", SLOTS))
+        return State(False, "", "", fields.choice(source, "gone", GONE) if "gone" in source else "")
+    return State(True, fields.name(source, "version", 32), fields.choice(source, "slot", SLOTS), "")

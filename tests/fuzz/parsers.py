@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from agent.app import account_stores, audit_state, change_state, console, enrolment_state, packed, update_state
 from agent.core import (
     allowance,
+    attack,
     blocklist,
     clock,
     compliance,
@@ -26,6 +27,7 @@ from agent.core import (
 from agent.formats import (
     account_lines,
     address,
+    alarm,
     audit,
     base64,
     block_tree,
@@ -261,6 +263,8 @@ PARSERS: dict[str, Parser] = {
     "app.packed.packed": Parser(_packed, seeds.SEGMENTS),
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
     "formats.required_change.parse": Parser(_value(required_change.parse), (seeds.REQUIRED_CHANGE,)),
+    "formats.alarm.parse": Parser(_object(alarm.parse), (seeds.ALARM,)),
+    "core.attack.resume": Parser(lambda data: attack.Attack().resume(data, 0.0), (seeds.ATTACK,)),
     "formats.required_change.parse_report": Parser(_object(required_change.parse_report), (seeds.CHANGE_REPORT,)),
     "formats.sealed.parse": Parser(lambda data: sealed.parse(data, 4096), (sealed.encode(b"sealed"), b'{"v":1}')),
     "formats.shadow.parse_passwd": Parser(shadow.parse_passwd, (b"", seeds.PASSWD)),

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.app import change_state, enrolment_state, update_state
-from agent.core import lockout, update
+from agent.core import attack, lockout, update
 from agent.formats import (
+    alarm,
     boot_record,
     bundle,
     canonical_json,
@@ -175,7 +176,7 @@ TELEMETRY = agent_json.dump(
     )
 )
 REPORT = agent_json.dump(messages.report_body(messages.Report("refused", "1.0.0", "1.1.0", "rollback", "d", "b", None)))
-STATE = messages.encode_state(messages.State(True, "1.0.0", "a"))
+STATE = messages.encode_state(messages.State(True, "1.0.0", "a", ""))
 _FINDING = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
 EVIDENCE = agent_json.dump(
     evidence.body(
@@ -210,6 +211,18 @@ def _lockout() -> bytes:
 
 
 LOCKOUT = _lockout()
+_ALARM = alarm.Alarm("started", 1_800_000_000, 20, 1, "192.0.2.7", "claim")
+ALARM = agent_json.dump(alarm.body(_ALARM))
+
+
+def _attack() -> bytes:
+    made = attack.Attack()
+    for _ in range(attack.START_TRIES):
+        made.wrong("192.0.2.7", "claim", 5.0, 1_800_000_000)
+    return made.encode()
+
+
+ATTACK = _attack()
 SEGMENTS = (
     segments.encode([(0, 1)], [(1, 20, 0, 0, bytes(32))]),
     segments.encode(

@@ -146,6 +146,38 @@ def test_what_a_server_says_reaches_no_terminal_and_stops_no_agent(claimed):
     assert login(claimed)["ok"]
 
 
+def tries_at(world, user, source, way):
+    """A dozen wrong tries: what is answered, how much is hashed, and how long it takes on the camera's clock."""
+    seen = []
+    for number in range(12):
+        hashed, began = world.hasher.count, world.clock._monotonic_s
+        if way == "digest":
+            wrong = answer(world, f"wrong {number}", ask(world, "rtsp", "nonce")["nonce"])
+            reply = ask(world, "rtsp", "digest", source, **dict(wrong, user=user))
+        elif way == "change_password":
+            reply = ask(world, "web", way, source, user=user, old=f"wrong {number}", new=OTHER_PASSWORD)
+        else:
+            reply = ask(world, "web", way, source, user=user, password=f"wrong {number}")
+        seen.append((reply, world.hasher.count - hashed, world.clock._monotonic_s - began))
+    return seen
+
+
+@pytest.mark.parametrize("way", ["login", "digest", "change_password"])
+def test_users_who_are_not_there_get_the_same_answers_after_the_same_work(stage, way):
+    """Also the same waits, and the hash that nobody's password is compared with costs what a real one does."""
+    there, absent = stage.world(), stage.world()
+    for world in (there, absent):
+        world.power_on()
+        world.run_for(1)
+    known, unknown = tries_at(there, USER, ATTACKER, way), tries_at(absent, "nobody", ATTACKER, way)
+    assert known == unknown
+    assert {reply["code"] for reply, _, _ in known} == {"denied", "wait"}
+    if way != "digest":
+        assert [hashed for _, hashed, _ in known[:5]] == [1] * 5
+        compared = (absent.agent._login._dummy_phc, absent.agent._accounts.users[USER].phc)
+        assert len({phc.split("$")[1] for phc in compared}) == 1, "one kind of hash, of the same cost"
+
+
 @pytest.mark.parametrize("lost", [("credentials/", "identity/"), ("credentials/", "identity/", "update/", "clock/")])
 def test_a_used_camera_that_lost_half_its_data_is_locked(stage, lost):
     world = stage.world()

@@ -155,7 +155,7 @@ def _messages(folder: Path) -> None:
             r, s = decode_dss_signature(key.sign(envelope.message(made), ec.ECDSA(hashes.SHA256())))
             made = made.replace(signature=r.to_bytes(32, "big") + s.to_bytes(32, "big"))
         (folder / f"envelope-{kind}.json").write_bytes(envelope.encode(made))
-    (folder / "state.json").write_bytes(messages.encode_state(messages.State(True, "1.0.0", "a")))
+    (folder / "state.json").write_bytes(messages.encode_state(messages.State(True, "1.0.0", "a", "")))
 
 
 def _on_the_disk(folder: Path) -> None:

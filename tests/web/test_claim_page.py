@@ -1,6 +1,7 @@
 """A person with a real browser claims a camera, watches it, and signs out."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,13 +75,24 @@ def complaints(driver: Chrome) -> list[str]:
     ]
 
 
+def picture(driver: Chrome, name: str) -> None:
+    """For people to look at, where they say."""
+    folder = os.environ.get("CAMWARD_SCREENSHOTS")
+    if folder:
+        driver.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+
 TEXTS = {
     "ja": {
         "title": "カメラの初期設定", "rule": "15文字以上", "met": "このパスワードは使用できます",
+        "network": "直結ケーブル", "lost": "パスワードを忘れた場合", "master": "マスターパスワードは存在せず",
+        "erase": "本体を初期化",
         "differ": "一致しません", "denied": "入力が正しくありません", "live": "ライブ映像", "sign_in": "サインイン",
     },
     "en": {
         "title": "Claim this camera", "rule": "At least 15 characters", "met": "This password is accepted",
+        "network": "over a direct cable", "lost": "Password lost?", "master": "no master password",
+        "erase": "erase the camera",
         "differ": "The two passwords differ", "denied": "That is not right", "live": "Live view", "sign_in": "Sign in",
     },
 }  # fmt: skip
@@ -119,6 +131,27 @@ def test_a_person_claims_the_camera_and_watches(driver: Chrome, agent: FakeAgent
 
     driver.find_element(By.ID, "sign-out").click()
     wait_for_text(driver, "#sign-in h1", texts["sign_in"])
+    assert complaints(driver) == []
+
+
+def test_the_pages_say_where_to_claim_and_what_to_do_without_the_password(
+    driver: Chrome, camera: CameraProcess, agent: FakeAgent, language: str
+) -> None:
+    texts = TEXTS[language]
+    warning = driver.find_element(By.ID, "claim-network")
+    assert texts["network"] in warning.text
+    assert "camward-installer" in warning.text
+    assert warning.location["y"] < driver.find_element(By.ID, "code").location["y"], "read before the code is typed"
+    picture(driver, f"claim-{language}")
+    agent.claim(USER, PASSWORD)
+    driver.get(camera.url + "/")
+    assert texts["master"] not in driver.find_element(By.TAG_NAME, "body").text, "folded away until it is wanted"
+    driver.find_element(By.CSS_SELECTOR, "#lost summary").click()
+    wait_for_text(driver, "#lost", texts["erase"])
+    told = driver.find_element(By.ID, "lost").text
+    assert texts["lost"] in told
+    assert texts["master"] in told
+    picture(driver, f"lost-{language}")
     assert complaints(driver) == []
 
 

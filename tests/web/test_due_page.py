@@ -26,11 +26,11 @@ NEW = "gravel bank and heron"
 TEXTS = {
     "en": {
         "title": "Change your password", "differ": "The two passwords differ", "live": "Live view",
-        "ask": "Ask an administrator", "remind": "Accounts with an old one: 2",
+        "ask": "Ask an administrator", "remind": "Accounts with an old one: 2", "old": "is 400 days old",
     },
     "ja": {
         "title": "パスワードの変更が必要です", "differ": "一致しません", "live": "ライブ映像", "ask": "管理者に",
-        "remind": "アカウント数：2",
+        "remind": "アカウント数：2", "old": "400 日が経過",
     },
 }  # fmt: skip
 
@@ -81,4 +81,19 @@ def test_before_that_the_start_page_reminds(due: FakeAgent, driver: Chrome, lang
     press(driver, "sign-in")
     wait_for_text(driver, "#due-reminder", TEXTS[language]["remind"])
     assert "2027" in driver.find_element(By.ID, "due-reminder").text
+    assert complaints(driver) == []
+
+
+def test_the_start_page_shows_the_policys_own_reminder_and_only_then(
+    due: FakeAgent, driver: Chrome, language: str
+) -> None:
+    due.due.clear()
+    due.password = {"profile": "nist", "remind_days": 0, "due": False, "oldest_days": 400}
+    press(driver, "sign-in")
+    wait_for(driver, "#old-reminder")
+    wait_for_text(driver, "[data-fact=serial]", "KW1")
+    assert not driver.find_element(By.ID, "old-reminder").is_displayed()
+    due.password = {"profile": "nist", "remind_days": 365, "due": True, "oldest_days": 400}
+    wait_for_text(driver, "#old-reminder", TEXTS[language]["old"])
+    assert not driver.find_element(By.ID, "due-reminder").is_displayed()
     assert complaints(driver) == []

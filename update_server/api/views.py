@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from update_server.db.models import Delta, Device, Evidence, Release, Rollout
-from update_server.fleet import devices, history
+from update_server.fleet import alarms, devices, history
 from update_server.rollouts import store
 
 
@@ -87,6 +87,25 @@ class UpdateView(_View):
     until_at: int | None
 
 
+class AlarmView(_View):
+    """Guessing at a camera's passwords, as the camera told it.
+
+    `event` is started, distributed, continues, ended or login.
+    `sources` of 256 stands for more as well. `source` is that of most tries, or where the login was from. `target` is
+    the role of the account that most tries were about, `claim` for the label's code, empty for a user who is not there.
+    """
+
+    at: int
+    received_at: int
+    event: str
+    since_at: int
+    wrong: int
+    sources: int
+    source: str
+    target: str
+    distributed: bool
+
+
 class RefusalView(_View):
     """Something from a camera that was refused."""
 
@@ -130,6 +149,7 @@ class DeviceDetailView(DeviceView):
     """A camera with everything on file about it."""
 
     updates: list[UpdateView]
+    alarms: list[AlarmView]
     refusals: list[RefusalView]
     evidence: EvidenceView | None
 
@@ -140,6 +160,7 @@ class DeviceDetailView(DeviceView):
         return cls(
             **DeviceView.model_validate(device).model_dump(),
             updates=[UpdateView.model_validate(row) for row in history.updates(session, device.id)],
+            alarms=[AlarmView.model_validate(row) for row in alarms.history(session, device.id)],
             refusals=[RefusalView.model_validate(row) for row in history.refusals(session, device.id)],
             evidence=EvidenceView.of(proof) if proof else None,
         )

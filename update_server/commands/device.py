@@ -1,4 +1,4 @@
-"""`device token|voucher|list|show|assign|update-now|require-change|withdraw-change|group|site|remove`."""
+"""`device token|voucher|list|show|seen|assign|update-now|require-change|withdraw-change|group|site|remove`."""
 
 import json
 from typing import Annotated
@@ -70,7 +70,7 @@ def show(
     if as_json:
         shared.print_json(view.plain())
         return
-    for name, content in view.model_dump(exclude={"updates", "refusals", "evidence"}).items():
+    for name, content in view.model_dump(exclude={"updates", "alarms", "refusals", "evidence"}).items():
         text = json.dumps(content, ensure_ascii=False) if isinstance(content, dict) else str(content)
         typer.echo(f"{name:>18}  {shared.printable(text)}")
     columns = ("at", "event", "from", "to", "slot", "code", "detail")
@@ -78,8 +78,22 @@ def show(
         (shared.local_time(e.at), e.event, e.from_version, e.to_version, e.slot, e.code, e.detail) for e in view.updates
     ]
     shared.print_table("Updates", columns, table)
+    if view.alarms:
+        seen = [(shared.local_time(a.at), a.event, a.wrong, a.sources, a.source, a.target) for a in view.alarms]
+        shared.print_table("Alarms", ("at", "event", "wrong", "sources", "source", "target"), seen)
     if evidence:
         _print_evidence(view.evidence)
+
+
+@app.command("seen")
+def seen(which: Which, folder: Dir = shared.HERE) -> None:
+    """Say that somebody has looked after what needed attention; the camera's history keeps it."""
+    with shared.opened(folder) as services, services.database.write() as session:
+        device = devices.find(session, which)
+        detail = f"{device.id} {device.attention}"
+        device.attention = ""
+        devices.audit(session, shared.operator_name(), "device seen", detail, shared.now())
+        typer.echo(f"{device.serial} ({device.id}) needs no attention any more.")
 
 
 @app.command("assign")

@@ -17,19 +17,20 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from agent.formats import alarm, evidence, messages, required_change
 from agent.formats import envelope as envelopes
-from agent.formats import evidence, messages, required_change
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
-from update_server.fleet import devices, passwords
+from update_server.fleet import alarms, devices, passwords
 
 LOG = logging.getLogger("camward.ingest")
 TOPIC = re.compile(
     r"camward/1/(?P<id>[a-z2-7]{26})/(?:up/(?P<kind>telemetry|alarm|evidence|report)|(?P<state>state))\Z"
 )
 TROUBLE = ("rolled_back", "refused", "failed")  # events that need a person's attention
+GONE = "gone: {kind} at the camera"  # as shapes.attention knows it
 HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, 3.4)
 CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
 MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
@@ -98,6 +99,8 @@ class Ingest:
         except FormatError as error:
             raise Refused("format", str(error)) from None
         device.online = state.online
+        if state.gone:
+            device.attention = GONE.format(kind=state.gone)
         if state.online:
             device.last_seen_at, device.version = now, state.version
 
@@ -144,6 +147,9 @@ class Ingest:
         if isinstance(over, str):
             if over and device.attention.startswith(over + ":"):
                 device.attention = ""
+            return
+        if envelope.body.get("kind") == alarm.KIND:
+            alarms.taken(device, alarm.parse(envelope.body))
             return
         texts = (envelope.body.get(name) for name in ("code", "detail"))
         device.attention = ": ".join(text for text in texts if isinstance(text, str) and text)[:500] or "alarm"

@@ -18,7 +18,7 @@ from update_server.access import people
 from update_server.access.people import Visitor
 from update_server.db.models import Delta, Device, Release
 from update_server.errors import BadInput, Forbidden, NotFound, ServerError, TooManyAttempts, Unauthenticated
-from update_server.fleet import devices, history, passwords
+from update_server.fleet import alarms, devices, history, passwords
 from update_server.rollouts import store
 from update_server.rollouts.plan import Counts
 from update_server.services import Services
@@ -94,7 +94,7 @@ class Pages:
             return self._page(
                 request, who, "device.html", row=row, updates=history.updates(session, row.id), proof=proof,
                 findings=findings, verdicts=verdicts, refusals=history.refusals(session, row.id), telemetry=TELEMETRY,
-                standing=passwords.of_device(session, row),
+                standing=passwords.of_device(session, row), alarms=alarms.history(session, row.id),
             )  # fmt: skip
 
     async def update_now(self, request: Request) -> Response:

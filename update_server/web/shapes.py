@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from update_server.fleet import alarms, ingest
 from update_server.rollouts.plan import Counts
 from update_server.web.texts import Texts
 
@@ -55,6 +56,14 @@ def duration(seconds: int) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def attention(text: str, t: Texts) -> str:
+    """Why a camera needs attention, in the reader's language where the text is one of ours."""
+    for key, form in (("attack_now", alarms.UNDER_ATTACK), ("attack_got_in", alarms.GOT_IN), ("gone", ingest.GONE)):
+        if (found := alarms.matched(form, text)) is not None:
+            return t(key, *(t(f"gone_{value}") if key == "gone" else value for value in found.values()))
+    return text
 
 
 def moment(at: int | None) -> str:

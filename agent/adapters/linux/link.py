@@ -67,7 +67,7 @@ class PahoLink:
         self._subscribe = subscribe
         client = Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
         client.tls_set_context(context)
-        client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "")), QOS, retain=True)
+        client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail

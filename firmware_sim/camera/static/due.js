@@ -23,6 +23,14 @@ onSubmit(find("due"), async (form) => {
 });
 
 document.addEventListener("device", (event) => {
+  const old = find("old-reminder");
+  const password = event.detail.password || {};
+  if (!old) return;
+  old.hidden = !password.due;
+  old.textContent = texts.old_reminder.replace("{days}", String(password.oldest_days));
+});
+
+document.addEventListener("device", (event) => {
   const place = find("due-reminder");
   const change = event.detail.password_change || {};
   if (!place) return;

@@ -5,7 +5,7 @@ Pure. static/due.js shows the form in place of the sign-in, and sends it.
 
 from firmware_sim.camera.web.text import Language, say
 
-SCRIPT_TEXTS = ("due_not_you", "due_reminder", "due_until", "error_change_required")
+SCRIPT_TEXTS = ("due_not_you", "due_reminder", "old_reminder", "due_until", "error_change_required")
 """Texts that due.js shows; everything else is in the page itself."""
 
 
@@ -45,4 +45,4 @@ def reminder() -> str:
     Raises:
         Nothing: it has no text of its own.
     """
-    return '<p id="due-reminder" class="notice busy" role="status" hidden></p>'
+    return "".join(f'<p id="{name}-reminder" class="notice busy" role="status" hidden></p>' for name in ("due", "old"))

@@ -23,6 +23,12 @@ DUE_TEXTS: dict[str, tuple[str, str]] = {
         " From {until} on, an old password opens nothing else.",
         " {until} 以降は、変更以外の操作ができなくなります。",
     ),
+    "old_reminder": (
+        "The oldest password on this camera is {days} days old. Nobody has to change it; whoever may have learnt it "
+        "in all that time is a reason to.",
+        "このカメラで最も古いパスワードは、設定から {days} 日が経過しています。変更は必須ではありませんが、他人に"
+        "知られた可能性がある場合は変更してください。",
+    ),
     "error_change_required": (
         "This password has to be changed before anything else.",
         "先にこのパスワードの変更が必要です。",

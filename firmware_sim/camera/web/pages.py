@@ -51,6 +51,7 @@ def claim_page(language: Language, model: str, serial: str) -> str:
     form = (
         '<form id="claim" class="card narrow" autocomplete="off" novalidate>'
         f"<h1>{say('claim_title', language)}</h1>{identity}<p>{say('claim_lead', language)}</p>"
+        f'<p class="notice busy" id="claim-network">{say("claim_network", language)}</p>'
         + _field(language, "code", "code", _CODE, "code_hint")
         + _field(language, "user", "user", 'value="admin" ' + _USER, "user_hint")
         + _field(language, "password", "password", _NEW_ENTRY, "password_hint")
@@ -76,7 +77,8 @@ def sign_in_page(language: Language) -> str:
         + _field(language, "user", "user", _USER)
         + _field(language, "password", "password", _OLD_ENTRY)
         + _submit("sign_in_button", language)
-        + "</form>"
+        + f'<details id="lost"><summary>{say("lost_title", language)}</summary>'
+        + f"<p>{say('lost_others', language)}</p><p>{say('lost_erase', language)}</p></details></form>"
         + due.form(language, _OLD_ENTRY, _NEW_ENTRY, '<ul class="rules" id="rules" role="status"></ul>')
     )
     return _page(language, "sign_in_title", "sign-in", form)

@@ -18,6 +18,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "このカメラにはまだパスワードがなく、映像も設定も一切公開していません。ラベルに印刷されたコードを入力し、"
         "管理者のパスワードを設定してください。",
     ),
+    "claim_network": (
+        "Do this over a direct cable or on a network you trust: this page cannot prove to your browser that it is the "
+        "camera. If the label bears a certificate fingerprint, compare it with your browser's before you type the "
+        "code. On any other network claim with camward-installer, which checks it.",
+        "直結ケーブル、または信頼できるネットワークで設定してください。この画面だけでは、本物のカメラであることを"
+        "ブラウザーで確認できません。ラベルに証明書のフィンガープリントがある場合は、コードを入力する前にブラウザーの"
+        "表示と照合してください。それ以外のネットワークでは、確認機能のある camward-installer を使用してください。",
+    ),
     "code": ("Code on the label", "ラベルのコード"),
     "code_hint": ("16 letters and digits, printed on the camera", "カメラ本体に印刷された16文字の英数字"),
     "user": ("User name", "ユーザー名"),
@@ -44,6 +52,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sign_in_title": ("Sign in", "サインイン"),
     "sign_in_lead": ("Sign in to see the camera.", "カメラを見るにはサインインしてください。"),
     "sign_in_button": ("Sign in", "サインイン"),
+    "lost_title": ("Password lost?", "パスワードを忘れた場合"),
+    "lost_others": (
+        "Another administrator of this camera can give you a new one. Nobody else can: there is no master password, "
+        "and neither the maker nor the operator can set one.",
+        "このカメラの別の管理者に、新しいパスワードの設定を依頼してください。マスターパスワードは存在せず、"
+        "製造者や運用者が設定することもできません。",
+    ),
+    "lost_erase": (
+        "If there is none, erase the camera at its place, as its manual says (a button on the camera). Everything of "
+        "its users goes, recordings included; then claim it again with the code on its label.",
+        "別の管理者がいない場合は、取扱説明書に従い、設置場所で本体を初期化してください（本体のボタン）。録画を含む"
+        "利用者のデータはすべて消去されます。その後、ラベルのコードで初期設定をやり直してください。",
+    ),
     "sign_out_button": ("Sign out", "サインアウト"),
     "locked_title": ("This camera is locked", "カメラはロックされています"),
     "locked_lead": (

@@ -47,6 +47,7 @@ class FakeAgent:
         turned_out: the number of the order behind that; see docs/login-socket.md.
         change: what the device's status says of it.
         accounts: what the device's status says of the audit of accounts, to an administrator.
+        password: what the device's status says of the passwords' age.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -70,6 +71,7 @@ class FakeAgent:
         self.turned_out = 0
         self.change: dict[str, object] = {}
         self.accounts: dict[str, object] = {}
+        self.password: dict[str, object] = {}
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
@@ -247,6 +249,7 @@ class FakeAgent:
         told = {"update": self.update, "schedule": self.schedule, "password_change": self.change}
         if self._administrator(service, request):
             told["accounts"] = self.accounts
+        told["password"] = self.password
         return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
 
     def _update_now_op(self, service: str, request: dict) -> dict:

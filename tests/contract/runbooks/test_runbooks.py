@@ -15,6 +15,7 @@ YEAR_S = 365 * DAY_S
 ELSEWHERE = {
     "boot-key-rotation": "tests/emulated/test_boot_keys.py",  # which boots what comes of it
     "ownership-change": "tests/contract/runbooks/test_ownership.py",
+    "lost-password": "tests/scenario/test_lost_password.py",
 }
 NAMES = {path.stem for path in RUNBOOKS.glob("*.md")}
 

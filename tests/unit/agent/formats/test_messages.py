@@ -201,7 +201,10 @@ def test_report() -> None:
             messages.parse_report(messages.report_body(report) | change)
 
 
-@pytest.mark.parametrize("state", [messages.State(True, "1.0.0", "b"), messages.State(False, "", "")])
+@pytest.mark.parametrize(
+    "state",
+    [messages.State(True, "1.0.0", "b", ""), messages.State(False, "", "", ""), messages.State(False, "", "", "erase")],
+)
 def test_state(state: messages.State) -> None:
     assert messages.parse_state(messages.encode_state(state)) == state
 
@@ -302,7 +305,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "ownership": (ownership.parse, ownership.encode(RECORD.replace(director_root=ROOT))),
     "envelope": (envelope.parse, envelope.encode(SIGNED)),
     "telemetry": (lambda body: messages.parse_telemetry(json.parse_object(body, 9999, True)), json.dump(TELEMETRY)),
-    "state": (messages.parse_state, messages.encode_state(messages.State(True, "1.0.0", "a"))),
+    "state": (messages.parse_state, messages.encode_state(messages.State(True, "1.0.0", "a", ""))),
     "login": (login.parse_request, LINES[1]),
     "evidence": (lambda body: evidence.parse(json.parse_object(body, 9999)), json.dump(evidence.body(REPORT))),
     "label": (label.parse, json.dump(LABEL)),

@@ -46,3 +46,13 @@ for number in range(2 * lockout.MAX_ACCOUNTS):
     many.failed("10.0.0." + str(number), "u" + str(number), 7)
 print("others", many.check("192.0.2.1", "owner", 7), many.check("192.0.2.1", "owner", 7 + lockout.FORGET_S))
 print("latest", many.latest(), lockout.Lockout().latest())
+
+owned = lockout.Lockout()
+for number in range(2 * lockout.MAX_KNOWN):
+    owned.succeeded("10.0.0." + str(number), "viewer" if number else "owner", number)
+for number in range(9):
+    owned.failed("10.0.0.0", "owner", 200)
+    owned.failed("192.0.2." + str(number), "owner", 200)
+print(owned.failures("10.0.0.0", "owner", 201), owned.failures("192.0.2.99", "owner", 201), owned.encode())
+gone = lockout.lost()
+print(gone.check("192.0.2.1", "owner", 0), gone.check("192.0.2.1", "owner", lockout.FORGET_S), len(gone.encode()))

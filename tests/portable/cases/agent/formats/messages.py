@@ -34,6 +34,6 @@ try:
     messages.parse_report({"kind": "other"})
 except FormatError as error:
     print(error)
-for state in (messages.State(False, "", ""), messages.State(True, "1.0.0", "a")):
+for state in (messages.State(False, "", "", ""), messages.State(True, "1.0.0", "a", "")):
     print(messages.encode_state(state), messages.parse_state(messages.encode_state(state)) == state)
 wire.show("messages")
