@@ -1,8 +1,7 @@
 """Times the policy check on either interpreter, on any machine: `credentials_device.py FOLDER`; prints one JSON object.
 
 FOLDER holds the package `agent`. Passwords of every kind are checked: short and long, refused and taken, and the one
-that gives the most to look up. `credentials_device.py FOLDER COUNT` checks that last one so many times and is silent:
-for who measures from outside.
+that gives the most to look up.
 """
 
 import json
@@ -30,7 +29,7 @@ def now_us():
     return int(time.perf_counter() * 1000000)
 
 
-def main(folder, count=None):
+def main(folder):
     sys.path.insert(0, folder)
     from agent.core import blocklist, password
     from agent.core.password_policy import DEFAULT
@@ -42,10 +41,6 @@ def main(folder, count=None):
     begun = now_us()
     listed = blocklist.ShippedList(read, "100k")
     listed.commonness("heron", 1)
-    if count is not None:
-        for _ in range(count):
-            password.check(PASSWORDS[MOST], USER, CONTEXT, DEFAULT, listed)
-        return
     found = {"reading_us": now_us() - begun, "checks_us": {}}
     for what in PASSWORDS:
         took = []
@@ -58,4 +53,4 @@ def main(folder, count=None):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    main(sys.argv[1])
