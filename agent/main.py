@@ -248,6 +248,7 @@ def _compose(
     from agent.adapters.linux.public_fetcher import PublicFetcher
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
+    from agent.adapters.linux.ssh import SystemSsh
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
     from agent.adapters.linux.unsealer import UnsafeFileUnsealer
@@ -307,6 +308,7 @@ def _compose(
         secret=UnsafeFileDeviceSecret(store),
         # Beside the agent's own folder, which is closed to others: every program may read passwd.
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
+        ssh=SystemSsh(options.run.with_name(options.run.name + "-ssh")),
     )
 
 

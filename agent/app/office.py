@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.app.health import Health
     from agent.app.offering import Offering
     from agent.app.reporting import Reporting
+    from agent.app.ssh import Ssh
     from agent.app.transferring import Transferring
     from agent.app.updating import Updating
     from agent.formats.errors import CamwardError
@@ -57,6 +58,7 @@ class Office:
         bringing: "Bringing",
         credentials: "Credentials",
         changing: "Changing",
+        ssh: "Ssh",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -72,6 +74,7 @@ class Office:
         self.bringing = bringing
         self._credentials = credentials
         self._changing = changing
+        self._ssh = ssh
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -84,6 +87,8 @@ class Office:
             "postpone": self._postpone,
             "settings": self._settings,
             "install": self._install,
+            "open_ssh": self._open_ssh,
+            "close_ssh": lambda connection, _: self._started(connection, self._ssh.close()),
             "claim": self._login_operation,
             "policy": self._login_operation,
         }
@@ -113,6 +118,7 @@ class Office:
             "link": self._reporting.link_problem or "up",
             "outbox": self._reporting.count(),
             "problems": list(self._desk.problems),
+            "ssh": self._ssh.status(),
             "waiting_logins": self._guard.held(),
         }
         return {name: _shown(value) for name, value in found.items()}
@@ -260,6 +266,17 @@ class Office:
         }
         fields.only(source, ("v", "op") + tuple(given))
         self._started(connection, self.settle(given))
+
+    def _open_ssh(self, connection: int, source: "dict[str, Any]") -> None:
+        """Root at the console may, for any administrator."""
+
+        def told(refusal: "Refusal | None", members: "dict[str, Any]") -> None:
+            if refusal is not None:
+                self._refuse(connection, refusal[1])
+            else:
+                self._answer(connection, members)
+
+        self._ssh.open(fields.text(source, "user", 64), fields.text(source, "minutes", 3), told)
 
     def _report(self, connection: int, _: "dict[str, Any]") -> None:
         self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": self.evidence_path()}))

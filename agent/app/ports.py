@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from agent.core.trust_threshold import VerifySignature
     from agent.ports.boot import BootControl, RollbackStore
     from agent.ports.bundle import BundleReader, Uploads
-    from agent.ports.machine import Clock, Console, Sensors, Services, Watchdog, WebCertificate
+    from agent.ports.machine import Clock, Console, Sensors, Services, Ssh, Watchdog, WebCertificate
     from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
     from agent.ports.packing import Unpacker, Unsealer
     from agent.ports.secrets import DeviceSecret, Entropy, KeyStore, PasswordHasher
@@ -21,6 +21,7 @@ class Ports(Value):
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
         "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature", "secret", "console",
+        "ssh",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -50,3 +51,4 @@ class Ports(Value):
     verify_signature: "VerifySignature"
     secret: "DeviceSecret"
     console: "Console"
+    ssh: "Ssh"

@@ -26,7 +26,7 @@ APP_LEFT_OUT = ("agent/boot", "agent/main_micropython.py", "agent/adapters/micro
 # The camera's factory password: in the control without an agent, and in no image that has one.
 CONTROL_ONLY = "firmware_sim/camera/ungated.py"
 
-SCRIPTS = ("rc-sysinit", "rc-shutdown", "run-agent", "run-camera", "run-network", "udhcpc-event")
+SCRIPTS = ("rc-sysinit", "rc-shutdown", "run-agent", "run-camera", "run-network", "run-ssh", "udhcpc-event")
 PLAIN_FILES = ("sysctl.conf",)
 
 IMAGE_ROOT_PATH = "/etc/camward/image-root.json"
@@ -176,7 +176,7 @@ def _install(source: Path, target: Path, mode: int) -> None:
 def _inittab(variant: Mapping[str, Any]) -> str:
     text = (BOOT_FOLDER / "inittab").read_text("utf-8")
     if not variant["agent"]:
-        text = "".join(line for line in text.splitlines(keepends=True) if "run-agent" not in line)
+        text = "".join(line for line in text.splitlines(keepends=True) if not line.endswith(("run-agent\n", "run-ssh\n")))
     if variant["lab"]:
         # Tests break things on a live camera through this; no image for people has it.
         text += "hvc0::respawn:/bin/sh\n"

@@ -128,4 +128,7 @@ def config_body(
         about["releases"] = releases
     if system_logins is not None:
         about["system_logins"] = system_logins
+        if "ssh_port" in system_logins:
+            ssh = {"proto": "tcp", "port": system_logins["ssh_port"]}
+            declarations["listeners"] = [*declarations.get("listeners", ()), ssh]
     return json.dump(about)
