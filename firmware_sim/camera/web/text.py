@@ -4,6 +4,7 @@ from typing import Literal
 
 from firmware_sim.camera.web.due_text import DUE_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
+from firmware_sim.camera.web.ssh_text import SSH_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
 
 Language = Literal["en", "ja"]
@@ -180,6 +181,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **UPDATES,
     **OFFER_TEXTS,
     **DUE_TEXTS,
+    **SSH_TEXTS,
 }
 
 

@@ -46,6 +46,7 @@ class FakeAgent:
         due: users whose password has to be changed, and whether they may do that themselves.
         turned_out: the number of the order behind that; see docs/login-socket.md.
         change: what the device's status says of it.
+        ssh: the same of SSH; empty for a camera that has none.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -68,6 +69,7 @@ class FakeAgent:
         self.due: dict[str, bool] = {}
         self.turned_out = 0
         self.change: dict[str, object] = {}
+        self.ssh: dict[str, object] = {}
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
@@ -242,8 +244,21 @@ class FakeAgent:
             return {"ok": False, "code": "denied"}
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
         enrolment = {"phase": self.phase, "problem": ""}
-        told = {"update": self.update, "schedule": self.schedule, "password_change": self.change}
+        told = {"update": self.update, "schedule": self.schedule, "password_change": self.change, "ssh": self.ssh}
         return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
+
+    def _open_ssh_op(self, service: str, request: dict) -> dict:
+        if not self._confirmed(service, request)["ok"]:
+            return {"ok": False, "code": "denied"}
+        user = self._grants[request["grant"]][1]
+        self.ssh = {"open": True, "user": user, "port": 22, "ends_in_s": 60 * int(request["minutes"])}
+        return {"ok": True, **self.ssh, "password": "abcd-efgh-ijkl-mnop"}
+
+    def _close_ssh_op(self, service: str, request: dict) -> dict:
+        if not self._administrator(service, request):
+            return {"ok": False, "code": "denied"}
+        self.ssh = {"open": False}
+        return {"ok": True}
 
     def _update_now_op(self, service: str, request: dict) -> dict:
         return self._asked_for(service, request)
