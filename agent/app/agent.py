@@ -113,7 +113,9 @@ class Agent:
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
-        self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status)
+        self._evidence = Evidence(
+            desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status
+        )
         ssh.changed_hook = self._evidence.soon
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         if self._console is not None:

@@ -49,7 +49,7 @@ class Evidence:
         path: str,
         ssh: "Callable[[], dict[str, Any]]" = dict,
     ) -> None:
-        """`path`: where the scratch store puts `evidence.json`, for programs that read it; `ssh`: whether it is open."""
+        """`path`: where the scratch store puts `evidence.json`, for its readers; `ssh`: whether it is open."""
         self._ssh = ssh
         self.path = path
         self._desk = desk

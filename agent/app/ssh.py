@@ -2,9 +2,9 @@
 
 The server reads the system's own accounts (agent.app.console), and counts wrong tries by itself. So while it runs, the
 one account in there is the opener's, with a drawn password of 80 random bits: nobody's own password can be guessed at.
-SSH is open for exactly as long as the files are as opening it left them. Whatever publishes them anew ends it first: the
-end of the time, a role, user or password that changes, a camera that locks, an erase, the next opening. Nothing of it
-is stored: a restart of the camera or of the agent finds it closed.
+SSH is open for exactly as long as the files are as opening it left them. Whatever publishes them anew ends it first:
+the end of the time, a role, user or password that changes, a camera that locks, an erase, the next opening. Nothing of
+it is stored: a restart of the camera or of the agent finds it closed.
 """
 
 from agent.formats.errors import Rejected, Unavailable
@@ -74,7 +74,7 @@ class Ssh:
         return {"open": True, "user": self._user, "port": self._console.ssh_port, "ends_in_s": left_s}
 
     def open(self, user: str, minutes: str, told: "Told") -> None:
-        """Draw a password, and let this administrator in with it, for so long; `told` why not, or what to log in with."""
+        """Draw a password, and let this administrator in with it for so long; `told` why not, or how to log in."""
         console = self._console
         if console is None:
             told(("bad_request", "this camera has no SSH"), {})

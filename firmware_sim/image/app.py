@@ -176,7 +176,9 @@ def _install(source: Path, target: Path, mode: int) -> None:
 def _inittab(variant: Mapping[str, Any]) -> str:
     text = (BOOT_FOLDER / "inittab").read_text("utf-8")
     if not variant["agent"]:
-        text = "".join(line for line in text.splitlines(keepends=True) if not line.endswith(("run-agent\n", "run-ssh\n")))
+        text = "".join(
+            line for line in text.splitlines(keepends=True) if not line.endswith(("run-agent\n", "run-ssh\n"))
+        )
     if variant["lab"]:
         # Tests break things on a live camera through this; no image for people has it.
         text += "hvc0::respawn:/bin/sh\n"

@@ -14,11 +14,13 @@ class WorldSsh:
 
     Attributes:
         port, seconds: as it was opened; 0 while it is closed.
+        closes: how often it was told to close.
     """
 
     def __init__(self, console: "UnsafeWorldConsole") -> None:
         self._console = console
         self.port = self.seconds = 0
+        self.closes = 0
         self.broken = False
         self.stubborn = False
 
@@ -41,6 +43,7 @@ class WorldSsh:
         if self.stubborn:
             raise Unavailable("the SSH server cannot be ended")
         self.port = self.seconds = 0
+        self.closes += 1
 
     def enter(self, user: str, password: str) -> str:
         """What a client gets: `closed`, `in` or `refused`."""

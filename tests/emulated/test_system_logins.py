@@ -62,7 +62,14 @@ def test_evidence_names_the_administrator_and_what_guards_the_secret(lab: LabCam
 
 # --- SSH
 
-MIRAI = (("root", "xc3511"), ("root", "vizxv"), ("admin", "admin"), ("root", "888888"), ("root", ""), ("support", "support"))
+MIRAI = (
+    ("root", "xc3511"),
+    ("root", "vizxv"),
+    ("admin", "admin"),
+    ("root", "888888"),
+    ("root", ""),
+    ("support", "support"),
+)
 LISTENS = "grep -c ' 00000000:0016 .* 0A ' /proc/net/tcp || true"
 """How many sockets listen on port 22 of all interfaces; 0A is TCP_LISTEN."""
 TIMEOUT_S = 120
@@ -165,4 +172,7 @@ def test_the_server_ends_at_its_time_without_an_agent_and_an_agent_that_starts_e
     lab.restart("agent")
     assert lab.shell(LISTENS) == "0"
     assert client.run(USER, PASSWORD)[0] == 255
-    assert lab.shell("busybox stat -c '%a %u' /data/camward/ssh /data/camward/ssh/ed25519").split("\n") == ["700 0", "600 0"]
+    assert lab.shell("busybox stat -c '%a %u' /data/camward/ssh /data/camward/ssh/ed25519").split("\n") == [
+        "700 0",
+        "600 0",
+    ]

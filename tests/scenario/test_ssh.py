@@ -185,11 +185,10 @@ def test_a_power_cut_leaves_it_closed_and_nothing_of_it_behind(opened):
     assert shell(world, USER, PASSWORD) == "in"
 
 
-def test_an_agent_that_starts_ends_what_the_one_before_has_left(kept, monkeypatch):
-    world, closed = kept.copy(3), []
-    monkeypatch.setattr("firmware_sim.world.ssh.WorldSsh.close", lambda self: closed.append(self))
+def test_an_agent_that_starts_ends_what_the_one_before_has_left(kept):
+    world = kept.copy(3)
     on(world)
-    assert closed == [world.ssh]
+    assert world.ssh.closes == 1
 
 
 def test_opening_again_draws_again(opened):

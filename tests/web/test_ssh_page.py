@@ -25,7 +25,11 @@ __all__ = ["agent", "camera", "driver", "language"]
 DRAWN = "abcd-efgh-ijkl-mnop"
 TEXTS = {
     "en": {"closed": "SSH is closed", "open": f"open for {USER}, for 30 more", "denied": "That is not right"},
-    "ja": {"closed": "閉じています", "open": f"{USER} 用に開いています（残り最長30分）", "denied": "入力が正しくありません"},
+    "ja": {
+        "closed": "閉じています",
+        "open": f"{USER} 用に開いています（残り最長30分）",
+        "denied": "入力が正しくありません",
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""The SSH server that `agent/boot/run-ssh` becomes when it is told to, and the control group that everything of it is in."""
+"""The SSH server that `agent/boot/run-ssh` becomes when it is told to, and the control group that all of it is in."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The SSH port on Linux: a word through a FIFO, and one write to a control group; the world's keeps the same promises."""
+"""The SSH port on Linux: a word through a FIFO, and one write to a control group; and the world's server."""
 
 import os
 import socket

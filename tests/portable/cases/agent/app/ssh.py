@@ -48,7 +48,8 @@ class Credentials:
 
 
 class Asked:
-    arguments = {"minutes": "30"}
+    def __init__(self):
+        self.arguments = {"minutes": "30"}
 
     def yes(self, members):
         print("yes", sorted(members))
