@@ -130,5 +130,5 @@ def config_body(
         about["system_logins"] = system_logins
         if "ssh_port" in system_logins:
             ssh = {"proto": "tcp", "port": system_logins["ssh_port"]}
-            declarations["listeners"] = [*declarations.get("listeners", ()), ssh]
+            declarations["listeners"] = declarations.get("listeners", []) + [ssh]
     return json.dump(about)

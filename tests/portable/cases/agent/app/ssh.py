@@ -59,7 +59,7 @@ class Asked:
 
 
 def told(refusal, members):
-    print(refusal, members)
+    print(refusal, sorted(members.items()))
 
 
 desk = Desk()
@@ -70,19 +70,19 @@ console.show({"keiko": Account("keiko", "administrator", "", "", "", 0, "$y$toy$
 print(ssh.draw(b"\x00\xff\x01\xfe\x02\xfd\x03\xfc\x04\xfb"), door.status())
 for user, minutes in (("keiko", "9"), ("keiko", "x"), ("sora", "10"), ("keiko", "10")):
     door.open(user, minutes, told)
-print(door.status(), desk.ports.ssh.port, desk.timers["ssh"][0])
+print(sorted(door.status().items()), desk.ports.ssh.port, desk.timers["ssh"][0])
 desk.timers["ssh"][1]()
-print(door.status(), desk.ports.ssh.port, sorted(desk.timers))
+print(sorted(door.status().items()), desk.ports.ssh.port, sorted(desk.timers))
 operations = door.operations(lambda asked, then: then("keiko"), lambda asked, administrator=False: "a grant")
 operations["open_ssh"](Asked())
 desk.ports.ssh.stubborn = True
 operations["close_ssh"](Asked())
-print(door.status(), desk.timers["ssh"][0])
+print(sorted(door.status().items()), desk.timers["ssh"][0])
 desk.ports.ssh.stubborn = False
 desk.timers["ssh"][1]()
 desk.ports.ssh.broken = True
 operations["open_ssh"](Asked())
-print(door.status(), desk.ports.ssh.port)
+print(sorted(door.status().items()), desk.ports.ssh.port)
 none = ssh.Ssh(desk, Credentials(), None)
 none.start()
 none.open("keiko", "10", told)
