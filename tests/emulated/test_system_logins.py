@@ -142,11 +142,11 @@ def test_ssh_is_closed_then_open_for_the_drawn_password_alone_then_closed_with_i
     assert {"proto": "tcp", "port": 22} in facts["listeners"]["found"]
     assert facts["system_accounts"]["usable"] == [USER]
 
-    session = client.start(USER, drawn, "echo in; busybox setsid sleep 3600 & sleep 3600")
-    assert session.stdout is not None
-    assert session.stdout.readline() == "in\n"
-    order(lab, "/api/close-ssh", {})
-    session.wait(TIMEOUT_S)
+    with client.start(USER, drawn, "echo in; busybox setsid sleep 3600 & sleep 3600") as session:
+        assert session.stdout is not None
+        assert session.stdout.readline() == "in\n"
+        order(lab, "/api/close-ssh", {})
+        session.wait(TIMEOUT_S)
     assert lab.shell(LISTENS) == "0"
     assert lab.shell("ps -o user,args | grep -c '[s]leep 3600' || true") == "0", "nor what the session had started"
     assert client.run(USER, drawn)[0] == 255
