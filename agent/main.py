@@ -249,6 +249,7 @@ def _compose(
     from agent.adapters.linux.public_fetcher import PublicFetcher
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
+    from agent.adapters.linux.ssh import SystemSsh
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
     from agent.adapters.linux.unsealer import UnsafeFileUnsealer
@@ -309,6 +310,7 @@ def _compose(
         # Beside the agent's own folder, which is closed to others: every program may read passwd.
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
         account_files=SystemAccountFiles(options.etc),
+        ssh=SystemSsh(options.run.with_name(options.run.name + "-ssh")),
     )
 
 

@@ -28,6 +28,7 @@ from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
 from agent.app.reporting import Reporting
+from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
 from agent.app.transferring import Transferring
 from agent.app.trusted_time import TrustedTime
@@ -117,7 +118,11 @@ class Agent:
         self._offering = Offering(desk, time, self._accounts, self._ordering, evidence_path.rpartition("/")[0])
         self._handover = Handover(desk, self._updating)
         self._transferring = Transferring(desk, self._handover)
-        self._evidence = Evidence(desk, self._accounts, credentials, proving, time, catalogue, evidence_path)
+        self._ssh = ssh = Ssh(desk, credentials, self._console)
+        self._evidence = Evidence(
+            desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status
+        )
+        ssh.changed_hook = self._evidence.soon
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         if self._console is not None:
             self._console.turned_away, changing.shut_out_hook = changing.shuts_out, self._console.refresh
@@ -130,9 +135,9 @@ class Agent:
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing, auditing,
+            credentials, changing, auditing, ssh,
         )  # fmt: skip
-        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing)
+        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
         self._office.login_hook = self._login.line
         self._guard = guard
         self._last_command = -COMMAND_EVERY_S
@@ -154,6 +159,7 @@ class Agent:
         # Before any of them is written: a camera without credentials *and* without all of these is new.
         first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
         self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
+        self._ssh.start()
         locking = any(problem in LOCKING for problem in desk.problems)
         if locking:
             self._accounts.lock()

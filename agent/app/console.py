@@ -68,6 +68,8 @@ class Console:
         self._users: "dict[str, Account]" = {}
         self.turned_away: "Callable[[Account], bool]" = lambda account: False
         """Of whom it is true gets no line: set by whoever demands a new password first; `refresh` when that changes."""
+        self.replaced_hook: "Callable[[], None]" = lambda: None
+        """Told before the files become others than `lend` has made them: what runs by those is over."""
         self.shown: "tuple[str, ...]" = ()
         """Whom the files let in."""
 
@@ -76,6 +78,19 @@ class Console:
         """The first user id that an administrator may get."""
         return self._settings.first_uid
 
+    @property
+    def ssh_port(self) -> int:
+        """Where SSH may be opened; 0 for nowhere."""
+        return self._settings.ssh_port
+
+    def lend(self, user: str, crypt: str) -> None:
+        """Let in this administrator alone, by another hash than their own, until the next `show`.
+
+        Raises:
+            Unavailable, FormatError: as `show`.
+        """
+        self._publish({user: self._users[user].replace(crypt=crypt)})
+
     def show(self, users: "dict[str, Account]") -> None:
         """Let in the administrators among these, and nobody else.
 
@@ -83,11 +98,15 @@ class Console:
             Unavailable: the files cannot be written; nobody is let in, as far as that can be brought about.
             FormatError: the manufacturer's files are not what they must be; nobody is let in.
         """
-        self._users, self.shown = users, ()
+        self.replaced_hook()
+        self._users = users
+        self._publish({name: one for name, one in users.items() if not self.turned_away(one)})
+
+    def _publish(self, welcome: "dict[str, Account]") -> None:
+        self.shown = ()
         port = self._desk.ports.console
         try:
             base = port.base()
-            welcome = {name: one for name, one in users.items() if not self.turned_away(one)}
             files = rendered(welcome, self._settings, base[0], base[1])
         except (Rejected, Unavailable):
             port.publish(b"", b"")

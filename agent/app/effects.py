@@ -59,6 +59,7 @@ BLOCKING = {
     "enroller": "network",
     "hasher": "hash",
     "console": "hash",
+    "ssh": "ssh",
     "services": "probe",
     "sensors": "probe",
     "account_files": "audit",

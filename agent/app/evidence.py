@@ -47,8 +47,10 @@ class Evidence:
         time: "TrustedTime",
         catalogue: "Catalogue",
         path: str,
+        ssh: "Callable[[], dict[str, Any]]" = dict,
     ) -> None:
-        """`path`: where the scratch store puts `evidence.json`, for the programs that read it."""
+        """`path`: where the scratch store puts `evidence.json`, for its readers; `ssh`: whether it is open."""
+        self._ssh = ssh
         self.path = path
         self._desk = desk
         self._accounts = accounts
@@ -160,6 +162,7 @@ class Evidence:
         facts["key_protection"] = self._key_protection()
         self._tell_system_logins(facts)
         self._tell_foreign_accounts(facts)
+        self._tell_ssh(facts)
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations
@@ -190,6 +193,13 @@ class Evidence:
         if opened and isinstance(facts.get("system_accounts"), dict):
             facts["system_accounts"] = dict(facts["system_accounts"])
             facts["system_accounts"]["open"] = opened
+
+    def _tell_ssh(self, facts: "dict[str, Any]") -> None:
+        """Whether it is open. Its port speaks no TLS, and is no proof against the camera while it may be open."""
+        found = facts["ssh"] = self._ssh()
+        if found.get("open") and "tls_listeners" in facts:
+            tried = [one for one in facts["tls_listeners"]["tried"] if one["port"] != found["port"]]
+            facts["tls_listeners"] = {"tried": tried}
 
     def _shortest(self) -> int:
         """The fewest characters that the policy lets pass, found by trying."""

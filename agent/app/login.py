@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from agent.app.grants import Grant
     from agent.app.guard import Guard
     from agent.app.office import Office, Refusal
+    from agent.app.ssh import Ssh
     from agent.app.tickets import Tickets
     from agent.formats.errors import CamwardError
     from agent.formats.login import Request
@@ -72,6 +73,7 @@ class Login:
         office: "Office",
         tickets: "Tickets",
         changing: "Changing",
+        ssh: "Ssh",
     ) -> None:
         """`office`: what an administrator can ask for; `tickets`: how the agent's own probe of a stream gets in."""
         self._desk = desk
@@ -101,7 +103,6 @@ class Login:
             "transfer": lambda asked: self._confirmed(asked, lambda: self._office.transfer(asked.arguments["token"])),
             "erase": lambda asked: self._confirmed(asked, self._office.erase),
             "update_now": lambda asked: self._administered(asked, self._office.update_now),
-            "postpone": self._postpone,
             "settings": self._settings,
             "device": self._device,
             "evidence": self._evidence,
@@ -110,6 +111,7 @@ class Login:
         self._operations.update(self._claiming.operations())
         self._operations.update(Orders(accounts, self._grants, office, self._granted).operations())
         self._operations.update(Removing(accounts, credentials, self._grants, self._granted).operations())
+        self._operations.update(ssh.operations(self._sure, self._granted))
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""
@@ -336,7 +338,11 @@ class Login:
                 asked.yes({"task": "started"})
 
     def _confirmed(self, asked: Asked, work: "Callable[[], Refusal | None]") -> None:
-        """What cannot be undone takes an administrator's grant and the password once more: a forgotten tab does not."""
+        """What cannot be undone."""
+        self._sure(asked, lambda _user: started(asked, work()))
+
+    def _sure(self, asked: Asked, then: "Callable[[str], None]") -> None:
+        """Go on with an administrator's grant and the password once more: a forgotten tab is not enough."""
         grant = self._granted(asked, administrator=True)
         if grant is None:
             return
@@ -344,10 +350,8 @@ class Login:
         def compared(right: bool) -> None:
             if not right:
                 asked.no("denied")
-                return
-            if self._granted(asked, administrator=True) is None:
-                return  # the grant or the role has ended meanwhile
-            started(asked, work())
+            elif self._granted(asked, administrator=True) is not None:  # it may have ended meanwhile
+                then(grant.user)
 
         self._compare(asked, grant.user, asked.arguments["password"], compared)
 
@@ -355,14 +359,6 @@ class Login:
         """What an administrator's grant alone is enough for."""
         if self._granted(asked, administrator=True) is not None:
             started(asked, work())
-
-    def _postpone(self, asked: Asked) -> None:
-        if self._granted(asked, administrator=True) is not None:
-            refusal, until = self._office.postpone(asked.arguments["hours"])
-            if refusal is not None:
-                asked.no(refusal[0], {"detail": refusal[1][:300]})
-            else:
-                asked.yes({"task": "started", "until": until})
 
     def _settings(self, asked: Asked) -> None:
         given = {name: value for name, value in asked.arguments.items() if name != "grant"}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.app.health import Health
     from agent.app.offering import Offering
     from agent.app.reporting import Reporting
+    from agent.app.ssh import Ssh
     from agent.app.transferring import Transferring
     from agent.app.updating import Updating
     from agent.formats.errors import CamwardError
@@ -59,6 +60,7 @@ class Office:
         credentials: "Credentials",
         changing: "Changing",
         auditing: "Auditing",
+        ssh: "Ssh",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -75,6 +77,7 @@ class Office:
         self._credentials = credentials
         self._changing = changing
         self._auditing = auditing
+        self._ssh = ssh
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -87,6 +90,8 @@ class Office:
             "postpone": self._postpone,
             "settings": self._settings,
             "install": self._install,
+            "open_ssh": self._open_ssh,
+            "close_ssh": lambda connection, _: self._started(connection, self._ssh.close()),
             "claim": self._login_operation,
             "policy": self._login_operation,
             "accounts": self._look_at_accounts,
@@ -118,6 +123,7 @@ class Office:
             "outbox": self._reporting.count(),
             "problems": list(self._desk.problems),
             "accounts": self._auditing.status(),
+            "ssh": self._ssh.status(),
             "waiting_logins": self._guard.held(),
         }
         return {name: _shown(value) for name, value in found.items()}
@@ -272,6 +278,17 @@ class Office:
         }
         fields.only(source, ("v", "op") + tuple(given))
         self._started(connection, self.settle(given))
+
+    def _open_ssh(self, connection: int, source: "dict[str, Any]") -> None:
+        """Root at the console may, for any administrator."""
+
+        def told(refusal: "Refusal | None", members: "dict[str, Any]") -> None:
+            if refusal is not None:
+                self._refuse(connection, refusal[1])
+            else:
+                self._answer(connection, members)
+
+        self._ssh.open(fields.text(source, "user", 64), fields.text(source, "minutes", 3), told)
 
     def _report(self, connection: int, _: "dict[str, Any]") -> None:
         self._evidence.collect(lambda table: self._answer(connection, {"table": table, "path": self.evidence_path()}))

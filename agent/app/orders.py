@@ -27,7 +27,7 @@ UPLOADER = "upload"
 
 
 class Orders:
-    """Answers `offer`, `install`, `upload` and `install_bundle`."""
+    """Answers `offer`, `install`, `postpone`, `upload` and `install_bundle`."""
 
     def __init__(self, accounts: "Accounts", grants: "Grants", office: "Office", granted: "Granted") -> None:
         self._accounts = accounts
@@ -40,6 +40,7 @@ class Orders:
         return {
             "offer": self._offer,
             "install": self._install,
+            "postpone": self._postpone,
             "upload": self._upload,
             "install_bundle": self._install_bundle,
         }
@@ -51,6 +52,14 @@ class Orders:
     def _install(self, asked: "Asked") -> None:
         if self._granted(asked, administrator=True) is not None:
             started(asked, self._office.install(asked.arguments["version"]))
+
+    def _postpone(self, asked: "Asked") -> None:
+        if self._granted(asked, administrator=True) is not None:
+            refusal, until = self._office.postpone(asked.arguments["hours"])
+            if refusal is not None:
+                asked.no(refusal[0], {"detail": refusal[1][:300]})
+            else:
+                asked.yes({"task": "started", "until": until})
 
     def _upload(self, asked: "Asked") -> None:
         grant = self._granted(asked, administrator=True)

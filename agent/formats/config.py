@@ -116,7 +116,13 @@ def _optional(source: "dict[str, Any]", name: str) -> "list[Any]":
 
 
 def _system_logins(source: "dict[str, Any]") -> "SystemLogins | None":
-    return system_logins.parse(fields.obj(source, "system_logins")) if "system_logins" in source else None
+    if "system_logins" not in source:
+        return None
+    found = system_logins.parse(fields.obj(source, "system_logins"))
+    declared: "Any" = fields.obj(source, "declarations").get("listeners")
+    if found.ssh_port and {"proto": "tcp", "port": found.ssh_port} not in (declared or ()):
+        raise FormatError("system_logins: ssh_port is not among the listeners that are declared")
+    return found
 
 
 def _user_folder(item: "Any") -> str:

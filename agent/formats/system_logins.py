@@ -13,13 +13,17 @@ MAX_PATH_CHARS = 64
 
 
 class SystemLogins(Value):
-    """What an administrator is to the operating system: the first user id, the group, home folder and shell."""
+    """What an administrator is to the operating system: the first user id, the group, home folder and shell.
 
-    FIELDS = ("first_uid", "gid", "home", "shell")
+    `ssh_port`: where an administrator may open SSH for a while (agent.app.ssh); 0 where there is no server.
+    """
+
+    FIELDS = ("first_uid", "gid", "home", "shell", "ssh_port")
     first_uid: int
     gid: int
     home: str
     shell: str
+    ssh_port: int
 
 
 def parse(source: "dict[str, Any]") -> SystemLogins:
@@ -28,12 +32,13 @@ def parse(source: "dict[str, Any]") -> SystemLogins:
     Raises:
         FormatError: malformed, an id of the system's own (root's above all), or a path that is none.
     """
-    fields.only(source, ("first_uid", "gid", "home", "shell"))
+    fields.only(source, ("first_uid", "gid", "home", "shell", "ssh_port"))
     return SystemLogins(
         first_uid=fields.integer(source, "first_uid", MIN_UID, MAX_UID),
         gid=fields.integer(source, "gid", MIN_UID, MAX_UID),
         home=_path(source, "home"),
         shell=_path(source, "shell"),
+        ssh_port=fields.integer(source, "ssh_port", 1, 65535) if "ssh_port" in source else 0,
     )
 
 

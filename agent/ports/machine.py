@@ -115,8 +115,10 @@ class Watchdog(Protocol):
 class Console(Protocol):
     """The system's own accounts, which programs look up by themselves in /etc/passwd and /etc/shadow."""
 
-    def crypt(self, password: str) -> str:
+    def crypt(self, password: str, drawn: bool = False) -> str:
         """A new yescrypt string with a random salt (crypt(5)). Takes long: it runs in a worker, one at a time.
+
+        `drawn`: a machine drew the password, so that the cheapest form will do: a server computes one per connection.
 
         Raises:
             Rejected: a password that no such program could take.
@@ -144,5 +146,27 @@ class Console(Protocol):
 
         Raises:
             Unavailable: that failed; there is no shadow file any more, unless that failed too.
+        """
+        ...
+
+
+class Ssh(Protocol):
+    """The camera's SSH server, which runs only while it is told to."""
+
+    def open(self, port: int, seconds: int) -> None:
+        """Start it on this port; it ends by itself after so many seconds, whatever becomes of the agent.
+
+        Returns when it listens. It blocks: it runs in a worker.
+
+        Raises:
+            Unavailable: it cannot be started, or does not listen; it may do so later: `close` it.
+        """
+        ...
+
+    def close(self) -> None:
+        """End it, everybody who is logged in by it, and everything that they have started; does not block.
+
+        Raises:
+            Unavailable: that cannot be done.
         """
         ...

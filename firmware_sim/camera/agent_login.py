@@ -13,8 +13,8 @@ ANSWER_WITHIN_S = 20.0
 PROVED_WITHIN_S = 150.0
 """The agent proves a new password on every live service before it answers: some twenty logins on a slow camera."""
 
-PROVED_OPERATIONS = frozenset({"claim", "change_password", "set_user", "upload", "install_bundle"})
-"""And what waits for the disk: room for an upload, the signatures in it."""
+PROVED_OPERATIONS = frozenset({"claim", "change_password", "set_user", "upload", "install_bundle", "open_ssh"})
+"""And what waits for the disk (room for an upload, the signatures in it), or for a server that starts."""
 
 SLOW_OPERATIONS = PROVED_OPERATIONS | {"login", "disown", "transfer", "erase"}
 """What waits for a password's hash; in places of its own: strangers can keep those taken, and with them no stream."""

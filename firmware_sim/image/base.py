@@ -25,8 +25,8 @@ CAMWARD = "usr/lib/camward"  # our own place in the root file system
 
 # Commands the scripts in agent/boot use; no others are linked (no shell tools for a visitor, no servers).
 ROOT_APPLETS = (
-    "cat", "chmod", "chown", "cut", "env", "grep", "head", "hostname", "insmod", "ip", "mkdir", "mount", "mv", "reboot",
-    "sh", "sleep", "sync", "tail", "true", "udhcpc", "umount", "wc",
+    "cat", "chmod", "chown", "cut", "env", "grep", "head", "hostname", "insmod", "ip", "mkdir", "mkfifo", "mount", "mv",
+    "reboot", "rm", "sh", "sleep", "sync", "tail", "true", "udhcpc", "umount", "wc",
 )  # fmt: skip
 
 ROOT_FOLDERS = ("proc", "sys", "dev", "run", "tmp", "data", "etc", "root", "var")

@@ -31,7 +31,7 @@ class UnsafeWorldConsole:
         self.hashless = False
         self.opens_for_all = False
 
-    def crypt(self, password: str) -> str:
+    def crypt(self, password: str, drawn: bool = False) -> str:
         """A string in the form of yescrypt with a random salt.
 
         Raises:

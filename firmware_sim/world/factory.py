@@ -135,6 +135,9 @@ def config_body(
         about["releases"] = releases
     if system_logins is not None:
         about["system_logins"] = system_logins
+        if "ssh_port" in system_logins:
+            ssh = {"proto": "tcp", "port": system_logins["ssh_port"]}
+            declarations["listeners"] = declarations.get("listeners", []) + [ssh]
     if accounts is not None:
         about["accounts"] = accounts
     return json.dump(about)

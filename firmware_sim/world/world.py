@@ -9,7 +9,7 @@ from agent.app.effects import Call, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Line
 from agent.app.ports import Ports
 from agent.formats import config, json, label
-from firmware_sim.world import factory, network
+from firmware_sim.world import factory, network, ssh
 from firmware_sim.world.account_files import UnsafeWorldAccountFiles
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.broker import Broker, WorldLink, as_event
@@ -66,8 +66,7 @@ class World(Hardware):
         releases: what the firmware's configuration says of it; None where it names none.
         sticks: files that people plug in, by path.
         boots: every boot that got as far as a kernel, in order.
-        console: what the agent said.
-        agent: the running agent, or None.
+        console, agent: what the agent said; the running agent, or None.
         schedule: members of the firmware's `update` configuration that say when it may restart.
         make_device: makes the agent's block device; a test may put in one that is broken by design.
         health: what every firmware declares as its health checks; None for the plainest.
@@ -94,11 +93,10 @@ class World(Hardware):
         self.boots: list[Booted] = []
         self.console: list[str] = []
         self.agent: Agent | None = None
-        self.serves_neighbours = False  # by configuration
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
         self.frozen_streams: set[str] = set()
-        self.broken_watchdog = False
+        self.serves_neighbours, self.broken_watchdog = False, False
         self.health: dict[str, object] | None = None
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
         self.schedule: dict[str, Any] = {}
@@ -214,6 +212,7 @@ class World(Hardware):
         self.hasher = UnsafePasswordHasher(self._entropy)
         self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
         self.account_files = UnsafeWorldAccountFiles(self.files, self.console_files, self.hasher, self.clock)
+        self.ssh = ssh.WorldSsh(self.console_files)
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
         self.neighbours = network.WorldNeighbourServer(device)
@@ -247,6 +246,7 @@ class World(Hardware):
             secret=UnsafeDeviceSecret(self.documents, self._entropy),
             console=self.console_files,
             account_files=self.account_files,
+            ssh=self.ssh,
         )
         firmware = self.firmware(booted.slot)
         if firmware is None:
@@ -396,6 +396,4 @@ class World(Hardware):
 
     def admin(self, operation: str, **members: str) -> "dict[str, Any]":
         """One request on the admin socket."""
-        request: dict[str, Any] = {"v": 1, "op": operation}
-        request.update(members)
-        return self.ask(ADMIN, request)
+        return self.ask(ADMIN, dict(members, v=1, op=operation))

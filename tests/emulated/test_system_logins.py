@@ -1,12 +1,18 @@
-"""The emulated camera's /etc/passwd and /etc/shadow: links into memory that name the claimed administrator."""
+"""The emulated camera's /etc/passwd and /etc/shadow: links into memory that name the claimed administrator; and SSH."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from agent.adapters.linux import yescrypt
 from agent.formats import shadow
+from firmware_sim.demo.person import Answer
+from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.provision import Device
+from firmware_sim.netns import FRONT_ADDRESS
 from firmware_sim.qemu.deadline import Deadline
 from tests.emulated.lab_camera import AGENT, ANSWER_S, PASSWORD, USER, LabCamera, claimed
 
@@ -93,3 +99,121 @@ def test_accounts_that_somebody_adds_are_found_locked_and_gone(lab: LabCamera):
     row = next(line for line in text.splitlines() if line.startswith("default_password"))
     assert row.split()[1:3] == ["root", "manufacturer:shadow"]
     assert "cannot be locked" in row
+
+
+# --- SSH
+
+MIRAI = (
+    ("root", "xc3511"),
+    ("root", "vizxv"),
+    ("admin", "admin"),
+    ("root", "888888"),
+    ("root", ""),
+    ("support", "support"),
+)
+LISTENS = "grep -c ' 00000000:0016 .* 0A ' /proc/net/tcp || true"
+"""How many sockets listen on port 22 of all interfaces; 0A is TCP_LISTEN."""
+TIMEOUT_S = 120
+
+
+class Client:
+    """A person with Debian's OpenSSH client, who knows no keys and answers every question for a password with one."""
+
+    def __init__(self, lab: LabCamera, folder: Path) -> None:
+        self._port = lab.machine.port(22)
+        self._answer = folder / "answer"
+        self._answer.write_text('#!/bin/sh\nprintf "%s\\n" "$PASSWORD"\n')
+        self._answer.chmod(0o700)
+
+    def start(self, user: str, password: str, command: str) -> "subprocess.Popen[str]":
+        options = [
+            "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "PubkeyAuthentication=no", "ConnectTimeout=60",
+            "NumberOfPasswordPrompts=1", "LogLevel=ERROR",
+        ]  # fmt: skip
+        given = [part for option in options for part in ("-o", option)]
+        environment = {**os.environ, "SSH_ASKPASS": str(self._answer), "SSH_ASKPASS_REQUIRE": "force"}
+        return subprocess.Popen(
+            ["ssh", "-F", "none", *given, "-p", str(self._port), f"{user}@{FRONT_ADDRESS}", command],
+            env={**environment, "PASSWORD": password, "DISPLAY": ":0"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, user: str, password: str, command: str = "busybox id -u") -> tuple[int, str, str]:
+        done = self.start(user, password, command)
+        out, told = done.communicate(timeout=TIMEOUT_S)
+        return done.returncode, out.strip(), told
+
+
+def hydra(lab: LabCamera, folder: Path, passwords: tuple[str, ...]) -> str:
+    (folder / "list").write_text("\n".join(passwords) + "\n")
+    command = ["hydra", "-I", "-t", "2", "-l", USER, "-P", str(folder / "list"), "-s", str(lab.machine.port(22))]
+    done = subprocess.run(
+        [*command, FRONT_ADDRESS, "ssh"], cwd=folder, capture_output=True, text=True, timeout=ANSWER_S, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def order(lab: LabCamera, path: str, fields: dict[str, str]) -> Answer:
+    answer = patiently(lambda: lab.person.ask(path, fields))
+    assert answer.ok, answer.text
+    return answer
+
+
+def test_ssh_is_closed_then_open_for_the_drawn_password_alone_then_closed_with_its_sessions(
+    lab: LabCamera, tmp_path: Path
+):
+    lab.restore()
+    client = Client(lab, tmp_path)
+    assert lab.shell(LISTENS) == "0", "closed by default"
+    assert client.run(USER, PASSWORD)[0] == 255
+    assert "22" not in {str(one["port"]) for one in lab.evidence()["facts"]["listeners"]["found"]}
+
+    order(lab, "/api/login", {"user": USER, "password": PASSWORD})
+    drawn = order(lab, "/api/open-ssh", {"password": PASSWORD, "minutes": "10"}).body["password"]
+    assert lab.shell(LISTENS) == "1"
+    assert client.run(USER, drawn)[:2] == (0, "2000")
+    for user, password in ((USER, PASSWORD), ("root", drawn), *MIRAI):
+        status, out, told = client.run(user, password)
+        assert (status, out, "Permission denied" in told) == (255, "", True), (user, told)
+    attacked = hydra(lab, tmp_path, ("123456", "xc3511", "admin", PASSWORD))
+    assert "0 valid password" in attacked, attacked
+    assert "1 valid password" in hydra(lab, tmp_path, ("123456", drawn)), "the control: hydra finds what is right"
+    facts = lab.evidence()["facts"]
+    assert (facts["ssh"]["open"], facts["ssh"]["user"]) == (True, USER)
+    assert {"proto": "tcp", "port": 22} in facts["listeners"]["found"]
+    assert facts["system_accounts"]["usable"] == [USER]
+
+    with client.start(USER, drawn, "echo in; busybox setsid sleep 3600 & sleep 3600") as session:
+        assert session.stdout is not None
+        assert session.stdout.readline() == "in\n"
+        order(lab, "/api/close-ssh", {})
+        session.wait(TIMEOUT_S)
+    assert lab.shell(LISTENS) == "0"
+    assert lab.shell("ps -o user,args | grep -c '[s]leep 3600' || true") == "0", "nor what the session had started"
+    assert client.run(USER, drawn)[0] == 255
+    assert yescrypt.fits(PASSWORD, files(lab)[1][-1].password)
+
+
+def test_the_server_ends_at_its_time_without_an_agent_and_an_agent_that_starts_ends_it_before(
+    lab: LabCamera, tmp_path: Path
+):
+    lab.restore()
+    lab.shell("echo '22 15' >/run/camward-ssh")
+    client = Client(lab, tmp_path)
+    for _ in range(60):
+        if lab.shell(LISTENS) == "1":
+            break
+        lab.shell("sleep 1")
+    else:
+        raise AssertionError("the server does not start")
+    lab.shell("sleep 16")
+    assert lab.shell(LISTENS) == "0"
+    lab.shell("sleep 2; echo '22 600' >/run/camward-ssh; sleep 3")
+    assert lab.shell(LISTENS) == "1"
+    lab.restart("agent")
+    assert lab.shell(LISTENS) == "0"
+    assert client.run(USER, PASSWORD)[0] == 255
+    assert lab.shell("busybox stat -c '%a %u' /data/camward/ssh /data/camward/ssh/ed25519").split("\n") == [
+        "700 0",
+        "600 0",
+    ]

@@ -33,6 +33,10 @@ def add(command: Add) -> None:
     evidence = command("evidence", _evidence, "Collect evidence for JC-STAR and show it.")
     evidence.add_argument("--json", action="store_true", help="print the report as JSON")
     command("accounts", _accounts, "Look at every account of this camera now, and show what is wrong with them.")
+    ssh = command("open-ssh", _open_ssh, "Open SSH for an administrator for a while, with a password drawn for that.")
+    ssh.add_argument("user", help="the administrator")
+    ssh.add_argument("--minutes", default="60", help="10 to 240 (default: %(default)s)")
+    command("close-ssh", _close_ssh, "End SSH now, and everybody who is logged in by it.")
     policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
     policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
     _sure(command("disown", _disown, "Leave the operator: users stay, the camera may enrol with another one."))
@@ -155,6 +159,19 @@ def _accounts(options: argparse.Namespace) -> int:
         raise Unavailable("the accounts could not be looked at")
     _say(f"{answer['checked']} accounts; {answer['untried']} hashes are still being tried.")
     return 1 if answer["found"] else 0
+
+
+def _open_ssh(options: argparse.Namespace) -> int:
+    answer = must(ask(options.run, "open_ssh", user=options.user, minutes=options.minutes))
+    _say(f"SSH is open on port {answer['port']} for {options.minutes} minutes, for {answer['user']} alone.")
+    _say(f"Password / パスワード: {answer['password']}")
+    return 0
+
+
+def _close_ssh(options: argparse.Namespace) -> int:
+    must(ask(options.run, "close_ssh"))
+    _say("SSH is closed.")
+    return 0
 
 
 # Leaving

@@ -27,7 +27,7 @@ class SystemConsole:
         self._place = place
         self._etc = etc
 
-    def crypt(self, password: str) -> str:
+    def crypt(self, password: str, drawn: bool = False) -> str:
         """See `Console.crypt`.
 
         Raises:
@@ -36,7 +36,7 @@ class SystemConsole:
         """
         from agent.adapters.linux import yescrypt
 
-        return yescrypt.crypt(password)
+        return yescrypt.crypt(password, yescrypt.DRAWN_COST if drawn else yescrypt.COST)
 
     def enter(self, user: str | None, password: str) -> str:
         """See `Console.enter`. The files are read where programs read them, and the hash is made by the same library.

@@ -18,6 +18,7 @@ PREFIX = b"$y$"
 # libxcrypt's default: N=4096, r=32, that is 16 MiB, and 26 ms on x86. It never runs beside Argon2id (19 MiB, and about
 # three times as long), which is in the same lane: a slow camera has room and time for it.
 COST = 5
+DRAWN_COST = 1  # 1 MiB: 30 connections of an SSH server compute one each at once, and 80 random bits need no more
 SALT_BYTES = 16
 MAX_PASSWORD_BYTES = 511  # CRYPT_MAX_PASSPHRASE_SIZE, less the zero byte
 _OUTPUT_BYTES = 192  # CRYPT_GENSALT_OUTPUT_SIZE
@@ -27,7 +28,7 @@ _lock = threading.Lock()
 _loaded: list[Any] = []
 
 
-def crypt(password: str) -> str:
+def crypt(password: str, cost: int = COST) -> str:
     """A new yescrypt string.
 
     Raises:
@@ -36,7 +37,7 @@ def crypt(password: str) -> str:
     """
     typed = _typed(password)
     setting = ctypes.create_string_buffer(_OUTPUT_BYTES)
-    made = _library().crypt_gensalt_rn(PREFIX, COST, os.urandom(SALT_BYTES), SALT_BYTES, setting, _OUTPUT_BYTES)
+    made = _library().crypt_gensalt_rn(PREFIX, cost, os.urandom(SALT_BYTES), SALT_BYTES, setting, _OUTPUT_BYTES)
     found = _crypt(typed, made) if made else ""
     if not is_yescrypt(found):
         raise Unavailable("libcrypt has no yescrypt")

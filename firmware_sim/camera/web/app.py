@@ -35,12 +35,8 @@ MAX_TEXT_CHARACTERS = 2_800
 MAX_EVIDENCE_BYTES = 1_048_576
 """Sixteen criteria with their facts take about 20 KiB."""
 
-STATICS = {
-    "/static/app.js": "text/javascript; charset=utf-8",
-    "/static/updates.js": "text/javascript; charset=utf-8",
-    "/static/offers.js": "text/javascript; charset=utf-8",
-    "/static/due.js": "text/javascript; charset=utf-8",
-    "/static/accounts.js": "text/javascript; charset=utf-8",
+_SCRIPTS = ("app", "updates", "offers", "due", "accounts", "ssh")
+STATICS = {f"/static/{name}.js": "text/javascript; charset=utf-8" for name in _SCRIPTS} | {
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
 }
@@ -110,6 +106,8 @@ class WebApp:
             ("POST", "/api/erase"): Route(self._task("erase", "password")),
             ("POST", "/api/update-now"): Route(self._task("update_now")),
             ("POST", "/api/postpone"): Route(self._task("postpone", "hours")),
+            ("POST", "/api/open-ssh"): Route(self._task("open_ssh", "password", "minutes")),
+            ("POST", "/api/close-ssh"): Route(self._task("close_ssh")),
             ("POST", "/api/settings"): Route(self._task("settings", "windows", "time_zone")),
             ("GET", "/api/offer"): Route(offers.offer),
             ("POST", "/api/install"): Route(self._task("install", "version")),
@@ -266,7 +264,7 @@ class WebApp:
         return Response(200, data, "application/json; charset=utf-8", PAGE_HEADERS)
 
     def _task(self, op: str, *names: str) -> Answer:
-        """What a session begins and does not wait for; `names`: the members of its request."""
+        """What a session orders, and is answered as the agent answers; `names`: the members of its request."""
 
         def answer(request: Request) -> Response:
             fields = _json_fields(request, *names)
@@ -275,7 +273,7 @@ class WebApp:
             reply = self._with_grant(request, op, wrong="denied" if "password" in names else "forbidden", **fields)
             if isinstance(reply, Response):
                 return reply
-            return json_response({"ok": True, "task": reply.text("task")}, 202)
+            return json_response({"ok": True, **reply.fields}, 202)
 
         return answer
 

@@ -6,7 +6,7 @@ Pure: state in, page out. All behaviour is in static/app.js, so that the policy 
 import json
 from html import escape
 
-from firmware_sim.camera.web import accounts, due, offers, updates
+from firmware_sim.camera.web import accounts, due, offers, ssh, updates
 from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
 
@@ -24,6 +24,7 @@ _SCRIPT_TEXTS = (
     *OFFER_SCRIPT_TEXTS,
     *due.SCRIPT_TEXTS,
     *accounts.SCRIPT_TEXTS,
+    *ssh.SCRIPT_TEXTS,
 )  # fmt: skip
 
 _LOGO = (
@@ -148,7 +149,9 @@ def home_page(language: Language, user: str, role: str) -> str:
         f'<p class="person">{say("signed_in_as", language)} <strong>{escape(user)}</strong></p>'
         f'<button type="button" id="sign-out" class="quiet">{say("sign_out_button", language)}</button>'
     )
-    joining, leaving = (_joining(language), _leaving(language)) if role == "administrator" else ("", "")
+    joining, leaving, remote = "", "", ""
+    if role == "administrator":
+        joining, leaving, remote = _joining(language), _leaving(language), ssh.section(language, _OLD_ENTRY)
     parts = [
         live,
         device,
@@ -157,6 +160,7 @@ def home_page(language: Language, user: str, role: str) -> str:
         joining,
         change,
         evidence,
+        remote,
         leaving,
     ]
     if role == "administrator":
@@ -208,7 +212,7 @@ def _page(language: Language, title: str, name: str, body: str, person: str = ""
         '<link rel="icon" href="/static/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/static/style.css">'
         '<script src="/static/app.js" defer></script><script src="/static/updates.js" defer></script>'
         '<script src="/static/offers.js" defer></script><script src="/static/due.js" defer></script>'
-        '<script src="/static/accounts.js" defer></script></head>'
+        '<script src="/static/accounts.js" defer></script><script src="/static/ssh.js" defer></script></head>'
         f'<body data-page="{name}" data-texts="{escape(texts)}">'
         f'<header><a class="brand" href="/">{_LOGO}Camward</a>{person}'
         f'<a class="language" href="/?lang={other}" hreflang="{other}" lang="{other}">'

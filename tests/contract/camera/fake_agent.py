@@ -48,6 +48,7 @@ class FakeAgent:
         change: what the device's status says of it.
         accounts: what the device's status says of the audit of accounts, to an administrator.
         password: what the device's status says of the passwords' age.
+        ssh: the same of SSH; empty for a camera that has none.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -72,6 +73,7 @@ class FakeAgent:
         self.change: dict[str, object] = {}
         self.accounts: dict[str, object] = {}
         self.password: dict[str, object] = {}
+        self.ssh: dict[str, object] = {}
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
@@ -246,11 +248,24 @@ class FakeAgent:
             return {"ok": False, "code": "denied"}
         facts = {"model": "kawa-1", "hardware": "a", "serial": SERIAL, "version": "1.0.0", "slot": "a"}
         enrolment = {"phase": self.phase, "problem": ""}
-        told = {"update": self.update, "schedule": self.schedule, "password_change": self.change}
+        told = {"update": self.update, "schedule": self.schedule, "password_change": self.change, "ssh": self.ssh}
         if self._administrator(service, request):
             told["accounts"] = self.accounts
         told["password"] = self.password
         return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
+
+    def _open_ssh_op(self, service: str, request: dict) -> dict:
+        if not self._confirmed(service, request)["ok"]:
+            return {"ok": False, "code": "denied"}
+        user = self._grants[request["grant"]][1]
+        self.ssh = {"open": True, "user": user, "port": 22, "ends_in_s": 60 * int(request["minutes"])}
+        return {"ok": True, **self.ssh, "password": "abcd-efgh-ijkl-mnop"}
+
+    def _close_ssh_op(self, service: str, request: dict) -> dict:
+        if not self._administrator(service, request):
+            return {"ok": False, "code": "denied"}
+        self.ssh = {"open": False}
+        return {"ok": True}
 
     def _update_now_op(self, service: str, request: dict) -> dict:
         return self._asked_for(service, request)

@@ -17,7 +17,7 @@ from agent.formats.errors import Rejected, Unavailable
 from agent.formats.system_logins import SystemLogins
 
 PASSWORD, OTHERS = 'violet "harbour" \\ seventeen 提灯', "Yama no ue ni 5 tsu no hoshi"
-SETTINGS = SystemLogins(2000, 2000, "/tmp", "/bin/sh")
+SETTINGS = SystemLogins(2000, 2000, "/tmp", "/bin/sh", 0)
 PASSWD = b"root:x:0:0:root:/run:/bin/false\ncamera:x:900:900:camera:/run:/bin/false\n"
 SHADOW = b"root:*:20000::::::\ncamera:*:20000::::::\n"
 TIMEOUT_S = 60

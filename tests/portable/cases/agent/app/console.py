@@ -6,7 +6,7 @@ from firmware_sim.world.chance import Chance
 from firmware_sim.world.console import BASE_PASSWD, BASE_SHADOW, UnsafeWorldConsole
 
 HASH = "$y$j9T$k2XAnEHBqQ1Ct2aMXFKNa/$uYc7NP4va2qAuywUNFefQaOtC2j8HCcENf3WL84Nbh8"
-SETTINGS = SystemLogins(2000, 2001, "/tmp", "/bin/sh")
+SETTINGS = SystemLogins(2000, 2001, "/tmp", "/bin/sh", 22)
 
 
 class Ports:

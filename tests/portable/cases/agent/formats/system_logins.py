@@ -14,6 +14,9 @@ for name, value in (
     ("shell", "/bin/sh\nroot"),
     ("shell", "/" + "a" * 64),
     ("extra", 1),
+    ("ssh_port", 22),
+    ("ssh_port", 0),
+    ("ssh_port", "22"),
 ):
     other = dict(GOOD)
     other[name] = value
