@@ -157,6 +157,7 @@ class Evidence:
         facts["password_age"] = self._credentials.age()
         facts["key_protection"] = self._key_protection()
         self._tell_system_logins(facts)
+        facts["ws_token"] = {"allowed": config.ws_token, "users": [name for name in sorted(users) if users[name].token]}
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations

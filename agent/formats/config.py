@@ -46,7 +46,7 @@ class Config(Value):
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
-        "declarations", "user_folders", "releases", "system_logins",
+        "declarations", "user_folders", "releases", "system_logins", "ws_token",
     )  # fmt: skip
     model: str
     hardware: str
@@ -68,6 +68,7 @@ class Config(Value):
     user_folders: "tuple[str, ...]"  # absolute paths below /data/ that an erase empties as well
     releases: "Releases | None"  # where a camera without an operator looks for releases
     system_logins: "SystemLogins | None"  # None: nobody logs in to the operating system, and no shadow store is kept
+    ws_token: bool  # whether an administrator may switch on WS-UsernameToken for ONVIF
 
 
 def parse(body: bytes) -> Config:
@@ -106,6 +107,7 @@ def parse(body: bytes) -> Config:
         user_folders=tuple(_user_folder(item) for item in _optional(source, "user_folders")),
         releases=releases.parse(fields.obj(source, "releases")) if "releases" in source else None,
         system_logins=_system_logins(source),
+        ws_token=fields.boolean(source, "ws_token") if "ws_token" in source else False,
     )
 
 

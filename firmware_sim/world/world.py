@@ -103,6 +103,7 @@ class World(Hardware):
         self.schedule: dict[str, Any] = {}
         self.password: dict[str, Any] = {}  # the policy, where it is not that of factory.config_body
         self.system_logins: dict[str, Any] | None = None  # as the firmware's configuration has it
+        self.takes_tokens = False  # by configuration
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -131,7 +132,7 @@ class World(Hardware):
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
         twin.schedule, twin.password = dict(self.schedule), self.password
-        twin.system_logins = self.system_logins
+        twin.system_logins, twin.takes_tokens = self.system_logins, self.takes_tokens
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
         twin.mirrors.update(self.mirrors)
@@ -254,7 +255,7 @@ class World(Hardware):
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
-            self.password, self.system_logins,
+            self.password, self.system_logins, self.takes_tokens,
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])

@@ -5,6 +5,7 @@ from typing import Literal
 from firmware_sim.camera.web.due_text import DUE_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
+from firmware_sim.camera.web.ws_tokens_text import WS_TOKENS
 
 Language = Literal["en", "ja"]
 
@@ -180,6 +181,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **UPDATES,
     **OFFER_TEXTS,
     **DUE_TEXTS,
+    **WS_TOKENS,
 }
 
 
