@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from agent.ports.storage import Store
 
 __all__ = (
-    "CLAIMED", "DIGEST", "JOURNAL", "LOCKED", "MAX_USERS", "ROLES", "SHADOW", "STATE", "TOKEN", "UNCLAIMED", "WEB", "Account",
-    "Accounts", "unclaimed", "user_name_ok",
+    "CLAIMED", "DIGEST", "JOURNAL", "LOCKED", "MAX_USERS", "ROLES", "SHADOW", "STATE", "TOKEN", "UNCLAIMED", "WEB",
+    "Account", "Accounts", "unclaimed", "user_name_ok",
 )  # fmt: skip
 
 UNCLAIMED = "unclaimed"

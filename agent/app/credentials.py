@@ -190,8 +190,8 @@ class Credentials:
 
         def attempts() -> "tuple[Attempt, ...]":
             found = self._proving.tokens("the new token", user, token, IN) if token else ()
-            for secret in wrong:
-                found += self._proving.tokens("another token or the password", user, secret, REFUSED)
+            for other in wrong:
+                found += self._proving.tokens("another token or the password", user, other, REFUSED)
             if token:  # it is no password
                 found += self._proving.everywhere("the new token", user, token, REFUSED)
             return found + self._old_token(known)

@@ -26,7 +26,7 @@ FACTORY_PASSWORDS = (("admin", "admin"), ("root", "xc3511"))
 CONSOLE = "console"
 """In the place of a service's name: the system's own accounts, which have no port of the network."""
 
-WS_TOKEN = "ws_token"
+WS_TOKEN = "ws_token"  # noqa: S105 - the name of a way
 """The way of WS-UsernameToken, which takes no password but a secret of its own (agent.app.ws_tokens)."""
 
 NONCE_BYTES = 16

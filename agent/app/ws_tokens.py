@@ -5,7 +5,7 @@ The secret is the agent's own, one per user, and no password. Without a proven c
 
 from agent.app.accounts import CLAIMED
 from agent.app.credentials import NotProved
-from agent.formats import base64, ws_token
+from agent.formats import ws_token
 from agent.formats.errors import FormatError
 from agent.formats.hmac import same
 
@@ -127,7 +127,7 @@ class WsTokens:
         secret = (account.token if account is not None else "") or self._dummy
         nonce, created_at = _read(given["nonce"], given["created"])
         wanted = ws_token.digest(nonce, given["created"], secret)
-        right = same(wanted.encode(), given["digest"].encode()) and secret != self._dummy
+        right = same(wanted.encode(), given["digest"].encode()) and account is not None and account.token == secret
         if account is None or not right or not nonce or not self._fresh(user, nonce, created_at, now_s):
             asked.no("denied")
             return
@@ -202,4 +202,3 @@ def _read(nonce: str, created: str) -> "tuple[bytes, int]":
         return ws_token.parse_nonce(nonce), ws_token.parse_created(created)
     except FormatError:
         return b"", 0
-

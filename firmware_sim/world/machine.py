@@ -175,7 +175,8 @@ class CameraServices:
             nonce, created = service["nonce"], service["created"]
             proof = ws_token.digest(ws_token.parse_nonce(nonce), created, password)
             asked = {"v": 1, "op": "ws_token", "source": source, "user": user, "nonce": nonce, "created": created}
-            reply = self._ask(name, {**asked, "digest": proof})
+            asked["digest"] = proof
+            reply = self._ask(name, asked)
         elif service["way"] == "digest":
             reply = self._digest(name, source, user, password)
         else:

@@ -38,3 +38,15 @@ except Rejected as error:
     print(str(error))
 for name in ("keiko", "", "Keiko", ".x", "a" * 33, "a b", "é"):
     print(name, stores.user_name_ok(name))
+
+print(stores.has_tokens(users))
+users = {"keiko": users["keiko"].replace(token="ABCDEFGHIJKLMNOPQRST"), "sora": users["sora"]}
+inner, was_sealed = stores.opened(stores.TOKEN, stores.token_document(users, secret), secret)
+print(stores.has_tokens(users), inner, was_sealed)
+found = stores.with_tokens(found, inner)
+print(found["keiko"].token, found["sora"].token)
+for body in (b"{}", inner.replace(b"keiko", b"hana"), inner.replace(b"QRST", b"QRS"), inner.replace(b"QRST", b"qrst")):
+    try:
+        print(stores.with_tokens(found, body))
+    except FormatError as error:
+        print(str(error))
