@@ -3,9 +3,10 @@
 `web.json` is plain: an Argon2id string is no password's equivalent. `digest.json` holds HA1, with which one gets in as
 with the password, so it is sealed by the device's secret. Version 1 of it was plain and is still read. `shadow.json`,
 sealed as well, is there where the camera keeps system logins: yescrypt strings, and the user ids that go with them.
+`token.json`, sealed as well, is there while a user has WS-UsernameToken switched on, and holds their secrets.
 """
 
-from agent.formats import fields, sealed, shadow
+from agent.formats import fields, sealed, shadow, ws_token
 from agent.formats.errors import FormatError
 from agent.formats.json import dump, parse_object
 from agent.formats.value import Value
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 WEB = "credentials/web.json"
 DIGEST = "credentials/digest.json"
 SHADOW = "credentials/shadow.json"
+TOKEN = "credentials/token.json"  # noqa: S105 - the name of a document
 
 ROLES = ("administrator", "operator", "viewer")
 MAX_USERS = 32
@@ -31,9 +33,10 @@ class Account(Value):
     """One user: role, the secret of each store, and when the password was set (Unix seconds).
 
     `crypt` is empty where no shadow store was kept when the password was set; `uid` is 0 until the first is.
+    `token` is empty while WS-UsernameToken is off.
     """
 
-    FIELDS = ("name", "role", "phc", "ha1_md5", "ha1_sha256", "set_at", "crypt", "uid")
+    FIELDS = ("name", "role", "phc", "ha1_md5", "ha1_sha256", "set_at", "crypt", "uid", "token")
     name: str
     role: str
     phc: str
@@ -42,6 +45,7 @@ class Account(Value):
     set_at: int
     crypt: str
     uid: int
+    token: str
 
 
 def user_name_ok(name: str) -> bool:
@@ -100,6 +104,7 @@ def parse_accounts(web: bytes, digest: bytes) -> "dict[str, Account]":
             set_at=fields.integer(one, "set_at"),
             crypt="",
             uid=0,
+            token="",
         )
     return found
 
@@ -153,3 +158,36 @@ def with_shadow(users: "dict[str, Account]", body: bytes) -> "tuple[dict[str, Ac
             given.append(uid)
         found[name] = users[name].replace(crypt=crypt, uid=uid)
     return found, next_uid
+
+
+def has_tokens(users: "dict[str, Account]") -> bool:
+    """Whether WS-UsernameToken is on for anybody."""
+    return any(one.token for one in users.values())
+
+
+def token_document(users: "dict[str, Account]", secret: "DeviceSecret") -> bytes:
+    """`token.json` of those users who have it on.
+
+    Raises:
+        Unavailable: the secret cannot be used.
+    """
+    found = {name: one.token for name, one in users.items() if one.token}
+    return sealed.encode(secret.seal(TOKEN, dump({"v": 1, "users": found})))
+
+
+def with_tokens(users: "dict[str, Account]", body: bytes) -> "dict[str, Account]":
+    """The users with what the plain token document holds of them.
+
+    Raises:
+        FormatError: it is malformed, or names somebody who does not exist.
+    """
+    source = parse_object(body, MAX_DOCUMENT_BYTES)
+    fields.integer(source, "v", 1, 1)
+    entries = fields.obj(source, "users")
+    found = dict(users)
+    for name in entries:
+        token = fields.text(entries, name, ws_token.SECRET_CHARS)
+        if name not in users or not ws_token.is_secret(token):
+            raise FormatError("a token of nobody, or none")
+        found[name] = users[name].replace(token=token)
+    return found

@@ -11,7 +11,17 @@ from binascii import hexlify
 from hashlib import sha256
 
 from agent.app import account_stores as stores
-from agent.app.account_stores import DIGEST, MAX_DOCUMENT_BYTES, MAX_USERS, ROLES, SHADOW, WEB, Account, user_name_ok
+from agent.app.account_stores import (
+    DIGEST,
+    MAX_DOCUMENT_BYTES,
+    MAX_USERS,
+    ROLES,
+    SHADOW,
+    TOKEN,
+    WEB,
+    Account,
+    user_name_ok,
+)
 from agent.formats import fields
 from agent.formats.errors import FormatError, Rejected
 from agent.formats.json import check_utf8, dump, parse_object
@@ -25,8 +35,8 @@ if TYPE_CHECKING:
     from agent.ports.storage import Store
 
 __all__ = (
-    "CLAIMED", "DIGEST", "JOURNAL", "LOCKED", "MAX_USERS", "ROLES", "SHADOW", "STATE", "UNCLAIMED", "WEB", "Account",
-    "Accounts", "unclaimed", "user_name_ok",
+    "CLAIMED", "DIGEST", "JOURNAL", "LOCKED", "MAX_USERS", "ROLES", "SHADOW", "STATE", "TOKEN", "UNCLAIMED", "WEB",
+    "Account", "Accounts", "unclaimed", "user_name_ok",
 )  # fmt: skip
 
 UNCLAIMED = "unclaimed"
@@ -35,7 +45,7 @@ LOCKED = "locked"
 
 STATE = "credentials/state.json"
 JOURNAL = "credentials/journal.json"
-STORES = (WEB, DIGEST, SHADOW)
+STORES = (WEB, DIGEST, SHADOW, TOKEN)
 
 
 def unclaimed() -> bytes:
@@ -46,12 +56,19 @@ def unclaimed() -> bytes:
 class Accounts:
     """What the stores hold, in memory, and the transaction on them."""
 
-    def __init__(self, store: "Store", secret: "DeviceSecret", console: "Console | None" = None) -> None:
-        """`secret` seals what is a password's equivalent; `console`: the system's own accounts, where they are kept."""
+    def __init__(
+        self, store: "Store", secret: "DeviceSecret", console: "Console | None" = None, takes_tokens: bool = False
+    ) -> None:
+        """`secret` seals what is a password's equivalent; `console`: the system's own accounts, where they are kept.
+
+        `takes_tokens`: whether WS-UsernameToken may be on for anybody; otherwise what is stored of it is no word.
+        """
         self._store = store
         self._secret = secret
         self._console = console
+        self._takes_tokens = takes_tokens
         self._plain = False
+        self._ruled_out = False
         self._on_trial = False
         self._next_uid = 0
         self.state = LOCKED
@@ -93,7 +110,7 @@ class Accounts:
 
     def must_settle(self) -> bool:
         """Whether the stores have a form of before that nothing needs any more: `begin` and `commit` change it."""
-        return self.state == CLAIMED and self._plain and not self._on_trial
+        return self.state == CLAIMED and (self._plain or self._ruled_out) and not self._on_trial
 
     def committed(self) -> None:
         """The version that runs is on trial no more."""
@@ -118,6 +135,10 @@ class Accounts:
         if self._console is not None and not plain:
             users, next_uid = stores.with_uids(users, max(next_uid, self._console.first_uid))
             made[SHADOW] = stores.shadow_document(users, next_uid, self._secret)
+        if not self._takes_tokens or plain:
+            users = {name: one.replace(token="") for name, one in users.items()}
+        elif stores.has_tokens(users):
+            made[TOKEN] = stores.token_document(users, self._secret)
         self._store.write(JOURNAL, dump({"v": 1, "old": old}))
         for name in STORES:
             if name in made:
@@ -127,8 +148,11 @@ class Accounts:
         state = {"v": 1, "state": CLAIMED, "web": _hex(made[WEB]), "digest": _hex(made[DIGEST])}
         if SHADOW in made:
             state["shadow"] = _hex(made[SHADOW])
+        if TOKEN in made:
+            state["token"] = _hex(made[TOKEN])
         self._store.write(STATE, dump(state))
         self.state, self.users, self._plain, self._next_uid = CLAIMED, users, plain, next_uid
+        self._ruled_out = False
         if self._console is not None:
             self._console.show(users)
 
@@ -165,7 +189,7 @@ class Accounts:
         fields.integer(source, "v", 1, 1)
         old = fields.obj(source, "old")
         for name in STORES + (STATE,):
-            if name == SHADOW and name not in old:
+            if name in (SHADOW, TOKEN) and name not in old:
                 continue  # the journal of a version that has no such store, and did not touch it
             if old.get(name) is None:
                 self._store.delete(name)
@@ -174,7 +198,7 @@ class Accounts:
         self._store.delete(JOURNAL)
 
     def _read(self, first_boot: bool) -> "tuple[str, dict[str, Account]]":
-        self._plain, self._next_uid = False, 0
+        self._plain, self._ruled_out, self._next_uid = False, False, 0
         body = self._store.read(STATE)
         found = {name: self._store.read(name) for name in STORES}
         nothing = all(one is None for one in found.values())
@@ -197,6 +221,12 @@ class Accounts:
             if not was_sealed:
                 return LOCKED, {}
             users, self._next_uid = stores.with_shadow(users, inner)
+        self._ruled_out = "token" in source and not self._takes_tokens
+        if "token" in source and self._takes_tokens:
+            inner, was_sealed = stores.opened(TOKEN, _pinned(source, "token", found[TOKEN]), self._secret)
+            if not was_sealed:
+                return LOCKED, {}
+            users = stores.with_tokens(users, inner)
         return CLAIMED, users
 
 

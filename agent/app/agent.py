@@ -98,13 +98,14 @@ class Agent:
         self._desk = desk = Desk(ports, config, label, problems)
         time = TrustedTime(desk)
         self._console = Console(desk, config.system_logins) if config.system_logins is not None else None
-        self._accounts = Accounts(ports.store, ports.secret, self._console)
+        self._accounts = Accounts(ports.store, ports.secret, self._console, config.ws_token)
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
         guard = Guard(desk, proving, self._alarms)
         self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
         credentials.host_name = host_name
+        proving.proven_s = credentials.proven_s
         tickets = Tickets(desk)
         self._health = Health(desk, self._accounts, proving, tickets)
         self._health.server_reached = self._reporting.is_up

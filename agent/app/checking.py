@@ -141,7 +141,7 @@ class Checking:
         if error is None:
             doubt = doubt or self._time.doubtful(check.issued_at)
         # Nothing is installed on the word of a clock: it may have been set back so that old metadata looks fresh.
-        unproven = outcome is not None and not self._time.certain()
+        unproven = (outcome is not None or self._time.wanted) and not self._time.certain()
         if look.corrected or not (doubt or unproven):
             look.then(outcome, error)
             return

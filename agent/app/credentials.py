@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from agent.app.accounts import Accounts
     from agent.app.desk import Desk
-    from agent.app.proving import Finding, Proving
+    from agent.app.proving import Attempt, Finding, Proving
     from agent.app.trusted_time import TrustedTime
     from agent.core.password import Blocklist, Violation
     from agent.formats.errors import CamwardError
@@ -101,9 +101,12 @@ class Credentials:
         """All users by name: their roles, and how many days old their passwords are, by the trusted clock."""
         now, users = self._time.now_s(), self._accounts.users
         return [
-            {"name": name, "role": users[name].role, "password_days": max(0, now - users[name].set_at) // DAY_S}
+            {
+                "name": name, "role": users[name].role, "token": bool(users[name].token),
+                "password_days": max(0, now - users[name].set_at) // DAY_S,
+            }
             for name in sorted(users)
-        ]
+        ]  # fmt: skip
 
     def age(self) -> "dict[str, Any]":
         """The age of the oldest password in days, absent without users, and whether the policy calls it due.
@@ -160,10 +163,45 @@ class Credentials:
                 set_at=self._time.now_s(),
                 crypt=crypt,
                 uid=known.uid if known is not None else 0,
+                token="",
             )
-            self._write(account, password, old, ended)
+            self._write(account, lambda: self._changed(account, password, old, known), ended)
 
         self._desk.call("hasher", "hash", (password,), hashed)
+
+    def proven_s(self) -> "int | None":
+        """Unix seconds by proof of this boot; None while there is none."""
+        return self._time.at_least_s() if self._time.certain() else None
+
+    def set_token(self, user: str, token: str, wrong: "tuple[str, ...]", done: "Done") -> None:
+        """Switch WS-UsernameToken on for a user with this secret, or off with an empty one; proved like a password.
+
+        `wrong`: secrets that must be refused. The caller has checked the right to do so.
+        """
+        if self._running:
+            done(Busy("another change of credentials is under way"))
+            return
+        self._running = True
+        known = self._accounts.users[user]
+
+        def ended(error: "CamwardError | None") -> None:
+            self._running = False
+            done(error)
+
+        def attempts() -> "tuple[Attempt, ...]":
+            found = self._proving.tokens("the new token", user, token, IN) if token else ()
+            for other in wrong:
+                found += self._proving.tokens("another token or the password", user, other, REFUSED)
+            if token:  # it is no password
+                found += self._proving.everywhere("the new token", user, token, REFUSED)
+            return found + self._old_token(known)
+
+        self._write(known.replace(token=token), attempts, ended)
+
+    def _old_token(self, known: "Account | None") -> "tuple[Attempt, ...]":
+        if known is None or not known.token:
+            return ()
+        return self._proving.tokens("the old token", known.name, known.token, REFUSED)
 
     def settle(self) -> None:
         """Give stores of a version before the form of this one; nothing to do on trial, or when they have it.
@@ -211,14 +249,10 @@ class Credentials:
             self._abort(error, found.append)
         return found[0] if found else None
 
-    def _write(self, account: Account, password: str, old: "str | None", ended: "Done") -> None:
-        users = dict(self._accounts.users)
-        users[account.name] = account
-        try:
-            self._accounts.begin(users)
-        except (Rejected, Unavailable) as error:
-            self._abort(error, ended)
-            return
+    def _changed(
+        self, account: Account, password: str, old: "str | None", known: "Account | None"
+    ) -> "tuple[Attempt, ...]":
+        """What proves a change of a password."""
         attempts = self._proving.everywhere("the new password", account.name, password, IN)
         shell = IN if self._accounts.has_shell(account.name) else REFUSED
         attempts += self._proving.console("the new password", account.name, password, shell)
@@ -226,6 +260,16 @@ class Credentials:
         if old is not None and old != password:
             attempts += self._proving.everywhere("the old password", account.name, old, REFUSED)
             attempts += self._proving.console("the old password", account.name, old, REFUSED)
+        return attempts + self._old_token(known)
+
+    def _write(self, account: Account, attempts: "Callable[[], tuple[Attempt, ...]]", ended: "Done") -> None:
+        users = dict(self._accounts.users)
+        users[account.name] = account
+        try:
+            self._accounts.begin(users)
+        except (Rejected, Unavailable) as error:
+            self._abort(error, ended)
+            return
 
         def proved(findings: "tuple[Finding, ...]") -> None:
             wrong = [one for one in findings if one.found != one.expected]
@@ -240,7 +284,7 @@ class Credentials:
                 return
             ended(None)
 
-        self._proving.start(attempts, proved)
+        self._proving.start(attempts(), proved)
 
     def _abort(self, error: "CamwardError", ended: "Done") -> None:
         try:

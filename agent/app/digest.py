@@ -31,6 +31,16 @@ def response(
     return _hash(algorithm, ":".join((ha1, nonce, nc, cnonce, qop, ha2)))
 
 
+def counted_of(given: "dict[str, str]") -> "tuple[str, str, str] | None":
+    """(nc, cnonce, qop) of a digest with qop; None without one, or with an nc that is no count."""
+    nc = given.get("nc", "")
+    if given.get("qop") != "auth" or "cnonce" not in given or not 0 < len(nc) <= 8:
+        return None
+    if any(c not in "0123456789abcdefABCDEF" for c in nc) or int(nc, 16) == 0:
+        return None
+    return nc, given["cnonce"], "auth"
+
+
 def _hash(algorithm: str, text: str) -> str:
     made: "Callable[[bytes], object]" = sha256 if algorithm == "SHA-256" else md5
     return str(hexlify(made(text.encode()).digest()), "utf-8")  # type: ignore[attr-defined]

@@ -163,6 +163,7 @@ class Evidence:
         self._tell_system_logins(facts)
         self._tell_foreign_accounts(facts)
         self._tell_ssh(facts)
+        facts["ws_token"] = {"allowed": config.ws_token, "users": [name for name in sorted(users) if users[name].token]}
         facts["rollback_protection"] = {"index": self._desk.ports.rollback.protection()}
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations

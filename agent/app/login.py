@@ -7,11 +7,12 @@ state, lockout (which counts the try), comparison. Nothing is said about an acco
 from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
 from agent.app.claiming import Claiming
 from agent.app.credentials import NotProved
-from agent.app.digest import ALGORITHMS, REALM, Nonces, response, secret
+from agent.app.digest import ALGORITHMS, REALM, Nonces, counted_of, response, secret
 from agent.app.grants import Grants
 from agent.app.orders import Orders, started
 from agent.app.removing import Removing
 from agent.app.tickets import ROLE as PROBE_ROLE
+from agent.app.ws_tokens import WsTokens
 from agent.formats import login
 from agent.formats.errors import FormatError
 from agent.formats.hmac import same
@@ -110,11 +111,17 @@ class Login:
         self._claiming = Claiming(desk, accounts, guard, self._must_wait, self._own)
         self._operations.update(self._claiming.operations())
         self._operations.update(Orders(accounts, self._grants, office, self._granted).operations())
+        self._tokens = WsTokens(
+            desk, accounts, credentials, guard, self._grants, office,
+            self._granted, self._must_wait, self._compare, self._admit,
+        )  # fmt: skip
+        self._operations.update(self._tokens.operations())
         self._operations.update(Removing(accounts, credentials, self._grants, self._granted).operations())
         self._operations.update(ssh.operations(self._sure, self._granted))
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""
+        self._tokens.start()
 
         def made(phc: "object", error: "CamwardError | None") -> None:
             self._dummy_phc = str(phc) if error is None else ""
@@ -202,7 +209,7 @@ class Login:
 
     def _digest(self, asked: Asked) -> None:
         given = asked.arguments
-        algorithm, user, counted = given["algorithm"], given["user"], _counted(given)
+        algorithm, user, counted = given["algorithm"], given["user"], counted_of(given)
         if algorithm not in ALGORITHMS or given["realm"] != REALM or (counted is None and asked.service != "rtsp"):
             asked.no("denied")
             return
@@ -327,7 +334,8 @@ class Login:
 
     def _users(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
-            asked.yes({"users": self._changing.marked(self._credentials.listed())})
+            users = self._changing.marked(self._credentials.listed())
+            asked.yes({"users": users, "ws_token": self._desk.config.ws_token})
 
     def _enrol(self, asked: Asked) -> None:
         if self._granted(asked, administrator=True) is not None:
@@ -383,13 +391,3 @@ class Login:
             asked.no("denied")
             return None
         return None if self._changing.turns_away(asked, account) else grant
-
-
-def _counted(given: "dict[str, str]") -> "tuple[str, str, str] | None":
-    """(nc, cnonce, qop) of a digest with qop; None without one, or with an nc that is no count."""
-    nc = given.get("nc", "")
-    if given.get("qop") != "auth" or "cnonce" not in given or not 0 < len(nc) <= 8:
-        return None
-    if any(c not in "0123456789abcdefABCDEF" for c in nc) or int(nc, 16) == 0:
-        return None
-    return nc, given["cnonce"], "auth"

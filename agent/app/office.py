@@ -192,6 +192,10 @@ class Office:
         """The live services did not follow a change; it was taken back."""
         self._evidence.password_changed((), findings)
 
+    def tokens_changed(self) -> None:
+        """WS-UsernameToken was switched on or off for somebody, or that was taken back."""
+        self._evidence.soon()
+
     def line(self, connection: int, body: bytes) -> None:
         """Answer one line of the admin socket: `{"v":1,"op":...}`."""
         try:

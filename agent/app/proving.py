@@ -5,6 +5,7 @@ random address of 127.0.0.0/8, which only the agent knows, so that its wrong tri
 such a source never arrive from a network.
 """
 
+from agent.formats import base64, utc
 from agent.formats.value import Value
 
 TYPE_CHECKING = False
@@ -24,6 +25,11 @@ FACTORY_PASSWORDS = (("admin", "admin"), ("root", "xc3511"))
 
 CONSOLE = "console"
 """In the place of a service's name: the system's own accounts, which have no port of the network."""
+
+WS_TOKEN = "ws_token"  # noqa: S105 - the name of a way
+"""The way of WS-UsernameToken, which takes no password but a secret of its own (agent.app.ws_tokens)."""
+
+NONCE_BYTES = 16
 
 IN = "in"
 REFUSED = "refused"
@@ -60,6 +66,8 @@ class Proving:
     def __init__(self, desk: "Desk") -> None:
         self._desk = desk
         self._sources: "list[str]" = []
+        self.proven_s: "Callable[[], int | None]" = _unknown
+        """Unix seconds by proof of this boot, where there is one."""
 
     def is_own(self, source: str) -> bool:
         """Whether a login attempt comes from a proof under way."""
@@ -84,6 +92,9 @@ class Proving:
                 return
             service = services[attempt.service].as_dict()
             service["way"] = attempt.way
+            if attempt.way == WS_TOKEN:
+                service["nonce"] = base64.encode(self._desk.ports.entropy.bytes(NONCE_BYTES))
+                service["created"] = utc.render(self.proven_s() or 0)
             arguments = (service, source, attempt.user, attempt.password)
             self._desk.call("services", "enter", arguments, answered)
 
@@ -137,6 +148,13 @@ class Proving:
             for way in WAYS[service.kind]
         )
 
+    def tokens(self, who: str, user: str, secret: str, expected: str) -> "tuple[Attempt, ...]":
+        """The attempt by WS-UsernameToken, where it is taken; without a proven clock nobody gets in by it."""
+        if not self._desk.config.ws_token or self.proven_s() is None:
+            return ()
+        kinds = [one.name for one in self._desk.config.services if one.kind == "onvif"]
+        return tuple([Attempt(name, WS_TOKEN, who, user, secret, expected) for name in kinds])
+
     def console(self, who: str, user: "str | None", password: str, expected: str) -> "tuple[Attempt, ...]":
         """The same attempt at the system's own accounts, where claimed users may have some."""
         if self._desk.config.system_logins is None:
@@ -150,3 +168,8 @@ class Proving:
             who = "factory password of " + user
             found += self.everywhere(who, user, password, REFUSED) + self.console(who, user, password, REFUSED)
         return found
+
+
+def _unknown() -> "int | None":
+    """Whoever knows the time puts something in its place."""
+    return None

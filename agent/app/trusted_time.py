@@ -42,6 +42,8 @@ class TrustedTime:
         self._saved_at = self._floor_at
         self._ahead_s: "float | None" = None  # of the monotonic clock; known from the first question on
         self._unset = False  # whether the wall clock was found behind what is proven, and no receipt has come since
+        self.wanted = desk.config.ws_token
+        """Whether somebody needs the time proven in every boot, and not only whoever installs something."""
         self._tell_floor()
 
     def known(self) -> clock.Time:

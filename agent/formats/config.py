@@ -46,7 +46,7 @@ class Config(Value):
     FIELDS = (
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
-        "declarations", "user_folders", "releases", "system_logins", "accounts",
+        "declarations", "user_folders", "releases", "system_logins", "accounts", "ws_token",
     )  # fmt: skip
     model: str
     hardware: str
@@ -69,6 +69,7 @@ class Config(Value):
     releases: "Releases | None"  # where a camera without an operator looks for releases
     system_logins: "SystemLogins | None"  # None: nobody logs in to the operating system, and no shadow store is kept
     accounts: "audit.Audit"  # what the audit of accounts goes by
+    ws_token: bool  # whether an administrator may switch on WS-UsernameToken for ONVIF
 
 
 def parse(body: bytes) -> Config:
@@ -108,6 +109,7 @@ def parse(body: bytes) -> Config:
         releases=releases.parse(fields.obj(source, "releases")) if "releases" in source else None,
         system_logins=_system_logins(source),
         accounts=audit.parse(fields.obj(source, "accounts")) if "accounts" in source else audit.DEFAULT,
+        ws_token=fields.boolean(source, "ws_token") if "ws_token" in source else False,
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 4096
 VERSION = 1
-CODES = ("denied", "wait", "unclaimed", "locked", "bad_request", "policy", "busy", "change_required")
+CODES = ("denied", "wait", "unclaimed", "locked", "bad_request", "policy", "busy", "change_required", "clock")
 ROLES = ("administrator", "operator", "viewer")
 MAX_USER_CHARS = 64
 MAX_PASSWORD_CHARS = 1024  # refused by the policy when it is set, but a login may try anything of a sane length
@@ -29,6 +29,7 @@ OPERATIONS: "dict[str, tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int],
         (_USER, ("realm", 64), ("nonce", 256), ("uri", 1024), ("method", 32), ("response", 64), ("algorithm", 16)),
         (("qop", 16), ("nc", 8), ("cnonce", 256)),
     ),
+    "ws_token": ((_USER, ("nonce", 128), ("created", 40), ("digest", 40)), ()),
     "policy": ((_USER, _PASSWORD), (_GRANT, _ROLE)),
     "claim_proof": ((("nonce", 64), ("proof", 64)), ()),
     "claim": ((("code", 64), _USER, _PASSWORD), ()),
@@ -38,6 +39,8 @@ OPERATIONS: "dict[str, tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int],
     "remove_user": ((_GRANT, _USER), ()),
     "open_ssh": ((_GRANT, _PASSWORD, ("minutes", 3)), ()),
     "close_ssh": ((_GRANT,), ()),
+    "token_on": ((_GRANT, _USER, _PASSWORD), ()),
+    "token_off": ((_GRANT, _USER), ()),
     "enrol": ((_GRANT, ("token", 3500)), ()),
     "disown": ((_GRANT, _PASSWORD), ()),
     "transfer": ((_GRANT, _PASSWORD, ("token", 3500)), ()),

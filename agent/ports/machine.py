@@ -51,6 +51,8 @@ class Services(Protocol):
     def enter(self, service: "dict[str, Any]", source: str, user: "str | None", password: str) -> str:
         """Try to get in as an outsider would, from the loopback address `source`; user None tries without credentials.
 
+        `service["way"]` is one of agent.app.proving; `ws_token` brings the `nonce` and `created` to use along.
+
         Several tries from one address go over one connection where the service keeps it, until `leave`.
 
         Returns:

@@ -13,7 +13,9 @@ ANSWER_WITHIN_S = 20.0
 PROVED_WITHIN_S = 150.0
 """The agent proves a new password on every live service before it answers: some twenty logins on a slow camera."""
 
-PROVED_OPERATIONS = frozenset({"claim", "change_password", "set_user", "upload", "install_bundle", "open_ssh"})
+PROVED_OPERATIONS = frozenset(
+    {"claim", "change_password", "set_user", "token_on", "token_off", "upload", "install_bundle", "open_ssh"}
+)
 """And what waits for the disk (room for an upload, the signatures in it), or for a server that starts."""
 
 SLOW_OPERATIONS = PROVED_OPERATIONS | {"login", "disown", "transfer", "erase"}

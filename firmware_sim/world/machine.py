@@ -2,6 +2,7 @@
 
 from agent.app import digest
 from agent.core.clock import LEFT_TO_NTP_S, differs
+from agent.formats import ws_token
 from agent.formats.errors import Unavailable
 
 TYPE_CHECKING = False
@@ -170,7 +171,13 @@ class CameraServices:
         if user is None:
             return "refused"
         name = service["name"]
-        if service["way"] == "digest":
+        if service["way"] == "ws_token":
+            nonce, created = service["nonce"], service["created"]
+            proof = ws_token.digest(ws_token.parse_nonce(nonce), created, password)
+            asked = {"v": 1, "op": "ws_token", "source": source, "user": user, "nonce": nonce, "created": created}
+            asked["digest"] = proof
+            reply = self._ask(name, asked)
+        elif service["way"] == "digest":
             reply = self._digest(name, source, user, password)
         else:
             reply = self._ask(name, {"v": 1, "op": "login", "source": source, "user": user, "password": password})

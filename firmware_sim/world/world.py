@@ -104,6 +104,7 @@ class World(Hardware):
         self.system_logins: dict[str, Any] | None = None  # as the firmware's configuration has it
         self.accounts: dict[str, Any] | None = None  # as the firmware's configuration has it
         self.files: dict[str, Any] = {}  # of accounts, on the data partition and elsewhere, by path
+        self.takes_tokens = False  # by configuration
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device = StrictBlockDevice
@@ -128,7 +129,7 @@ class World(Hardware):
         )  # fmt: skip
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
-        twin.schedule, twin.password = dict(self.schedule), self.password
+        twin.schedule, twin.password, twin.takes_tokens = dict(self.schedule), self.password, self.takes_tokens
         twin.system_logins, twin.accounts = self.system_logins, self.accounts
         twin.files.update(self.files)
         twin.server.files.update(self.server.files)
@@ -254,7 +255,7 @@ class World(Hardware):
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
-            self.password, self.system_logins, self.accounts,
+            self.password, self.system_logins, self.accounts, self.takes_tokens,
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])

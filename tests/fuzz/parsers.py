@@ -65,6 +65,7 @@ from agent.formats import (
     tuf,
     utc,
     voucher,
+    ws_token,
     xml,
 )
 from agent.formats.errors import FormatError
@@ -169,6 +170,10 @@ def _with_shadow(data: bytes) -> Any:
     return account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), data)
 
 
+def _with_tokens(data: bytes) -> Any:
+    return account_stores.with_tokens(account_stores.parse_accounts(*seeds.ACCOUNTS), data)
+
+
 def _rendered(data: bytes) -> Any:
     """The manufacturer's two files, passwd up to the first zero byte."""
     users, _ = account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), seeds.SHADOW_STORE)
@@ -269,6 +274,11 @@ PARSERS: dict[str, Parser] = {
     "formats.sealed.parse": Parser(lambda data: sealed.parse(data, 4096), (sealed.encode(b"sealed"), b'{"v":1}')),
     "formats.shadow.parse_passwd": Parser(shadow.parse_passwd, (b"", seeds.PASSWD)),
     "formats.shadow.parse_shadow": Parser(shadow.parse_shadow, (b"", seeds.SHADOW)),
+    "formats.ws_token.parse_nonce": Parser(_text(ws_token.parse_nonce), (b"", b"YWJjZGVm")),
+    "formats.ws_token.parse_created": Parser(
+        _text(ws_token.parse_created), (b"2026-11-28T12:00:00Z", b"2026-11-28T12:00:00.123Z")
+    ),
+    "app.account_stores.with_tokens": Parser(_with_tokens, (seeds.TOKEN_STORE,)),
     "formats.system_logins.parse": Parser(_object(system_logins.parse), (json.dump(seeds.SYSTEM_LOGINS),)),
     "app.account_stores.parse_accounts": Parser(_accounts, (b"w" + seeds.ACCOUNTS[0], b"d" + seeds.ACCOUNTS[1])),
     "app.account_stores.with_shadow": Parser(_with_shadow, (seeds.SHADOW_STORE,)),

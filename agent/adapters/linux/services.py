@@ -4,12 +4,14 @@ import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from agent.adapters.linux.digest_client import authorization, challenge_of
 from agent.adapters.linux.rtsp_client import Rtsp, play
 from agent.adapters.linux.tls import loopback_context
+from agent.formats import ws_token
 from agent.formats.errors import Unavailable
 
 ADDRESS = "127.0.0.1"
@@ -23,9 +25,18 @@ LOGIN_PATH = "/api/login"
 HEALTH_PATH = "/health"
 ONVIF_PATH = "/onvif/device_service"
 
+_WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+
+_SECURITY = (
+    f'<s:Header><w:Security xmlns:w="{_WSS}wssecurity-secext-1.0.xsd" xmlns:u="{_WSS}wssecurity-utility-1.0.xsd">'
+    f'<w:UsernameToken><w:Username>{{user}}</w:Username><w:Password Type="{_WSS}username-token-profile-1.0'
+    '#PasswordDigest">{digest}</w:Password><w:Nonce>{nonce}</w:Nonce><u:Created>{created}</u:Created>'
+    "</w:UsernameToken></w:Security></s:Header>"
+)
+
 _SOAP = (
     '<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">'
-    '<s:Body><{op} xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>'
+    '{header}<s:Body><{op} xmlns="http://www.onvif.org/ver10/device/wsdl"/></s:Body></s:Envelope>'
 )
 
 Answer = tuple[int, Mapping[str, str]]
@@ -49,7 +60,10 @@ class LoopbackServices:
             return False
 
     def enter(self, service: dict[str, Any], source: str, user: str | None, password: str) -> str:
-        """See `Services.enter`; `service["way"]` is `login` (the web page's form) or `digest`."""
+        """See `Services.enter`; `service["way"]` is `login` (the web page's form), `digest`, or `ws_token`.
+
+        For the last, `nonce` and `created` are in `service` as well.
+        """
         kept = self._is_kept(service, source)
         for attempt in range(-1 if kept else 0, TRIES):  # a kept connection may be closed by now: that is no try
             if attempt > 0:
@@ -85,7 +99,7 @@ class LoopbackServices:
         with Http(port, ADDRESS, self._certificate, SHORT_S) as web:
             if service["kind"] == "web":
                 return web.ask("GET", HEALTH_PATH, "")[0] == 200
-            return web.ask("POST", ONVIF_PATH, "", _SOAP.format(op="GetSystemDateAndTime"))[0] == 200
+            return web.ask("POST", ONVIF_PATH, "", _SOAP.format(header="", op="GetSystemDateAndTime"))[0] == 200
 
     def _enter(self, service: dict[str, Any], source: str, user: str | None, password: str) -> str:
         port, kind = int(service["port"]), service["kind"]
@@ -93,7 +107,10 @@ class LoopbackServices:
         if isinstance(to, Rtsp):
             return _with_digest(lambda login: to.ask("DESCRIBE", login), "DESCRIBE", to.url, user, password)
         if kind == "onvif":
-            body = _SOAP.format(op="GetDeviceInformation")  # every role may ask, and nobody without one
+            if service["way"] == "ws_token" and user is not None:
+                signed = _SOAP.format(header=_security(service, user, password), op="GetCapabilities")
+                return _meaning(*to.ask("POST", ONVIF_PATH, "", signed))
+            body = _SOAP.format(header="", op="GetDeviceInformation")  # every role may ask, and nobody without one
             return _with_digest(
                 lambda login: to.ask("POST", ONVIF_PATH, login, body), "POST", ONVIF_PATH, user, password
             )
@@ -165,6 +182,12 @@ def _with_digest(ask: Ask, method: str, uri: str, user: str | None, password: st
         return _meaning(status, headers)
     challenge = challenge_of(headers.get("www-authenticate", ""))
     return _meaning(*ask(authorization(challenge, method, uri, user, password)))
+
+
+def _security(service: Mapping[str, Any], user: str, secret: str) -> str:
+    nonce, created = str(service["nonce"]), str(service["created"])
+    digest = ws_token.digest(ws_token.parse_nonce(nonce), created, secret)
+    return _SECURITY.format(user=escape(user), digest=digest, nonce=nonce, created=created)
 
 
 def _meaning(status: int, headers: Mapping[str, str]) -> str:

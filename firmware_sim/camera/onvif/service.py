@@ -27,6 +27,7 @@ from firmware_sim.camera.onvif.soap import (
     fault_envelope,
     parse_request,
 )
+from firmware_sim.camera.onvif.username_token import username_token
 from firmware_sim.camera.revocations import Revocations
 
 SERVICE_PATH = "/onvif/device_service"
@@ -114,7 +115,7 @@ class DeviceService:
             return self._claim(request, message)
         if state != "claimed":
             raise Refused(_not_authorized(f"The camera is {state}; claim it on its web page.", 403))
-        reply = self._gate.check(request.head, request.source)
+        reply = self._ask_login(request, message)
         if reply is None or not reply.ok:
             return self._refuse_login(request, reply)
         if operation is None:
@@ -124,6 +125,17 @@ class DeviceService:
         if perform is None:
             raise Refused(Fault(400, False, ("ActionNotSupported",), "This operation is not supported."))
         return _ok(perform(Call(operation, request, reply.text("grant"))))
+
+    def _ask_login(self, request: Request, message: Message | None) -> Reply | None:
+        """HTTP digest where the client sends it, otherwise WS-UsernameToken; None when there is nothing to ask about.
+
+        One of the two alone: a request is one try.
+        """
+        if "authorization" not in request.head.headers and message is not None:
+            token = username_token(message.header)
+            if token is not None:
+                return self._login.ask("onvif", "ws_token", request.source, **token._asdict())
+        return self._gate.check(request.head, request.source)
 
     def _claim(self, request: Request, message: Message) -> Response:
         """The first user of the camera, by the same operation as the claim on its web page."""

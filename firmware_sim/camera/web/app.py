@@ -5,7 +5,6 @@ path exists; (4) the login service tells the state, and an unclaimed or locked c
 allows; (5) the path's own login. No answer from the login service at (4) or (5) is a refusal.
 """
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -17,11 +16,13 @@ from firmware_sim.camera.login import Login, LoginUnavailable, Reply, service_st
 from firmware_sim.camera.pattern import TestPattern
 from firmware_sim.camera.revocations import Revocations
 from firmware_sim.camera.web import pages
+from firmware_sim.camera.web.members import json_fields
 from firmware_sim.camera.web.offers import Offers
 from firmware_sim.camera.web.origin import host_allowed, same_origin
 from firmware_sim.camera.web.replies import PAGE_HEADERS, json_response, page_response, refusal
 from firmware_sim.camera.web.sessions import Session, Sessions
 from firmware_sim.camera.web.text import Language, choose_language
+from firmware_sim.camera.web.ws_tokens import WsTokens
 
 SESSION_COOKIE = "__Host-camward"
 LANGUAGE_COOKIE = "__Host-language"
@@ -29,13 +30,10 @@ LANGUAGE_COOKIE = "__Host-language"
 LANGUAGE_SWITCH = {"lang=en": "en", "lang=ja": "ja"}
 """The queries of the start page."""
 
-MAX_TEXT_CHARACTERS = 2_800
-"""Of one JSON member: an enrolment token takes about 1 KiB; the agent's line holds 4 KiB."""
-
 MAX_EVIDENCE_BYTES = 1_048_576
 """Sixteen criteria with their facts take about 20 KiB."""
 
-_SCRIPTS = ("app", "updates", "offers", "due", "accounts", "ssh")
+_SCRIPTS = ("app", "updates", "offers", "due", "accounts", "ssh", "ws_tokens")
 STATICS = {f"/static/{name}.js": "text/javascript; charset=utf-8" for name in _SCRIPTS} | {
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
@@ -85,6 +83,7 @@ class WebApp:
         self._evidence_dir = evidence_dir
         self._frame_number = frame_number
         offers = Offers(login, self._with_grant, evidence_dir, upload_dir)
+        ws_tokens = WsTokens(self._with_grant)
         self._gate = Gate(login, "web", basic_allowed=False)
         folder = Path(__file__).parent.parent / "static"
         self._statics = {path: (folder / path.rpartition("/")[2]).read_bytes() for path in STATICS}
@@ -116,6 +115,9 @@ class WebApp:
             ("POST", "/api/bundle/install"): Route(_if_json(offers.install)),
             ("POST", "/api/change-password"): Route(self._change_password),
             ("POST", "/api/change-due"): Route(self._change_due),
+            ("GET", "/api/ws-tokens"): Route(ws_tokens.listed),
+            ("POST", "/api/ws-token-on"): Route(ws_tokens.on),
+            ("POST", "/api/ws-token-off"): Route(ws_tokens.off),
             # ONVIF refuses by SOAP faults, so it asks for the state itself.
             ("POST", "/onvif/device_service"): Route(onvif, unclaimed=True, asks_state=False),
         }
@@ -184,20 +186,20 @@ class WebApp:
 
     def _claim_proof(self, request: Request) -> Response:
         """For tools: a page cannot know which certificate its browser was shown."""
-        fields = _json_fields(request, "nonce", "proof")
+        fields = json_fields(request, "nonce", "proof")
         if fields is None:
             return refusal("bad_request")
         reply = self._login.ask("web", "claim_proof", request.source, **fields)
         return json_response({"ok": True, "proof": reply.text("proof")}) if reply.ok else refusal(reply.code, reply)
 
     def _claim(self, request: Request) -> Response:
-        fields = _json_fields(request, "code", "user", "password")
+        fields = json_fields(request, "code", "user", "password")
         if fields is None:
             return refusal("bad_request")
         return self._open_session(request, fields["user"], "claim", fields)
 
     def _sign_in(self, request: Request) -> Response:
-        fields = _json_fields(request, "user", "password")
+        fields = json_fields(request, "user", "password")
         if fields is None:
             return refusal("bad_request")
         return self._open_session(request, fields["user"], "login", fields)
@@ -219,7 +221,7 @@ class WebApp:
         return json_response({"ok": True}, headers=[("Set-Cookie", cookie)])
 
     def _policy(self, request: Request) -> Response:
-        fields = _json_fields(request, "user", "password")
+        fields = json_fields(request, "user", "password")
         if fields is None:
             return refusal("bad_request")
         asked: dict[str, object] = {**fields}
@@ -267,7 +269,7 @@ class WebApp:
         """What a session orders, and is answered as the agent answers; `names`: the members of its request."""
 
         def answer(request: Request) -> Response:
-            fields = _json_fields(request, *names)
+            fields = json_fields(request, *names)
             if fields is None:
                 return refusal("bad_request")
             reply = self._with_grant(request, op, wrong="denied" if "password" in names else "forbidden", **fields)
@@ -278,7 +280,7 @@ class WebApp:
         return answer
 
     def _change_password(self, request: Request) -> Response:
-        fields = _json_fields(request, "old", "new")
+        fields = json_fields(request, "old", "new")
         session = self._session(request)
         if session is None:
             return refusal("signed_out")
@@ -288,7 +290,7 @@ class WebApp:
 
     def _change_due(self, request: Request) -> Response:
         """For somebody whose password opens nothing else; wrong ones count as wrong tries."""
-        fields = _json_fields(request, "user", "old", "new")
+        fields = json_fields(request, "user", "old", "new")
         if fields is None:
             return refusal("bad_request")
         return self._changed(request, fields.pop("user"), fields)
@@ -360,38 +362,16 @@ def _cookie(request: Request, name: str) -> str:
     return ""
 
 
-def _json_fields(request: Request, *names: str) -> Fields | None:
-    """The text members of a JSON body; None unless all are there and the body says that it is JSON.
-
-    The content type is part of the cross-site defence: no HTML form can send it.
-    """
-    if request.head.get("content-type").partition(";")[0].strip().lower() != "application/json":
-        return None
-    try:
-        value = json.loads(request.body.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(value, dict):
-        return None
-    fields: Fields = {}
-    for name in names:
-        text = value.get(name)
-        if not isinstance(text, str) or len(text) > MAX_TEXT_CHARACTERS:
-            return None
-        fields[name] = text
-    return fields
-
-
 def _with_length(begin: Callable[[Request, str], Response]) -> Answer:
     def answer(request: Request) -> Response:
-        fields = _json_fields(request, "length")
+        fields = json_fields(request, "length")
         return refusal("bad_request") if fields is None else begin(request, fields["length"])
 
     return answer
 
 
 def _if_json(act: Answer) -> Answer:
-    return lambda request: refusal("bad_request") if _json_fields(request) is None else act(request)
+    return lambda request: refusal("bad_request") if json_fields(request) is None else act(request)
 
 
 def _plain(status: int, text: str) -> Response:

@@ -6,7 +6,7 @@ Pure: state in, page out. All behaviour is in static/app.js, so that the policy 
 import json
 from html import escape
 
-from firmware_sim.camera.web import accounts, due, offers, ssh, updates
+from firmware_sim.camera.web import accounts, due, offers, ssh, updates, ws_tokens
 from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
 
@@ -25,6 +25,7 @@ _SCRIPT_TEXTS = (
     *due.SCRIPT_TEXTS,
     *accounts.SCRIPT_TEXTS,
     *ssh.SCRIPT_TEXTS,
+    *ws_tokens.SCRIPT_TEXTS,
 )  # fmt: skip
 
 _LOGO = (
@@ -159,6 +160,7 @@ def home_page(language: Language, user: str, role: str) -> str:
         offers.section(language, role == "administrator"),
         joining,
         change,
+        ws_tokens.form(language, user, _USER, _OLD_ENTRY) if role == "administrator" else "",
         evidence,
         remote,
         leaving,
@@ -212,7 +214,8 @@ def _page(language: Language, title: str, name: str, body: str, person: str = ""
         '<link rel="icon" href="/static/icon.svg" type="image/svg+xml"><link rel="stylesheet" href="/static/style.css">'
         '<script src="/static/app.js" defer></script><script src="/static/updates.js" defer></script>'
         '<script src="/static/offers.js" defer></script><script src="/static/due.js" defer></script>'
-        '<script src="/static/accounts.js" defer></script><script src="/static/ssh.js" defer></script></head>'
+        '<script src="/static/accounts.js" defer></script><script src="/static/ssh.js" defer></script>'
+        '<script src="/static/ws_tokens.js" defer></script></head>'
         f'<body data-page="{name}" data-texts="{escape(texts)}">'
         f'<header><a class="brand" href="/">{_LOGO}Camward</a>{person}'
         f'<a class="language" href="/?lang={other}" hreflang="{other}" lang="{other}">'

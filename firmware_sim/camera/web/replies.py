@@ -20,6 +20,7 @@ STATUS = {
     "signed_out": 401,
     "forbidden": 403,
     "no_evidence": 404,
+    "clock": 503,
 }
 
 CONTENT_POLICY = (

@@ -7,6 +7,7 @@ from firmware_sim.camera.web.due_text import DUE_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
 from firmware_sim.camera.web.ssh_text import SSH_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
+from firmware_sim.camera.web.ws_tokens_text import WS_TOKENS
 
 Language = Literal["en", "ja"]
 
@@ -205,6 +206,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **DUE_TEXTS,
     **ACCOUNTS_TEXTS,
     **SSH_TEXTS,
+    **WS_TOKENS,
 }
 
 

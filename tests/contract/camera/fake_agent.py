@@ -4,6 +4,7 @@ It keeps users in memory, checks digests for real, counts nothing but what a tes
 misbehave. It is not the agent: no lockout times, no hashing.
 """
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -45,6 +46,7 @@ class FakeAgent:
         refuse_bundle: when set, what a bundle is refused with.
         due: users whose password has to be changed, and whether they may do that themselves.
         turned_out: the number of the order behind that; see docs/login-socket.md.
+        tokens: secrets of WS-UsernameToken by user; None where the camera does not take it.
         change: what the device's status says of it.
         accounts: what the device's status says of the audit of accounts, to an administrator.
         password: what the device's status says of the passwords' age.
@@ -70,6 +72,8 @@ class FakeAgent:
         self.refuse_bundle: dict[str, object] | None = None
         self.due: dict[str, bool] = {}
         self.turned_out = 0
+        self.tokens: dict[str, str] | None = {}
+        self.used: set[str] = set()
         self.change: dict[str, object] = {}
         self.accounts: dict[str, object] = {}
         self.password: dict[str, object] = {}
@@ -194,6 +198,31 @@ class FakeAgent:
             return {"ok": False, "code": "denied"}
         return self._granted(service, request["user"])
 
+    def _ws_token_op(self, service: str, request: dict) -> dict:
+        """As the agent does, but for clock and lockout (tests/scenario/test_ws_tokens.py has those)."""
+        if self.refuse_with is not None:
+            return {"ok": False, **self.refuse_with}
+        secret = (self.tokens or {}).get(request["user"])
+        spoken = base64.b64decode(request["nonce"]) + (request["created"] + (secret or "")).encode()
+        wanted = base64.b64encode(hashlib.sha1(spoken).digest()).decode()
+        if secret is None or service != "onvif" or request["digest"] != wanted or request["nonce"] in self.used:
+            return {"ok": False, "code": "denied"}
+        self.used.add(request["nonce"])
+        return self._granted(service, request["user"])
+
+    def _token_on_op(self, service: str, request: dict) -> dict:
+        reply = self._confirmed(service, request)
+        if reply["ok"]:
+            self.tokens[request["user"]] = base64.b32encode(secrets.token_bytes(15)).decode()[:20]
+            return {"ok": True, "token": self.tokens[request["user"]]}
+        return reply
+
+    def _token_off_op(self, service: str, request: dict) -> dict:
+        reply = self._asked_for(service, request)
+        if reply["ok"]:
+            self.tokens.pop(request["user"], None)
+        return reply
+
     def _change_password_op(self, service: str, request: dict) -> dict:
         known = self.users.get(request["user"])
         if known is None or known[1] != request["old"]:
@@ -207,7 +236,9 @@ class FakeAgent:
     def _users_op(self, service: str, request: dict) -> dict:
         if not self._administrator(service, request):
             return {"ok": False, "code": "denied"}
-        return {"ok": True, "users": [{"name": name, "role": role} for name, (role, _) in self.users.items()]}
+        tokens = self.tokens or {}
+        users = [{"name": name, "role": one[0], "token": name in tokens} for name, one in self.users.items()]
+        return {"ok": True, "users": users, "ws_token": self.tokens is not None}
 
     def _set_user_op(self, service: str, request: dict) -> dict:
         if not self._administrator(service, request):

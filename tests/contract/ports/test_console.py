@@ -25,7 +25,7 @@ IN_ITS_OWN_MOUNTS = ("unshare", "--mount", "--propagation", "private")
 
 
 def account(name: str, role: str, password: str, uid: int) -> Account:
-    return Account(name, role, "$argon2id$", "0" * 32, "1" * 64, 1_790_000_000, yescrypt.crypt(password), uid)
+    return Account(name, role, "$argon2id$", "0" * 32, "1" * 64, 1_790_000_000, yescrypt.crypt(password), uid, "")
 
 
 @pytest.fixture(scope="module")

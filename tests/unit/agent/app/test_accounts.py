@@ -16,8 +16,8 @@ from firmware_sim.world.power import Power
 from firmware_sim.world.secrets import SECRET, UnsafeDeviceSecret
 from firmware_sim.world.store import Documents, MemoryStore
 
-ANNA = Account("anna", "administrator", "$argon2id$1", "0" * 32, "1" * 64, 5, "", 0)
-BEN = Account("ben", "viewer", "$argon2id$2", "2" * 32, "3" * 64, 6, "", 0)
+ANNA = Account("anna", "administrator", "$argon2id$1", "0" * 32, "1" * 64, 5, "", 0, "")
+BEN = Account("ben", "viewer", "$argon2id$2", "2" * 32, "3" * 64, 6, "", 0, "")
 
 
 @pytest.fixture

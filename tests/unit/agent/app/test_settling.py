@@ -13,7 +13,7 @@ from firmware_sim.world.power import Power
 from firmware_sim.world.secrets import UnsafeDeviceSecret
 from firmware_sim.world.store import Documents, MemoryStore
 
-ANNA = stores.Account("anna", "administrator", "$argon2id$1", "0" * 32, "1" * 64, 5, "", 0)
+ANNA = stores.Account("anna", "administrator", "$argon2id$1", "0" * 32, "1" * 64, 5, "", 0, "")
 
 
 class FullStore(MemoryStore):

@@ -7,8 +7,8 @@ from firmware_sim.world.store import Documents
 
 HASH = "$y$j9T$k2XAnEHBqQ1Ct2aMXFKNa/$uYc7NP4va2qAuywUNFefQaOtC2j8HCcENf3WL84Nbh8"
 secret = UnsafeDeviceSecret(Documents(Power()), Chance(1))
-keiko = stores.Account("keiko", "administrator", "$phc$", "0" * 32, "1" * 64, 5, HASH, 0)
-sora = stores.Account("sora", "viewer", "$phc$2", "2" * 32, "3" * 64, 6, "", 0)
+keiko = stores.Account("keiko", "administrator", "$phc$", "0" * 32, "1" * 64, 5, HASH, 0, "")
+sora = stores.Account("sora", "viewer", "$phc$2", "2" * 32, "3" * 64, 6, "", 0, "")
 users, next_uid = stores.with_uids({"sora": sora, "keiko": keiko}, 2000)
 print(users["keiko"].uid, users["sora"].uid, next_uid, stores.with_uids(users, next_uid)[1])
 web, digest = stores.web_document(users), stores.digest_document(users, secret)
@@ -38,3 +38,15 @@ except Rejected as error:
     print(str(error))
 for name in ("keiko", "", "Keiko", ".x", "a" * 33, "a b", "é"):
     print(name, stores.user_name_ok(name))
+
+print(stores.has_tokens(users))
+users = {"keiko": users["keiko"].replace(token="ABCDEFGHIJKLMNOPQRST"), "sora": users["sora"]}
+inner, was_sealed = stores.opened(stores.TOKEN, stores.token_document(users, secret), secret)
+print(stores.has_tokens(users), inner, was_sealed)
+found = stores.with_tokens(found, inner)
+print(found["keiko"].token, found["sora"].token)
+for body in (b"{}", inner.replace(b"keiko", b"hana"), inner.replace(b"QRST", b"QRS"), inner.replace(b"QRST", b"qrst")):
+    try:
+        print(stores.with_tokens(found, body))
+    except FormatError as error:
+        print(str(error))

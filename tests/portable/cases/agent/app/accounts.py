@@ -15,8 +15,8 @@ def opened(first_boot=False, on_trial=False):
 
 found = opened(True)
 print(found.state, sorted(documents.content))
-keiko = account_stores.Account("keiko", "administrator", "$phc$", "0" * 32, "1" * 64, 5, "", 0)
-sora = account_stores.Account("sora", "viewer", "$phc$2", "2" * 32, "3" * 64, 6, "", 0)
+keiko = account_stores.Account("keiko", "administrator", "$phc$", "0" * 32, "1" * 64, 5, "", 0, "")
+sora = account_stores.Account("sora", "viewer", "$phc$2", "2" * 32, "3" * 64, 6, "", 0, "")
 found.begin({"keiko": keiko})
 found.abort()
 print(found.state, sorted(found.users))

@@ -24,7 +24,7 @@ class Desk:
 
 
 def user(name, role, crypt, uid):
-    return Account(name, role, "", "", "", 864000, crypt, uid)
+    return Account(name, role, "", "", "", 864000, crypt, uid, "")
 
 
 users = {
