@@ -176,9 +176,7 @@ class Auditing:
         ]
 
     def _in_files(self) -> "dict[str, tuple[int, str]]":
-        shown = self._console.shown if self._console is not None else ()
-        users = self._accounts.users
-        return {name: (users[name].uid, users[name].crypt) for name in shown if name in users}
+        return {} if self._console is None else self._console.written()
 
     def _is_common(self, name: str, password: str) -> bool:
         return any(one.code in _COMMON for one in self._credentials.violations(name, password))

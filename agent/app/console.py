@@ -72,6 +72,7 @@ class Console:
         """Told before the files become others than `lend` has made them: what runs by those is over."""
         self.shown: "tuple[str, ...]" = ()
         """Whom the files let in."""
+        self._welcome: "dict[str, Account]" = {}
 
     @property
     def first_uid(self) -> int:
@@ -82,6 +83,10 @@ class Console:
     def ssh_port(self) -> int:
         """Where SSH may be opened; 0 for nowhere."""
         return self._settings.ssh_port
+
+    def written(self) -> "dict[str, tuple[int, str]]":
+        """User id and hash of each line that the files have beside the manufacturer's."""
+        return {name: (self._welcome[name].uid, self._welcome[name].crypt) for name in self.shown}
 
     def lend(self, user: str, crypt: str) -> None:
         """Let in this administrator alone, by another hash than their own, until the next `show`.
@@ -112,7 +117,7 @@ class Console:
             port.publish(b"", b"")
             raise
         port.publish(files[0], files[1])
-        self.shown = files[2]
+        self.shown, self._welcome = files[2], welcome
 
     def show_or_hide(self, users: "dict[str, Account]") -> None:
         """As `show`; what goes wrong is a problem of this camera's and stops nothing else."""

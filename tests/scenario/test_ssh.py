@@ -286,3 +286,13 @@ def test_the_control_without_the_hook_goes_on(kept, monkeypatch):
     console.replaced_hook = lambda: None
     change(world)
     assert world.ssh.port == PORT
+
+
+def test_the_audit_of_accounts_knows_the_drawn_password(world):
+    reply = ask_open(world, minutes="240")
+    assert reply["ok"], reply
+    world.run_for(3 * 3600)  # several looks
+    assert world.ssh.enter(USER, reply["password"]) == "in"
+    looked = world.admin("accounts")
+    assert (looked["found"], looked["checked"] > 0) == ([], True)
+    assert world.ssh.enter(USER, reply["password"]) == "in"
