@@ -356,7 +356,7 @@ def test_the_whole_theft_on_one_camera(stage):
     for attempt in sorted(REFUSED, key=lambda one: "image_targets" in one.do.__name__):
         theft.steal()
         theft.publish()
-        world.run_for(1200)  # whatever is genuine goes on being taken
+        world.run_for(DAY_S)  # whatever is genuine goes on being taken
         seen = len(reports(world))
         attempt.do(theft)
         world.run_for(DAY_S)  # after so many refusals it looks every six hours
