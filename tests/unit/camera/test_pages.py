@@ -27,7 +27,8 @@ def all_pages(language: Language) -> list[str]:
 def test_pages_hold_no_inline_script_or_style_and_escape_what_they_show(language: Language) -> None:
     for page in all_pages(language):
         assert re.findall(r"<script[^>]*>", page) == [
-            f'<script src="/static/{name}.js" defer>' for name in ("app", "updates", "offers", "due", "accounts")
+            f'<script src="/static/{name}.js" defer>'
+            for name in ("app", "updates", "offers", "due", "accounts", "ssh", "ws_tokens")
         ]
         assert not re.search(r"\son[a-z]+=|style=|javascript:", page)
         assert "alert(1)</script>" not in page
@@ -42,7 +43,9 @@ def test_every_text_has_both_languages_and_the_same_places_to_fill() -> None:
 
 
 def test_the_script_uses_only_texts_that_the_page_brings_and_elements_that_some_page_has() -> None:
-    script = "".join((STATIC / name).read_text("utf-8") for name in ("app.js", "updates.js", "accounts.js"))
+    script = "".join(
+        (STATIC / name).read_text("utf-8") for name in ("app.js", "updates.js", "accounts.js", "ssh.js", "ws_tokens.js")
+    )
     brought = set(pages._SCRIPT_TEXTS)
 
     assert set(re.findall(r"texts\.(\w+)", script)) <= brought
