@@ -2,6 +2,8 @@
 
 One story, told in order: each test goes on where the one before has ended. Both cameras enrol by factory vouchers, so
 nobody has to log in. `tests/scenario/test_recovery.py` and `test_neighbours.py` have every power cut and every lie.
+
+Runs before the first test of `enrolled_fleet`, whose server keeps the ports for the rest of the session.
 """
 
 import json
