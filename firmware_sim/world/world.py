@@ -396,6 +396,4 @@ class World(Hardware):
 
     def admin(self, operation: str, **members: str) -> "dict[str, Any]":
         """One request on the admin socket."""
-        request: dict[str, Any] = {"v": 1, "op": operation}
-        request.update(members)
-        return self.ask(ADMIN, request)
+        return self.ask(ADMIN, dict(members, v=1, op=operation))
