@@ -73,6 +73,8 @@ class Accounts:
         self._next_uid = 0
         self.state = LOCKED
         self.users: "dict[str, Account]" = {}
+        self.replaced: "dict[str, Account] | None" = None
+        """The users as they were, while a change of them is neither committed nor put back."""
 
     def load(self, first_boot: bool, on_trial: bool = False) -> None:
         """Read the stores; an unfinished transaction is put back first. Nobody is told yet: `show` or `lock` follows.
@@ -151,6 +153,7 @@ class Accounts:
         if TOKEN in made:
             state["token"] = _hex(made[TOKEN])
         self._store.write(STATE, dump(state))
+        self.replaced = self.users
         self.state, self.users, self._plain, self._next_uid = CLAIMED, users, plain, next_uid
         self._ruled_out = False
         if self._console is not None:
@@ -163,6 +166,7 @@ class Accounts:
             Unavailable: the storage fails; nothing is decided yet: call `abort`.
         """
         self._store.delete(JOURNAL)
+        self.replaced = None
 
     def abort(self) -> None:
         """Put everything back as it was before `begin`.
@@ -174,6 +178,7 @@ class Accounts:
             FormatError: the journal is damaged; the camera is locked.
         """
         self.lock()
+        self.replaced = None
         self._put_back()
         try:
             self.state, self.users = self._read(first_boot=False)

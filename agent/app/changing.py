@@ -217,16 +217,6 @@ class Changing:
         asked.no(CHANGE_REQUIRED, {"stage": stage, "may_change": administrator or stage == RESTRICTED})
         return True
 
-    def turned_out(self) -> int:
-        """A number that is another one whenever logins that stand are over; 0 while no old password is shut out.
-
-        For services, which would otherwise go on with streams and sessions that an old password has begun.
-        """
-        stage = self.stage()
-        if stage not in (RESTRICTED, CLAIM_ONLY) or not self._behind(self._state):
-            return 0
-        return 2 * self._state.since_at + (1 if stage == CLAIM_ONLY else 0)
-
     def reminder(self, account: "Account") -> "dict[str, Any]":
         """What a login tells somebody whose password is to be changed; empty for everybody else."""
         order = self._state.order

@@ -11,6 +11,7 @@ from agent.app.digest import ALGORITHMS, REALM, Nonces, counted_of, response, se
 from agent.app.grants import Grants
 from agent.app.orders import Orders, started
 from agent.app.removing import Removing
+from agent.app.standing import Standing
 from agent.app.tickets import ROLE as PROBE_ROLE
 from agent.app.ws_tokens import WsTokens
 from agent.formats import login
@@ -89,6 +90,7 @@ class Login:
         self._hashing = 0
         self._dummy_phc = ""
         nobody = str(desk.ports.entropy.bytes(16))
+        self._standing = Standing(accounts, changing, nobody)
         self._dummy_ha1 = {algorithm: secret(algorithm, nobody, nobody) for algorithm in ALGORITHMS}
         self._operations: "dict[str, Callable[[Asked], None]]" = {
             "state": self._state,
@@ -153,8 +155,9 @@ class Login:
             "version": config.version,
             "claimable": self._accounts.state == UNCLAIMED,
             "realm": REALM,
-            "turned_out": self._changing.turned_out(),
         }
+        if "user" in asked.arguments:
+            told["generations"] = self._standing.standing(asked.arguments["user"])
         if told["claimable"]:
             told["claim_salt"] = self._claiming.salt()
         asked.yes(told)
@@ -220,7 +223,8 @@ class Login:
         fresh = self._nonces.accept(given["nonce"], count, self._desk.now)
         if ticket is not None:
             if fresh and self._tickets.admits(ticket, given, counted):
-                asked.yes({"role": PROBE_ROLE, "grant": self._tickets.grant()})
+                known = self._standing.generation(user)
+                asked.yes({"role": PROBE_ROLE, "grant": self._tickets.grant(), "generation": known})
             else:
                 asked.no("denied")
             return
@@ -247,10 +251,13 @@ class Login:
     def _admit(self, asked: Asked, account: "Account", passing: bool) -> None:
         if self._changing.turns_away(asked, account):
             return
-        members = {"role": account.role}
-        members["grant"] = self._grants.give(account.name, account.role, asked.service, passing)
+        members = self._given(asked, account.name, account.role, passing)
         members.update(self._changing.reminder(account))
         asked.yes(members)
+
+    def _given(self, asked: Asked, user: str, role: str, passing: bool = False) -> "dict[str, Any]":
+        grant = self._grants.give(user, role, asked.service, passing)
+        return {"role": role, "grant": grant, "generation": self._standing.generation(user)}
 
     # Changing who may log in
 
@@ -320,7 +327,7 @@ class Login:
             self._changing.changed()
             if grant:
                 self._guard.succeeded(asked.source, user)  # the owner's address: strangers' failures do not hold it up
-                asked.yes({"role": role, "grant": self._grants.give(user, role, asked.service)})
+                asked.yes(self._given(asked, user, role))
             else:
                 asked.yes({})
 

@@ -22,7 +22,7 @@ _GRANT = ("grant", 256)
 _ROLE = ("role", 16)
 
 OPERATIONS: "dict[str, tuple[tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]]" = {
-    "state": ((), ()),
+    "state": ((), (_USER,)),
     "login": ((_USER, _PASSWORD), ()),
     "nonce": ((), ()),
     "digest": (

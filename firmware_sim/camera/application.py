@@ -16,7 +16,6 @@ from firmware_sim.camera.login import Login
 from firmware_sim.camera.onvif.service import DeviceService, Maker
 from firmware_sim.camera.pattern import TestPattern
 from firmware_sim.camera.privileges import drop_privileges
-from firmware_sim.camera.revocations import Revocations
 from firmware_sim.camera.rtsp import RtspServer
 from firmware_sim.camera.web.app import WebApp
 from firmware_sim.camera.web.sessions import Sessions
@@ -141,14 +140,12 @@ def _readable(files: tuple[Path, ...]) -> bool:
 
 def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
     pattern = TestPattern()
-    revocations = Revocations()
     maker = Maker(MANUFACTURER, config.model, config.hardware, config.version)
     web = WebApp(
         login=login,
         pattern=pattern,
         sessions=Sessions(time.monotonic, lambda length: os.urandom(length).hex()),
-        revocations=revocations,
-        onvif=DeviceService(login, maker, revocations, time.time).handle,
+        onvif=DeviceService(login, maker, time.time).handle,
         version=config.version,
         hosts=config.hosts,
         evidence_dir=config.evidence_dir,
@@ -158,7 +155,7 @@ def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
     tls = tls_context(config.certificate, config.key)
 
     def streams(encrypted: bool) -> RtspServer:
-        return RtspServer(login, pattern, config.frames_per_second, encrypted, revocations)
+        return RtspServer(login, pattern, config.frames_per_second, encrypted)
 
     doors = [
         Door("https", bound.https, HttpServer(web.handle).serve, tls, MAX_WEB_CONNECTIONS),

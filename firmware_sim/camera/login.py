@@ -4,7 +4,7 @@ The camera decides nothing here. A reply that cannot be understood is `LoginUnav
 refuses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
@@ -105,18 +105,28 @@ def parse_reply(value: object) -> Reply:
     return Reply(ok=ok, code="" if ok or not isinstance(code, str) else code, fields=rest)
 
 
-def service_state(login: Login, service: Service, source: str, turned_out: Callable[[int], None] | None = None) -> str:
+def service_state(login: Login, service: Service, source: str) -> str:
     """Whether the camera is `claimed`, `unclaimed` or `locked`.
-
-    `turned_out` is told the number that changes when logins that stand are over (`Revocations.turned_out`).
 
     Raises:
         LoginUnavailable: no answer, or a state this version does not know.
     """
-    reply = login.ask(service, "state", source)
+    return _known_state(login.ask(service, "state", source))
+
+
+def still_stands(login: Login, service: Service, source: str, user: str, generation: str) -> bool:
+    """Whether a login that was answered with this generation still counts: a change of its password ends it.
+
+    Raises:
+        LoginUnavailable: no answer, or a state this version does not know.
+    """
+    reply = login.ask(service, "state", source, user=user)
+    generations = reply.fields.get("generations")
+    return _known_state(reply) == "claimed" and isinstance(generations, list) and generation in generations
+
+
+def _known_state(reply: Reply) -> str:
     state = reply.text("state")
     if not reply.ok or state not in {"claimed", "unclaimed", "locked"}:
         raise LoginUnavailable("the login service did not tell the camera's state")
-    if turned_out is not None:
-        turned_out(reply.number("turned_out", 0))
     return state

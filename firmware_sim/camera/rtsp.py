@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 from firmware_sim.camera.http_auth import Digest, Gate, parse_authorization
 from firmware_sim.camera.listener import Connection
-from firmware_sim.camera.login import Login, LoginUnavailable, service_state
+from firmware_sim.camera.login import Login, LoginUnavailable, service_state, still_stands
 from firmware_sim.camera.messages import Head, RequestError, body_length, format_response, parse_head
 from firmware_sim.camera.pattern import TestPattern
-from firmware_sim.camera.revocations import Revocations
 from firmware_sim.camera.rtp_jpeg import CLOCK_HZ, PAYLOAD_TYPE_JPEG, RtpSender, interleaved
 
 STREAM_PATH = "/stream"
@@ -38,7 +37,7 @@ ANSWER_WITHIN_S = 60.0
 """The agent may queue password hashes."""
 
 RECHECK_EVERY_S = 5.0
-"""While playing: how soon a camera that was locked or erased stops its streams."""
+"""While playing: how soon a stream ends that a password has begun which was changed, or a camera that was locked."""
 
 MAX_SILENT_RECHECKS = 3
 """A restarting agent does not end the recording; one that stays away does (fail closed)."""
@@ -59,14 +58,11 @@ class RtspReply(NamedTuple):
 class RtspServer:
     """What the conversations of one listener share."""
 
-    def __init__(
-        self, login: Login, pattern: TestPattern, frames_per_second: int, encrypted: bool, revocations: Revocations
-    ) -> None:
+    def __init__(self, login: Login, pattern: TestPattern, frames_per_second: int, encrypted: bool) -> None:
         self.login = login
         self.pattern = pattern
         self.frames_per_second = frames_per_second
         self.gate = Gate(login, "rtsp", basic_allowed=encrypted)
-        self.revocations = revocations
 
     def serve(self, connection: Connection) -> None:
         """Talk to one client until it is done, misbehaves or is out of time.
@@ -88,7 +84,7 @@ class Conversation:
         self._playing = False
         self._open = True
         self._user = ""
-        self._mark = 0
+        self._generation = ""
         self._rtp = RtpSender(ssrc=int.from_bytes(os.urandom(4), "big"), sequence=int.from_bytes(os.urandom(2), "big"))
         self._started_at = 0.0
         self._sent = 0
@@ -140,7 +136,7 @@ class Conversation:
         """Login first, then the method."""
         source = self._connection.source
         try:
-            state = service_state(self._server.login, "rtsp", source, self._server.revocations.turned_out)
+            state = service_state(self._server.login, "rtsp", source)
             if state != "claimed":
                 self._open = False
                 return RtspReply(403, [("X-Camward-State", state)])
@@ -160,10 +156,9 @@ class Conversation:
         """None when the request's credentials are good."""
         gate = self._server.gate
         credentials = parse_authorization(head.get("authorization"))
-        mark = self._server.revocations.mark(credentials.user) if credentials is not None else 0
         reply = gate.check(head, source)
         if reply is not None and reply.ok and credentials is not None:
-            self._user, self._mark = credentials.user, mark
+            self._user, self._generation = credentials.user, reply.text("generation")
             return None
         if reply is not None and reply.code == "wait":
             self._open = False
@@ -250,19 +245,17 @@ class Conversation:
             self._started_at += behind
 
     def _still_welcome(self) -> bool:
-        if self._server.revocations.mark(self._user) != self._mark:
-            return False
         if time.monotonic() < self._recheck_at:
             return True
         self._recheck_at = time.monotonic() + RECHECK_EVERY_S
         try:
-            source, turned_out = self._connection.source, self._server.revocations.turned_out
-            claimed = service_state(self._server.login, "rtsp", source, turned_out) == "claimed"
+            source = self._connection.source
+            welcome = still_stands(self._server.login, "rtsp", source, self._user, self._generation)
         except LoginUnavailable:
             self._silent_rechecks += 1
             return self._silent_rechecks < MAX_SILENT_RECHECKS
         self._silent_rechecks = 0
-        return claimed and self._server.revocations.mark(self._user) == self._mark
+        return welcome
 
 
 def _path(target: str) -> str:

@@ -114,9 +114,12 @@ def test_nothing_is_said_before_the_old_password_was_right(stage, camera):
 
 
 def test_a_session_that_stands_gets_nothing_more(stage, camera):
-    grant = login(camera)["grant"]
+    known = login(camera)
+    grant = known["grant"]
+    assert camera.ask("rtsp", request("state", user=USER))["generations"] == [known["generation"]]
     tell(stage, camera, order(camera, 0, 0))
     assert stages(camera) == "restricted"
+    assert camera.ask("rtsp", request("state", user=USER))["generations"] == [], "sessions and streams end"
     for op, more in (("users", {}), ("device", {}), ("update_now", {}), ("erase", {"password": PASSWORD})):
         assert camera.ask("web", request(op, grant=grant, **more))["code"] == "change_required"
 

@@ -40,7 +40,6 @@ def due(camera: CameraProcess, agent: FakeAgent, driver: Chrome) -> FakeAgent:
     """The camera is claimed, and its owner's password has to be changed; the browser shows the sign-in."""
     agent.claim(USER, PASSWORD)
     agent.due[USER] = True
-    agent.turned_out = 4711
     driver.get(camera.url + "/")
     fill(driver, "user", USER)
     fill(driver, "password", PASSWORD)

@@ -28,7 +28,6 @@ from firmware_sim.camera.onvif.soap import (
     parse_request,
 )
 from firmware_sim.camera.onvif.username_token import username_token
-from firmware_sim.camera.revocations import Revocations
 
 SERVICE_PATH = "/onvif/device_service"
 CONTENT_TYPE = "application/soap+xml; charset=utf-8"
@@ -72,10 +71,9 @@ class Maker(NamedTuple):
 class DeviceService:
     """The handler of POST /onvif/device_service; threads may share it."""
 
-    def __init__(self, login: Login, maker: Maker, revocations: Revocations, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, login: Login, maker: Maker, wall_clock: Callable[[], float]) -> None:
         self._login = login
         self._maker = maker
-        self._revocations = revocations
         self._wall_clock = wall_clock
         self._gate = Gate(login, "onvif", basic_allowed=False)
         self._operations: dict[str, Callable[[Call], str]] = {
@@ -241,7 +239,6 @@ class DeviceService:
             reply = self._login.ask("onvif", "set_user", call.request.source, grant=call.grant, **fields)
             if not reply.ok:
                 raise Refused(_refusal(reply))
-            self._revocations.revoke(name)
 
     def _check_policy(self, call: Call, name: str, role: str, password: str) -> None:
         fields: dict[str, object] = {"grant": call.grant, "user": name, "role": role, "password": password}

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from firmware_sim.camera.http_auth import Gate
 from firmware_sim.camera.http_server import Handler, Request, Response
 from firmware_sim.camera.jpeg import jpeg_file
-from firmware_sim.camera.login import Login, LoginUnavailable, Reply, service_state
+from firmware_sim.camera.login import Login, LoginUnavailable, Reply, service_state, still_stands
 from firmware_sim.camera.pattern import TestPattern
-from firmware_sim.camera.revocations import Revocations
 from firmware_sim.camera.web import pages
 from firmware_sim.camera.web.members import json_fields
 from firmware_sim.camera.web.offers import Offers
@@ -66,7 +65,6 @@ class WebApp:
         login: Login,
         pattern: TestPattern,
         sessions: Sessions,
-        revocations: Revocations,
         onvif: Handler,
         version: str,
         hosts: tuple[str, ...],
@@ -77,7 +75,6 @@ class WebApp:
         self._login = login
         self._pattern = pattern
         self._sessions = sessions
-        self._revocations = revocations
         self._version = version
         self._hosts = hosts
         self._evidence_dir = evidence_dir
@@ -138,7 +135,7 @@ class WebApp:
         route = self._routes.get((method, request.path))
         try:
             if route is None or route.asks_state:
-                state = service_state(self._login, "web", request.source, self._revocations.turned_out)
+                state = service_state(self._login, "web", request.source)
                 if state != "claimed" and (route is None or not route.unclaimed):
                     return refusal(state)
             if route is None:
@@ -205,11 +202,10 @@ class WebApp:
         return self._open_session(request, fields["user"], "login", fields)
 
     def _open_session(self, request: Request, user: str, op: str, fields: Fields) -> Response:
-        mark = self._revocations.mark(user)
         reply = self._login.ask("web", op, request.source, **fields)
         if not reply.ok:
             return refusal(reply.code, reply)
-        session = self._sessions.open(user, reply.text("role"), reply.text("grant"), mark)
+        session = self._sessions.open(user, reply.text("role"), reply.text("grant"), reply.text("generation"))
         cookie = f"{SESSION_COOKIE}={session.identifier}; Path=/; Secure; HttpOnly; SameSite=Strict"
         return json_response({"ok": True, "role": session.role}, headers=[("Set-Cookie", cookie)])
 
@@ -297,10 +293,7 @@ class WebApp:
 
     def _changed(self, request: Request, user: str, fields: Fields) -> Response:
         reply = self._login.ask("web", "change_password", request.source, user=user, **fields)
-        if not reply.ok:
-            return refusal(reply.code, reply)
-        self._revocations.revoke(user)
-        return json_response({"ok": True})
+        return json_response({"ok": True}) if reply.ok else refusal(reply.code, reply)
 
     def _snapshot(self, request: Request) -> Response:
         if self._session(request) is None:
@@ -327,11 +320,14 @@ class WebApp:
     # Sessions
 
     def _session(self, request: Request) -> Session | None:
+        """The session of the request's cookie, if the password that has opened it is still that user's."""
         session = self._sessions.find(_cookie(request, SESSION_COOKIE))
-        if session is not None and self._revocations.mark(session.user) != session.mark:
-            self._sessions.close(session.identifier)
+        if session is None:
             return None
-        return session
+        if still_stands(self._login, "web", request.source, session.user, session.generation):
+            return session
+        self._sessions.close(session.identifier)
+        return None
 
     def _with_grant(self, request: Request, op: str, wrong: str = "forbidden", **fields: object) -> Reply | Response:
         """Ask in the name of the session; a refusal comes back as the response to give.

@@ -8,7 +8,7 @@ MAX_SESSIONS = 32
 """A camera has a handful of people; the session idle for longest makes room."""
 
 LIVES_FOR_S = 600.0
-"""As long as the agent's grant: whom the agent has removed, or whose change it could not tell of, is out by then."""
+"""As long as the agent's grant, with which everything but the picture is asked for."""
 
 IDENTIFIER_BYTES = 32
 """256 random bits: not to be guessed."""
@@ -22,14 +22,14 @@ class Session(NamedTuple):
         user: name as signed in.
         role: administrator, operator or viewer.
         grant: what the agent wants to see with privileged operations.
-        mark: of `Revocations`, at the time of login.
+        generation: what the agent tells logins apart by that a change of the password ends.
     """
 
     identifier: str
     user: str
     role: str
     grant: str
-    mark: int
+    generation: str
 
 
 class Sessions:
@@ -41,13 +41,13 @@ class Sessions:
         self._lock = threading.Lock()
         self._sessions: dict[str, tuple[Session, float, float]] = {}
 
-    def open(self, user: str, role: str, grant: str, mark: int) -> Session:
+    def open(self, user: str, role: str, grant: str, generation: str) -> Session:
         """A new session; the one idle for longest ends when the table is full.
 
         Raises:
             Nothing: there is always room for the newest.
         """
-        session = Session(self._random_text(IDENTIFIER_BYTES), user, role, grant, mark)
+        session = Session(self._random_text(IDENTIFIER_BYTES), user, role, grant, generation)
         now = self._clock()
         with self._lock:
             self._sweep(now)

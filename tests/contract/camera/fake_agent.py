@@ -12,6 +12,7 @@ import secrets
 import socket
 import ssl
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class FakeAgent:
         upload_path: where an upload goes.
         refuse_bundle: when set, what a bundle is refused with.
         due: users whose password has to be changed, and whether they may do that themselves.
-        turned_out: the number of the order behind that; see docs/login-socket.md.
+        changes: how often somebody's account was changed; logins from before are over.
+        lose_answer_to: an operation that is carried out and never answered.
         tokens: secrets of WS-UsernameToken by user; None where the camera does not take it.
         change: what the device's status says of it.
         accounts: what the device's status says of the audit of accounts, to an administrator.
@@ -71,7 +73,8 @@ class FakeAgent:
         self.upload_path = evidence.parent / "upload.bundle"
         self.refuse_bundle: dict[str, object] | None = None
         self.due: dict[str, bool] = {}
-        self.turned_out = 0
+        self.changes: Counter[str] = Counter()
+        self.lose_answer_to = ""
         self.tokens: dict[str, str] | None = {}
         self.used: set[str] = set()
         self.change: dict[str, object] = {}
@@ -110,6 +113,9 @@ class FakeAgent:
         self.users[user] = ("administrator", password)
         self.state = "claimed"
 
+    def generation(self, user: str) -> str:
+        return f"{user} {self.changes[user]}"
+
     def forget_grants(self) -> None:
         self._grants.clear()
 
@@ -128,13 +134,16 @@ class FakeAgent:
                 with self._lock:
                     self.asked.append((service, request))
                     reply = {"v": 1, **self._answer(service, request)}
+                if request["op"] == self.lose_answer_to:
+                    return
                 client.sendall(json.dumps(reply).encode() + b"\n" if self.garble is None else self.garble)
 
     def _answer(self, service: str, request: dict) -> dict:
         op = request["op"]
         if op == "state":
             facts = {"model": "kawa-1", "hardware": "a", "serial": self.serial, "version": "1.0.0", "realm": REALM}
-            facts["turned_out"] = self.turned_out
+            if "user" in request:
+                facts["generations"] = [] if request["user"] in self.due else [self.generation(request["user"])]
             if self.state == "unclaimed":
                 facts["claim_salt"] = SALT.hex()
             return {"ok": True, "state": self.state, "claimable": self.state == "unclaimed", **facts}
@@ -173,7 +182,7 @@ class FakeAgent:
             return {"ok": False, "code": "change_required", "stage": "restricted", "may_change": self.due[user]}
         grant = secrets.token_urlsafe(16)
         self._grants[grant] = (service, user)
-        return {"ok": True, "role": self.users[user][0], "grant": grant}
+        return {"ok": True, "role": self.users[user][0], "grant": grant, "generation": self.generation(user)}
 
     def _login_op(self, service: str, request: dict) -> dict:
         if self.refuse_with is not None:
@@ -230,6 +239,7 @@ class FakeAgent:
         if found := violations(request["new"]):
             return {"ok": False, "code": "policy", "violations": found}
         self.users[request["user"]] = (known[0], request["new"])
+        self.changes[request["user"]] += 1
         self.due.pop(request["user"], None)
         return {"ok": True}
 
@@ -246,6 +256,7 @@ class FakeAgent:
         if found := violations(request["password"]):
             return {"ok": False, "code": "policy", "violations": found}
         self.users[request["user"]] = (request["role"], request["password"])
+        self.changes[request["user"]] += 1
         return {"ok": True}
 
     def _enrol_op(self, service: str, request: dict) -> dict:

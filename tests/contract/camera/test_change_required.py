@@ -17,7 +17,6 @@ NEW = "gravel bank and heron"
 def due(claimed: CameraProcess, agent: FakeAgent) -> CameraProcess:
     """A camera whose owner has to change the password."""
     agent.due[USER] = True
-    agent.turned_out = 4711
     return claimed
 
 
@@ -58,7 +57,6 @@ def test_sessions_and_streams_that_stand_end_when_the_order_begins(claimed: Came
     assert browser.get("/snapshot.jpg").status == 200
 
     agent.due[USER] = True
-    agent.turned_out = 4711
 
     assert browser.get("/snapshot.jpg").status == 401
     while client.packet():
@@ -66,8 +64,10 @@ def test_sessions_and_streams_that_stand_end_when_the_order_begins(claimed: Came
     client.close()
 
 
-def test_an_order_that_ends_ends_no_session(due: CameraProcess, agent: FakeAgent) -> None:
+def test_an_order_ends_no_session_of_those_whom_it_does_not_concern(due: CameraProcess, agent: FakeAgent) -> None:
+    agent.users["guest"] = ("viewer", "a viewer's long password")
+    browser = Browser(due)
+    assert browser.post("/api/login", {"user": "guest", "password": "a viewer's long password"}).status == 200
+    assert browser.get("/snapshot.jpg").status == 200
     agent.due.clear()
-    browser = signed_in(due)
-    agent.turned_out = 0
     assert browser.get("/snapshot.jpg").status == 200

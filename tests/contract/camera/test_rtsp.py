@@ -5,6 +5,7 @@ from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.clients import Browser, decode_frames, raw, read_to_end, send_and_read, stream_url
 from tests.contract.camera.conftest import PASSWORD, USER
 from tests.contract.camera.fake_agent import FakeAgent, digest_response
+from tests.contract.camera.test_onvif import call, user_xml
 
 FRAME_BYTES = WIDTH * HEIGHT
 
@@ -184,6 +185,48 @@ def test_a_stream_ends_when_its_password_is_changed_and_others_go_on(claimed: Ca
     assert guest.packet()
     client.close()
     guest.close()
+
+
+def test_a_lost_answer_to_a_change_keeps_no_stream_and_no_session(claimed: CameraProcess, agent: FakeAgent) -> None:
+    """The camera program does not know then what has become of the change; the agent does."""
+    agent.users["guest"] = ("viewer", "a viewer's long password")
+    owner, guest = RtspSession(claimed, "rtsps"), RtspSession(claimed, "rtsp", "guest", "a viewer's long password")
+    owner.play()
+    guest.play()
+    browser, other = Browser(claimed), Browser(claimed)
+    for one in (browser, other):
+        one.post("/api/login", {"user": USER, "password": PASSWORD})
+    agent.lose_answer_to = "change_password"
+
+    assert browser.post("/api/change-password", {"old": PASSWORD, "new": "gravel bank and heron"}).status == 503
+
+    while owner.packet():
+        pass
+    assert guest.packet()
+    assert [one.get("/snapshot.jpg").status for one in (browser, other)] == [401, 401]
+    owner.close()
+
+    agent.lose_answer_to = "set_user"
+    fewer = user_xml("guest", "User", "reeds and a grey wagtail")
+    assert call(claimed, f"<SetUser>{fewer}</SetUser>", USER, "gravel bank and heron")[0] == 503
+    while guest.packet():
+        pass
+    guest.close()
+
+
+def test_a_change_while_the_agent_was_away_keeps_no_stream(claimed: CameraProcess, agent: FakeAgent) -> None:
+    client = RtspSession(claimed, "rtsps")
+    client.play()
+    assert client.packet()
+
+    agent.stop()
+    agent.changes[USER] += 1
+    agent.start()
+
+    while client.packet():
+        pass
+    assert decode_frames(stream_url(claimed, "rtsps", USER, PASSWORD), frames=1).returncode == 0
+    client.close()
 
 
 def test_no_agent_no_stream(claimed: CameraProcess, agent: FakeAgent) -> None:
