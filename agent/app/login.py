@@ -105,8 +105,6 @@ class Login:
             "disown": lambda asked: self._confirmed(asked, self._office.disown),
             "transfer": lambda asked: self._confirmed(asked, lambda: self._office.transfer(asked.arguments["token"])),
             "erase": lambda asked: self._confirmed(asked, self._office.erase),
-            "update_now": lambda asked: self._administered(asked, self._office.update_now),
-            "settings": self._settings,
             "device": self._device,
             "evidence": self._evidence,
         }
@@ -256,8 +254,8 @@ class Login:
         asked.yes(members)
 
     def _given(self, asked: Asked, user: str, role: str, passing: bool = False) -> "dict[str, Any]":
-        grant = self._grants.give(user, role, asked.service, passing)
-        return {"role": role, "grant": grant, "generation": self._standing.generation(user)}
+        grant, settled = self._grants.give(user, role, asked.service, passing), self._accounts.replaced is None
+        return {"role": role, "grant": grant, "generation": self._standing.generation(user), "settled": settled}
 
     # Changing who may log in
 
@@ -369,15 +367,6 @@ class Login:
                 then(grant.user)
 
         self._compare(asked, grant.user, asked.arguments["password"], compared)
-
-    def _administered(self, asked: Asked, work: "Callable[[], Refusal | None]") -> None:
-        """What an administrator's grant alone is enough for."""
-        if self._granted(asked, administrator=True) is not None:
-            started(asked, work())
-
-    def _settings(self, asked: Asked) -> None:
-        given = {name: value for name, value in asked.arguments.items() if name != "grant"}
-        self._administered(asked, lambda: self._office.settle(given))
 
     def _device(self, asked: Asked) -> None:
         grant = self._granted(asked)

@@ -27,7 +27,7 @@ UPLOADER = "upload"
 
 
 class Orders:
-    """Answers `offer`, `install`, `postpone`, `upload` and `install_bundle`."""
+    """Answers `update_now`, `settings`, `offer`, `install`, `postpone`, `upload` and `install_bundle`."""
 
     def __init__(self, accounts: "Accounts", grants: "Grants", office: "Office", granted: "Granted") -> None:
         self._accounts = accounts
@@ -38,12 +38,23 @@ class Orders:
     def operations(self) -> "dict[str, Callable[[Asked], None]]":
         """The operations by name."""
         return {
+            "update_now": self._update_now,
+            "settings": self._settings,
             "offer": self._offer,
             "install": self._install,
             "postpone": self._postpone,
             "upload": self._upload,
             "install_bundle": self._install_bundle,
         }
+
+    def _update_now(self, asked: "Asked") -> None:
+        if self._granted(asked, administrator=True) is not None:
+            started(asked, self._office.update_now())
+
+    def _settings(self, asked: "Asked") -> None:
+        if self._granted(asked, administrator=True) is not None:
+            given = {name: value for name, value in asked.arguments.items() if name != "grant"}
+            started(asked, self._office.settle(given))
 
     def _offer(self, asked: "Asked") -> None:
         if self._granted(asked) is not None:

@@ -63,6 +63,7 @@ def test_while_a_change_is_proved_both_stand_and_afterwards_one(world, works):
 
     def entering(service, source, user, password):
         seen.append(standing(world, USER))
+        assert other(world)["settled"] is False
         return enter(service, source, user, password)
 
     world.ports.services.enter = entering
@@ -74,6 +75,7 @@ def test_while_a_change_is_proved_both_stand_and_afterwards_one(world, works):
     fresh, before = during.pop()
     assert (before, fresh != known) == (known, True)
     assert standing(world, USER) == [fresh if works else known]
+    assert other(world)["settled"] is True
 
 
 def test_role_removal_and_a_namesake_end_what_stood(world):

@@ -3,7 +3,8 @@
 1. Both sides prove that they know the label's code over the certificate that this side was shown. Whoever does not know
    the code gets nothing beyond this.
 2. A fresh password goes into the hand-over file, durably.
-3. The claim. If its answer is lost, the camera is asked until it says what has become of it.
+3. The claim. If its answer is lost, the camera is asked until it says what has become of it: what a right password has
+   opened may be put back for as long as the camera is still proving it.
 4. The file says that the camera has taken it, or forgets what it certainly has not.
 """
 
@@ -149,7 +150,7 @@ class Claimer:
                 answer = camera.log_in(account.user, account.password)
             except (Unreachable, Impostor):
                 continue
-            if not answer.code:
+            if settled(answer):
                 return self._confirm(entry, account)
             if answer.code == "denied":
                 self._drop(entry)
@@ -169,6 +170,11 @@ class Claimer:
         return Result(
             "refused", str(first.get(self._language) or answer.body.get("detail") or text or answer.code)[:300]
         )
+
+
+def settled(answer: Answer) -> bool:
+    """Whether a login was let in with a password that the camera keeps: nothing is being proved that it may put back."""
+    return not answer.code and answer.body.get("settled") is True
 
 
 def _seconds(answer: Answer) -> int:

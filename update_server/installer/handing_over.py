@@ -13,6 +13,7 @@ from update_server.errors import BadInput, Conflict
 from update_server.files import SECRET, write_atomic
 from update_server.installer import handover, ledger, sealing
 from update_server.installer.camera import Impostor, Unreachable, meet
+from update_server.installer.claiming import settled
 from update_server.installer.handover import PLANNED, Account, Entry
 from update_server.installer.looking import places
 from update_server.installer.shared import (
@@ -125,7 +126,9 @@ def _tried(entry: Entry, account: Account, say: Say) -> tuple[str, str]:
         return "label_differs", ""
     if answer.code == "denied":
         return "wrong", ""
-    return ("refused", answer.code) if answer.code else ("confirmed", "")
+    if answer.code:
+        return "refused", answer.code
+    return ("confirmed" if settled(answer) else "unsettled"), ""
 
 
 def _opened(file: Path, key: Path | None, passphrase_file: Path | None, say: Say) -> list[tuple[Entry, Account]]:

@@ -76,6 +76,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "設定していません。引き継ぎファイルに書き込めません（{detail}）",
     ),
     "done_confirmed": ("confirmed", "確認しました"),
+    "done_unsettled": (
+        "not confirmed: the camera is still proving a change of its passwords. Run this again",
+        "未確認：カメラがパスワードの変更を検証中です。もう一度実行してください",
+    ),
     "done_wrong": ("not the camera's password; the entry stays", "カメラのパスワードと一致しません（記録は残します）"),
     "summary": (
         "{good} of {all} cameras are claimed, with their passwords in {file}.",

@@ -207,7 +207,8 @@ class WebApp:
             return refusal(reply.code, reply)
         session = self._sessions.open(user, reply.text("role"), reply.text("grant"), reply.text("generation"))
         cookie = f"{SESSION_COOKIE}={session.identifier}; Path=/; Secure; HttpOnly; SameSite=Strict"
-        return json_response({"ok": True, "role": session.role}, headers=[("Set-Cookie", cookie)])
+        told = {"ok": True, "role": session.role, "settled": reply.flag("settled")}
+        return json_response(told, headers=[("Set-Cookie", cookie)])
 
     def _sign_out(self, request: Request) -> Response:
         session = self._session(request)

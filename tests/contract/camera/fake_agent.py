@@ -47,6 +47,7 @@ class FakeAgent:
         refuse_bundle: when set, what a bundle is refused with.
         due: users whose password has to be changed, and whether they may do that themselves.
         changes: how often somebody's account was changed; logins from before are over.
+        settled: whether no change of credentials is being proved.
         lose_answer_to: an operation that is carried out and never answered.
         tokens: secrets of WS-UsernameToken by user; None where the camera does not take it.
         change: what the device's status says of it.
@@ -75,6 +76,7 @@ class FakeAgent:
         self.due: dict[str, bool] = {}
         self.changes: Counter[str] = Counter()
         self.lose_answer_to = ""
+        self.settled = True
         self.tokens: dict[str, str] | None = {}
         self.used: set[str] = set()
         self.change: dict[str, object] = {}
@@ -190,7 +192,7 @@ class FakeAgent:
         known = self.users.get(request["user"])
         if known is None or known[1] != request["password"]:
             return {"ok": False, "code": "denied"}
-        return self._granted(service, request["user"])
+        return self._granted(service, request["user"]) | {"settled": self.settled}
 
     def _nonce_op(self, service: str, request: dict) -> dict:
         nonce = secrets.token_hex(16)

@@ -118,6 +118,11 @@ def test_the_laptop_dies_between_the_file_and_the_claim(make_units, tool, camera
     if camera_has_taken_it:
         assert tool.claim([unit], status=1)[unit.serial]["code"] == "unconfirmed"
         assert signs_in(unit, account)
+        unit.agent.settled = False
+        done = tool.run("handover", "check", "site.handover", "--key", "office", status=1)
+        assert "still proving" in done.stderr
+        assert tool.accounts()[0]["state"] == "planned"
+        unit.agent.settled = True
         tool.run("handover", "check", "site.handover", "--key", "office")
         assert [(one["state"], one["password"]) for one in tool.accounts()] == [("claimed", account["password"])]
         assert tool.claim([unit])[unit.serial]["code"] == "already"

@@ -20,7 +20,8 @@ from update_server.installer.texts import Say
 OFFICE = WithKey(X25519PrivateKey.generate())
 LABEL = Label("KW1-000001", "ABCD-EFGH-2345-WXYZ")
 UNCLAIMED = About("unclaimed", "KW1-000001", "kawa-1", bytes(16))
-OK = Answer("", {"ok": True})
+OK = Answer("", {"ok": True, "settled": True})
+NOT_YET = Answer("", {"ok": True, "settled": False})
 SAY = Say("en")
 
 
@@ -161,6 +162,9 @@ def test_what_the_camera_certainly_has_not_taken_leaves_the_file(path, answers, 
     [
         ([CLAIMED_NOW], [OK], "claimed", [CLAIMED]),
         ([Unreachable("reset"), UNCLAIMED, CLAIMED_NOW], [no("wait"), OK], "claimed", [CLAIMED]),
+        ([CLAIMED_NOW], [NOT_YET, NOT_YET, OK], "claimed", [CLAIMED]),
+        ([CLAIMED_NOW, CLAIMED_NOW, UNCLAIMED], [NOT_YET], "unclear", [PLANNED]),  # it was put back
+        ([CLAIMED_NOW], [Answer("", {"ok": True})], "unclear", [PLANNED]),
         ([CLAIMED_NOW], [no("denied")], "foreign", []),
         ([UNCLAIMED], [OK], "unclear", [PLANNED]),
         ([Unreachable("reset")], [OK], "unclear", [PLANNED]),
