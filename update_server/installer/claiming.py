@@ -173,7 +173,7 @@ class Claimer:
 
 
 def settled(answer: Answer) -> bool:
-    """Whether a login was let in with a password that the camera keeps: nothing is being proved that it may put back."""
+    """Whether a login was let in, with a password that is proved there: nothing may be put back any more."""
     return not answer.code and answer.body.get("settled") is True
 
 
