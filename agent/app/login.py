@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     Answer = Callable[[str, dict[str, Any]], None]
 
 NONCE_KEY_BYTES = 32
+AGAIN_S = 5.0  # after a hash that failed, for lack of memory mostly
+_TIMER = "login"
 
 
 class Asked:
@@ -120,11 +122,17 @@ class Login:
         self._operations.update(ssh.operations(self._sure, self._granted))
 
     def start(self) -> None:
-        """Prepare the hash that unknown users are compared with."""
+        """From now on passwords are compared, as soon as there is something to compare those of unknown users with."""
         self._tokens.start()
+        self._make_dummy()
 
+    def _make_dummy(self) -> None:
         def made(phc: "object", error: "CamwardError | None") -> None:
-            self._dummy_phc = str(phc) if error is None else ""
+            if error is None:
+                self._dummy_phc = str(phc)
+            else:  # nobody gets in meanwhile: who has no account would be told apart
+                self._desk.say("camward-agent: no password can be compared: " + str(error))
+                self._desk.at(_TIMER, self._desk.now + AGAIN_S, self._make_dummy)
 
         self._desk.call("hasher", "hash", (str(self._desk.ports.entropy.bytes(16)),), made)
 
