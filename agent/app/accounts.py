@@ -22,7 +22,7 @@ from agent.app.account_stores import (
     Account,
     user_name_ok,
 )
-from agent.formats import fields
+from agent.formats import fields, shadow
 from agent.formats.errors import FormatError, Rejected
 from agent.formats.json import check_utf8, dump, parse_object
 
@@ -46,6 +46,7 @@ LOCKED = "locked"
 STATE = "credentials/state.json"
 JOURNAL = "credentials/journal.json"
 STORES = (WEB, DIGEST, SHADOW, TOKEN)
+NEXT_UID = "next_uid"
 
 
 def unclaimed() -> bytes:
@@ -147,7 +148,9 @@ class Accounts:
                 self._store.write(name, made[name])
             else:
                 self._store.delete(name)
-        state = {"v": 1, "state": CLAIMED, "web": _hex(made[WEB]), "digest": _hex(made[DIGEST])}
+        state: "dict[str, Any]" = {"v": 1, "state": CLAIMED, "web": _hex(made[WEB]), "digest": _hex(made[DIGEST])}
+        if next_uid:  # here as well: a system without system logins forgets the store, and must not forget this
+            state[NEXT_UID] = next_uid
         if SHADOW in made:
             state["shadow"] = _hex(made[SHADOW])
         if TOKEN in made:
@@ -220,12 +223,15 @@ class Accounts:
         digest, was_sealed = stores.opened(DIGEST, _pinned(source, "digest", found[DIGEST]), self._secret)
         self._plain = not was_sealed
         users = stores.parse_accounts(web, digest)
+        if NEXT_UID in source:
+            self._next_uid = fields.integer(source, NEXT_UID, shadow.MIN_UID, shadow.MAX_UID + 1)
         # A version without system logins writes no pin, and leaves a store that may hold old passwords: it is no word.
         if "shadow" in source:
             inner, was_sealed = stores.opened(SHADOW, _pinned(source, "shadow", found[SHADOW]), self._secret)
             if not was_sealed:
                 return LOCKED, {}
-            users, self._next_uid = stores.with_shadow(users, inner)
+            users, next_uid = stores.with_shadow(users, inner)
+            self._next_uid = max(self._next_uid, next_uid)
         self._ruled_out = "token" in source and not self._takes_tokens
         if "token" in source and self._takes_tokens:
             inner, was_sealed = stores.opened(TOKEN, _pinned(source, "token", found[TOKEN]), self._secret)

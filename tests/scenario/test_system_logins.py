@@ -483,3 +483,25 @@ def test_control_stores_written_one_after_the_other_without_a_journal_are_caught
 
     swept = sweep(lambda seed: made_plain(stage.world_with_seed(seed)), naive, check, after=lambda w: w.agent or on(w))
     assert swept.failures
+
+
+def test_no_user_id_is_given_twice_whatever_ran_in_between(kept):
+    """What a removed user has left running belongs to nobody later, also when a system without system logins ran."""
+    world = kept.copy(3)
+    on(world)
+    for name in (OTHER, "hana"):
+        assert set_user(world, user=name, role="administrator", password=OTHERS_PASSWORD)["ok"]
+    assert let_in(world) == {USER: 2000, OTHER: 2001, "hana": 2002}
+    world.power_cut()
+
+    world.system_logins = None
+    on(world)
+    assert world.ask("web", request("remove_user", grant=login(world)["grant"], user="hana"))["ok"]
+    assert set_user(world, user=OTHER, role="administrator", password=NEW_PASSWORD)["ok"]
+    world.power_cut()
+
+    on(with_logins(world))
+    assert files(world) == NOBODY
+    assert set_user(world, user="umi", role="administrator", password=OTHERS_PASSWORD)["ok"]
+    assert set_user(world, user=OTHER, role="administrator", password=OTHERS_PASSWORD)["ok"]
+    assert let_in(world) == {"umi": 2003, OTHER: 2004}
