@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from agent.formats import shadow
 from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline
 from tests.emulated.conftest import READY
 from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed, reasons, verdicts
+from tests.emulated.test_system_logins import LISTENS
 
 CRITERION = "S1.1-15"
 STATE = "/data/camward"
@@ -22,6 +24,7 @@ LEFT = {
     "identity/tls.key.pem", "trust/rollback_index", "web/cert.pem", "web/key.pem",
 }  # fmt: skip
 """What a camera that was never updated holds after an erase; and the floor, if the time was ever proved."""
+SSH_KEY = "ssh/ed25519"
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,12 @@ def digest(lab: LabCamera, name: str) -> str:
     return lab.shell(f"sha256sum {STATE}/{name}").split()[0]
 
 
+def ssh_logins(lab: LabCamera) -> list[str]:
+    """Whom /etc/shadow lets in."""
+    lines = shadow.parse_shadow((lab.shell("cat /etc/shadow") + "\n").encode())
+    return [one.name for one in lines if not one.lets_nobody_in()]
+
+
 def erased_by_the_agent(lab: LabCamera) -> None:
     """The agent restarts with the journal of an erase in its state folder."""
     lab.shell(f"mkdir -p {STATE}/handover && echo '{JOURNAL}' >{STATE}/handover/erase.json")
@@ -51,6 +60,9 @@ def test_an_erase_from_the_page_leaves_the_factory_and_passes(lab: LabCamera) ->
     answer = patiently(lambda: lab.person.ask("/api/login", who))
     assert answer.ok, answer.text
     assert verdicts(lab.evidence())[CRITERION] == "INCONCLUSIVE"
+    answer = patiently(lambda: lab.person.ask("/api/open-ssh", {"password": PASSWORD, "minutes": "240"}))
+    assert answer.ok, answer.text
+    assert (lab.shell(LISTENS), ssh_logins(lab), SSH_KEY in documents(lab)) == ("1", [USER], True)
     label, key = digest(lab, "factory/label.json"), digest(lab, "web/key.pem")
     lab.shell(f"echo kanri >{STATE}/credentials/web.json.new && echo kanri >{STATE}/unheard-of")
     lab.machine.console.skip()
@@ -63,6 +75,7 @@ def test_an_erase_from_the_page_leaves_the_factory_and_passes(lab: LabCamera) ->
     assert lab.shell(f"grep -rl kanri {STATE} || true") == ""
     assert digest(lab, "factory/label.json") == label
     assert digest(lab, "web/key.pem") != key
+    assert (lab.shell(LISTENS), ssh_logins(lab)) == ("0", []), "neither the server nor the login that was lent"
     report = lab.evidence()
     assert report["facts"]["claim_state"] == {"state": "unclaimed"}
     assert (verdicts(report)[CRITERION], reasons(report)[CRITERION]) == (
