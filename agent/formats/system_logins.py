@@ -15,7 +15,7 @@ MAX_PATH_CHARS = 64
 class SystemLogins(Value):
     """What an administrator is to the operating system: the first user id, the group, home folder and shell.
 
-    `ssh_port`: where an administrator may open SSH for a while (agent.app.ssh); 0, or left out, where there is no server.
+    `ssh_port`: where an administrator may open SSH for a while (agent.app.ssh); 0 or left out: there is none.
     """
 
     FIELDS = ("first_uid", "gid", "home", "shell", "ssh_port")
