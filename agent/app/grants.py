@@ -50,7 +50,7 @@ class Grants:
             return None
         return grant
 
-    def revoke(self, user: str) -> None:
-        """Take back every grant of this user."""
-        for text in [text for text, grant in self._out.items() if grant.user == user]:
+    def revoke(self, user: str, service: str = "") -> None:
+        """Take back every grant of this user, or those that one service was given."""
+        for text in [text for text, one in self._out.items() if one.user == user and service in ("", one.service)]:
             del self._out[text]

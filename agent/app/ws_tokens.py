@@ -186,7 +186,7 @@ class WsTokens:
         return None
 
     def _answer(self, asked: "Asked", error: "CamwardError | None", members: "dict[str, str]") -> None:
-        self._grants.revoke(asked.arguments["user"])
+        self._grants.revoke(asked.arguments["user"], SERVICE)  # it opens nothing else: the page is still signed in
         self._office.tokens_changed()
         if error is None:
             asked.yes(members)

@@ -103,6 +103,16 @@ def test_it_is_off_until_it_is_switched_on_and_then_opens_onvif_alone(idle):
     assert token.encode() not in world.documents.content[TOKEN], "it is not stored in the clear"
 
 
+def test_the_page_that_switches_ones_own_on_and_off_stays_signed_in(world):
+    """It shows the secret, once; a session that ended just then would take it along."""
+    signed_in = grant(world)
+    on_again = world.ask("web", request("token_on", grant=signed_in, user=USER, password=PASSWORD))
+    assert on_again["ok"], on_again
+    assert world.ask("web", request("users", grant=signed_in))["ok"]
+    assert world.ask("web", request("token_off", grant=signed_in, user=USER))["ok"]
+    assert world.ask("web", request("users", grant=signed_in))["ok"]
+
+
 def test_who_may_switch_it_on(world):
     wrong = world.ask("web", request("token_on", grant=grant(world), user=USER, password=NEW_PASSWORD))
     assert wrong["code"] == "denied"

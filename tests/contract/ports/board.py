@@ -58,6 +58,7 @@ class Board:
     boots: list = field(default_factory=list)
     console: list = field(default_factory=list)
     neighbours_port: int = 0  # where it serves other cameras, if it does
+    ws_token: bool = False  # whether it takes WS-UsernameToken
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +106,7 @@ class Board:
             "services": services, "login_gid": 900, "health": {"deadline_s": 60},
             "update": update, "password": {}, "declarations": declarations,
             **({} if self.releases is None else {"releases": self.releases}),
+            **({"ws_token": True} if self.ws_token else {}),
         }  # fmt: skip
 
     # Power

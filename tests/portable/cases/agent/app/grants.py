@@ -19,6 +19,9 @@ grants.revoke("user0")
 print([grants.find(text, "web") is not None for text in texts])
 desk.now = GRANT_LIFE_S + 30
 print(sum(1 for text in texts if grants.find(text, "web") is not None))
+ended = grants.give("user1", "viewer", "onvif")
+grants.revoke("user1", "onvif")
+print(grants.find(ended, "onvif"))
 kept = grants.give("user1", "viewer", "web")
 passing = [grants.give("user1", "viewer", "web", True) for _ in range(MAX_PASSING + 2)]
 print(grants.find(kept, "web") is not None, sum(1 for text in passing if grants.find(text, "web") is not None))
