@@ -26,8 +26,8 @@ APP_LEFT_OUT = ("agent/boot", "agent/main_micropython.py", "agent/adapters/micro
 # The camera's factory password: in the control without an agent, and in no image that has one.
 CONTROL_ONLY = "firmware_sim/camera/ungated.py"
 
-RUNS_AGENT, RUNS_CAMERA, RUNS_SSH = "run-agent", "run-camera", "run-ssh"
-SCRIPTS = ("rc-sysinit", "rc-shutdown", RUNS_AGENT, RUNS_CAMERA, "run-network", RUNS_SSH, "udhcpc-event")
+RUNS_AGENT, RUNS_CAMERA, RUNS_SSH, RUNS_BUTTON = "run-agent", "run-camera", "run-ssh", "run-button"
+SCRIPTS = ("rc-sysinit", "rc-shutdown", RUNS_AGENT, RUNS_CAMERA, "run-network", RUNS_SSH, RUNS_BUTTON, "udhcpc-event")
 PLAIN_FILES = ("sysctl.conf",)
 
 IMAGE_ROOT_PATH = "/etc/camward/image-root.json"
@@ -178,7 +178,7 @@ def _install(source: Path, target: Path, mode: int) -> None:
 
 def _inittab(variant: Mapping[str, Any], *, with_camera: bool) -> str:
     lines = (BOOT_FOLDER / "inittab").read_text("utf-8").splitlines(keepends=True)
-    there = {RUNS_AGENT: variant["agent"], RUNS_SSH: variant["agent"], RUNS_CAMERA: with_camera}
+    there = dict.fromkeys((RUNS_AGENT, RUNS_SSH, RUNS_BUTTON), variant["agent"]) | {RUNS_CAMERA: with_camera}
     text = "".join(line for line in lines if all(kept or name not in line for name, kept in there.items()))
     if variant["lab"]:
         # Tests break things on a live camera through this; no image for people has it.

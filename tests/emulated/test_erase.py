@@ -4,6 +4,7 @@ The machine restarts in the first test; in the others the agent alone does, so t
 verified root stays: an agent that finds the journal of an erase ends the erase, whoever started it.
 """
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -82,6 +83,33 @@ def test_an_erase_from_the_page_leaves_the_factory_and_passes(lab: LabCamera) ->
         "PASS",
         "the user's data was erased, the version kept",
     )
+
+
+def press(lab: LabCamera) -> None:
+    """Press the button on the case once: QEMU holds line 3 of the board's GPIO chip for 100 ms."""
+    lab.machine.monitor.execute("system_powerdown")
+    lab.shell("sleep 1")
+
+
+def test_five_presses_of_the_button_erase_the_camera_and_four_do_not(lab: LabCamera) -> None:
+    """The way back without a password: physical presence."""
+    lab.restore()
+    counted = "grep gpiolib /proc/interrupts | awk '{print $2 + $3}'"
+    before = int(lab.shell(counted))
+    for _ in range(4):
+        press(lab)
+    lab.shell("sleep 11")
+    assert int(lab.shell(counted)) == before + 4
+    assert "credentials/web.json" in documents(lab)
+    lab.machine.console.skip()
+    for _ in range(5):
+        lab.machine.monitor.execute("system_powerdown")
+        time.sleep(0.5)
+    left = ["the button was pressed five times", "camward-agent: erase is done", *READY]
+    while left:
+        left.remove(lab.machine.console.wait_for_any(left, Deadline(BOOT_S), unless=("Kernel panic",))[0])
+    assert documents(lab) - {"clock/floor.json", "credentials/lockout.json"} == LEFT
+    assert lab.evidence()["facts"]["claim_state"] == {"state": "unclaimed"}
 
 
 def test_an_erase_that_leaves_something_fails_and_one_that_was_not_measured_proves_nothing(lab: LabCamera) -> None:

@@ -55,7 +55,9 @@ def test_the_recovery_system_has_no_camera_application(tmp_path: Path):
     assert {path.name for path in (tmp_path / "main").iterdir()} == {"agent", "firmware_sim"}
     started = [app._inittab(KAWA.variants["recovery"], with_camera=there) for there in (False, True)]
     assert ["run-camera" in text for text in started] == [False, True]
-    assert all("run-agent" in text for text in started)
+    assert all("run-agent" in text and "run-button" in text for text in started)
+    control = app._inittab(KAWA.variants["ungated"], with_camera=True)
+    assert not [name for name in ("run-agent", "run-ssh", "run-button") if name in control]
 
 
 @pytest.mark.parametrize(("variant", "layout"), [("main", "recovery-1"), ("recovery", "recovery-1-recovery")])
