@@ -184,7 +184,8 @@ class FakeAgent:
             return {"ok": False, "code": "change_required", "stage": "restricted", "may_change": self.due[user]}
         grant = secrets.token_urlsafe(16)
         self._grants[grant] = (service, user)
-        return {"ok": True, "role": self.users[user][0], "grant": grant, "generation": self.generation(user)}
+        told = {"role": self.users[user][0], "grant": grant, "generation": self.generation(user)}
+        return {"ok": True, **told, "settled": self.settled}
 
     def _login_op(self, service: str, request: dict) -> dict:
         if self.refuse_with is not None:
@@ -192,7 +193,7 @@ class FakeAgent:
         known = self.users.get(request["user"])
         if known is None or known[1] != request["password"]:
             return {"ok": False, "code": "denied"}
-        return self._granted(service, request["user"]) | {"settled": self.settled}
+        return self._granted(service, request["user"])
 
     def _nonce_op(self, service: str, request: dict) -> dict:
         nonce = secrets.token_hex(16)

@@ -73,7 +73,7 @@ def test_the_claim_needs_code_and_policy_and_signs_in(unclaimed: CameraProcess, 
     assert agent.state == "unclaimed"
 
     done = browser.post("/api/claim", CLAIM)
-    assert done.json == {"ok": True, "role": "administrator"}
+    assert done.json == {"ok": True, "role": "administrator", "settled": True}
     assert agent.users == {USER: ("administrator", PASSWORD)}
     assert browser.get("/api/device").json["serial"] == SERIAL
     assert browser.get("/snapshot.jpg").body.startswith(b"\xff\xd8\xff")
