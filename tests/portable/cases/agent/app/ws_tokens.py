@@ -52,7 +52,7 @@ class Guard:
 
 
 class Other:
-    def revoke(self, user):
+    def revoke(self, user, service):
         print("revoked", user)
 
     def tokens_changed(self):
