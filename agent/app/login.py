@@ -121,7 +121,6 @@ class Login:
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""
-        self._tokens.start()
 
         def made(phc: "object", error: "CamwardError | None") -> None:
             self._dummy_phc = str(phc) if error is None else ""
