@@ -17,7 +17,7 @@ _SHARED = ("data", "dev", "run", "tmp", "var")
 class SystemLogins(Value):
     """What an administrator is to the operating system: the first user id, the group, home folder and shell.
 
-    `ssh_port`: where an administrator may open SSH for a while (agent.app.ssh); 0 where there is no server.
+    `ssh_port`: where an administrator may open SSH for a while (agent.app.ssh); 0 or left out: there is none.
     """
 
     FIELDS = ("first_uid", "gid", "home", "shell", "ssh_port")
@@ -40,7 +40,7 @@ def parse(source: "dict[str, Any]") -> SystemLogins:
         gid=fields.integer(source, "gid", MIN_UID, MAX_UID),
         home=_home(source),
         shell=_path(source, "shell"),
-        ssh_port=fields.integer(source, "ssh_port", 1, 65535) if "ssh_port" in source else 0,
+        ssh_port=fields.integer(source, "ssh_port", 0, 65535) if "ssh_port" in source else 0,
     )
 
 

@@ -35,6 +35,7 @@ def test_both_systems_are_told_one_layout_and_the_recovery_system_guards_nothing
     assert parse_layout(main.layout).kind == RECOVERY
     assert [service.name for service in main.services] == ["web", "rtsp", "onvif"]
     assert (small.services, small.declarations["listeners"]) == ((), [])
+    assert [one.system_logins.ssh_port for one in (main, small) if one.system_logins] == [22, 0]
     assert MAIN.slot == "a"
     assert SMALL.slot == "b"
 
