@@ -76,6 +76,7 @@ class Auditing:
         self._enrolled = False
         self._unsaved = SAVE_EVERY  # the first is saved
         self._trials: "tuple[Trial, ...]" = ()
+        self._beyond = 0
         self._waiting: "list[Callable[[], None]]" = []
         self._said: "tuple[str, ...]" = ()
         self._list_known = False
@@ -131,7 +132,11 @@ class Auditing:
                 found = again
         self.findings = (locked + tuple([self._left(one) for one in found.findings]))[: core.MAX_FINDINGS]
         self.checked = found.accounts
-        self._trials = found.trials[:MAX_TRIALS]
+        # What a password fitted stays known, however many hashes somebody adds; then come the owner's.
+        fitted = [one for one in found.trials if self._state.progress.get(one.key) == FITS]
+        trials = fitted + [one for one in found.trials if one not in fitted]
+        self._trials = tuple(trials[:MAX_TRIALS])
+        self._beyond = len(trials) - len(self._trials)
         kept = {one.key: self._state.progress.get(one.key, 0) for one in self._trials}
         self._state = self._state.replace(progress=kept)
         self._tell()
@@ -182,8 +187,9 @@ class Auditing:
         return any(one.code in _COMMON for one in self._credentials.violations(name, password))
 
     def _with_own(self, judged: "Judged", weak: "tuple[str, ...]") -> "Judged":
-        """The agent's own stores as well, behind the others: their passwords were good, by the list of their time."""
-        trials, findings = list(judged.trials), list(judged.findings)
+        """The agent's own stores as well; their findings behind the others, for they were good by the list of before."""
+        trials: "list[Trial]" = []
+        findings = list(judged.findings)
         users = self._accounts.users
         for name in sorted(users):
             one = users[name]
@@ -201,7 +207,7 @@ class Auditing:
                     findings.append(found)
         return judged.replace(
             findings=tuple(findings[: core.MAX_FINDINGS]),
-            trials=tuple(trials),
+            trials=tuple(trials) + judged.trials,
             accounts=judged.accounts + len(users),
         )
 
@@ -316,14 +322,14 @@ class Auditing:
             done()
 
     def left(self) -> int:
-        """Hashes on which not every password has been tried."""
+        """Hashes on which not every password has been tried and will be; MAX_TRIALS at most."""
         return sum(1 for one in self._trials if self._state.progress.get(one.key, 0) >= 0)
 
     def fact(self) -> "dict[str, Any]":
         """For evidence; empty before the first look."""
         if self.checked < 0:
             return {}
-        return {"checked": self.checked, "untried": self.left(), "found": [_told(one) for one in self.findings]}
+        return {"checked": self.checked, "untried": self._beyond + self.left(), "found": [_told(one) for one in self.findings]}
 
     def opened(self) -> "list[str]":
         """Accounts that anybody gets in by and that could not be locked, for the judgement on factory passwords."""
@@ -334,7 +340,7 @@ class Auditing:
         if self.checked < 0:
             return {}
         return {
-            "checked": self.checked, "untried": self.left(), "count": len(self.findings),
+            "checked": self.checked, "untried": self._beyond + self.left(), "count": len(self.findings),
             "found": [_told(one) for one in self.findings[:MAX_SHOWN]],
         }  # fmt: skip
 
