@@ -187,7 +187,7 @@ class Auditing:
         return any(one.code in _COMMON for one in self._credentials.violations(name, password))
 
     def _with_own(self, judged: "Judged", weak: "tuple[str, ...]") -> "Judged":
-        """The agent's own stores as well; their findings behind the others, for they were good by the list of before."""
+        """The agent's own stores as well; their findings behind the others, for they were good by the list before."""
         trials: "list[Trial]" = []
         findings = list(judged.findings)
         users = self._accounts.users
@@ -329,7 +329,11 @@ class Auditing:
         """For evidence; empty before the first look."""
         if self.checked < 0:
             return {}
-        return {"checked": self.checked, "untried": self._beyond + self.left(), "found": [_told(one) for one in self.findings]}
+        return {
+            "checked": self.checked,
+            "untried": self._beyond + self.left(),
+            "found": [_told(one) for one in self.findings],
+        }
 
     def opened(self) -> "list[str]":
         """Accounts that anybody gets in by and that could not be locked, for the judgement on factory passwords."""

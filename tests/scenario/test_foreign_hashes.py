@@ -119,7 +119,9 @@ def test_lines_without_end_hide_neither_the_owners_hashes_nor_what_was_found_nor
     world = weak_world(camera)
     world.run_for(2 * 3600)
     assert {one[0] for one in look(world)} == {"default_password"}
-    lines = [b"u%d:{SHA}%s\n" % (number, base64.encode(sha1(b"%d" % number).digest()).encode()) for number in range(510)]
+    lines = [
+        b"u%d:{SHA}%s\n" % (number, base64.encode(sha1(b"%d" % number).digest()).encode()) for number in range(510)
+    ]
     world.files[USERS] += b"".join(lines[:-3])
     world.accounts = {"policy": "report", "files": FILES}
     found = world.admin("accounts")
