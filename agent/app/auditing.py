@@ -132,11 +132,11 @@ class Auditing:
                 found = again
         self.findings = (locked + tuple([self._left(one) for one in found.findings]))[: core.MAX_FINDINGS]
         self.checked = found.accounts
-        # What a password fitted stays known, however many hashes somebody adds; then come the owner's.
+        # However many hashes somebody adds: the owner's, at the end, are tried, and what a password fitted stays known.
         fitted = [one for one in found.trials if self._state.progress.get(one.key) == FITS]
-        trials = fitted + [one for one in found.trials if one not in fitted]
-        self._trials = tuple(trials[:MAX_TRIALS])
-        self._beyond = len(trials) - len(self._trials)
+        trials = [one for one in found.trials if one not in fitted] + fitted
+        self._beyond = max(0, len(trials) - MAX_TRIALS)
+        self._trials = tuple(trials[self._beyond :])
         kept = {one.key: self._state.progress.get(one.key, 0) for one in self._trials}
         self._state = self._state.replace(progress=kept)
         self._tell()
@@ -187,9 +187,8 @@ class Auditing:
         return any(one.code in _COMMON for one in self._credentials.violations(name, password))
 
     def _with_own(self, judged: "Judged", weak: "tuple[str, ...]") -> "Judged":
-        """The agent's own stores as well; their findings behind the others, for they were good by the list before."""
-        trials: "list[Trial]" = []
-        findings = list(judged.findings)
+        """The agent's own stores as well, behind the others: their passwords were good, by the list of their time."""
+        trials, findings = list(judged.trials), list(judged.findings)
         users = self._accounts.users
         for name in sorted(users):
             one = users[name]
@@ -207,7 +206,7 @@ class Auditing:
                     findings.append(found)
         return judged.replace(
             findings=tuple(findings[: core.MAX_FINDINGS]),
-            trials=tuple(trials) + judged.trials,
+            trials=tuple(trials),
             accounts=judged.accounts + len(users),
         )
 
