@@ -76,6 +76,7 @@ class Auditing:
         self._enrolled = False
         self._unsaved = SAVE_EVERY  # the first is saved
         self._trials: "tuple[Trial, ...]" = ()
+        self._beyond = 0
         self._waiting: "list[Callable[[], None]]" = []
         self._said: "tuple[str, ...]" = ()
         self._list_known = False
@@ -131,7 +132,11 @@ class Auditing:
                 found = again
         self.findings = (locked + tuple([self._left(one) for one in found.findings]))[: core.MAX_FINDINGS]
         self.checked = found.accounts
-        self._trials = found.trials[:MAX_TRIALS]
+        # However many hashes somebody adds: the owner's, at the end, are tried, and what a password fitted stays known.
+        fitted = [one for one in found.trials if self._state.progress.get(one.key) == FITS]
+        trials = [one for one in found.trials if one not in fitted] + fitted
+        self._beyond = max(0, len(trials) - MAX_TRIALS)
+        self._trials = tuple(trials[self._beyond :])
         kept = {one.key: self._state.progress.get(one.key, 0) for one in self._trials}
         self._state = self._state.replace(progress=kept)
         self._tell()
@@ -316,14 +321,18 @@ class Auditing:
             done()
 
     def left(self) -> int:
-        """Hashes on which not every password has been tried."""
+        """Hashes on which not every password has been tried and will be; MAX_TRIALS at most."""
         return sum(1 for one in self._trials if self._state.progress.get(one.key, 0) >= 0)
 
     def fact(self) -> "dict[str, Any]":
         """For evidence; empty before the first look."""
         if self.checked < 0:
             return {}
-        return {"checked": self.checked, "untried": self.left(), "found": [_told(one) for one in self.findings]}
+        return {
+            "checked": self.checked,
+            "untried": self._beyond + self.left(),
+            "found": [_told(one) for one in self.findings],
+        }
 
     def opened(self) -> "list[str]":
         """Accounts that anybody gets in by and that could not be locked, for the judgement on factory passwords."""
@@ -334,7 +343,7 @@ class Auditing:
         if self.checked < 0:
             return {}
         return {
-            "checked": self.checked, "untried": self.left(), "count": len(self.findings),
+            "checked": self.checked, "untried": self._beyond + self.left(), "count": len(self.findings),
             "found": [_told(one) for one in self.findings[:MAX_SHOWN]],
         }  # fmt: skip
 

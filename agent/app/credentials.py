@@ -25,6 +25,7 @@ VENDOR_WORDS = ("camward", "camera", "kamera")
 MAC_TAIL_CHARS = 6  # the half that differs between cameras, as people read it from the label
 DAY_S = 86400
 SETTLE_AGAIN_S = 30.0  # a change of credentials under way is proved within that time
+RUN_BEFORE_S = 15  # 5 that a token is made ahead of the clock, 10 that the clock is ahead (clock.PROOF_LASTS_S)
 _SETTLE = "settle"
 BLOCKLIST_DAMAGED = "blocklist_damaged"
 """A problem of the desk: the list of known passwords cannot be used, and so no password can be set."""
@@ -169,9 +170,14 @@ class Credentials:
 
         self._desk.call("hasher", "hash", (password,), hashed)
 
+    def run_before_s(self) -> int:
+        """Until when the run before may have taken a token that was created then, in Unix seconds by proof."""
+        return (self._time.certain_since_s() or 0) + RUN_BEFORE_S
+
     def proven_s(self) -> "int | None":
-        """Unix seconds by proof of this boot; None while there is none."""
-        return self._time.at_least_s() if self._time.certain() else None
+        """Unix seconds by proof of this run; None while there is none, or it may still be a time of the run before."""
+        now_s = self._time.at_least_s() if self._time.certain() else 0
+        return now_s if now_s > self.run_before_s() else None
 
     def set_token(self, user: str, token: str, wrong: "tuple[str, ...]", done: "Done") -> None:
         """Switch WS-UsernameToken on for a user with this secret, or off with an empty one; proved like a password.

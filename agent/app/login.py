@@ -123,7 +123,6 @@ class Login:
 
     def start(self) -> None:
         """From now on passwords are compared, as soon as there is something to compare those of unknown users with."""
-        self._tokens.start()
         self._make_dummy()
 
     def _make_dummy(self) -> None:

@@ -129,10 +129,10 @@ class Office:
         return {name: _shown(value) for name, value in found.items()}
 
     def status_for(self, role: str) -> "dict[str, Any]":
-        """The status for somebody who is logged in: who gets in without a right password is for administrators."""
+        """The status for somebody who is logged in: who gets in by other ways is for administrators."""
         found = self.status()
         if role != "administrator":
-            del found["accounts"]
+            del found["accounts"], found["ssh"]
         return found
 
     def enrol(self, token: str) -> str:

@@ -33,6 +33,7 @@ class TrustedTime:
         self._floor_at = self._built_at
         self._asked_at: "float | None" = None
         self._receipt_at: "float | None" = None
+        self._first_at = 0  # what the first receipt of this run said
         body = desk.ports.store.read(FLOOR)
         if body is not None:
             try:
@@ -68,6 +69,13 @@ class TrustedTime:
         """Whether a receipt has said in this boot, and not long ago, what time it is; the clock has counted since."""
         return self._receipt_at is not None and self._desk.now < self._receipt_at + clock.PROOF_LASTS_S
 
+    def certain_since_s(self) -> "int | None":
+        """What the first receipt of this run said, in Unix seconds; None while the time is not certain.
+
+        It was asked for in this run, so whatever happened in the run before was earlier, however late it came.
+        """
+        return self._first_at if self.certain() else None
+
     def doubtful(self, issued_at: int) -> bool:
         """Whether the wall clock may well be wrong, given what the director has just signed."""
         return self._unset or self.known().doubtful(issued_at)
@@ -98,6 +106,7 @@ class TrustedTime:
         self._desk.ports.store.write(FLOOR, clock.encode(at))
         self._floor_at = self._saved_at = at
         self._ahead_s = at - self._desk.now
+        self._receipt_at = None  # signed by the keys that are taken back
         self._tell_floor()
 
     def put_right(self, director_root: bytes, then: "Corrected") -> None:
@@ -143,6 +152,8 @@ class TrustedTime:
         """It is `at`, by proof. Returns whether the wall clock said something else."""
         desk = self._desk
         wall_at = desk.ports.clock.wall_s()
+        if self._receipt_at is None:
+            self._first_at = at
         self._receipt_at = desk.now
         self.vouched(at)
         self._unset = False

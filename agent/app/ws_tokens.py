@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 SERVICE = "onvif"
 PAST_S = 300  # clocks of recorders are wrong, and ONVIF lets a client ask for the camera's time first
 FUTURE_S = 5  # no more: what was made for later could be used once more after a restart has forgotten it
-MAX_NONCES = 256
+MAX_NONCES = 256  # of one user, lest a viewer's recorder keeps an administrator out
 
 
 class Nonces:
@@ -66,7 +66,7 @@ class Nonces:
         """Remember it; False when there is no room, for none is forgotten before it is too old by itself."""
         for key in [key for key, until in self._until.items() if until < now_s]:
             del self._until[key]
-        if len(self._until) >= MAX_NONCES:
+        if sum(1 for name, _ in self._until if name == user) >= MAX_NONCES:
             return False
         self._until[user, nonce] = created_at + PAST_S
         return True
@@ -99,12 +99,7 @@ class WsTokens:
         self._compare = compare
         self._admit = admit
         self._nonces = Nonces()
-        self._started: "float | None" = None
         self._dummy = ws_token.make_secret(desk.ports.entropy.bytes(ws_token.SECRET_CHARS))
-
-    def start(self) -> None:
-        """From now on; what was created before may have been used in the run before."""
-        self._started = self._desk.now
 
     def operations(self) -> "dict[str, Callable[[Asked], None]]":
         """The operations by name."""
@@ -118,7 +113,7 @@ class WsTokens:
         if asked.service != SERVICE or not self._desk.config.ws_token:
             asked.no("denied")
             return
-        if now_s is None or self._started is None:
+        if now_s is None:
             asked.no("busy", {"detail": "the camera does not know for certain what time it is"})
             return  # no secret was compared, so this is no try
         if self._must_wait(asked, user):
@@ -139,8 +134,7 @@ class WsTokens:
 
     def _fresh(self, user: str, nonce: bytes, created_at: int, now_s: int) -> bool:
         """Whether it was created in this run of the agent, not long ago, and was not used."""
-        started_at = now_s - int(self._desk.now - (self._started or 0.0))
-        if not now_s - PAST_S <= created_at <= now_s + FUTURE_S or created_at <= started_at:
+        if not now_s - PAST_S <= created_at <= now_s + FUTURE_S or created_at <= self._credentials.run_before_s():
             return False
         return not self._nonces.known(user, nonce)
 

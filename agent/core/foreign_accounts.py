@@ -118,7 +118,7 @@ def key_paths(passwd: "tuple[Line, ...]") -> "tuple[str, ...]":
     homes: "list[str]" = []
     for line in passwd:
         home = line.home.rstrip("/")
-        if home[:1] == "/" and home not in homes and "/../" not in home + "/":
+        if line.home[:1] == "/" and home not in homes and "/../" not in home + "/":
             homes.append(home)
     found = list(_KEY_PATHS)
     for home in homes[:MAX_HOMES]:

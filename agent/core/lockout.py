@@ -23,7 +23,7 @@ FREE_TRIES = 4  # people mistype; the wait begins with the fifth failure in a ro
 MAX_SOURCE_WAIT_S = 900
 MAX_ACCOUNT_WAIT_S = 30
 FORGET_S = 3600  # without a failure for this long, counting starts again
-MAX_SOURCES = 256  # 256 and 64 entries keep the state below MAX_STATE_BYTES
+MAX_SOURCES = 256  # 256 and 64 entries of MAX_KEY_CHARS keep the state below MAX_STATE_BYTES
 MAX_ACCOUNTS = 64  # twice as many as a camera has users; the last place is that of OTHERS
 OTHERS = "(others)"  # the shared entry; no user can have this name
 MAX_KNOWN = 64  # pairs of account and source that have logged in; the account that has most of them loses its oldest
@@ -190,8 +190,17 @@ def source_key(source: str) -> str:
 
 
 def _key(text: str) -> str:
-    """Bounded, and ASCII lower case (case must not multiply the tries)."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text[:MAX_KEY_CHARS])
+    """Bounded, and ASCII lower case (case must not multiply the tries).
+
+    What no user's name has is one character, which JSON does not make longer: the state stays below MAX_STATE_BYTES.
+    """
+    return "".join([_folded(c) for c in text[:MAX_KEY_CHARS]])
+
+
+def _folded(character: str) -> str:
+    if "A" <= character <= "Z":
+        return chr(ord(character) + 32)
+    return character if " " <= character <= "~" and character not in '"\\' else "?"
 
 
 def _pair(account: str, place: str) -> str:

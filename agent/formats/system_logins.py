@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 MAX_PATH_CHARS = 64
+_SHARED = ("data", "dev", "run", "tmp", "var")
+"""Top folders in which others may write. A shell runs the `.profile` of its home: who may put one there, commands."""
 
 
 class SystemLogins(Value):
@@ -30,16 +32,26 @@ def parse(source: "dict[str, Any]") -> SystemLogins:
     """Read the member.
 
     Raises:
-        FormatError: malformed, an id of the system's own (root's above all), or a path that is none.
+        FormatError: malformed, an id of the system's own (root's above all), a path that is none, or a shared home.
     """
     fields.only(source, ("first_uid", "gid", "home", "shell", "ssh_port"))
     return SystemLogins(
         first_uid=fields.integer(source, "first_uid", MIN_UID, MAX_UID),
         gid=fields.integer(source, "gid", MIN_UID, MAX_UID),
-        home=_path(source, "home"),
+        home=_home(source),
         shell=_path(source, "shell"),
         ssh_port=fields.integer(source, "ssh_port", 0, 65535) if "ssh_port" in source else 0,
     )
+
+
+def _home(source: "dict[str, Any]") -> str:
+    home = _path(source, "home")
+    parts = home.split("/")[1:]
+    if parts != [""] and any(part in ("", ".", "..") for part in parts):
+        raise FormatError("home is no plain path")
+    if parts[0] in _SHARED:
+        raise FormatError("home: others may write there")
+    return home
 
 
 def _path(source: "dict[str, Any]", name: str) -> str:

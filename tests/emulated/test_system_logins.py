@@ -1,6 +1,7 @@
 """The emulated camera's /etc/passwd and /etc/shadow: links into memory that name the claimed administrator; and SSH."""
 
 import os
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_accounts_that_somebody_adds_are_found_locked_and_gone(lab: LabCamera):
     assert accounts(lab)[0] == 0, "as it was built and claimed, there is nothing to tell"
     lab.shell("echo 'toor:x:0:0::/:/bin/sh' >>/run/camward-logins/passwd")
     lab.shell(f"echo 'toor:{HASH_OF_NOTHING}:::::::' >>/run/camward-logins/shadow")
-    lab.shell("mkdir -p /tmp/.ssh && echo 'ssh-ed25519 AAAA thief' >/tmp/.ssh/authorized_keys")
+    lab.shell("mkdir -p /run/.ssh && echo 'ssh-ed25519 AAAA thief' >/run/.ssh/authorized_keys")
     status, text = accounts(lab)
     found = {tuple(line.split()[:3]) for line in text.splitlines() if "locked" in line and "cannot" not in line}
     assert status == 1, text
@@ -83,10 +84,10 @@ def test_accounts_that_somebody_adds_are_found_locked_and_gone(lab: LabCamera):
         ("uid_zero", "toor", "/etc/passwd"),
         ("unknown_account", "toor", "/etc/passwd"),
         ("usable_account", "toor", "/etc/shadow"),
-        ("keys", "-", "/tmp/.ssh/authorized_keys"),
+        ("keys", "-", "/run/.ssh/authorized_keys"),
     }, text
     assert lab.shell("cat /etc/passwd /etc/shadow") == before
-    assert lab.shell("cat /tmp/.ssh/authorized_keys") == "#ssh-ed25519 AAAA thief"
+    assert lab.shell("cat /run/.ssh/authorized_keys") == "#ssh-ed25519 AAAA thief"
     pid = lab.shell("ps -o pid,args | grep '[m] agent.main run' | awk '{print $1}'")
     assert "19" in lab.shell(f"awk '{{print $19}}' /proc/{pid}/task/*/stat").split()
     # A factory password of the manufacturer's, by its own hash: nobody is let in, and only a release mends it.
@@ -111,6 +112,7 @@ MIRAI = (
     ("root", ""),
     ("support", "support"),
 )
+PROHIBITED = "open failed: administratively prohibited"
 LISTENS = "grep -c ' 00000000:0016 .* 0A ' /proc/net/tcp || true"
 """How many sockets listen on port 22 of all interfaces; 0A is TCP_LISTEN."""
 TIMEOUT_S = 120
@@ -125,21 +127,22 @@ class Client:
         self._answer.write_text('#!/bin/sh\nprintf "%s\\n" "$PASSWORD"\n')
         self._answer.chmod(0o700)
 
-    def start(self, user: str, password: str, command: str) -> "subprocess.Popen[str]":
+    def start(self, user: str, password: str, command: str, *more: str) -> "subprocess.Popen[str]":
         options = [
             "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "PubkeyAuthentication=no", "ConnectTimeout=60",
             "NumberOfPasswordPrompts=1", "LogLevel=ERROR",
         ]  # fmt: skip
         given = [part for option in options for part in ("-o", option)]
+        commands = [command] if command else []
         environment = {**os.environ, "SSH_ASKPASS": str(self._answer), "SSH_ASKPASS_REQUIRE": "force"}
         return subprocess.Popen(
-            ["ssh", "-F", "none", *given, "-p", str(self._port), f"{user}@{FRONT_ADDRESS}", command],
+            ["ssh", "-F", "none", *more, *given, "-p", str(self._port), f"{user}@{FRONT_ADDRESS}", *commands],
             env={**environment, "PASSWORD": password, "DISPLAY": ":0"},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, user: str, password: str, command: str = "busybox id -u") -> tuple[int, str, str]:
-        done = self.start(user, password, command)
+    def run(self, user: str, password: str, command: str = "busybox id -u", *more: str) -> tuple[int, str, str]:
+        done = self.start(user, password, command, *more)
         out, told = done.communicate(timeout=TIMEOUT_S)
         return done.returncode, out.strip(), told
 
@@ -175,6 +178,26 @@ def test_ssh_is_closed_then_open_for_the_drawn_password_alone_then_closed_with_i
     for user, password in ((USER, PASSWORD), ("root", drawn), *MIRAI):
         status, out, told = client.run(user, password)
         assert (status, out, "Permission denied" in told) == (255, "", True), (user, told)
+    # Nothing is forwarded: neither ports of the camera, nor its sockets, nor ports to the camera.
+    loud = ("-o", "LogLevel=INFO")
+    status, out, told = client.run(USER, drawn, "", *loud, "-W", "127.0.0.1:443")
+    assert (status, out, PROHIBITED in told) == (255, "", True), told
+    near, far = tmp_path / "near", "/run/camward/admin.sock"
+    with client.start(USER, drawn, "echo in; sleep 60", *loud, "-L", f"{near}:{far}") as session:
+        assert session.stdout is not None
+        assert session.stderr is not None
+        assert session.stdout.readline() == "in\n"
+        with socket.socket(socket.AF_UNIX) as forwarded:
+            forwarded.connect(str(near))
+            assert forwarded.recv(1) == b""
+        assert any(PROHIBITED in line for line in session.stderr)
+        session.kill()
+    back = ["-o", "ExitOnForwardFailure=yes", "-R", "8099:127.0.0.1:9"]
+    status, out, told = client.run(USER, drawn, "echo in", *back)
+    assert (status, out, "forwarding failed" in told) == (255, "", True), told
+    # Nor is anything read that others may have left behind: the home is a folder of the verified root.
+    lab.shell("echo 'echo planted' >/tmp/.profile; chmod 644 /tmp/.profile")
+    assert client.run(USER, drawn, "exec sh -lc 'cd; pwd; touch left-behind 2>/dev/null || echo kept'")[1] == "/\nkept"
     attacked = hydra(lab, tmp_path, ("123456", "xc3511", "admin", PASSWORD))
     assert "0 valid password" in attacked, attacked
     assert "1 valid password" in hydra(lab, tmp_path, ("123456", drawn)), "the control: hydra finds what is right"

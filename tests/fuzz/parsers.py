@@ -274,7 +274,7 @@ PARSERS: dict[str, Parser] = {
     "formats.sealed.parse": Parser(lambda data: sealed.parse(data, 4096), (sealed.encode(b"sealed"), b'{"v":1}')),
     "formats.shadow.parse_passwd": Parser(shadow.parse_passwd, (b"", seeds.PASSWD)),
     "formats.shadow.parse_shadow": Parser(shadow.parse_shadow, (b"", seeds.SHADOW)),
-    "formats.ws_token.parse_nonce": Parser(_text(ws_token.parse_nonce), (b"", b"YWJjZGVm")),
+    "formats.ws_token.parse_nonce": Parser(_text(ws_token.parse_nonce), (b"YWJjZGVm",)),
     "formats.ws_token.parse_created": Parser(
         _text(ws_token.parse_created), (b"2026-11-28T12:00:00Z", b"2026-11-28T12:00:00.123Z")
     ),

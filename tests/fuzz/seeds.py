@@ -296,7 +296,7 @@ SHADOW_STORE = agent_json.dump(
     {"v": 1, "next": 2001, "users": {"anna": {"crypt": YESCRYPT, "uid": 2000}, "ben": {"crypt": "", "uid": 0}}}
 )
 TOKEN_STORE = agent_json.dump({"v": 1, "users": {"anna": "ABCDEFGHIJKLMNOPQRST"}})
-SYSTEM_LOGINS = {"first_uid": 2000, "gid": 2000, "home": "/tmp", "shell": "/bin/sh"}
+SYSTEM_LOGINS = {"first_uid": 2000, "gid": 2000, "home": "/", "shell": "/bin/sh"}
 PASSWD = b"root:x:0:0:root:/run:/bin/false\ncamera:x:900:900:camera:/run:/bin/false\n"
 SHADOW = b"root:*:20000::::::\ncamera:!:20000:0:99999:7:::\n"
 HTDIGEST = b"# users\nanna:camera:" + b"0f" * 16 + b"\nben:$apr1$abcdefgh$G8IsPsylW5ROvIKsQMRG61\n"

@@ -17,7 +17,7 @@ USERS = "/data/web/users"
 HA1 = "/data/web/digest"
 CLEAR = "/data/web/clear"
 ROOT_KEYS = "/root/.ssh/authorized_keys"
-HOME_KEYS = "/tmp/.ssh/authorized_keys"
+HOME_KEYS = "/run/.ssh/authorized_keys"
 KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB thief@example\n"
 FILES = [
     {"path": USERS, "kind": "htpasswd", "declared": ["viewer"]},

@@ -1,15 +1,17 @@
 """Passwords are tried on what the files of accounts hold: few at a time, each once, and all in the end."""
 
 import itertools
+from hashlib import sha1
 
 import pytest
 
-from agent.app import auditing
+from agent.app import audit_state, auditing
 from agent.core.deny_list import DenyList
+from agent.formats import base64
 from firmware_sim.world import factory
 from firmware_sim.world.world import TICK_S
 from tests.scenario.test_claims import on
-from tests.scenario.test_foreign_accounts import KEY, ROOT_KEYS, alarms, camera, kept, look, weak_world
+from tests.scenario.test_foreign_accounts import FILES, KEY, ROOT_KEYS, USERS, alarms, camera, kept, look, weak_world
 from tests.scenario.test_system_logins import OTHER, OTHERS_PASSWORD, set_user
 
 __all__ = ["camera", "kept"]
@@ -20,7 +22,9 @@ TRIES = factory.deny_list(()).count()
 def test_a_hash_of_a_password_that_botnets_try_is_found_by_its_own_hash(camera):
     world = weak_world(camera)
     assert look(world) == set()
-    world.run_for(3600)
+    world.run_for(60)
+    assert {one[2] for one in world.account_files.tried} == {"viewer"}, "what is nobody's comes before the owner's own"
+    world.run_for(3540)
     assert [(one["code"], one["account"]) for one in world.admin("accounts")["found"]] == [
         ("default_password", "viewer")
     ]
@@ -110,3 +114,23 @@ def test_a_password_of_the_owners_that_came_onto_the_list_is_found_in_every_stor
     found = {one for one in look(world) if one[1].startswith("credentials/")}
     assert found == {("default_password", store, OTHER, None) for store in stores}, "told, and nobody is locked out"
     assert world.console_files.enter(OTHER, OTHERS_PASSWORD) == "in"
+
+
+def test_lines_without_end_hide_neither_the_owners_hashes_nor_what_was_found_nor_that_some_are_left(camera):
+    """More hashes than are tried, of a program that may write its file: they come after the others, and are counted."""
+    world = weak_world(camera)
+    world.run_for(2 * 3600)
+    assert {one[0] for one in look(world)} == {"default_password"}
+    lines = [
+        b"u%d:{SHA}%s\n" % (number, base64.encode(sha1(b"%d" % number).digest()).encode()) for number in range(510)
+    ]
+    world.files[USERS] += b"".join(lines[:-3])
+    world.accounts = {"policy": "report", "files": FILES}
+    found = world.admin("accounts")
+    assert ("default_password", "viewer") in {(one["code"], one["account"]) for one in found["found"]}
+    world.run_for(6 * 3600)
+    found = world.admin("accounts")
+    assert ("default_password", "viewer") in {(one["code"], one["account"]) for one in found["found"]}
+    tried = world.agent._auditing._trials
+    assert {one.how for one in tried} >= {"argon2", "ha1_md5", "ha1_sha256"}, "the owner's own"
+    assert found["untried"] >= 507 - audit_state.MAX_TRIALS

@@ -122,6 +122,18 @@ def test_only_administrators_open_or_close_it(opened, role):
     assert world.ssh.port == PORT
 
 
+@pytest.mark.parametrize("role", ["operator", "viewer"])
+def test_others_are_not_told_that_it_is_open_nor_who_the_administrator_is(world, role):
+    assert set_user(world, user=OTHER, role=role, password=OTHERS_PASSWORD)["ok"]
+    assert ask_open(world)["ok"]
+    grant = world.ask("web", request("login", user=OTHER, password=OTHERS_PASSWORD))["grant"]
+    told = world.ask("web", request("device", grant=grant))
+    assert told["ok"]
+    assert "ssh" not in told
+    assert f'"{USER}"' not in json.dumps(told)
+    assert world.ask("web", request("device", grant=login(world)["grant"]))["ssh"]["open"] is True
+
+
 def lose_role(world):
     assert set_user(world, user=OTHER, role="administrator", password=OTHERS_PASSWORD)["ok"]
     world.password_now = ask_open(world)["password"]

@@ -18,7 +18,7 @@ from tests.scenario.looks import settled
 from tests.scenario.sweep import sweep
 from tests.scenario.test_claims import NEW_PASSWORD, OUT, everywhere, on, state
 
-SETTINGS = {"first_uid": 2000, "gid": 2000, "home": "/tmp", "shell": "/bin/sh"}
+SETTINGS = {"first_uid": 2000, "gid": 2000, "home": "/", "shell": "/bin/sh"}
 SHADOW = "credentials/shadow.json"
 OTHER, OTHERS_PASSWORD = "sora", "Yama no ue ni 5 tsu no hoshi"
 NOBODY = (BASE_PASSWD, BASE_SHADOW)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from agent.app.credentials import RUN_BEFORE_S
 from agent.app.ws_tokens import FUTURE_S, MAX_NONCES, PAST_S
 from agent.core.lockout import MAX_ACCOUNT_WAIT_S
 from agent.formats import base64, utc, ws_token
@@ -219,6 +220,55 @@ def test_a_restart_refuses_what_was_created_before_it(kept):
     assert code(enter(world, token)) == "ok"
 
 
+def test_a_receipt_that_somebody_holds_up_brings_back_nothing_from_before_the_restart(kept):
+    """The camera takes it for earlier than it is then; what was used before it started is from before it asked."""
+    world, token = start(kept[0].copy(13)), kept[1]
+    world.run_for(60)
+    created_at = now(world)
+    assert code(enter(world, token, nonce=b"once", created_at=created_at)) == "ok"
+    world.power_cut()
+    on_time = world.server.receipts
+
+    def held_up(nonce, at):
+        receipt = on_time(nonce, at)
+        world.clock.advance(60)
+        return receipt
+
+    world.server.receipts = held_up
+    start(world)
+    assert world.agent._credentials.proven_s() < now(world) - 50, "the control: the camera's clock is behind"
+    assert code(enter(world, token, nonce=b"once", created_at=created_at)) == "denied"
+    assert code(enter(world, token, created_at=world.agent._credentials.proven_s())) == "ok"
+
+
+def test_an_agent_that_is_back_at_once_takes_nothing_that_was_made_for_later(kept, monkeypatch):
+    """What a clock that is ahead has made was used before a restart that took no time at all."""
+    monkeypatch.setattr("firmware_sim.world.world.BOOT_S", 0)
+    world, token = start(kept[0].copy(14)), kept[1]
+    world.run_for(60)
+    created_at = now(world) + FUTURE_S - 1
+    assert code(enter(world, token, nonce=b"once", created_at=created_at)) == "ok"
+    world.power_cut()
+    on(world)
+    world.run_until(world.agent._credentials._time.certain)
+    assert now(world) < created_at, "the control: it is still in the future"
+    for _ in range(RUN_BEFORE_S + 5):
+        assert code(enter(world, token, nonce=b"once", created_at=created_at)) in ("busy", "denied")
+        world.run_for(1)
+    world.run_for(MAX_ACCOUNT_WAIT_S)
+    assert code(enter(world, token)) == "ok"
+
+
+def test_a_time_that_a_new_director_root_has_taken_back_is_proven_no_more(kept):
+    world, token = start(kept[0].copy(15)), kept[1]
+    time = world.agent._credentials._time
+    then = now(world) - 60
+    assert code(enter(world, token)) == "ok", "the control"
+    time.reset(then)
+    assert code(enter(world, token, created_at=then)) == "busy"
+    assert code(enter(world, token)) == "busy"
+
+
 def test_without_a_proven_clock_nothing_is_taken_and_nobody_is_blamed(kept):
     world, token = kept[0].copy(8), kept[1]
     world.server.receipts = None
@@ -240,6 +290,10 @@ def test_when_there_are_too_many_nonces_new_ones_are_refused_and_none_is_forgott
         assert code(enter(world, token, nonce=b"many %d" % number, created_at=first_at)) == "ok"
     assert code(enter(world, token)) == "busy"
     assert code(enter(world, token, nonce=b"many 0", created_at=first_at)) == "denied"
+    made = request("set_user", grant=grant(world), user=OTHER, role="viewer", password=OTHERS_PASSWORD)
+    assert world.ask("web", made)["ok"]
+    theirs = switch_on(world, user=OTHER)["token"]
+    assert code(enter(world, theirs, user=OTHER)) == "ok", "each user's recorder spends its own"
     world.run_for(PAST_S + 2)
     assert code(enter(world, token)) == "ok"
 
@@ -323,6 +377,7 @@ def test_a_cut_at_every_operation_leaves_old_or_new_everywhere(idle, kept, story
             assert switch_off(world)["ok"]
         else:
             assert world.ask("web", request("change_password", user=USER, old=PASSWORD, new=NEW_PASSWORD))["ok"]
+        world.run_for(10)  # the counters are written: cuts go beyond the commit, whatever was written before it
 
     def check(world, _cut):
         assert "credentials/journal.json" not in world.documents.content

@@ -29,17 +29,23 @@ class SystemAccountFiles:
         """See `AccountFiles.read`. Links are followed, as every program does; /etc/passwd is one."""
         place = str(self._etc / path[len(ETC) :]) if path.startswith(ETC) else path
         try:
-            handle = os.open(place, _READ)
+            found = os.open(place, os.O_PATH | os.O_CLOEXEC)
         except OSError as error:
             if error.errno in _NOT_THERE:
                 return "absent", b""
             return ("loop" if error.errno == errno.ELOOP else "denied"), b""
         try:
-            return _content(handle)
+            if not stat.S_ISREG(os.fstat(found).st_mode):
+                return "not_a_file", b""  # not even opened: a device or a pipe may do something because of that
+            handle = os.open(f"/proc/self/fd/{found}", _READ)
+            try:
+                return _content(handle)
+            finally:
+                os.close(handle)
         except OSError:
             return "denied", b""
         finally:
-            os.close(handle)
+            os.close(found)
 
     def fits(self, how: str, name: str, realm: str, secret: str, candidates: tuple[str, ...]) -> int:
         """See `AccountFiles.fits`.

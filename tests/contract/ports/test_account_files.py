@@ -109,6 +109,27 @@ def test_loops_pipes_devices_and_folders_are_named_and_keep_nobody_waiting(accou
     assert time.monotonic() - started < 10
 
 
+def test_what_is_no_file_is_not_even_opened(account_files, tmp_path):
+    """A link to a device or a pipe would have root open it: that alone may do something, and here lets a writer in."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    assert account_files.read(str(tmp_path / "link")) == ("not_a_file", b"")
+    let_in = []
+
+    def write():
+        os.close(os.open(tmp_path / "pipe", os.O_WRONLY))
+        let_in.append(True)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    for _ in range(2000):
+        assert account_files.read(str(tmp_path / "link")) == ("not_a_file", b"")
+    assert let_in == []
+    os.close(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK))
+    writer.join(10)
+    assert let_in == [True], "the control: an open lets it in"
+
+
 def test_a_file_that_grows_while_it_is_read_is_told_as_changing(account_files, tmp_path):
     path = tmp_path / "users"
     path.write_bytes(b"a:*\n")

@@ -23,7 +23,7 @@ class WithLogins(Board):
         return self.run.with_name(self.run.name + "-logins")
 
     def config(self, version):
-        logins = {"first_uid": 2000, "gid": 2000, "home": "/tmp", "shell": "/bin/sh"}
+        logins = {"first_uid": 2000, "gid": 2000, "home": "/", "shell": "/bin/sh"}
         return super().config(version) | {"system_logins": logins}
 
     def arguments(self):

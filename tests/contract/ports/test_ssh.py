@@ -2,7 +2,9 @@
 
 import os
 import socket
+import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,7 @@ def test_without_a_reader_or_a_listener_it_is_unavailable(place, server, monkeyp
 
 
 def test_close_kills_the_group_and_a_camera_without_one_has_nothing_to_close(place, server):
+    (place / "group" / "cgroup.kill").touch()
     server.close()
     assert (place / "group" / "cgroup.kill").read_text() == "1"
     SystemSsh(place / "word", place / "none").close()
@@ -71,6 +74,47 @@ def test_close_kills_the_group_and_a_camera_without_one_has_nothing_to_close(pla
     (place / "group" / "cgroup.kill").mkdir()
     with pytest.raises(Unavailable, match="cannot be ended"):
         server.close()
+
+
+def test_a_kernel_that_cannot_kill_a_group_is_no_closed_server(place, server):
+    """Before Linux 5.14 there is no cgroup.kill: nothing was ended, and nothing may claim that it was."""
+    with pytest.raises(Unavailable, match="cannot be ended"):
+        server.close()
+    assert not (place / "group" / "cgroup.kill").exists()
+
+
+RUN_SSH = Path(__file__).resolve().parents[3] / "agent" / "boot" / "run-ssh"
+
+
+def run_ssh(place, word=""):
+    """`run-ssh` on the files of this test: its exit status, and what it started (programs that only note that)."""
+    tools, notes = place / "tools", place / "started"
+    tools.mkdir()
+    for name in ("dropbear", "dropbearkey", "sleep"):
+        (tools / name).write_text(f'#!/bin/sh\necho "{name} $*" >>{notes}\n')
+        (tools / name).chmod(0o700)
+    script = RUN_SSH.read_text().replace("PATH=/usr/sbin:/usr/bin", f"PATH={tools}")
+    for there, here in (("/sys/fs/cgroup/ssh", "group"), ("/data/camward/ssh", "keys"), ("/run/camward-ssh", "word")):
+        script = script.replace(there, str(place / here))
+    told = threading.Thread(target=(place / "word").write_text, args=(word,), daemon=True)
+    told.start()
+    done = subprocess.run(["sh", "-c", script], env={"PATH": f"{tools}:/usr/bin:/bin"}, timeout=60, check=False)
+    return done.returncode, notes.read_text().splitlines()
+
+
+def test_where_the_group_cannot_be_ended_run_ssh_waits_for_no_word(place):
+    assert run_ssh(place) == (1, ["sleep 60"])
+
+
+def test_run_ssh_becomes_a_server_for_passwords_alone_which_forwards_nothing(place):
+    (place / "group" / "cgroup.kill").touch()
+    (place / "keys").mkdir()
+    (place / "keys" / "ed25519").write_text("a key")
+    status, started = run_ssh(place, "2222 600\n")
+    server = next(one for one in started if one.startswith("dropbear "))
+    wanted = f"-F -m -w -j -k -T 3 -I 600 -D {place}/word-no-keys -r {place}/keys/ed25519 -p 2222"
+    assert (status, server) == (0, "dropbear " + wanted)
+    assert not (place / "word-no-keys").exists()
 
 
 def test_the_worlds_server_opens_closes_and_fails_as_told():

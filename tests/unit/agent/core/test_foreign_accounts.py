@@ -107,11 +107,11 @@ def test_what_can_be_locked_lies_in_memory_or_on_the_data_partition():
 
 
 def test_keys_are_looked_for_in_every_home_and_no_path_leads_back():
-    homes = (b"/tmp", b"/tmp/", b"/data/../etc", b"", b"relative", b"/root")
+    homes = (b"/tmp", b"/tmp/", b"/data/../etc", b"", b"relative", b"/root", b"/", b"//")
     rows = b"".join(b"u%d:x:5:5::%s:/bin/sh\n" % (number, home) for number, home in enumerate(homes))
     found = core.key_paths(looked(PASSWD_PATH, files.PASSWD, core.OK, rows).lines)
     assert sorted(found) == sorted(
-        [f"{home}/.ssh/authorized_keys{two}" for home in ("/root", "/tmp") for two in ("", "2")]
+        [f"{home}/.ssh/authorized_keys{two}" for home in ("", "/root", "/tmp") for two in ("", "2")]
         + ["/etc/dropbear/authorized_keys"]
     )
     many = b"".join(b"u%d:x:5:5::/home/%d:/bin/sh\n" % (number, number) for number in range(200))

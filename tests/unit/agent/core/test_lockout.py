@@ -162,6 +162,26 @@ def test_flooding_the_tables_does_not_free_the_attacked_account() -> None:
     assert len(state.encode()) < lockout.MAX_STATE_BYTES
 
 
+@pytest.mark.parametrize("letter", ["\U0001f600", "\x01", '"', "あ"])
+def test_no_choice_of_names_makes_the_counters_too_long_to_be_read_again(letter: str) -> None:
+    """The longest addresses and names everywhere; a state that is not read again would forget who is known."""
+    state, now = Lockout(), 10**9
+    addresses = [f"fd00:aaaa:bbbb:{0x1000 + number:x}::1" for number in range(lockout.MAX_SOURCES)]
+    for number, address in enumerate(addresses):
+        for _ in range(11):
+            state.failed(address, 62 * letter + 2 * chr(0x1F600 + number), now)
+    for number, address in enumerate(addresses[: lockout.MAX_KNOWN]):
+        owner = f"{number:02d}" + 30 * "x"
+        state.succeeded(address, owner, now)
+        for _ in range(101):
+            state.failed(address, owner, now)
+    body = state.encode()
+    assert len(body) <= lockout.MAX_STATE_BYTES
+    again = lockout.parse(body)
+    assert again.knows(addresses[0], "00" + 30 * "x")
+    assert again.check(addresses[-1], "anybody", now) > 0
+
+
 def test_names_tried_in_between_hide_no_try_at_the_account_that_is_meant() -> None:
     """A fresh address for every try, and fresh names to push the account out of its bounded table."""
     state, now, tries, address = Lockout(), 0, 0, 0

@@ -38,6 +38,9 @@ class Desk:
 class Credentials:
     proven = AT
 
+    def run_before_s(self):
+        return AT
+
     def proven_s(self):
         return self.proven
 
@@ -92,9 +95,7 @@ def enter(nonce, at=AT, user="keiko", secret="ABCDEFGHIJKLMNOPQRST", service="on
     operations["ws_token"](Asked(service, **arguments))
 
 
-enter(b"before the start")
-tokens.start()
-desk.now += 400.0
+enter(b"of the run before")
 credentials.proven = AT + 400
 enter(b"a", AT + 400)
 enter(b"a", AT + 400)
@@ -132,5 +133,6 @@ enter(b"f", AT + 400)
 
 nonces = ws_tokens.Nonces()
 print(sum(nonces.keep("keiko", str(number).encode(), AT, AT) for number in range(ws_tokens.MAX_NONCES + 5)))
-print(nonces.known("keiko", b"0"), nonces.known("sora", b"0"), nonces.keep("keiko", b"x", AT, AT + ws_tokens.PAST_S))
+print(nonces.known("keiko", b"0"), nonces.known("sora", b"0"), nonces.keep("sora", b"0", AT, AT))
+print(nonces.keep("keiko", b"x", AT, AT + ws_tokens.PAST_S))
 print(nonces.keep("keiko", b"x", AT, AT + ws_tokens.PAST_S + 1), nonces.known("keiko", b"0"))

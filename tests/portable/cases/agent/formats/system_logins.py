@@ -1,7 +1,7 @@
 from agent.formats import system_logins
 from agent.formats.errors import FormatError
 
-GOOD = {"first_uid": 2000, "gid": 2000, "home": "/tmp", "shell": "/bin/sh"}
+GOOD = {"first_uid": 2000, "gid": 2000, "home": "/", "shell": "/bin/sh"}
 print(system_logins.parse(GOOD))
 for name, value in (
     ("first_uid", 0),
@@ -10,6 +10,9 @@ for name, value in (
     ("gid", 60000),
     ("home", "tmp"),
     ("home", "/a:b"),
+    ("home", "/tmp"),
+    ("home", "/home/../tmp"),
+    ("home", "/home"),
     ("shell", ""),
     ("shell", "/bin/sh\nroot"),
     ("shell", "/" + "a" * 64),
