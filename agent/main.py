@@ -1,6 +1,5 @@
 """`camward-agent`: the agent on CPython. This module names the adapters and owns the one poll loop."""
 
-import argparse
 import selectors
 import signal
 import sys
@@ -8,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent import VERSION
-from agent.adapters.linux import admin_commands
-from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES
+from agent.adapters.linux.options import Options
 from agent.formats.errors import CamwardError, FormatError, Unavailable
 
 if TYPE_CHECKING:
@@ -21,11 +18,6 @@ if TYPE_CHECKING:
     from agent.formats.config import Config
     from agent.ports.machine import Watchdog
 
-CONFIG = Path("/etc/camward/agent.json")
-STATE = Path("/data/camward")
-RUN = Path("/run/camward")
-WATCHDOG = Path("/dev/watchdog")
-BASE = Path("/usr/lib/camward/logins")  # the manufacturer's passwd and shadow, in the verified root
 FEED_LEAST_S = 1.0  # a busy loop turns a thousand times in a second, and each feeding is a system call
 FEED_EVERY_S = 5.0  # the kernel's softdog bites after 60 s
 
@@ -43,10 +35,12 @@ def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | No
         from agent import main_tuf
 
         return main_tuf.main(given[1:])
-    options = _parser().parse_args(given)
     try:
-        command: "Callable[[argparse.Namespace], int]" = options.command
-        return run(options, restart) if command is run else command(options)
+        if given == ["run"]:
+            return run(Options(), restart)  # a camera's own start, which needs no argparse
+        from agent.adapters.linux import command_line
+
+        return command_line.parse(given, lambda options: run(options, restart))()
     except CamwardError as error:
         print(f"camward-agent: {error.detail or error.code}", file=sys.stderr)
         return 1
@@ -54,7 +48,7 @@ def main(arguments: "list[str] | None" = None, restart: "Callable[[], None] | No
         return 130
 
 
-def run(options: argparse.Namespace, restart: "Callable[[], None] | None" = None) -> int:
+def run(options: Options, restart: "Callable[[], None] | None" = None) -> int:
     """Be the agent until SIGTERM; `restart` replaces reboot(2) where there is no machine to restart.
 
     Raises:
@@ -70,7 +64,7 @@ def run(options: argparse.Namespace, restart: "Callable[[], None] | None" = None
 class Loop:
     """Polls sockets, results and time; feeds the watchdog; gives everything to the agent, one event at a time."""
 
-    def __init__(self, options: argparse.Namespace, restart: "Callable[[], None] | None" = None) -> None:
+    def __init__(self, options: Options, restart: "Callable[[], None] | None" = None) -> None:
         """Compose the agent from the Linux adapters.
 
         Raises:
@@ -163,10 +157,11 @@ class Loop:
         self._ports.link.close()
         self._ports.boot.reboot()
 
-    def _listen(self, options: argparse.Namespace) -> "list[LineServer]":
+    def _listen(self, options: Options) -> "list[LineServer]":
         """One login socket per service for the camera, one admin socket for root."""
         import os
 
+        from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES
         from agent.adapters.linux.sockets import MAX_LINE_BYTES, LineServer
         from agent.app.events import ADMIN
 
@@ -226,7 +221,7 @@ def _read_config(path: Path) -> "Config":
 
 
 def _compose(
-    options: argparse.Namespace,
+    options: Options,
     config: "Config",
     watchdog: "Watchdog",
     linked: "Callable[[tuple[Any, ...]], None]",
@@ -314,7 +309,7 @@ def _compose(
     )
 
 
-def _agent(ports: "Ports", config: "Config", options: argparse.Namespace) -> "Agent":
+def _agent(ports: "Ports", config: "Config", options: Options) -> "Agent":
     import socket
 
     from agent import core
@@ -365,32 +360,6 @@ def _watchdog(path: Path) -> "Watchdog":
         return DeviceWatchdog(path)
     print("camward-agent: no watchdog: " + str(path), file=sys.stderr)
     return NoWatchdog()
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="camward-agent", description="The security agent inside a network camera.")
-    parser.add_argument("--version", action="version", version="%(prog)s " + VERSION)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def command(name: str, function: "Callable[[argparse.Namespace], int]", text: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text)
-        made.set_defaults(command=function)
-        made.add_argument("--run", type=Path, default=RUN, help="folder of the sockets (default: %(default)s)")
-        return made
-
-    agent = command("run", run, "Be the agent (started by the camera's init).")
-    agent.add_argument(
-        "--config", type=Path, default=CONFIG, help="the manufacturer's agent.json (default: %(default)s)"
-    )
-    agent.add_argument("--state", type=Path, default=STATE, help="folder of the device's state (default: %(default)s)")
-    agent.add_argument("--disk", type=Path, help="a file instead of the layout's device (development)")
-    agent.add_argument("--command-line", type=Path, default=Path("/proc/cmdline"), help=argparse.SUPPRESS)
-    agent.add_argument("--logins", type=Path, default=BASE, help=argparse.SUPPRESS)
-    agent.add_argument("--etc", type=Path, default=Path("/etc"), help=argparse.SUPPRESS)
-    agent.add_argument("--watchdog", type=Path, default=WATCHDOG, help="watchdog device (default: %(default)s)")
-    admin_commands.add(command)
-    commands.add_parser("tuf", help="Be a plain TUF client, for conformance suites.")  # read by agent.main_tuf
-    return parser
 
 
 if __name__ == "__main__":

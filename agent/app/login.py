@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     Answer = Callable[[str, dict[str, Any]], None]
 
 NONCE_KEY_BYTES = 32
-AGAIN_S = 5.0  # after a hash that failed, for lack of memory mostly
-_TIMER = "login"
 
 
 class Asked:
@@ -122,18 +120,8 @@ class Login:
         self._operations.update(ssh.operations(self._sure, self._granted))
 
     def start(self) -> None:
-        """From now on passwords are compared, as soon as there is something to compare those of unknown users with."""
-        self._make_dummy()
-
-    def _make_dummy(self) -> None:
-        def made(phc: "object", error: "CamwardError | None") -> None:
-            if error is None:
-                self._dummy_phc = str(phc)
-            else:  # nobody gets in meanwhile: who has no account would be told apart
-                self._desk.say("camward-agent: no password can be compared: " + str(error))
-                self._desk.at(_TIMER, self._desk.now + AGAIN_S, self._make_dummy)
-
-        self._desk.call("hasher", "hash", (str(self._desk.ports.entropy.bytes(16)),), made)
+        """Prepare the hash that unknown users are compared with."""
+        self._dummy_phc = self._desk.ports.hasher.decoy()
 
     def line(self, connection: int, service: str, body: bytes) -> None:
         """Answer one line from a service."""
@@ -195,7 +183,7 @@ class Login:
 
     def _compare(self, asked: Asked, user: str, password: str, then: "Callable[[bool], None]") -> None:
         """Lockout, then Argon2 in the worker; answers `wait` and `busy` itself."""
-        if self._hashing >= self._guard.places(asked.source, user) or not self._dummy_phc:
+        if self._hashing >= self._guard.places(asked.source, user):
             asked.no("busy")
             return
         if self._must_wait(asked, user):

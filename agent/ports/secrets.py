@@ -106,7 +106,7 @@ class Entropy(Protocol):
 
 
 class PasswordHasher(Protocol):
-    """The memory-hard hash of the password stores. Both calls take long: they run in a worker, one at a time."""
+    """The memory-hard hash of the password stores. `hash` and `verify` take long: in a worker, one at a time."""
 
     def hash(self, password: str) -> str:
         """A new Argon2id PHC string with a random salt."""
@@ -114,4 +114,8 @@ class PasswordHasher(Protocol):
 
     def verify(self, password: str, phc: str) -> bool:
         """Whether the password belongs to the PHC string; a malformed string is False after the same work."""
+        ...
+
+    def decoy(self) -> str:
+        """A PHC string of `hash`'s kind and cost with a random digest, which no password has; made at once."""
         ...

@@ -183,6 +183,10 @@ class UnsafePasswordHasher:
         parts = phc.split("$")
         return len(parts) == 4 and parts[1] == "unsafe" and _phc(parts[2], password) == phc
 
+    def decoy(self) -> str:
+        """A string of the same form that belongs to no password."""
+        return _ROUNDS + hexlify(self._chance.bytes(8)).decode() + "$" + hexlify(self._chance.bytes(32)).decode()
+
 
 def _document(name: str) -> str:
     return "identity/" + name + ".key.pem"  # where the agent looks whether this camera has ever been on

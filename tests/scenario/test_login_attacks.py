@@ -9,7 +9,6 @@ from agent.app.accounts import MAX_USERS
 from agent.app.events import Line
 from agent.app.guard import MAX_HASHING
 from agent.core.blocklist import WordList
-from agent.formats.errors import Unavailable
 from agent.formats.json import dump
 from firmware_sim.world import people
 from firmware_sim.world.people import PASSWORD, USER, claim, login, request
@@ -256,23 +255,3 @@ def test_a_new_owner_inherits_no_trust_from_the_former_one(stage):
     world.run_until(lambda: world.admin("status")["operator"] == "The world's operator")
     assert not [name for name in world.documents.content if name.startswith("trust/director/")]
     assert "trust/image/root.json" in world.documents.content
-
-
-def test_a_first_hash_that_fails_is_made_once_more(stage):
-    """Logins wait for it, lest who has no account be told apart; no restart is needed."""
-    world = stage.world()
-    world.power_on()
-    failures = ["no memory for a hash", "no memory for a hash"]
-    make = world.hasher.hash
-
-    def make_or_fail(password):
-        if failures:
-            raise Unavailable(failures.pop())
-        return make(password)
-
-    world.hasher.hash = make_or_fail
-    world.run_for(1)
-    assert login(world)["code"] == "busy"
-    world.run_for(60)
-    assert login(world)["ok"]
-    assert world.ask("web", request("login", user="nobody", password=PASSWORD))["code"] == "denied"

@@ -6,7 +6,7 @@ every format there is, and loading them costs the agent 1.5 MB for as long as it
 
 import os
 import secrets
-from binascii import unhexlify
+from binascii import b2a_base64, unhexlify
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.store import FileStore
@@ -158,6 +158,14 @@ class Argon2Hasher:
             self.hash(password)
             return False
         return True
+
+    def decoy(self) -> str:
+        """See `PasswordHasher.decoy`."""
+        salt, digest = (
+            b2a_base64(secrets.token_bytes(length), newline=False).decode().rstrip("=")
+            for length in (SALT_BYTES, HASH_BYTES)
+        )
+        return f"$argon2id$v=19$m={ARGON2_MEMORY_KIB},t={ARGON2_ITERATIONS},p={ARGON2_LANES}${salt}${digest}"
 
 
 def verify_signature(key: "Key", signature: bytes, message: bytes) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import main
+from agent.adapters.linux import options
 from agent.core import blocklist
 from agent.formats import shadow
 from firmware_sim.image import app
@@ -32,13 +32,13 @@ def test_passwd_and_shadow_are_links_into_memory_and_no_password_opens_what_they
     for name in ("passwd", "shadow"):
         assert (tmp_path / "etc" / name).readlink() == Path("/run/camward-logins") / name
     place = tmp_path / "usr/lib/camward/logins"
-    assert place == tmp_path / main.BASE.relative_to("/")
+    assert place == tmp_path / options.BASE.relative_to("/")
     assert (place / "shadow").stat().st_mode & 0o777 == 0o600
     assert [entry.lets_nobody_in() for entry in shadow.parse_shadow((place / "shadow").read_bytes())] == [True, True]
     assert [entry.name for entry in shadow.parse_passwd((place / "passwd").read_bytes())] == ["root", "camera"]
     script = (app.BOOT_FOLDER / "rc-sysinit").read_text("utf-8")
     assert script.index("cat /usr/lib/camward/logins/shadow >/run/camward-logins/shadow") > 0
-    assert main.RUN.with_name(main.RUN.name + "-logins") == Path(app.LOGINS_PUBLISHED)
+    assert options.RUN.with_name(options.RUN.name + "-logins") == Path(app.LOGINS_PUBLISHED)
 
 
 def test_the_control_has_plain_files(tmp_path: Path):

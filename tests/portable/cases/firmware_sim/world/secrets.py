@@ -48,6 +48,8 @@ print(keys.ensure("tls") in (old, following))
 hasher = UnsafePasswordHasher(Chance(2))
 phc = hasher.hash("secret")
 print(phc, hasher.verify("secret", phc), hasher.verify("Secret", phc), hasher.verify("secret", "?"), hasher.count)
+decoy = hasher.decoy()
+print(decoy, hasher.verify("secret", decoy))
 
 secret = UnsafeDeviceSecret(Documents(Power()), Chance(4))
 sealed = secret.seal("a", b"body")
