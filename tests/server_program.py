@@ -1,4 +1,4 @@
-"""`camward-server` for whoever calls it often: without its imports, which take a second and a half."""
+"""`camward-server` for whoever calls it often: without its imports, which take most of a second."""
 
 import shlex
 import subprocess

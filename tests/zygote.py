@@ -6,8 +6,10 @@ the second that its imports take.
 """
 
 import array
+import importlib
 import json
 import os
+import pkgutil
 import socket
 import sys
 
@@ -17,8 +19,11 @@ STREAMS = 3
 
 def serve(path: str) -> None:
     """Answer calls until the process is ended. Prints one line when it is ready."""
+    from update_server import commands, services  # noqa: F401
     from update_server.main import main
 
+    for module in pkgutil.iter_modules(commands.__path__, "update_server.commands."):
+        importlib.import_module(module.name)  # otherwise every call would import its own
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
     listening.listen()

@@ -1,25 +1,157 @@
-"""`camward-server`: the command line."""
+"""`camward-server`: the command line.
+
+Starting is what most commands cost, so that a command imports what it needs and nothing else: this module knows where
+each of them is, and imports that when it is used. Only `--help` of a group imports all of the group's.
+"""
 
 import sys
-from collections.abc import Sequence
-from importlib import metadata
-from typing import Annotated, NoReturn
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
-from sqlalchemy.exc import OperationalError
+from typer.core import TyperCommand, TyperGroup
 
-from update_server.commands import audit, bundle, delta, device, fleet, keys, people, release, rollout, server
 from update_server.errors import ServerError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+COMMANDS = "update_server.commands."
+ALONE = {
+    "init": (
+        "server:init",
+        "Make a new server: keys, certificates, database, broker configuration, first administrator.",
+    ),
+    "serve": ("server:serve", "Serve cameras and people until stopped."),
+    "status": ("server:status", "Show the fleet in a few numbers."),
+    "audit": ("audit:audit", "Show who changed what, when: keys, releases, assignments, accounts."),
+    "migrate": ("server:migrate_command", "Bring the database to this program's schema. Make a backup first."),
+}
+"""Commands by name: where each is, and what `--help` says of it (the first paragraph of its docstring)."""
+GROUPS = {
+    "device": (
+        "Cameras.",
+        {
+            "token": "device:token",
+            "voucher": "vouchers:make",
+            "require-change": "fleet:require_of_device",
+            "withdraw-change": "fleet:withdraw_of_device",
+            "list": "device:list_devices",
+            "show": "device:show",
+            "seen": "device:seen",
+            "assign": "device:assign",
+            "update-now": "device:update_now",
+            "remove": "device:remove",
+            "group": "device:group",
+            "site": "device:site",
+        },
+    ),
+    "fleet": (
+        "All cameras at once.",
+        {
+            "passwords": "fleet:show_passwords",
+            "require-change": "fleet:require",
+            "withdraw-change": "fleet:withdraw",
+        },
+    ),
+    "release": (
+        "Releases.",
+        {
+            "add": "release:add",
+            "withdraw": "release:withdraw",
+            "list": "release:list_releases",
+            "show": "release:show",
+            "export": "release:export_public",
+        },
+    ),
+    "delta": (
+        "What cameras fetch instead of a whole release.",
+        {"make": "delta:make", "list": "delta:list_deltas"},
+    ),
+    "rollout": (
+        "Rollouts.",
+        {
+            "create": "rollout:create",
+            "list": "rollout:list_rollouts",
+            "show": "rollout:show",
+            "pause": "rollout:pause",
+            "resume": "rollout:resume",
+            "abort": "rollout:abort",
+        },
+    ),
+    "bundle": ("Offline bundles.", {"make": "bundle:make"}),
+    "keys": (
+        "Keys: who holds them, what expires, ceremonies with offline keys.",
+        {
+            "new": "offline:new",
+            "public": "offline:public",
+            "show": "offline:show",
+            "sign": "offline:sign",
+            "voucher": "vouchers:sign",
+            "list": "keys:list_keys",
+            "forecast": "keys:forecast",
+            "prepare": "keys:prepare",
+            "import": "keys:import_",
+        },
+    ),
+    "root": ("The roots of trust.", {"export": "server:export"}),
+    "user": ("People who may log in to the dashboard.", {"add": "people:add", "password": "people:password"}),
+    "token": (
+        "Tokens for programs that use the API.",
+        {"create": "people:create", "list": "people:list_tokens", "remove": "people:remove"},
+    ),
+}
+"""Groups by name: what `--help` says of each, and where its commands are."""
+
+
+class _Later(TyperCommand):
+    """Stands for a command until it is used."""
+
+    def __init__(self, name: str, place: str, text: str | None = None) -> None:
+        super().__init__(name, help=text)
+        self._place = place
+
+    def loaded(self) -> Any:
+        """The command itself, imported now."""
+        module, _, function = self._place.partition(":")
+        holder = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        holder.command(self.name)(getattr(import_module(COMMANDS + module), function))
+        return typer.main.get_command(holder)
+
+    def make_context(self, *arguments: Any, **extra: Any) -> Any:
+        """Parse the command line, by the command itself."""
+        return self.loaded().make_context(*arguments, **extra)
+
+
+class _Group(TyperGroup):
+    """Commands that are imported when one is used, or all of them to show what they say of themselves."""
+
+    def __init__(self, name: str, text: str, places: Mapping[str, str]) -> None:
+        later = [_Later(one, place) for one, place in places.items()]
+        super().__init__(name=name, help=text, commands=later, no_args_is_help=True)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of that name; None if there is none."""
+        later = self.commands.get(cmd_name)
+        return later.loaded() if isinstance(later, _Later) else None
+
+
+class _All(TyperGroup):
+    """Every command and group."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (place, text) in ALONE.items():
+            self.add_command(_Later(name, place, text))
+        for name, (text, places) in GROUPS.items():
+            self.add_command(_Group(name, text, places))
+
+
+app = typer.Typer(cls=_All, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         typer.echo("camward-server " + metadata.version("camward"))
         raise typer.Exit
 
@@ -31,23 +163,6 @@ def _options(
     ] = False,
 ) -> None:
     """Signs and publishes camera firmware, rolls it out over a fleet, and receives what cameras report."""
-
-
-app.command("init")(server.init)
-app.command("serve")(server.serve)
-app.command("status")(server.status)
-app.command("audit")(audit.audit)
-app.command("migrate")(server.migrate_command)
-app.add_typer(device.app, name="device")
-app.add_typer(fleet.app, name="fleet")
-app.add_typer(release.app, name="release")
-app.add_typer(delta.app, name="delta")
-app.add_typer(rollout.app, name="rollout")
-app.add_typer(bundle.app, name="bundle")
-app.add_typer(keys.app, name="keys")
-app.add_typer(server.root, name="root")
-app.add_typer(people.user, name="user")
-app.add_typer(people.token, name="token")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,8 +178,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:  # a full disk, a folder that is not ours
         where = f"{error.filename}: " if error.filename else ""
         _end(f"{where}{error.strerror or error}. Mend that, and run the command again.", ServerError.exit_code)
-    except OperationalError as error:
-        _end(f"The database cannot be used: {error.orig}. Mend that, and run it again.", ServerError.exit_code)
 
 
 def _end(line: str, code: int) -> NoReturn:

@@ -18,7 +18,7 @@ def audit(
     as_json: AsJson = False,
 ) -> None:
     """Show who changed what, when: keys, releases, assignments, accounts."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         rows = list(session.scalars(select(Audit).order_by(Audit.id.desc()).limit(lines)))[::-1]
     if as_json:
         shared.print_json([{"at": row.at, "who": row.who, "what": row.what, "detail": row.detail} for row in rows])

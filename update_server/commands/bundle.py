@@ -11,15 +11,7 @@ from update_server.fleet import devices
 from update_server.repository.blobs import sha256_of
 from update_server.services import Services
 
-app = typer.Typer(help="Offline bundles.", no_args_is_help=True)
 
-
-@app.callback()
-def _options() -> None:
-    """Offline bundles: a release as one file, for cameras that reach no server."""
-
-
-@app.command("make")
 def make(
     version: Annotated[str, typer.Argument(help="The release's version.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; one that is there is replaced.")],

@@ -16,12 +16,10 @@ from update_server.fleet import devices
 from update_server.repository import releases
 from update_server.services import Services
 
-app = typer.Typer(help="What cameras fetch instead of a whole release.", no_args_is_help=True)
 Model = Annotated[str | None, typer.Option(help="Needed when several models have that version.")]
 PERCENT = 100
 
 
-@app.command("make")
 def make(
     version: Annotated[str, typer.Argument(help="The release to install.")],
     from_version: Annotated[
@@ -73,7 +71,6 @@ def _wanted(
         return pairs
 
 
-@app.command("list")
 def list_deltas(
     version: Annotated[str | None, typer.Argument(help="Only those to this release.")] = None,
     model: Model = None,

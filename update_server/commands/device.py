@@ -6,17 +6,14 @@ from typing import Annotated
 import typer
 
 from update_server.api.views import DeviceDetailView, DeviceView, EvidenceView
-from update_server.commands import fleet, shared, vouchers
+from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import NotFound
 from update_server.fleet import devices, sites
-from update_server.repository import releases
 
-app = typer.Typer(help="Cameras.", no_args_is_help=True)
 Which = Annotated[str, typer.Argument(metavar="ID", help="Id (or its beginning) or serial number.")]
 
 
-@app.command("token")
 def token(
     serial: Annotated[str | None, typer.Option(help="Only this serial number may use it.")] = None,
     valid: Annotated[str, typer.Option(help="How long, for example 30m, 1h, 2d.")] = "1h",
@@ -35,15 +32,9 @@ def token(
         typer.echo(f"Valid once, until {shared.local_time(made.expires_at)}.", err=True)
 
 
-app.command("voucher")(vouchers.make)
-app.command("require-change")(fleet.require_of_device)
-app.command("withdraw-change")(fleet.withdraw_of_device)
-
-
-@app.command("list")
 def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """List all cameras."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         rows = devices.everyone(session)
     if as_json:
         shared.print_json([DeviceView.model_validate(row).plain() for row in rows])
@@ -57,7 +48,6 @@ def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     shared.print_table("Cameras", columns, table)
 
 
-@app.command("show")
 def show(
     which: Which,
     evidence: Annotated[bool, typer.Option("--evidence", help="Also the newest evidence.")] = False,
@@ -65,7 +55,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show one camera with its update history."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         view = DeviceDetailView.of(session, devices.find(session, which))
     if as_json:
         shared.print_json(view.plain())
@@ -85,10 +75,9 @@ def show(
         _print_evidence(view.evidence)
 
 
-@app.command("seen")
 def seen(which: Which, folder: Dir = shared.HERE) -> None:
     """Say that somebody has looked after what needed attention; the camera's history keeps it."""
-    with shared.opened(folder) as services, services.database.write() as session:
+    with shared.database(folder) as database, database.write() as session:
         device = devices.find(session, which)
         detail = f"{device.id} {device.attention}"
         device.attention = ""
@@ -96,7 +85,6 @@ def seen(which: Which, folder: Dir = shared.HERE) -> None:
         typer.echo(f"{device.serial} ({device.id}) needs no attention any more.")
 
 
-@app.command("assign")
 def assign(
     which: Which,
     version: Annotated[str, typer.Argument(help="A release's version, or 'none'.")],
@@ -109,6 +97,8 @@ def assign(
     folder: Dir = shared.HERE,
 ) -> None:
     """Tell the director which release one camera shall install."""
+    from update_server.repository import releases
+
     with shared.opened(folder) as services, services.database.write() as session:
         device, now = devices.find(session, which), shared.now()
         release = None if version == "none" else releases.find(session, version, device.model)
@@ -119,7 +109,6 @@ def assign(
         typer.echo(f"{device.serial} ({device.id}) is assigned {version}{may}{at_once}.")
 
 
-@app.command("update-now")
 def update_now(which: Which, folder: Dir = shared.HERE) -> None:
     """Have one camera install what is assigned to it now, whatever its maintenance windows say."""
     with shared.opened(folder) as services, services.database.write() as session:
@@ -129,38 +118,35 @@ def update_now(which: Which, folder: Dir = shared.HERE) -> None:
         typer.echo(f"{device.serial} ({device.id}) is told to install {device.assigned_version} now.")
 
 
-@app.command("remove")
 def remove(which: Which, folder: Dir = shared.HERE) -> None:
     """Forget a camera: the server no longer answers it or takes its messages, its history is deleted."""
-    with shared.opened(folder) as services, services.database.write() as session:
+    with shared.database(folder) as database, database.write() as session:
         device = devices.find(session, which)
         devices.audit(session, shared.operator_name(), "device remove", f"{device.id} {device.serial}", shared.now())
         devices.remove(session, device)
         typer.echo(f"{device.serial} ({device.id}) is removed.")
 
 
-@app.command("group")
 def group(
     which: Which,
     name: Annotated[str, typer.Argument(help="The group's name; 'all' is everybody's.")],
     folder: Dir = shared.HERE,
 ) -> None:
     """Put a camera into a group, for rollouts to a part of the fleet."""
-    with shared.opened(folder) as services, services.database.write() as session:
+    with shared.database(folder) as database, database.write() as session:
         device = devices.find(session, which)
         devices.set_group(device, name)
         devices.audit(session, shared.operator_name(), "device group", f"{device.id} {name}", shared.now())
         typer.echo(f"{device.serial} ({device.id}) is in group {name}.")
 
 
-@app.command("site")
 def site(
     which: Which,
     name: Annotated[str, typer.Argument(help="The site's name; '' for none.")],
     folder: Dir = shared.HERE,
 ) -> None:
     """Say where a camera is: cameras of one site may fetch releases from each other."""
-    with shared.opened(folder) as services, services.database.write() as session:
+    with shared.database(folder) as database, database.write() as session:
         device = devices.find(session, which)
         sites.set_site(device, name)
         devices.audit(session, shared.operator_name(), "device site", f"{device.id} {name}", shared.now())

@@ -10,8 +10,6 @@ from update_server.commands.shared import AsJson, Dir
 from update_server.errors import Conflict
 from update_server.fleet import devices, passwords
 
-app = typer.Typer(help="All cameras at once.", no_args_is_help=True)
-
 NEVER = "never"
 NOW = "now"
 Which = Annotated[str, typer.Argument(metavar="ID", help="Id (or its beginning) or serial number.")]
@@ -30,7 +28,6 @@ ClaimOnly = Annotated[
 ]
 
 
-@app.command("passwords")
 def show_passwords(
     old: Annotated[bool, typer.Option("--old", help="Only cameras that have yet to follow their order.")] = False,
     older_than: Annotated[
@@ -41,7 +38,7 @@ def show_passwords(
     as_json: AsJson = False,
 ) -> None:
     """Show who still has an old password: its age, the policy, the order, the verdict; never a password."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         lines = passwords.standing(session)
     if old:
         lines = [one for one in lines if one.verdict not in (passwords.DONE, passwords.NO_ORDER)]
@@ -61,7 +58,6 @@ def show_passwords(
         shared.print_table("Passwords", columns, rows)
 
 
-@app.command("require-change")
 def require(
     reason: Reason,
     group: Group = None,
@@ -83,7 +79,6 @@ def require(
     _told(len(ids), failed, "have to change their passwords")
 
 
-@app.command("withdraw-change")
 def withdraw(group: Group = None, site: Site = None, folder: Dir = shared.HERE) -> None:
     """Take such an order back; what cameras themselves demand of passwords stays."""
     with shared.opened(folder) as services:

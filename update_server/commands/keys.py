@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from tuf.api.metadata import Root
 
-from update_server.commands import offline, shared, vouchers
+from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import BadInput, ServerError
 from update_server.fleet import devices
@@ -17,17 +17,9 @@ from update_server.repository.custody import ROLES, Changes
 from update_server.repository.image import DAY_S, ROOT_VALID_S
 from update_server.services import Services
 
-app = typer.Typer(help="Keys: who holds them, what expires, ceremonies with offline keys.", no_args_is_help=True)
-app.command("new")(offline.new)
-app.command("public")(offline.public)
-app.command("show")(offline.show)
-app.command("sign")(offline.sign)
-app.command("voucher")(vouchers.sign)
-
 Out = Annotated[Path, typer.Option("--out", "-o", help="The ceremony file to write.")]
 
 
-@app.command("list")
 def list_keys(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """List the keys of every role, and where their signers are."""
     with shared.opened(folder) as services:
@@ -70,7 +62,6 @@ def _role(services: Services, root: Root, name: str) -> dict[str, Any]:
     return {"role": name, "threshold": role.threshold, "keys": keys}
 
 
-@app.command("forecast")
 def forecast(
     within: Annotated[str, typer.Option(help="How long before its end something is due.")] = "90d",
     folder: Dir = shared.HERE,
@@ -89,7 +80,6 @@ def forecast(
         raise typer.Exit(1)
 
 
-@app.command("prepare")
 def prepare(
     what: Annotated[str, typer.Argument(metavar="root|targets", help="The next root, or the list of releases.")],
     out: Out,
@@ -144,7 +134,6 @@ def hand_out(services: Services, made: ceremony.Ceremony, out: Path) -> None:
     typer.echo(f"\nNothing is published yet. Have {out} signed (camward-server keys sign), then import it.")
 
 
-@app.command("import")
 def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Signed copies of one ceremony file.")],
     folder: Dir = shared.HERE,

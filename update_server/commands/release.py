@@ -17,7 +17,6 @@ from update_server.repository import releases, signers
 from update_server.repository.export import export
 from update_server.services import Services
 
-app = typer.Typer(help="Releases.", no_args_is_help=True)
 Prepare = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Publish nothing: write a ceremony file, to be signed with keys kept elsewhere."),
@@ -31,7 +30,6 @@ Confidential = Annotated[
 Model = Annotated[str | None, typer.Option(help="Needed when several models have that version.")]
 
 
-@app.command("add")
 def add(
     slot: Annotated[Path, typer.Argument(metavar="FILE.slot", help="The slot image.")],
     tree: Annotated[Path, typer.Option(help="Its block tree, FILE.tree.")],
@@ -64,7 +62,6 @@ def _add(services: Services, candidate: releases.Candidate, signing: list[Signer
         typer.echo(f"{row.model} {row.version} is {published} ({row.target}, {row.length_bytes} bytes).")
 
 
-@app.command("withdraw")
 def withdraw(
     version: Annotated[str, typer.Argument(help="The release's version.")],
     model: Model = None,
@@ -93,10 +90,9 @@ def _withdraw(services: Services, version: str, model: str | None, signing: list
         typer.echo(f"{row.model} {row.version} is withdrawn.")
 
 
-@app.command("list")
 def list_releases(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """List all releases."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         rows = session.scalars(select(Release).order_by(Release.model, Release.added_at)).all()
     if as_json:
         shared.print_json([ReleaseView.of(row).plain() for row in rows])
@@ -112,18 +108,16 @@ def list_releases(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     shared.print_table("Releases", columns, table)
 
 
-@app.command("show")
 def show(
     version: Annotated[str, typer.Argument(help="The release's version.")],
     model: Model = None,
     folder: Dir = shared.HERE,
 ) -> None:
     """Show one release with its manifest, as JSON."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         shared.print_json(ReleaseView.of(releases.find(session, version, model)).plain())
 
 
-@app.command("export")
 def export_public(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="The folder that a web server hosts.")],
     folder: Dir = shared.HERE,

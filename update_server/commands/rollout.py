@@ -9,14 +9,11 @@ from update_server.api.views import RolloutView
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.fleet import devices
-from update_server.repository import releases
 from update_server.rollouts import service, store
 
-app = typer.Typer(help="Rollouts.", no_args_is_help=True)
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="The rollout's number.")]
 
 
-@app.command("create")
 def create(
     version: Annotated[str, typer.Argument(help="The release's version.")],
     phases: Annotated[str, typer.Option(help="Numbers or percentages, cumulative.")] = service.DEFAULT_PHASES,
@@ -33,6 +30,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Roll a release out, phase by phase; the first failure in any phase but the last pauses it."""
+    from update_server.repository import releases
+
     with shared.opened(folder) as services, services.database.write() as session:
         now = shared.now()
         row = services.rollouts.create(
@@ -53,10 +52,9 @@ def create(
         typer.echo(f"Rollout {row.id} of {version} to {len(view.devices)} cameras is {row.state}.")
 
 
-@app.command("list")
 def list_rollouts(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """List all rollouts, the newest first."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         views = [RolloutView.of(session, row, shared.now()) for row in store.everything(session)]
     if as_json:
         shared.print_json([view.plain() for view in views])
@@ -65,10 +63,9 @@ def list_rollouts(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     shared.print_table("Rollouts", ("number", "model", "version", "group", "phases", "state", "reason"), rows)
 
 
-@app.command("show")
 def show(number: Number, folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """Show one rollout, phase by phase and camera by camera."""
-    with shared.opened(folder) as services, services.database.read() as session:
+    with shared.database(folder) as database, database.read() as session:
         view = RolloutView.of(session, store.find(session, number), shared.now())
     if as_json:
         shared.print_json(view.plain())
@@ -85,19 +82,16 @@ def show(number: Number, folder: Dir = shared.HERE, as_json: AsJson = False) -> 
     shared.print_table("Cameras", ("phase", "serial", "state", "version", "code"), members)
 
 
-@app.command("pause")
 def pause(number: Number, folder: Dir = shared.HERE) -> None:
     """Pause: what has been assigned and not yet installed is taken back."""
     _act(number, "pause", folder)
 
 
-@app.command("resume")
 def resume(number: Number, folder: Dir = shared.HERE) -> None:
     """Go on after a pause, excusing the failures so far."""
     _act(number, "resume", folder)
 
 
-@app.command("abort")
 def abort(number: Number, folder: Dir = shared.HERE) -> None:
     """End a rollout for good; what is installed stays."""
     _act(number, "abort", folder)

@@ -3,25 +3,21 @@
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from update_server import settings as settings_module
-from update_server.api.views import StatusView
 from update_server.commands import shared
-from update_server.commands.initialise import CEREMONY, KeyPlan, Made, initialise
 from update_server.commands.shared import AsJson, Dir
-from update_server.db.session import Database, migrate
 from update_server.errors import BadInput
-from update_server.repository.ceremony import REPOSITORIES
-from update_server.repository.quorum import Quorum
-from update_server.repository.signers import read_public_key
+
+if TYPE_CHECKING:
+    from update_server.commands.initialise import Made
 
 PublicKeys = Annotated[
     list[Path] | None, typer.Option(metavar="FILE.pub", help="A public key of that role; repeat it for each.")
 ]
-root = typer.Typer(help="The roots of trust.", no_args_is_help=True)
 
 
 def init(
@@ -47,6 +43,10 @@ def init(
 
     With public keys (--image-root-key and the other two), no offline key is made here: its holders sign elsewhere.
     """
+    from update_server.commands.initialise import KeyPlan, initialise
+    from update_server.repository.quorum import Quorum
+    from update_server.repository.signers import read_public_key
+
     made = initialise(
         folder,
         offline_keys or shared.default_offline(folder),
@@ -73,7 +73,10 @@ def init(
     _say(made)
 
 
-def _say(made: Made) -> None:
+def _say(made: "Made") -> None:
+    from update_server.commands.initialise import CEREMONY
+    from update_server.repository.ceremony import REPOSITORIES
+
     typer.echo(f"The server is in {made.folder}.")
     if made.offline:
         typer.echo(f"The offline keys are in {made.offline}: keep them, encrypted as they are, away from this machine.")
@@ -91,7 +94,6 @@ def serve(
     with_broker: Annotated[bool, typer.Option("--with-broker", help="Also run Debian's mosquitto.")] = False,
 ) -> None:
     """Serve cameras and people until stopped."""
-    # Imported here because the other commands start in half the time without them.
     from update_server.api.device import DeviceApi
     from update_server.api.schema import api_app
     from update_server.serving.run import Applications, run
@@ -110,16 +112,22 @@ def serve(
 
 def migrate_command(folder: Dir = shared.HERE) -> None:
     """Bring the database to this program's schema. Make a backup first."""
-    database = Database(settings_module.load(folder).database_url)
-    migrate(database)
-    database.close()
+    from update_server.db.session import Database, migrate
+
+    with shared.database_trouble():
+        database = Database(settings_module.load(folder).database_url)
+        migrate(database)
+        database.close()
     typer.echo("The database is up to date.")
 
 
 def status(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
     """Show the fleet in a few numbers."""
-    with shared.opened(folder) as services, services.database.read() as session:
-        view = StatusView.of(session, services.settings.operator)
+    from update_server.api.views import StatusView
+
+    operator = settings_module.load(folder).operator
+    with shared.database(folder) as database, database.read() as session:
+        view = StatusView.of(session, operator)
     if as_json:
         shared.print_json(view.plain())
         return
@@ -130,7 +138,6 @@ def status(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
         typer.echo(f"Rollout {row.id} of {row.version}: {row.state}" + (f" ({row.reason})" if row.reason else "") + ".")
 
 
-@root.command("export")
 def export(
     repository: Annotated[str, typer.Option(help="image or director.")] = "image",
     version: Annotated[int, typer.Option(help="The root's version.")] = 1,

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from update_server import settings, terminal
-from update_server.errors import BadInput
+from update_server import terminal
+from update_server.errors import BadInput, ServerError
 from update_server.files import read_small
-from update_server.services import Services
+
+if TYPE_CHECKING:  # a command that uses none of these starts without them
+    from update_server.db.session import Database
+    from update_server.services import Services
 
 PASSPHRASE_VARIABLE = "CAMWARD_OFFLINE_PASSPHRASE"  # noqa: S105  (a variable's name)
 DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -34,17 +35,57 @@ HERE = Path()
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Services]:
+def opened(folder: Path) -> Iterator["Services"]:
     """The services of the server in `folder`, closed at the end.
 
     Raises:
         Misconfigured: it cannot be opened.
+        ServerError: the database fails meanwhile.
     """
-    services = Services(settings.load(folder))
+    from update_server import settings
+    from update_server.services import Services
+
+    with database_trouble():
+        services = Services(settings.load(folder))
+        try:
+            yield services
+        finally:
+            services.close()
+
+
+@contextmanager
+def database(folder: Path) -> Iterator["Database"]:
+    """The database of the server in `folder`, for commands that need nothing else of it; closed at the end.
+
+    Raises:
+        Misconfigured: it cannot be opened.
+        ServerError: it fails meanwhile.
+    """
+    from update_server import settings
+    from update_server.db.session import Database, check_schema
+
+    with database_trouble():
+        found = Database(settings.load(folder).database_url)
+        try:
+            check_schema(found)
+            yield found
+        finally:
+            found.close()
+
+
+@contextmanager
+def database_trouble() -> Iterator[None]:
+    """Turn what only the operator can mend in the database, such as a full disk, into an error of one line.
+
+    Raises:
+        ServerError: instead of SQLAlchemy's OperationalError.
+    """
+    from sqlalchemy.exc import OperationalError
+
     try:
-        yield services
-    finally:
-        services.close()
+        yield
+    except OperationalError as error:
+        raise ServerError(f"The database cannot be used: {error.orig}.", "Mend that, and run it again.") from error
 
 
 def now() -> int:
@@ -65,6 +106,9 @@ print_table = terminal.print_table
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show on a terminal's stderr how far long work has come: call what it gives with bytes done and bytes in all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -4,16 +4,33 @@ import threading
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
 
 from update_server.db.models import Audit, Base
-from update_server.db.session import Database, check_schema
+from update_server.db.session import MIGRATIONS, SCHEMA, Database, check_schema
 from update_server.errors import Misconfigured
 
 
 def test_the_migrations_make_exactly_the_models(database):
     with database.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_schema_that_is_asked_for_is_the_newest_migration():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
+
+
+def test_a_database_of_another_schema_is_refused(database):
+    check_schema(database)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(Misconfigured, match="schema 0001"):
+        check_schema(database)
 
 
 def test_an_empty_database_is_refused(tmp_path):
