@@ -4,12 +4,10 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import httpx
 
 from agent.formats.boot_record import NO_TRIAL, BootRecord, newer
 from firmware_sim.demo import images
@@ -18,6 +16,7 @@ from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline, wait_until
+from tests.emulated.conftest import READY
 from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed
 from tests.server_program import server_program
 
@@ -30,21 +29,31 @@ RECORD_BYTES = 512
 
 @dataclass
 class Fleet:
-    """The operator's server, the release it has published, and its one camera."""
+    """The operator's server, the release it has published, and its one camera.
+
+    `lab` is the camera on the machine that it runs on now, `home` on the one that has the snapshots.
+    """
 
     operator: Operator
     lab: LabCamera
     built: BuiltImage
     device_id: str
-    boots: int = 0
+    home: LabCamera = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The first machine is home."""
+        self.home = self.lab
 
     def back_to(self, tag: str) -> None:
         """Back to a snapshot of the enrolled camera, with the right time, nothing to install, and connected again.
 
         What the server has seen it has seen.
         """
-        machine = self.lab.machine
+        machine = self.home.machine
         self.lab.person.close()
+        if self.lab is not self.home:
+            self.lab.machine.power_cut()
+            self.lab = self.home
         if not machine.is_on():
             machine.plug_in()
         self.assign("none")  # or the camera would begin as soon as it is connected
@@ -92,32 +101,24 @@ class Fleet:
         return record
 
     def booted(self, deadline: Deadline) -> str:
-        """Wait for a boot after the last thing waited for: a verified slot, its agent, and that it knows which.
-
-        A camera may restart before it is asked, into its trial; then that boot is the one, and `boots` counts it.
+        """Wait for a boot after the last thing waited for: a verified slot, its services, and an agent that says which.
 
         Returns:
             The slot.
         """
         console = self.lab.machine.console
-        self.boots = 0
-        while True:  # until the deadline: without a further boot, the wait for it fails
-            found, _ = console.wait_for_any(
-                [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
-            )
-            self.boots += 1
-            slot = found.split()[2]
-            left = ["camward-agent: ready", "camward-camera: ready"]
-            while left:
-                left.remove(console.wait_for_any(left, deadline, unless=PANIC)[0])
-            try:
-                if self.asked("slot") == slot:
-                    return slot
-            except httpx.TransportError:
-                pass
+        found, _ = console.wait_for_any(
+            [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
+        )
+        slot = found.split()[2]
+        wrong = {"a": "b", "b": "a"}[slot]
+        left = [f"camward-agent: in slot {slot}", *READY]
+        while left:
+            left.remove(console.wait_for_any(left, deadline, unless=(*PANIC, f"camward-agent: in slot {wrong}"))[0])
+        return slot
 
-    def asked(self, name: str) -> Any:
-        """Log in on the camera's page and look at one member of its status."""
+    def page(self) -> dict[str, Any]:
+        """Log in on the camera's page and look at its status."""
         person = self.lab.person
         person.close()
         person.meet(Deadline(BOOT_S))
@@ -126,7 +127,7 @@ class Fleet:
             return bool(patiently(partial(person.ask, "/api/login", {"user": USER, "password": PASSWORD})).ok)
 
         wait_until(sign_in, Deadline(BOOT_S), "the owner's login")  # just after a boot the agent is busy
-        return person.ask("/api/device").body[name]
+        return dict(person.ask("/api/device").body)
 
     def cut(self) -> None:
         """Cut the power and give it again."""
@@ -172,7 +173,7 @@ def enrolled(camera_of: Callable[[str], Device], folder: Path) -> Iterator[Fleet
         operator.publish(newest.slot, newest.tree, newest.release_json)
         set_clock(lab)
         fleet = Fleet(operator, lab, newest, "")
-        assert fleet.asked("enrolment")["phase"] != "enrolled"
+        assert fleet.page()["enrolment"]["phase"] != "enrolled"
         answer = lab.person.ask("/api/enrol", {"token": operator.token()})
         assert answer.ok, answer.text
         seen = operator.wait_for(operator.devices, _is_online, Deadline(BOOT_S), "the camera in the operator's list")
