@@ -11,9 +11,7 @@ The seed decides the moments; the machine's load decides what exactly they hit.
 """
 
 import random
-import sqlite3
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,7 +77,7 @@ def one_round(fleet: Fleet, seed: str, cuts: int, snapshot: str = UNDER_WAY) -> 
         What each cut did. All that must hold is asserted.
     """
     lab, chance = fleet.lab, random.Random(seed)
-    before = committed(fleet)
+    before = fleet.committed()
     lab.person.close()
     if not lab.machine.is_on():
         lab.machine.plug_in()
@@ -100,7 +98,7 @@ def one_round(fleet: Fleet, seed: str, cuts: int, snapshot: str = UNDER_WAY) -> 
         record = fleet.record()
         assert slot in (record.active, record.trial), "a slot was started that the boot record did not name"
         seen.append(Seen(stage.name, after_s, record.active, record.trial, slot, time.monotonic() - begun))
-    wait_until(lambda: committed(fleet) > before, Deadline(UPDATE_S), f"{NEWER} committed on the server")
+    wait_until(lambda: fleet.committed() > before, Deadline(UPDATE_S), f"{NEWER} committed on the server")
     record = fleet.record()
     assert (record.active, record.trial) == ("b", NO_TRIAL)
     wanted = fleet.built.slot.read_bytes()
@@ -117,12 +115,4 @@ def _reach(fleet: Fleet, number: int) -> None:
         fleet.lab.machine.console.wait_for(stage.marker, deadline, unless=PANIC)
 
 
-def committed(fleet: Fleet) -> int:
-    """How often the server was told that the newer release is committed; a look through its command line costs more."""
-    with closing(sqlite3.connect(f"file:{fleet.operator.server / 'server.db'}?mode=ro", uri=True)) as database:
-        query = "SELECT COUNT(*) FROM update_event WHERE event = 'committed' AND to_version = ?"
-        (count,) = database.execute(query, (NEWER,)).fetchone()
-    return int(count)
-
-
-__all__ = ["ENROLLED", "STAGES", "UNDER_WAY", "Seen", "Stage", "committed", "get_under_way", "one_round"]
+__all__ = ["ENROLLED", "STAGES", "UNDER_WAY", "Seen", "Stage", "get_under_way", "one_round"]

@@ -1,13 +1,14 @@
 """A lab camera that is claimed and enrolled with a real update server, and power cuts while it updates."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.formats.boot_record import NO_TRIAL, BootRecord, newer
 from firmware_sim.demo import images
@@ -25,6 +26,14 @@ ENROLLED = "enrolled"
 NEWER = "1.1.0"
 PANIC = ("Kernel panic", "camward-boot: nothing to boot")
 RECORD_BYTES = 512
+
+
+class Session(NamedTuple):
+    """A camera's session, as the server knows it; `at`: Unix seconds of the last sign of it."""
+
+    online: bool
+    version: str
+    at: int
 
 
 @dataclass
@@ -63,8 +72,8 @@ class Fleet:
         set_clock(self.lab)
 
         def is_back() -> bool:
-            seen = self.on_server()
-            return bool(seen["online"]) and seen["last_seen_at"] > begun_s
+            seen = self.session()
+            return seen.online and seen.at > begun_s
 
         wait_until(is_back, Deadline(UPDATE_S), "the camera's session")  # before that, a nudge would be lost
         machine.console.skip()
@@ -73,9 +82,21 @@ class Fleet:
         """What the server knows of the camera."""
         return self.operator.device(self.device_id)
 
+    def session(self) -> Session:
+        """Whether the server hears the camera."""
+        (row,) = self._rows("SELECT online, version, last_seen_at FROM device WHERE id = ?", self.device_id)
+        return Session(bool(row[0]), row[1], row[2] or 0)
+
     def committed(self) -> int:
-        """How often the server was told that the camera has committed the newer release."""
-        return sum(event["event"] == "committed" and event["to"] == NEWER for event in self.on_server()["updates"])
+        """How often the server was told that the newer release is committed."""
+        query = "SELECT COUNT(*) FROM update_event WHERE event = 'committed' AND to_version = ?"
+        return int(self._rows(query, NEWER)[0][0])
+
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        """Ask the server's database: who waits looks often, and a look through the command line costs more."""
+        path = self.operator.server / "server.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return database.execute(query, values).fetchall()
 
     def assign(self, version: str) -> None:
         """Have the director tell the camera to install a release, or `none`."""
@@ -139,8 +160,8 @@ class Fleet:
     def complete(self, before: int, deadline: Deadline) -> None:
         """Wait until the newer release runs, is committed, and the server knows it."""
         self.operator.wait_for(
-            lambda: (self.on_server(), self.committed()),
-            lambda seen: seen[0]["online"] and seen[0]["version"] == NEWER and seen[1] > before,
+            lambda: (self.session(), self.committed()),
+            lambda seen: seen[0].online and seen[0].version == NEWER and seen[1] > before,
             deadline,
             f"{NEWER} committed on the server",
         )

@@ -83,7 +83,7 @@ def test_a_clock_that_somebody_has_set_is_put_right_and_the_camera_is_reached(fl
         lab.shell(f"date -s '{wrong} 00:00:00' >/dev/null && {PROCESS.format('agent.main run')}")
         lab.machine.console.wait_for(said, Deadline(BOOT_S), unless=PANIC)
         wait_until(is_right, Deadline(BOOT_S), "the right time on the camera")
-        fleet.operator.wait_for(fleet.on_server, lambda seen: seen["online"], Deadline(BOOT_S), "the camera's session")
+        fleet.operator.wait_for(fleet.session, lambda seen: seen.online, Deadline(BOOT_S), "the camera's session")
 
 
 def test_own_connections_that_verify_nobody_fail(fleet: Fleet):

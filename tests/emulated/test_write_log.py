@@ -111,7 +111,8 @@ def test_a_camera_boots_from_such_a_state_and_completes_the_update(
         assert slot in (record.active, record.trial)
         with capsys.disabled():
             print(f"\nSEED={SEED} {kept} of {len(entries)}: booted {slot}", end="", flush=True)
-        wait_until(lambda: settled(fleet.record()), Deadline(UPDATE_S), "the commit")
+        # Each look takes a core for a while.
+        wait_until(lambda: settled(fleet.record()), Deadline(UPDATE_S), "the commit", poll_s=2.0)
         fleet.lab.machine.power_cut()
 
 
