@@ -37,19 +37,19 @@ def successor() -> BuiltImage:
 
 
 @functools.cache
-def built(version: str, variant: str, epoch: int = 1, boot_key: int = 1, fault: str | None = None) -> BuiltImage:
+def made(version: str, variant: str, epoch: int = 1, boot_key: int = 1, fault: str | None = None) -> BuiltImage:
     """An image that `make images` does not make; some seconds each."""
     return build("kawa-1", version, variant=variant, security_epoch=epoch, boot_key=boot_key, fault=fault)
 
 
 def without_agent() -> BuiltImage:
     """A camera with a shell on a virtio console, and an agent that ends at once: the system alone is looked at."""
-    return built("1.0.0", "lab", fault="agent-crashes")
+    return made("1.0.0", "lab", fault="agent-crashes")
 
 
 def of_epoch_2() -> BuiltImage:
     """A release of the next security epoch, signed with the second boot key."""
-    return built("2.0.0", "ungated", epoch=2, boot_key=2)
+    return made("2.0.0", "ungated", epoch=2, boot_key=2)
 
 
 class Disk:

@@ -15,8 +15,8 @@ from tests.emulated.boot_helpers import (
     BOOT_S,
     UP,
     Disk,
-    built,
     image,
+    made,
     of_epoch_2,
     ready,
     record_of,
@@ -150,7 +150,7 @@ def test_a_reset_counts_as_a_failure_of_the_trial_and_a_power_cut_does_not(tmp_p
 
 def test_a_hung_agent_is_reset_by_its_watchdog_and_the_third_time_the_old_slot_boots(tmp_path: Path):
     disk = Disk(tmp_path, image(), COMMITTED_A.replace(trial="b", left=10, fails=2))
-    disk.slot("b", built("1.0.2", "product", fault="agent-hangs"))
+    disk.slot("b", made("1.0.2", "product", fault="agent-hangs"))
     with disk.machine() as machine:
         text = wait(machine, "camward-agent: hangs")
         assert ready("b") in text
