@@ -110,8 +110,9 @@ def test_own_connections_that_verify_nobody_fail(fleet: Fleet):
     assert "is not verified TLS" in reasons(report)["S1.1-12"]
 
 
-def test_an_update_that_nobody_touches_completes(fleet: Fleet, update: LoggedUpdate):
+def test_an_update_that_nobody_touches_completes(fleet: Fleet, request: pytest.FixtureRequest):
     """test_power_cuts.py has the same with power cuts. What the test before has broken ended with the power."""
+    update: LoggedUpdate = request.getfixturevalue("update")  # now, not before the camera is where this story begins
     assert update.slots == ("a", "b")
     assert (update.tried.active, update.tried.trial) == ("a", "b")
 
