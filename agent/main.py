@@ -95,6 +95,7 @@ class Loop:
         """
         try:
             self._carry_out(self._agent.start(self._now()))
+            print("camward-agent: in slot " + self._ports.boot.booted_slot(), flush=True)
             print("camward-agent: ready", flush=True)
             while self._running:
                 self._turn()

@@ -216,7 +216,7 @@ def camera(work: Path, built: BuiltImage, plan: dict[str, Any]) -> Iterator[Benc
         _accepted(patiently(partial(person.ask, "/api/claim", owner)))
         lab = LabCamera(machine, device, person)
         fleet = Fleet(operator, lab, built, "")
-        fleet.asked("enrolment")
+        fleet.page()
         _accepted(patiently(partial(person.ask, "/api/enrol", {"token": operator.token()})))
         seen = operator.wait_for(
             operator.devices, lambda found: bool(found) and found[0]["online"], Deadline(BOOT_S), "the camera"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agent.formats.boot_record import BootRecord, encode, newer
+from firmware_sim.demo import images
 from firmware_sim.image import BuiltImage, build
 from firmware_sim.image.disk import copy_sparse
 from firmware_sim.qemu.deadline import Deadline
@@ -25,12 +26,30 @@ def ready(slot: str) -> str:
     return f"camward-init: slot {slot} verified root ready"
 
 
+def image() -> BuiltImage:
+    """The usual image: the same boot chain, and no agent that writes the boot record by itself."""
+    return images.load("ungated-1.0.0")
+
+
+def successor() -> BuiltImage:
+    """Another release of the same keys and epoch, for slot B where it matters whose root or FIT lies there."""
+    return images.load("product-1.1.0")
+
+
 @functools.cache
-def image(
-    version: str = "1.0.0", variant: str = "ungated", epoch: int = 1, boot_key: int = 1, fault: str | None = None
-) -> BuiltImage:
-    """An image. `ungated` is the usual one: the same boot chain, and no agent that writes the boot record by itself."""
+def made(version: str, variant: str, epoch: int = 1, boot_key: int = 1, fault: str | None = None) -> BuiltImage:
+    """An image that `make images` does not make; some seconds each."""
     return build("kawa-1", version, variant=variant, security_epoch=epoch, boot_key=boot_key, fault=fault)
+
+
+def without_agent() -> BuiltImage:
+    """A camera with a shell on a virtio console, and an agent that ends at once: the system alone is looked at."""
+    return made("1.0.0", "lab", fault="agent-crashes")
+
+
+def of_epoch_2() -> BuiltImage:
+    """A release of the next security epoch, signed with the second boot key."""
+    return made("2.0.0", "ungated", epoch=2, boot_key=2)
 
 
 class Disk:

@@ -28,6 +28,7 @@ from firmware_sim.qemu.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from tests.emulated.fleet import Fleet
+    from tests.emulated.logged_update import LoggedUpdate
 
 BOOT_S = 240.0
 WATCHDOG_S = 1500.0
@@ -127,13 +128,20 @@ def enrolled_fleet(camera_of: Callable[[str], Device], tmp_path_factory: pytest.
         yield found
 
 
+@pytest.fixture(scope="session")
+def update(enrolled_fleet: "Fleet", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LoggedUpdate]":
+    """An update of the enrolled camera, by whichever test comes first; the camera is then off, and has committed it."""
+    from tests.emulated import logged_update
+
+    with ExitStack() as stack:
+        yield logged_update.run(enrolled_fleet, stack, tmp_path_factory.mktemp("logged"))
+
+
 @pytest.fixture(scope="module")
 def fleet(enrolled_fleet: "Fleet") -> "Iterator[Fleet]":
     """The camera as it was when it had been enrolled. It is off while other modules run."""
-    home = enrolled_fleet.lab
     enrolled_fleet.back_to("enrolled")
     yield enrolled_fleet
-    enrolled_fleet.lab = home
-    home.person.close()
-    if home.machine.is_on():
-        home.machine.power_cut()
+    for lab in (enrolled_fleet.lab, enrolled_fleet.home):
+        lab.person.close()
+        lab.machine.power_cut()

@@ -1,15 +1,14 @@
 """A lab camera that is claimed and enrolled with a real update server, and power cuts while it updates."""
 
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import httpx
+from typing import Any, NamedTuple
 
 from agent.formats.boot_record import NO_TRIAL, BootRecord, newer
 from firmware_sim.demo import images
@@ -18,6 +17,7 @@ from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline, wait_until
+from tests.emulated.conftest import READY
 from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed
 from tests.server_program import server_program
 
@@ -28,23 +28,41 @@ PANIC = ("Kernel panic", "camward-boot: nothing to boot")
 RECORD_BYTES = 512
 
 
+class Session(NamedTuple):
+    """A camera's session, as the server knows it; `at`: Unix seconds of the last sign of it."""
+
+    online: bool
+    version: str
+    at: int
+
+
 @dataclass
 class Fleet:
-    """The operator's server, the release it has published, and its one camera."""
+    """The operator's server, the release it has published, and its one camera.
+
+    `lab` is the camera on the machine that it runs on now, `home` on the one that has the snapshots.
+    """
 
     operator: Operator
     lab: LabCamera
     built: BuiltImage
     device_id: str
-    boots: int = 0
+    home: LabCamera = field(init=False)
+
+    def __post_init__(self) -> None:
+        """The first machine is home."""
+        self.home = self.lab
 
     def back_to(self, tag: str) -> None:
         """Back to a snapshot of the enrolled camera, with the right time, nothing to install, and connected again.
 
         What the server has seen it has seen.
         """
-        machine = self.lab.machine
+        machine = self.home.machine
         self.lab.person.close()
+        if self.lab is not self.home:
+            self.lab.machine.power_cut()
+            self.lab = self.home
         if not machine.is_on():
             machine.plug_in()
         self.assign("none")  # or the camera would begin as soon as it is connected
@@ -54,8 +72,8 @@ class Fleet:
         set_clock(self.lab)
 
         def is_back() -> bool:
-            seen = self.on_server()
-            return bool(seen["online"]) and seen["last_seen_at"] > begun_s
+            seen = self.session()
+            return seen.online and seen.at > begun_s
 
         wait_until(is_back, Deadline(UPDATE_S), "the camera's session")  # before that, a nudge would be lost
         machine.console.skip()
@@ -64,9 +82,21 @@ class Fleet:
         """What the server knows of the camera."""
         return self.operator.device(self.device_id)
 
+    def session(self) -> Session:
+        """Whether the server hears the camera."""
+        (row,) = self._rows("SELECT online, version, last_seen_at FROM device WHERE id = ?", self.device_id)
+        return Session(bool(row[0]), row[1], row[2] or 0)
+
     def committed(self) -> int:
-        """How often the server was told that the camera has committed the newer release."""
-        return sum(event["event"] == "committed" and event["to"] == NEWER for event in self.on_server()["updates"])
+        """How often the server was told that the newer release is committed."""
+        query = "SELECT COUNT(*) FROM update_event WHERE event = 'committed' AND to_version = ?"
+        return int(self._rows(query, NEWER)[0][0])
+
+    def _rows(self, query: str, *values: str) -> list[Any]:
+        """Ask the server's database: who waits looks often, and a look through the command line costs more."""
+        path = self.operator.server / "server.db"
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+            return database.execute(query, values).fetchall()
 
     def assign(self, version: str) -> None:
         """Have the director tell the camera to install a release, or `none`."""
@@ -92,32 +122,24 @@ class Fleet:
         return record
 
     def booted(self, deadline: Deadline) -> str:
-        """Wait for a boot after the last thing waited for: a verified slot, its agent, and that it knows which.
-
-        A camera may restart before it is asked, into its trial; then that boot is the one, and `boots` counts it.
+        """Wait for a boot after the last thing waited for: a verified slot, its services, and an agent that says which.
 
         Returns:
             The slot.
         """
         console = self.lab.machine.console
-        self.boots = 0
-        while True:  # until the deadline: without a further boot, the wait for it fails
-            found, _ = console.wait_for_any(
-                [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
-            )
-            self.boots += 1
-            slot = found.split()[2]
-            left = ["camward-agent: ready", "camward-camera: ready"]
-            while left:
-                left.remove(console.wait_for_any(left, deadline, unless=PANIC)[0])
-            try:
-                if self.asked("slot") == slot:
-                    return slot
-            except httpx.TransportError:
-                pass
+        found, _ = console.wait_for_any(
+            [f"camward-init: slot {s} verified root ready" for s in "ab"], deadline, unless=PANIC
+        )
+        slot = found.split()[2]
+        wrong = {"a": "b", "b": "a"}[slot]
+        left = [f"camward-agent: in slot {slot}", *READY]
+        while left:
+            left.remove(console.wait_for_any(left, deadline, unless=(*PANIC, f"camward-agent: in slot {wrong}"))[0])
+        return slot
 
-    def asked(self, name: str) -> Any:
-        """Log in on the camera's page and look at one member of its status."""
+    def page(self) -> dict[str, Any]:
+        """Log in on the camera's page and look at its status."""
         person = self.lab.person
         person.close()
         person.meet(Deadline(BOOT_S))
@@ -126,7 +148,7 @@ class Fleet:
             return bool(patiently(partial(person.ask, "/api/login", {"user": USER, "password": PASSWORD})).ok)
 
         wait_until(sign_in, Deadline(BOOT_S), "the owner's login")  # just after a boot the agent is busy
-        return person.ask("/api/device").body[name]
+        return dict(person.ask("/api/device").body)
 
     def cut(self) -> None:
         """Cut the power and give it again."""
@@ -138,8 +160,8 @@ class Fleet:
     def complete(self, before: int, deadline: Deadline) -> None:
         """Wait until the newer release runs, is committed, and the server knows it."""
         self.operator.wait_for(
-            lambda: (self.on_server(), self.committed()),
-            lambda seen: seen[0]["online"] and seen[0]["version"] == NEWER and seen[1] > before,
+            lambda: (self.session(), self.committed()),
+            lambda seen: seen[0].online and seen[0].version == NEWER and seen[1] > before,
             deadline,
             f"{NEWER} committed on the server",
         )
@@ -172,7 +194,7 @@ def enrolled(camera_of: Callable[[str], Device], folder: Path) -> Iterator[Fleet
         operator.publish(newest.slot, newest.tree, newest.release_json)
         set_clock(lab)
         fleet = Fleet(operator, lab, newest, "")
-        assert fleet.asked("enrolment")["phase"] != "enrolled"
+        assert fleet.page()["enrolment"]["phase"] != "enrolled"
         answer = lab.person.ask("/api/enrol", {"token": operator.token()})
         assert answer.ok, answer.text
         seen = operator.wait_for(operator.devices, _is_online, Deadline(BOOT_S), "the camera in the operator's list")

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+from firmware_sim.demo import images
+from firmware_sim.demo.operator import Operator
 from firmware_sim.image import BuiltImage, Store, build, default_store
 from firmware_sim.image.store import sha256_file
 
@@ -17,8 +19,16 @@ FILES = (
 )
 
 
-def make(store: Store) -> BuiltImage:
-    return build("kawa-1", "1.0.0", variant="product", store=store)
+def made_again(store: Store) -> BuiltImage:
+    """product-1.0.0 of the set, as `make images` makes it."""
+    wanted = next(one for one in images.SET if one.name == "product-1.0.0")
+    return build(
+        images.MODEL,
+        wanted.version,
+        notes={"en": wanted.notes_en, "ja": wanted.notes_ja},
+        image_root=Operator(images.operator_home()).image_root,
+        store=store,
+    )
 
 
 def test_two_builds_of_the_same_inputs_are_byte_identical(tmp_path: Path):
@@ -28,9 +38,8 @@ def test_two_builds_of_the_same_inputs_are_byte_identical(tmp_path: Path):
     # The downloads and the keys are inputs; everything that is made from them is made again.
     for name in ("debs", "wheels"):
         (other.cache / name).symlink_to(ours.cache / name)
-    first = make(ours)
     shutil.copytree(ours.keys, other.keys)
-    second = make(other)
+    first, second = images.load("product-1.0.0"), made_again(other)
     assert first.folder.name == second.folder.name
     assert first.folder != second.folder
     for name in FILES:
@@ -39,7 +48,7 @@ def test_two_builds_of_the_same_inputs_are_byte_identical(tmp_path: Path):
 
 def test_another_version_is_another_image_that_shares_most_blocks():
     # What makes updates small: our own layer lies last, everything before it keeps its place.
-    first, second = build("kawa-1", "1.0.0"), build("kawa-1", "1.0.1")
+    first, second = images.load("product-1.0.0"), images.load("product-1.1.0")
     one, two = first.tree.read_bytes(), second.tree.read_bytes()
     assert one != two
     known = {one[at : at + 32] for at in range(0, len(one), 32)}
