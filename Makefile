@@ -5,7 +5,7 @@ VENV := .venv/bin
 PY := $(VENV)/python
 COMPILE := build/relock/bin/pip-compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	--no-emit-find-links --no-strip-extras --allow-unsafe
-export PYTHONDONTWRITEBYTECODE ?=
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12

@@ -107,7 +107,9 @@ def test_the_age_is_told_and_nobody_is_refused_for_it(stage):
     told = {"profile": "nist", "remind_days": 30, "oldest_days": 30, "due": True}
     assert login(world)["ok"]
     assert administrator(world, "device")["password"] == told
-    assert administrator(world, "users")["users"] == [{"name": USER, "role": "administrator", "password_days": 30, "token": False}]
+    assert administrator(world, "users")["users"] == [
+        {"name": USER, "role": "administrator", "password_days": 30, "token": False}
+    ]
     assert report(world)["facts"]["password_age"] == told
     assert world.agent._facts()["password_age_days"] == 30
     assert PASSWORD not in str(told)

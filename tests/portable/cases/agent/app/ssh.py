@@ -66,7 +66,7 @@ desk = Desk()
 console = Console(desk, SystemLogins(2000, 2000, "/tmp", "/bin/sh", 22))
 door = ssh.Ssh(desk, Credentials(), console)
 door.start()
-console.show({"keiko": Account("keiko", "administrator", "", "", "", 0, "$y$toy$aa$bb", 2000)})
+console.show({"keiko": Account("keiko", "administrator", "", "", "", 0, "$y$toy$aa$bb", 2000, "")})
 print(ssh.draw(b"\x00\xff\x01\xfe\x02\xfd\x03\xfc\x04\xfb"), door.status())
 for user, minutes in (("keiko", "9"), ("keiko", "x"), ("sora", "10"), ("keiko", "10")):
     door.open(user, minutes, told)
