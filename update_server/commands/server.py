@@ -47,29 +47,30 @@ def init(
     from update_server.repository.quorum import Quorum
     from update_server.repository.signers import read_public_key
 
-    made = initialise(
-        folder,
-        offline_keys or shared.default_offline(folder),
-        settings_module.validated(
-            operator=operator,
-            hosts=host,
-            listen=listen,
-            ports={"device": device_port, "people": people_port, "mqtt": mqtt_port},
-            devices={
-                "check_interval_s": shared.duration(check_interval),
-                "telemetry_interval_s": shared.duration(telemetry_interval),
-            },
-        ),
-        shared.passphrase(passphrase_file),
-        KeyPlan(
-            Quorum.parse(image_root),
-            Quorum.parse(image_targets),
-            Quorum.parse(director_root),
-            [read_public_key(file) for file in image_root_key or ()],
-            [read_public_key(file) for file in image_targets_key or ()],
-            [read_public_key(file) for file in director_root_key or ()],
-        ),
-    )
+    with shared.database_trouble():
+        made = initialise(
+            folder,
+            offline_keys or shared.default_offline(folder),
+            settings_module.validated(
+                operator=operator,
+                hosts=host,
+                listen=listen,
+                ports={"device": device_port, "people": people_port, "mqtt": mqtt_port},
+                devices={
+                    "check_interval_s": shared.duration(check_interval),
+                    "telemetry_interval_s": shared.duration(telemetry_interval),
+                },
+            ),
+            shared.passphrase(passphrase_file),
+            KeyPlan(
+                Quorum.parse(image_root),
+                Quorum.parse(image_targets),
+                Quorum.parse(director_root),
+                [read_public_key(file) for file in image_root_key or ()],
+                [read_public_key(file) for file in image_targets_key or ()],
+                [read_public_key(file) for file in director_root_key or ()],
+            ),
+        )
     _say(made)
 
 

@@ -214,6 +214,18 @@ def test_an_older_schema_is_refused_until_it_is_migrated(tmp_path):
     assert "camward-server migrate" in one_line(server.run("status", check=False))
 
 
+def test_a_database_that_fails_is_said_in_one_line(tmp_path):
+    import sqlite3
+
+    server = harness.make_server(tmp_path / "s")
+    database = sqlite3.connect(server.folder / "server.db")
+    database.execute("ALTER TABLE device RENAME TO elsewhere")
+    database.commit()
+    database.close()
+    for words in (("status",), ("device", "list"), ("device", "update-now", "KW1-000001")):
+        assert "no such table: device" in one_line(server.run(*words, check=False))
+
+
 def test_what_the_disk_does_not_take_is_said_in_one_line(tmp_path):
     server = harness.make_server(tmp_path / "s")
     (server.folder / "targets").rmdir()
