@@ -22,6 +22,9 @@ UNSAFE_FACTORY_PASSWORD = "admin"  # noqa: S105  the very flaw this variant demo
 
 SERIAL = "UNGATED-000001"
 
+_FOR_EVER = "for-ever"
+"""Every login's generation: a change of the password ends nothing."""
+
 _HASHES = {"MD5": "md5", "SHA-256": "sha256"}
 
 
@@ -43,7 +46,7 @@ class UnsafeFactoryLogin:
         texts = {name: value for name, value in fields.items() if isinstance(value, str)}
         with self._lock:
             if op == "state":
-                return _ok(state="claimed", claimable=False, realm=REALM, **self._facts)
+                return _ok(state="claimed", claimable=False, realm=REALM, generations=[_FOR_EVER], **self._facts)
             if op == "nonce":
                 return _ok(nonce=secrets.token_hex(16), realm=REALM, opaque="")
             if op == "policy":
@@ -62,7 +65,7 @@ class UnsafeFactoryLogin:
         known = self._users.get(user)
         if known is None or known[1] != password:
             return Reply(ok=False, code="denied")
-        return _ok(role=known[0], grant=self._grant)
+        return _ok(role=known[0], grant=self._grant, generation=_FOR_EVER, settled=True)
 
     def _digest(self, texts: dict[str, str]) -> Reply:
         known = self._users.get(texts.get("user", ""))
@@ -80,7 +83,7 @@ class UnsafeFactoryLogin:
             middle += [texts.get("nc", ""), texts.get("cnonce", ""), texts["qop"]]
         if texts.get("response") != digest(":".join((secret, *middle, method))):
             return Reply(ok=False, code="denied")
-        return _ok(role=known[0], grant=self._grant)
+        return _ok(role=known[0], grant=self._grant, generation=_FOR_EVER, settled=True)
 
     def _change(self, user: str, old: str, new: str) -> Reply:
         known = self._users.get(user)

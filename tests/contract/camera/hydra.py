@@ -23,7 +23,7 @@ PATIENT_S = 4
 """Until the first longer delay, the relay sits delays out, and hydra's next try is judged. The rest of a list is over
 while that longer one runs."""
 
-FORM = r'/api/login:{"user"\:"^USER^","password"\:"^PASS^"}:H=Content-Type\: application/json:g=:F=false'
+FORM = r'/api/login:{"user"\:"^USER^","password"\:"^PASS^"}:H=Content-Type\: application/json:g=:F="ok"\: false'
 WAYS = {
     "form": ("https", "http-post-form", FORM),
     "digest": ("https", "http-get", "/snapshot.jpg"),
