@@ -228,7 +228,7 @@ def test_every_operation_has_a_line(line: bytes) -> None:
         ("shell", "x", {}),
         ("state", "", {}),
         ("state", "x" * 65, {}),
-        ("state", "x", {"user": "y"}),
+        ("state", "x", {"password": "y"}),
         ("login", "x", {"user": "y"}),
         ("login", "x", {"user": "y" * 65, "password": ""}),
         ("enrol", "x", {"grant": "g", "token": "t" * 3501}),
