@@ -80,8 +80,11 @@ def check_utf8(body: bytes) -> None:
     Raises:
         FormatError: the bytes are not UTF-8.
     """
-    if not body or max(body) < 0x80:
-        return
+    try:
+        if len(str(body, "utf-8")) == len(body):
+            return  # ASCII alone, as nearly always: one character for each byte, counted in native code
+    except UnicodeError:
+        pass  # refused below, with the place
     at, end = 0, len(body)
     while at < end:
         first = body[at]
