@@ -20,6 +20,8 @@ _ESCAPES = {0x22: '"', 0x5C: "\\", 0x2F: "/", 0x62: "\b", 0x66: "\f", 0x6E: "\n"
 _SPACE = b" \t\n\r"
 _DIGITS = b"0123456789"
 _HEX = b"0123456789abcdefABCDEF"
+_printable = getattr(str, "isprintable", lambda text: not text)
+"""True: no control character is in the text. MicroPython, which cannot say, has each byte looked at."""
 
 
 def parse(body: bytes, max_bytes: int, floats: bool = False) -> "Any":
@@ -80,8 +82,11 @@ def check_utf8(body: bytes) -> None:
     Raises:
         FormatError: the bytes are not UTF-8.
     """
-    if not body or max(body) < 0x80:
-        return
+    try:
+        if len(str(body, "utf-8")) == len(body):
+            return  # ASCII alone, as nearly always: one character for each byte, counted in native code
+    except UnicodeError:
+        pass  # refused below, with the place
     at, end = 0, len(body)
     while at < end:
         first = body[at]
@@ -204,9 +209,10 @@ class _Reader:
 
     def plain(self, start: int, end: int) -> str:
         piece = self.body[start:end]
-        if piece and min(piece) < 0x20:
+        text = str(piece, "utf-8")
+        if not _printable(text) and min(piece) < 0x20:
             raise self.fail("a control character in a string")
-        return str(piece, "utf-8")
+        return text
 
     def escape(self) -> str:
         self.at += 1
@@ -338,7 +344,7 @@ def _quoted(text: str) -> str:
         body = text.encode()
     except UnicodeError:
         raise FormatError("a lone surrogate") from None
-    ascii_only = len(body) == len(text) and (not body or (min(body) >= 0x20 and max(body) < 0x7F))
+    ascii_only = len(body) == len(text) and (_printable(text) or (min(body) >= 0x20 and max(body) < 0x7F))
     if ascii_only and '"' not in text and "\\" not in text:
         return '"' + text + '"'  # as it is nearly always
     out = ['"']

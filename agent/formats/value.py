@@ -25,8 +25,10 @@ class Value:
         names, put = self.FIELDS, object.__setattr__
         if len(args) > len(names):
             raise TypeError(type(self).__name__ + " takes " + str(len(names)) + " fields")
-        for index, value in enumerate(args):
-            put(self, names[index], value)
+        for name, value in zip(names, args):  # noqa: B905 (MicroPython has no `strict`; the lengths may differ)
+            put(self, name, value)
+        if len(args) == len(names) and not kwargs:
+            return  # as it is nearly always
         named = names[len(args) :]
         for name, value in kwargs.items():
             if name not in named:

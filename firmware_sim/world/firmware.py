@@ -137,7 +137,7 @@ def system(geometry: Geometry, slot: bytes, name: str = "a") -> "Firmware | None
     if sha256(UNSAFE_BOOT_KEY + body).digest() != tag:
         return None
     try:
-        about = json.parse_object(body, MAX_FIT_BYTES)
+        about = json.parse_object(body.rstrip(b" "), MAX_FIT_BYTES)  # the padding of `build`
     except FormatError:
         return None
     return Firmware(about["version"], about["security_epoch"], about["root_sha256"], about["behaviour"])

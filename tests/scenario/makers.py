@@ -1,5 +1,7 @@
 """Real keys and real verification for the simulated world, on CPython."""
 
+import functools
+
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,12 +29,21 @@ class RealSigner:
 
 
 def verify_signature(key: Key, signature: bytes, message: bytes) -> None:
+    wrong = _wrong(key.public, bytes(signature), bytes(message))
+    if wrong:
+        raise SignatureError(wrong)
+
+
+@functools.lru_cache(maxsize=4096)
+def _wrong(public_pem: str, signature: bytes, message: bytes) -> str:
+    """What is wrong with a signature, if anything; a sweep asks the same question thousands of times."""
     try:
-        public = serialization.load_pem_public_key(key.public.encode())
+        public = serialization.load_pem_public_key(public_pem.encode())
     except ValueError:  # a point beside the curve
-        raise SignatureError("the key is no P-256 key") from None
+        return "the key is no P-256 key"
     assert isinstance(public, ec.EllipticCurvePublicKey)
     try:
         public.verify(signature, message, _ALGORITHM)
     except InvalidSignature:
-        raise SignatureError("the signature does not verify") from None
+        return "the signature does not verify"
+    return ""
