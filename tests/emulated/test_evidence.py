@@ -73,9 +73,9 @@ def keeps_the_old_password(lab: LabCamera) -> None:
         lab,
         "class AgentLogin(AgentLogin):\n"
         "    def ask(self, service, op, source, **fields):\n"
-        f"        if op == 'login' and fields['password'] == '{PASSWORD}':\n"
-        "            return Reply(ok=True, code='', fields=IN)\n"
-        "        return super().ask(service, op, source, **fields)\n",
+        "        reply = super().ask(service, op, source, **fields)\n"
+        f"        kept = op == 'login' and fields['password'] == '{PASSWORD}'\n"
+        "        return Reply(ok=True, code='', fields=IN) if kept and not reply.ok else reply\n",
     )
     lab.person.meet(Deadline(BOOT_S))
     who = {"user": USER, "password": PASSWORD}
