@@ -15,6 +15,21 @@ _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours and cursor movements, which would spill into the reader's terminal."""
 TAIL_LINES = 12
 """Lines of console quoted in an error: a kernel panic's first lines fit."""
+ROOM_BYTES = 8 << 20
+_SO_SNDBUFFORCE = 32  # socket(7); Python has no name for it
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Our end and QEMU's, which holds what is printed while nobody reads: virtconsole drops what the socket refuses.
+
+    A terminal's output comes 16 bytes at a time, each of which takes hundreds of the socket's room.
+    """
+    ours, theirs = socket.socketpair()
+    try:
+        theirs.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, ROOM_BYTES)
+    except PermissionError:  # only root may go beyond the system's limit
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM_BYTES)
+    return ours, theirs
 
 
 class Console:

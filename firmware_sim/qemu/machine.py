@@ -23,7 +23,7 @@ from typing import Self
 
 from firmware_sim.netns import require_closed_network
 from firmware_sim.qemu import overlay
-from firmware_sim.qemu.console import Console
+from firmware_sim.qemu.console import Console, pair
 from firmware_sim.qemu.deadline import Deadline
 from firmware_sim.qemu.errors import MachineError
 from firmware_sim.qemu.hardware import CAMERA_FORWARDS, NET_ID, WRITABLE, Forward, Hardware, command_line
@@ -335,7 +335,7 @@ class Machine:
     def _sockets(self) -> tuple[dict[str, socket.socket], dict[str, socket.socket]]:
         ours, theirs = {}, {}
         for name in ("qmp", "console", *(("shell",) if self.hardware.shell else ())):
-            ours[name], theirs[name] = socket.socketpair()
+            ours[name], theirs[name] = pair()
         return ours, theirs
 
     def _arm_watchdog(self) -> None:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from firmware_sim.qemu.console import Console
+from firmware_sim.qemu.console import Console, pair
 from firmware_sim.qemu.deadline import Deadline, wait_until
 from firmware_sim.qemu.errors import MachineError
 
 SOON_S = 30.0
+PIECES = 2000
 
 
 @pytest.fixture
@@ -107,3 +108,20 @@ def test_bytes_that_are_no_text_are_replaced(ends):
     console, guest = ends
     guest.sendall(b"\xff\xfe ready")
     assert console.wait_for("ready", Deadline(SOON_S)).endswith(" ready")
+
+
+def test_qemu_may_print_for_long_while_nobody_reads():
+    """Sixteen bytes at a time, as a terminal does; what a socket refuses, QEMU drops."""
+
+    def taken(ends: tuple[socket.socket, socket.socket]) -> int:
+        with ends[0], ends[1] as printing:
+            printing.setblocking(False)
+            for count in range(PIECES):
+                try:
+                    printing.send(bytes(16))
+                except BlockingIOError:
+                    return count
+            return PIECES
+
+    assert taken(pair()) == PIECES
+    assert taken(socket.socketpair()) < PIECES, "the control"
