@@ -23,6 +23,8 @@ def plain(value):
         return "{" + ", ".join(sorted([plain(key) + ": " + plain(value[key]) for key in value])) + "}"
     if isinstance(value, list):
         return "[" + ", ".join([plain(item) for item in value]) + "]"
+    if isinstance(value, str):
+        return "text " + str(hexlify(value.encode()))
     if isinstance(value, bytes):
         return str(hexlify(value))
     return repr(value)
