@@ -1,7 +1,7 @@
 """What arrives over MQTT, taken into the database: idempotent, in batches, each batch one transaction.
 
-A message that is malformed, not from the camera its topic names, wrongly signed, or one too many is recorded as refused
-and then forgotten; it never stops the ones behind it.
+A message that is malformed, not from the camera its topic names, wrongly signed, sealed to nobody here, or one too many
+is recorded as refused and then forgotten; it never stops the ones behind it.
 """
 
 import logging
@@ -17,13 +17,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from agent.formats import alarm, evidence, messages, required_change
+from agent.formats import alarm, cose, evidence, messages, required_change
 from agent.formats import envelope as envelopes
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
 from update_server.fleet import alarms, devices, passwords
+from update_server.fleet.sealed import SealingKeys, Unopened
 
 LOG = logging.getLogger("camward.ingest")
 TOPIC = re.compile(
@@ -36,7 +37,8 @@ CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
 MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
 DAY_S = 86_400
 # What one camera may store in a day, by kind: so many messages of so many bytes. Honest cameras stay far below
-# (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk.
+# (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk. Messages are kept opened, and
+# that is what is counted.
 LIMITS = {
     "telemetry": (20_000, 8192),
     "alarm": (500, 8192),
@@ -67,8 +69,9 @@ class Refused(Exception):
 class Ingest:
     """Takes messages in. `take` may be repeated with the same messages: nothing happens twice."""
 
-    def __init__(self, on_report: OnReport) -> None:
+    def __init__(self, on_report: OnReport, sealing: SealingKeys) -> None:
         self._on_report = on_report
+        self._sealing = sealing
         self._kinds = {
             "telemetry": self._telemetry,
             "alarm": self._alarm,
@@ -88,7 +91,7 @@ class Ingest:
                 if match["state"]:
                     self._state(device, message.payload, now)
                 else:
-                    self._message(session, device, match["kind"], message.payload, now)
+                    self._message(session, device, match["kind"], message, now)
             except Refused as error:
                 devices.refuse(session, device.id, error.code, str(error), now)
 
@@ -104,19 +107,28 @@ class Ingest:
         if state.online:
             device.last_seen_at, device.version = now, state.version
 
-    def _message(self, session: Session, device: Device, kind: str, payload: bytes, now: int) -> None:
+    def _message(self, session: Session, device: Device, kind: str, message: Incoming, now: int) -> None:
+        wire = message.payload
         try:
-            envelope = envelopes.parse(payload)
+            sealed = cose.parse(wire) if cose.is_sealed(wire) else None
+            if sealed is not None:
+                if _known(session, device, sealed.boot, sealed.seq):
+                    return  # before the key is used: what comes again costs nothing
+                wire = self._sealing.open(sealed, message.topic)
+            envelope = envelopes.parse(wire)
         except FormatError as error:
             raise Refused("format", str(error)) from None
+        except Unopened as error:
+            raise Refused("sealed", str(error)) from None
+        if sealed is not None:
+            _check_sealed(sealed, envelope)
         if envelope.type != kind or envelope.id != device.id:
             raise Refused("format", "type or id in the envelope are not those of the topic")
         if envelope.at > MAX_AT:
             raise Refused("format", "at is beyond the year 9999")
-        same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
-        if session.scalars(select(Message.id).where(*same)).first() is not None:
+        if _known(session, device, envelope.boot, envelope.seq):
             return
-        _limit(session, device, kind, len(payload), now)
+        _limit(session, device, kind, len(wire), now)
         if envelope.signature:
             _verify(device, envelope)
         try:
@@ -127,7 +139,7 @@ class Ingest:
         session.add(
             Message(
                 device_id=device.id, boot=envelope.boot, seq=envelope.seq, type=kind, at=envelope.at,
-                received_at=now, raw=payload,
+                received_at=now, raw=wire,
             )
         )  # fmt: skip
 
@@ -210,6 +222,24 @@ def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], no
         match = TOPIC.match(batch[0].topic)
         with database.write() as session:
             devices.refuse(session, match["id"] if match else "", "error", "the server failed on it; see its log", now)
+
+
+def _known(session: Session, device: Device, boot: str, seq: int) -> bool:
+    """Whether this message is taken in already."""
+    same = (Message.device_id == device.id, Message.boot == boot, Message.seq == seq)
+    return session.scalars(select(Message.id).where(*same)).first() is not None
+
+
+def _check_sealed(sealed: cose.Sealed, envelope: Envelope) -> None:
+    """Anybody can seal to a public key: what was sealed is the camera's only where the camera has signed it.
+
+    Raises:
+        Refused: it is not signed, or its number is not the one under which it was sealed.
+    """
+    if (sealed.boot, sealed.seq) != (envelope.boot, envelope.seq):
+        raise Refused("format", "the number in the envelope is not the one that it was sealed with")
+    if not envelope.signature:
+        raise Refused("signature", "a sealed message that nobody has signed")
 
 
 def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: int) -> None:
