@@ -108,25 +108,13 @@ class Ingest:
             device.last_seen_at, device.version = now, state.version
 
     def _message(self, session: Session, device: Device, kind: str, message: Incoming, now: int) -> None:
-        wire = message.payload
-        try:
-            sealed = cose.parse(wire) if cose.is_sealed(wire) else None
-            if sealed is not None:
-                if _known(session, device, sealed.boot, sealed.seq):
-                    return  # before the key is used: what comes again costs nothing
-                wire = self._sealing.open(sealed, message.topic)
-            envelope = envelopes.parse(wire)
-        except FormatError as error:
-            raise Refused("format", str(error)) from None
-        except Unopened as error:
-            raise Refused("sealed", str(error)) from None
-        if sealed is not None:
-            _check_sealed(sealed, envelope)
+        wire, envelope = self._read(message)
         if envelope.type != kind or envelope.id != device.id:
             raise Refused("format", "type or id in the envelope are not those of the topic")
         if envelope.at > MAX_AT:
             raise Refused("format", "at is beyond the year 9999")
-        if _known(session, device, envelope.boot, envelope.seq):
+        same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
+        if session.scalars(select(Message.id).where(*same)).first() is not None:
             return
         _limit(session, device, kind, len(wire), now)
         if envelope.signature:
@@ -142,6 +130,32 @@ class Ingest:
                 received_at=now, raw=wire,
             )
         )  # fmt: skip
+
+    def _read(self, message: Incoming) -> tuple[bytes, Envelope]:
+        """The envelope, and its own bytes, opened where they came sealed.
+
+        Anybody can seal to a public key: what was sealed is the camera's only where the camera has signed it. Whether
+        the signature verifies is not looked at here.
+
+        Raises:
+            Refused: it is none, it does not open, or what is inside does not go with what is outside.
+        """
+        wire = message.payload
+        try:
+            if not cose.is_sealed(wire):
+                return wire, envelopes.parse(wire)
+            sealed = cose.parse(wire)
+            wire = self._sealing.open(sealed, message.topic)
+            envelope = envelopes.parse(wire)
+        except FormatError as error:
+            raise Refused("format", str(error)) from None
+        except Unopened as error:
+            raise Refused("sealed", str(error)) from None
+        if (sealed.boot, sealed.seq) != (envelope.boot, envelope.seq):
+            raise Refused("format", "the number in the envelope is not the one that it was sealed with")
+        if not envelope.signature:
+            raise Refused("signature", "a sealed message that nobody has signed")
+        return wire, envelope
 
     @staticmethod
     def _telemetry(_session: Session, device: Device, envelope: Envelope, now: int) -> None:
@@ -222,24 +236,6 @@ def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], no
         match = TOPIC.match(batch[0].topic)
         with database.write() as session:
             devices.refuse(session, match["id"] if match else "", "error", "the server failed on it; see its log", now)
-
-
-def _known(session: Session, device: Device, boot: str, seq: int) -> bool:
-    """Whether this message is taken in already."""
-    same = (Message.device_id == device.id, Message.boot == boot, Message.seq == seq)
-    return session.scalars(select(Message.id).where(*same)).first() is not None
-
-
-def _check_sealed(sealed: cose.Sealed, envelope: Envelope) -> None:
-    """Anybody can seal to a public key: what was sealed is the camera's only where the camera has signed it.
-
-    Raises:
-        Refused: it is not signed, or its number is not the one under which it was sealed.
-    """
-    if (sealed.boot, sealed.seq) != (envelope.boot, envelope.seq):
-        raise Refused("format", "the number in the envelope is not the one that it was sealed with")
-    if not envelope.signature:
-        raise Refused("signature", "a sealed message that nobody has signed")
 
 
 def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: int) -> None:

@@ -80,16 +80,6 @@ def test_messages_open_alone_in_any_order_and_each_counts_once(fleet):
     assert (fleet.stored(), fleet.refused()) == (5, [])
 
 
-def test_what_comes_again_is_not_even_opened(fleet, tmp_path):
-    made = fleet.sealed(fleet.signed("alarm", {"code": "x"}))
-    fleet.take(made)
-    fleet.ingest = ingest.Ingest(fleet.heard, SealingKeys(tmp_path / "no keys"))
-    fleet.take(made)
-    assert (fleet.stored(), fleet.refused()) == (1, [])
-    fleet.take(fleet.sealed(fleet.signed("alarm", {"code": "y"})))
-    assert (fleet.stored(), fleet.refused()) == (1, ["sealed"]), "the control: what is new would be opened"
-
-
 @pytest.fixture
 def two(fleet):
     """A second camera beside the first."""
