@@ -322,6 +322,7 @@ def test_online_keys_are_replaced_after_a_theft_and_new_cameras_never_trust_the_
     record = json.loads((server.folder / "ownership" / f"{name}.json").read_bytes())
     assert json.loads(record["director_root"])["signed"]["version"] == 2
     assert records() == before + 1
+    assert record["sealing_key"] == server.services.sealing.public()
 
 
 def test_every_operation_is_in_the_audit_log(server, holders, tmp_path):
