@@ -325,6 +325,20 @@ def test_online_keys_are_replaced_after_a_theft_and_new_cameras_never_trust_the_
     assert record["sealing_key"] == server.services.sealing.public()
 
 
+def test_sealing_keys_are_shown_renewed_and_kept(server):
+    (first,) = server.services.sealing.ids()
+    Camera(server)  # whose record is from before sealing
+    shown = server.run("keys", "sealing").stdout
+    assert first in shown
+    assert "1 cameras have no sealing key" in shown
+    made = server.json("keys", "sealing", "--new")
+    (second,) = (key["key"] for key in made["keys"] if key["current"])
+    assert (second, made["in_the_clear"]) == (server.services.sealing.current, 1)
+    assert sorted(key["key"] for key in made["keys"]) == sorted([first, second]) == server.services.sealing.ids()
+    assert audit(server)[-1] == ("keys sealing", "made the sealing key " + second)
+    assert server.json("keys", "sealing") == made, "to look changes nothing"
+
+
 def test_every_operation_is_in_the_audit_log(server, holders, tmp_path):
     server.run("keys", "prepare", "root", "--repository", "director", "-o", tmp_path / "d.json")
     server.run("keys", "import", tmp_path / "d.json", check=False)
