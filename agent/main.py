@@ -243,6 +243,7 @@ def _compose(
     from agent.adapters.linux.machine import SystemClock
     from agent.adapters.linux.neighbour_server import HttpsNeighbourServer
     from agent.adapters.linux.public_fetcher import PublicFetcher
+    from agent.adapters.linux.sealer import HpkeSealer
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
     from agent.adapters.linux.ssh import SystemSsh
@@ -307,6 +308,7 @@ def _compose(
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
         account_files=SystemAccountFiles(options.etc),
         ssh=SystemSsh(options.run.with_name(options.run.name + "-ssh")),
+        sealer=HpkeSealer(),
     )
 
 

@@ -88,6 +88,7 @@ GROUPS = {
             "voucher": "vouchers:sign",
             "list": "keys:list_keys",
             "forecast": "keys:forecast",
+            "sealing": "keys:sealing",
             "prepare": "keys:prepare",
             "import": "keys:import_",
         },

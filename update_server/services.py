@@ -17,6 +17,7 @@ from update_server.files import SECRET
 from update_server.fleet import devices, history, passwords, sites
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
+from update_server.fleet.sealed import SealingKeys
 from update_server.pki.authority import Authority
 from update_server.pki.enrolment import Enrolment
 from update_server.repository import delivery, releases, sealing
@@ -70,7 +71,8 @@ class Services:
             settings.deltas.wait_s,
         )  # fmt: skip
         self.rollouts = Rollouts(self.assign, ready=self.deltas.ready)
-        self.ingest = Ingest(self.rollouts.reported)
+        self.sealing = SealingKeys(keys / "sealing")
+        self.ingest = Ingest(self.rollouts.reported, self.sealing)
 
     def close(self) -> None:
         """Release the database's connections."""
@@ -338,6 +340,16 @@ class Services:
         """
         root = self.director.latest_root().decode("ascii")
         self.ownership.offer_root(self.settings, self.authority.pem, root)
+        self.offer_sealing_key()
+
+    def offer_sealing_key(self) -> None:
+        """Have new cameras seal to the current sealing key, which is made where there is none.
+
+        Raises:
+            Misconfigured: the key is damaged.
+            OSError: the key or the ownership record cannot be written.
+        """
+        self.ownership.offer_sealing_key(self.sealing.public())
 
     def _refresh(self, session: Session, device: Device, now: int) -> bytes:
         row = self._order(session, device)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from agent.ports.bundle import BundleReader, Uploads
     from agent.ports.machine import Clock, Console, Sensors, Services, Ssh, Watchdog, WebCertificate
     from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
-    from agent.ports.packing import Unpacker, Unsealer
+    from agent.ports.packing import Sealer, Unpacker, Unsealer
     from agent.ports.secrets import DeviceSecret, Entropy, KeyStore, PasswordHasher
     from agent.ports.storage import BlockDevice, Erasure, Store
 
@@ -22,7 +22,7 @@ class Ports(Value):
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
         "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature", "secret", "console",
-        "account_files", "ssh",
+        "account_files", "ssh", "sealer",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -54,3 +54,4 @@ class Ports(Value):
     console: "Console"
     account_files: "AccountFiles"
     ssh: "Ssh"
+    sealer: "Sealer"

@@ -1,10 +1,13 @@
 """Messages to the server: enveloped, signed where they are evidence, kept in the outbox until the broker has them.
 
+Where the operator has a key for it, what the camera says of itself and of credentials is sealed (agent.app.sealing).
+
 A message lies in `outbox/NUMBER.KIND.SIZE` until its PUBACK; after a restart the index is made from these names.
 """
 
 from binascii import hexlify
 
+from agent.app.sealing import Sealing
 from agent.core.outbox import Entry, Outbox
 from agent.formats import envelope, messages
 from agent.formats.envelope import Envelope
@@ -35,6 +38,7 @@ class Reporting:
     def __init__(self, desk: "Desk", time: "TrustedTime") -> None:
         self._desk = desk
         self._time = time
+        self._sealing = Sealing(desk)
         self._outbox = Outbox()
         self._names: "dict[int, str]" = {}
         self._in_flight: "set[int]" = set()
@@ -59,6 +63,7 @@ class Reporting:
 
     def enrolled(self, record: "Ownership") -> None:
         """Open the link, and measure from now on."""
+        self._sealing.enrolled(record)
         down = "camward/1/" + self._desk.device_id + "/down/command"
         self._desk.ports.link.open(record.broker_host, record.broker_port, record.ca, self._desk.device_id, (down,))
         self._interval_s = record.telemetry_interval_s
@@ -101,9 +106,11 @@ class Reporting:
     def _sealed(self, kind: str, seq: int, body: "dict[str, Any]") -> bytes:
         at = self._time.now_s()
         whole = Envelope(kind, self._desk.device_id, self._boot, seq, at, body, b"")
-        if kind in envelope.SIGNED_TYPES:
+        seals = self._sealing.seals(kind)
+        if seals or kind in envelope.SIGNED_TYPES:
             whole = whole.replace(signature=self._desk.ports.keys.sign(EVIDENCE_KEY, envelope.message(whole)))
-        return envelope.encode(whole)
+        wire = envelope.encode(whole)
+        return self._sealing.seal(whole, wire) if seals else wire
 
     def _measure(self) -> None:
         self._desk.at(_TIMER, self._desk.now + self._interval_s, self._measure)

@@ -1,7 +1,8 @@
 """The envelope of every message between device and server: `{v, type, id, boot, seq, at, body}`, JSON.
 
 (id, boot, seq) is unique, which makes ingest idempotent. Reports and evidence also carry `signature`, made by the
-device's evidence key over the canonical JSON of the envelope without it; so their bodies hold no floats.
+device's evidence key over the canonical JSON of the envelope without it; so their bodies hold no floats. Alarms carry
+one where they are sealed (agent.formats.cose).
 """
 
 from binascii import hexlify, unhexlify
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 TYPES = ("telemetry", "alarm", "evidence", "report")
 SIGNED_TYPES = ("evidence", "report")
+SIGNABLE_TYPES = ("evidence", "report", "alarm")
+SEALED_TYPES = ("evidence", "report", "alarm")
+"""What leaves sealed, and then signed as well, where the owner's record names a sealing key: what the camera found out
+about itself, and all that is said of credentials. Telemetry stays in the clear (docs/threat-model.md)."""
 MAX_ENVELOPE_BYTES = 256 * 1024  # evidence with its facts is about 20 KB
 ID_CHARS = 26
 SIGNATURE_BYTES = 64
@@ -24,7 +29,7 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class Envelope(Value):
-    """One message. `signature` is the raw r||s (64 bytes), or empty for types that are not signed."""
+    """One message. `signature` is the raw r||s (64 bytes), or empty where it is not signed."""
 
     FIELDS = ("type", "id", "boot", "seq", "at", "body", "signature")
     type: str
@@ -52,7 +57,9 @@ def encode(envelope: Envelope) -> bytes:
         FormatError: the body holds something that JSON has not, a signed type lacks its signature, or it is too long.
     """
     members = _members(envelope)
-    if (envelope.type in SIGNED_TYPES) != (len(envelope.signature) == SIGNATURE_BYTES):
+    signed = len(envelope.signature) == SIGNATURE_BYTES
+    may, must = envelope.type in SIGNABLE_TYPES, envelope.type in SIGNED_TYPES
+    if (signed and not may) or (must and not signed) or (envelope.signature and not signed):
         raise FormatError("a " + envelope.type + " with a missing or needless signature")
     if envelope.signature:
         members["signature"] = {"alg": "ES256", "sig": str(hexlify(envelope.signature), "utf-8")}
@@ -72,7 +79,7 @@ def parse(wire: bytes) -> Envelope:
     fields.integer(source, "v", 1, 1)
     kind = fields.choice(source, "type", TYPES)
     signature = b""
-    if kind in SIGNED_TYPES:
+    if kind in SIGNED_TYPES or (kind in SIGNABLE_TYPES and "signature" in source):
         signed = fields.obj(source, "signature")
         fields.choice(signed, "alg", ("ES256",))
         signature = unhexlify(fields.hexadecimal(signed, "sig", SIGNATURE_BYTES))

@@ -18,7 +18,11 @@ MAX_INTERVAL_S = 86400
 
 
 class Ownership(Value):
-    """The record. `director_root` is the root file's exact text; `ca` is PEM; `sealing_key` is PEM or None."""
+    """The record. `director_root` is the root file's exact text; `ca` is PEM.
+
+    `sealing_key`: the P-256 public key (PEM) to which reports are sealed (agent.formats.cose), or None: then they leave
+    in the clear, as with every server that knew no sealing.
+    """
 
     FIELDS = (
         "operator",
@@ -91,6 +95,8 @@ def parse(body: bytes) -> Ownership:
     )
     if not record.ca.startswith("-----BEGIN CERTIFICATE-----") or any(character > "~" for character in record.ca):
         raise FormatError("ca is no PEM certificate")
+    if record.sealing_key is not None:
+        tuf.point_from_pem(record.sealing_key)
     tuf.parse_root(record.director_root.encode(), MAX_ROOT_CHARS)
     return record
 

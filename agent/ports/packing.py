@@ -1,4 +1,4 @@
-"""What turns the stored bytes of a segment artifact (agent.formats.segments) into blocks."""
+"""Packed and sealed bytes: what turns a segment artifact into blocks, and what is encrypted from and to this camera."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,5 +54,36 @@ class Unsealer(Protocol):
         Raises:
             Rejected: it was not sealed for this key and `info`.
             Unavailable: the storage fails, or there is no such key.
+        """
+        ...
+
+
+class Sealer(Protocol):
+    """Encrypts what only the holder of a public key shall read. A content key is made here and never leaves."""
+
+    def start(self, point: bytes, info: bytes) -> "tuple[bytes, bytes]":
+        """Draw a new content key, for all that is sealed from now on; nothing of it is stored.
+
+        Args:
+            point: the recipient's P-256 public key, uncompressed (65 bytes).
+            info: what the encryption of the key is bound to.
+
+        Returns:
+            The content key under HPKE (RFC 9180; base mode, P-256, HKDF-SHA256, AES-256-GCM): the encapsulated key,
+            and the encrypted one with its tag.
+
+        Raises:
+            Rejected: the point is none of the curve.
+        """
+        ...
+
+    def seal(self, plain: bytes, associated: bytes) -> "tuple[bytes, bytes]":
+        """AES-256-GCM under the content key: the IV, and the ciphertext with its tag.
+
+        No IV serves two different texts under one key, also where the machine's memory, its storage or its randomness
+        goes back to what it was before.
+
+        Raises:
+            Unavailable: nothing was started.
         """
         ...

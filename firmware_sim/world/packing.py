@@ -1,4 +1,4 @@
-"""Packed segments of the world: the port Unpacker with toy codecs, and what makes such segments.
+"""Packed and sealed bytes of the world: the ports of packing with toy codecs, and what makes and opens such bytes.
 
 A "frame" is a tag over prefix and content, and the content as it is: wrong prefixes and damage are noticed as a real
 codec would notice them, and the world needs no library that is not on every interpreter.
@@ -7,14 +7,17 @@ codec would notice them, and the world needs no library that is not on every int
 from binascii import hexlify
 from hashlib import sha256
 
-from agent.formats import segments
+from agent.formats import cose, segments
 from agent.formats.block_tree import BLOCK_BYTES
-from agent.formats.errors import Rejected
+from agent.formats.cose import CONTENT_KEY_BYTES, ENC_BYTES, IV_BYTES
+from agent.formats.errors import Rejected, Unavailable
 from firmware_sim.world.chance import Chance
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from agent.formats.cose import Sealed
 
 TAG_BYTES = 16
 
@@ -96,6 +99,66 @@ class UnsafeWorldUnsealer:
 def unsafe_seal(public: bytes, key: bytes, info: bytes) -> "tuple[bytes, bytes]":
     """A key "for" the camera with this public half: (enc, sealed)."""
     return sha256(public + info).digest(), key
+
+
+class UnsafeWorldSealer:
+    """Implements the port Sealer with toys: whoever knows the recipient's public key opens everything.
+
+    `starts` counts the content keys that were drawn.
+    """
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._key = b""
+        self.starts = 0
+
+    def start(self, point: bytes, info: bytes) -> "tuple[bytes, bytes]":
+        """The content key, mixed with what anybody can compute.
+
+        Raises:
+            Rejected: the point has another length.
+        """
+        if len(point) != ENC_BYTES or point[0] != 4:
+            raise Rejected("no point")
+        self.starts += 1
+        self._key = self._chance.bytes(CONTENT_KEY_BYTES)
+        enc = point[:1] + self._chance.bytes(ENC_BYTES - 1)
+        return enc, _toy_seal(point + enc + info, self._key)
+
+    def seal(self, plain: bytes, associated: bytes) -> "tuple[bytes, bytes]":
+        """The text, mixed with what the key and the IV give.
+
+        Raises:
+            Unavailable: nothing was started.
+        """
+        if not self._key:
+            raise Unavailable("no sealing was started")
+        iv = sha256(self._key + associated + plain).digest()[:IV_BYTES]
+        return iv, _toy_seal(self._key + iv + associated, plain)
+
+
+def unsafe_open(point: bytes, sealed: "Sealed", topic: str) -> bytes:
+    """What `UnsafeWorldSealer` has sealed for the holder of a public key.
+
+    Raises:
+        Rejected: it was sealed for somebody else or for another topic, or it is damaged.
+    """
+    session = sealed.session
+    key = _toy_open(point + session.enc + cose.info(session.kid), session.wrapped)
+    return _toy_open(key + sealed.iv + cose.associated(topic, sealed.boot, sealed.seq), sealed.ciphertext)
+
+
+def _toy_seal(key: bytes, plain: bytes) -> bytes:
+    mixed = _mixed(plain, _stream(sha256(key).digest(), 0, len(plain)))
+    return mixed + sha256(key + plain).digest()[:TAG_BYTES]
+
+
+def _toy_open(key: bytes, sealed: bytes) -> bytes:
+    body = sealed[:-TAG_BYTES]
+    plain = _mixed(body, _stream(sha256(key).digest(), 0, len(body)))
+    if sha256(key + plain).digest()[:TAG_BYTES] != sealed[-TAG_BYTES:]:
+        raise Rejected("it does not open")
+    return plain
 
 
 def artifact(

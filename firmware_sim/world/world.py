@@ -20,7 +20,7 @@ from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, RECOVERY, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
 from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
-from firmware_sim.world.packing import UnsafeWorldUnpacker, UnsafeWorldUnsealer
+from firmware_sim.world.packing import UnsafeWorldSealer, UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
 from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
@@ -248,6 +248,7 @@ class World(Hardware):
             console=self.console_files,
             account_files=self.account_files,
             ssh=self.ssh,
+            sealer=UnsafeWorldSealer(self._entropy),
         )
         firmware = self.firmware(booted.slot)
         if firmware is None:
@@ -261,9 +262,8 @@ class World(Hardware):
         about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()
-        catalogue, words = self._product
         try:
-            given = about, self.image_root, catalogue, words, factory.deny_list, EVIDENCE_PATH
+            given = about, self.image_root, self._product[0], self._product[1], factory.deny_list, EVIDENCE_PATH
             self.agent = Agent(self.ports, settings, *given)
             self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:

@@ -45,4 +45,9 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "cut in half": lambda seed: seed[: len(seed) // 2],
     "backwards": lambda seed: seed[::-1],
     "high bytes": lambda seed: b"\xff" * 4096,
+    "CBOR arrays without end": lambda seed: b"\x81" * 5_000,
+    "CBOR lengths without end": lambda seed: b"\x9f" * 5_000,
+    "a CBOR length beyond all memory": lambda seed: b"\x9b" + b"\xff" * 8,
+    "a CBOR string beyond all memory": lambda seed: b"\x5b" + b"\xff" * 8,
+    "twenty thousand empty CBOR arrays": lambda seed: b"\x99\x4e\x20" + b"\x80" * 20_000,
 }

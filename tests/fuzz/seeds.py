@@ -18,6 +18,7 @@ from agent.formats import (
     bundle,
     canonical_json,
     config,
+    cose,
     delivery,
     discovery,
     envelope,
@@ -187,6 +188,11 @@ _ENVELOPE = envelope.Envelope("telemetry", DEVICE_ID, "boot-1", 3, NOW, {"a": 1.
 ENVELOPES = (
     envelope.encode(_ENVELOPE),
     envelope.encode(_ENVELOPE.replace(type="evidence", body={"x": "é"}, signature=bytes(64))),
+)
+_SESSION = cose.Session(b"k" * cose.KID_BYTES, b"e" * cose.ENC_BYTES, b"w" * cose.WRAPPED_BYTES)
+SEALED_MESSAGES = (
+    cose.encode(cose.Sealed(_SESSION, "boot-1", 3, b"i" * cose.IV_BYTES, b"c" * 200)),
+    cose.encode(cose.Sealed(_SESSION, "b", 2**40, b"i" * cose.IV_BYTES, b"c" * cose.TAG_BYTES)),
 )
 CATALOGUE = (ROOT_FOLDER / "agent" / "core" / "star1.json").read_bytes()
 FIELDS = json.dumps(

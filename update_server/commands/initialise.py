@@ -17,6 +17,7 @@ from update_server.errors import BadInput, Conflict, Misconfigured
 from update_server.files import SECRET, write_atomic
 from update_server.fleet import broker
 from update_server.fleet.ownership import Ownership
+from update_server.fleet.sealed import SealingKeys
 from update_server.pki import authority
 from update_server.pki.authority import utc
 from update_server.repository import ceremony, ceremony_checks, custody, director, image, metadata
@@ -150,6 +151,7 @@ def _fill(root: Path, settings: Settings, password: str) -> None:
     ca = authority.make(root / "pki", settings.operator, utc(now))
     ca.write_server(settings.hosts, utc(now))
     ca.write_ingest(utc(now))
+    SealingKeys(root / "keys/sealing").renew()
     broker.write(root / "broker", root / "pki", settings.ports.mqtt, settings.listen)
     write_atomic(root / SETTINGS_FILE, as_toml(settings).encode())
     database = Database(f"sqlite:///{root / 'server.db'}")
@@ -168,7 +170,9 @@ def _make_keys(root: Path, offline: Path, settings: Settings, passphrase: bytes,
     director.make(root / "tuf/director", keys, offline, passphrase, now, plan.director_root)
     first = (root / "tuf/director/1.root.json").read_text(encoding="ascii")
     ca = (root / "pki/ca.pem").read_text(encoding="ascii")
-    Ownership(root / "ownership").offer_root(settings, ca, first)
+    records = Ownership(root / "ownership")
+    records.offer_root(settings, ca, first)
+    records.offer_sealing_key(SealingKeys(keys / "sealing").public())
 
 
 def _begin_ceremony(root: Path, plan: KeyPlan) -> None:

@@ -1,4 +1,4 @@
-"""`keys list|forecast|prepare|import` on the server; `keys new|public|show|sign` anywhere (`offline`)."""
+"""`keys list|forecast|prepare|import|sealing` on the server; `keys new|public|show|sign` anywhere (`offline`)."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from tuf.api.metadata import Root
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import BadInput, ServerError
-from update_server.fleet import devices
+from update_server.fleet import devices, sealed
 from update_server.repository import ceremony, ceremony_checks, signers, summary
 from update_server.repository.ceremony import IMAGE, REPOSITORIES
 from update_server.repository.ceremony_checks import MAX_ROOT_VALID_S
@@ -78,6 +78,34 @@ def forecast(
         shared.print_table("What expires", ("what", "expires", "renewed", ""), rows)
     if any(one.due for one in found):
         raise typer.Exit(1)
+
+
+def sealing(
+    new: Annotated[bool, typer.Option("--new", help="Make another key, for cameras that enrol from now on.")] = False,
+    folder: Dir = shared.HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Show the keys to which cameras seal their reports, and how many cameras use each."""
+    with shared.opened(folder) as services:
+        services.custody.ready()
+        if new:
+            _audit(services, "keys sealing", f"made the sealing key {services.sealing.renew()}")
+        services.offer_sealing_key()
+        current, here = services.sealing.current, services.sealing.ids()
+        with services.database.read() as session:
+            counts = sealed.cameras_by_key(session, services.ownership)
+    clear = counts.pop("", 0)
+    found = [
+        {"key": key, "current": key == current, "here": key in here, "cameras": counts.get(key, 0)}
+        for key in sorted({*here, *counts})
+    ]
+    if as_json:
+        shared.print_json({"keys": found, "in_the_clear": clear})
+        return
+    rows = [(k["key"], "yes" if k["current"] else "", k["cameras"], "" if k["here"] else "MISSING") for k in found]
+    shared.print_table("Sealing keys", ("key id", "for new cameras", "cameras", ""), rows)
+    if clear:
+        typer.echo(f"{clear} cameras have no sealing key in their ownership record: their reports come in the clear.")
 
 
 def prepare(

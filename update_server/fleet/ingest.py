@@ -1,7 +1,7 @@
 """What arrives over MQTT, taken into the database: idempotent, in batches, each batch one transaction.
 
-A message that is malformed, not from the camera its topic names, wrongly signed, or one too many is recorded as refused
-and then forgotten; it never stops the ones behind it.
+A message that is malformed, not from the camera its topic names, wrongly signed, sealed to nobody here, or one too many
+is recorded as refused and then forgotten; it never stops the ones behind it.
 """
 
 import logging
@@ -17,13 +17,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from agent.formats import alarm, evidence, messages, required_change
+from agent.formats import alarm, cose, evidence, messages, required_change
 from agent.formats import envelope as envelopes
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
 from update_server.fleet import alarms, devices, passwords
+from update_server.fleet.sealed import SealingKeys, Unopened
 
 LOG = logging.getLogger("camward.ingest")
 TOPIC = re.compile(
@@ -36,7 +37,8 @@ CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
 MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
 DAY_S = 86_400
 # What one camera may store in a day, by kind: so many messages of so many bytes. Honest cameras stay far below
-# (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk.
+# (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk. Messages are kept opened, and
+# that is what is counted.
 LIMITS = {
     "telemetry": (20_000, 8192),
     "alarm": (500, 8192),
@@ -67,8 +69,9 @@ class Refused(Exception):
 class Ingest:
     """Takes messages in. `take` may be repeated with the same messages: nothing happens twice."""
 
-    def __init__(self, on_report: OnReport) -> None:
+    def __init__(self, on_report: OnReport, sealing: SealingKeys) -> None:
         self._on_report = on_report
+        self._sealing = sealing
         self._kinds = {
             "telemetry": self._telemetry,
             "alarm": self._alarm,
@@ -88,7 +91,7 @@ class Ingest:
                 if match["state"]:
                     self._state(device, message.payload, now)
                 else:
-                    self._message(session, device, match["kind"], message.payload, now)
+                    self._message(session, device, match["kind"], message, now)
             except Refused as error:
                 devices.refuse(session, device.id, error.code, str(error), now)
 
@@ -104,11 +107,8 @@ class Ingest:
         if state.online:
             device.last_seen_at, device.version = now, state.version
 
-    def _message(self, session: Session, device: Device, kind: str, payload: bytes, now: int) -> None:
-        try:
-            envelope = envelopes.parse(payload)
-        except FormatError as error:
-            raise Refused("format", str(error)) from None
+    def _message(self, session: Session, device: Device, kind: str, message: Incoming, now: int) -> None:
+        wire, envelope = self._read(message)
         if envelope.type != kind or envelope.id != device.id:
             raise Refused("format", "type or id in the envelope are not those of the topic")
         if envelope.at > MAX_AT:
@@ -116,7 +116,7 @@ class Ingest:
         same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
         if session.scalars(select(Message.id).where(*same)).first() is not None:
             return
-        _limit(session, device, kind, len(payload), now)
+        _limit(session, device, kind, len(wire), now)
         if envelope.signature:
             _verify(device, envelope)
         try:
@@ -127,9 +127,35 @@ class Ingest:
         session.add(
             Message(
                 device_id=device.id, boot=envelope.boot, seq=envelope.seq, type=kind, at=envelope.at,
-                received_at=now, raw=payload,
+                received_at=now, raw=wire,
             )
         )  # fmt: skip
+
+    def _read(self, message: Incoming) -> tuple[bytes, Envelope]:
+        """The envelope, and its own bytes, opened where they came sealed.
+
+        Anybody can seal to a public key: what was sealed is the camera's only where the camera has signed it. Whether
+        the signature verifies is not looked at here.
+
+        Raises:
+            Refused: it is none, it does not open, or what is inside does not go with what is outside.
+        """
+        wire = message.payload
+        try:
+            if not cose.is_sealed(wire):
+                return wire, envelopes.parse(wire)
+            sealed = cose.parse(wire)
+            wire = self._sealing.open(sealed, message.topic)
+            envelope = envelopes.parse(wire)
+        except FormatError as error:
+            raise Refused("format", str(error)) from None
+        except Unopened as error:
+            raise Refused("sealed", str(error)) from None
+        if (sealed.boot, sealed.seq) != (envelope.boot, envelope.seq):
+            raise Refused("format", "the number in the envelope is not the one that it was sealed with")
+        if not envelope.signature:
+            raise Refused("signature", "a sealed message that nobody has signed")
+        return wire, envelope
 
     @staticmethod
     def _telemetry(_session: Session, device: Device, envelope: Envelope, now: int) -> None:

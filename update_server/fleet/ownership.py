@@ -57,6 +57,20 @@ class Ownership:
             known = {name: getattr(before, name) for name in before.FIELDS}
             self.publish(ownership.Ownership(**{**known, "director_root": director_root}))
 
+    def offer_sealing_key(self, sealing_key: str) -> None:
+        """See to it that the current record names this key. Servers of before have none; there may be no record yet.
+
+        Cameras that are enrolled keep the record that they have (docs/keys.md).
+
+        Raises:
+            FormatError: a camera would not accept the record.
+            OSError: it cannot be written.
+        """
+        if (self._folder / CURRENT).exists():
+            before = ownership.parse(self.record(self.current))
+            if before.sealing_key != sealing_key:
+                self.publish(before.replace(sealing_key=sealing_key))
+
     def publish(self, record: ownership.Ownership) -> str:
         """Write a record, make it the current one and return its SHA-256.
 

@@ -56,6 +56,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     except PublishRefused as error:  # such as an expired list of releases: no reason to stop receiving reports
         LOG.error("%s", error)
     services.warn(now)
+    services.offer_sealing_key()  # a server from before sealing gets its key here
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [

@@ -303,7 +303,10 @@ def test_a_root_key_is_replaced_step_by_step_and_every_camera_follows(server, ho
 
 
 def test_online_keys_are_replaced_after_a_theft_and_new_cameras_never_trust_the_stolen_ones(server, holders, tmp_path):
-    camera = Camera(server)
+    def records():
+        return len(list((server.folder / "ownership").glob("*.json")))
+
+    camera, before = Camera(server), records()
     camera.look()
     for name, signing in (("image", ROOTS), ("director", DIRECTORS)):
         file = tmp_path / f"{name}.json"
@@ -318,7 +321,22 @@ def test_online_keys_are_replaced_after_a_theft_and_new_cameras_never_trust_the_
     name = (server.folder / "ownership/current").read_text()
     record = json.loads((server.folder / "ownership" / f"{name}.json").read_bytes())
     assert json.loads(record["director_root"])["signed"]["version"] == 2
-    assert len(list((server.folder / "ownership").glob("*.json"))) == 2
+    assert records() == before + 1
+    assert record["sealing_key"] == server.services.sealing.public()
+
+
+def test_sealing_keys_are_shown_renewed_and_kept(server):
+    (first,) = server.services.sealing.ids()
+    Camera(server)  # whose record is from before sealing
+    shown = server.run("keys", "sealing").stdout
+    assert first in shown
+    assert "1 cameras have no sealing key" in shown
+    made = server.json("keys", "sealing", "--new")
+    (second,) = (key["key"] for key in made["keys"] if key["current"])
+    assert (second, made["in_the_clear"]) == (server.services.sealing.current, 1)
+    assert sorted(key["key"] for key in made["keys"]) == sorted([first, second]) == server.services.sealing.ids()
+    assert audit(server)[-1] == ("keys sealing", "made the sealing key " + second)
+    assert server.json("keys", "sealing") == made, "to look changes nothing"
 
 
 def test_every_operation_is_in_the_audit_log(server, holders, tmp_path):

@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from agent.core.clock import LEFT_TO_NTP_S
 from agent.core.compliance_checks import MAX_SIMPLE_STEPS
-from agent.formats import envelope
+from agent.formats import cose, envelope
 from agent.formats.boot_record import encode
 from firmware_sim.qemu.deadline import Deadline, wait_until
 from tests.emulated.fleet import NEWER, PANIC, UPDATE_S, Fleet
 from tests.emulated.lab_camera import AGENT, BOOT_S, PASSING, PROCESS, reasons, verdicts
 from tests.emulated.logged_update import LoggedUpdate
+from update_server.fleet.sealed import SealingKeys
 
 UNVERIFIED_TLS = (
     "import ssl\n"
@@ -59,8 +60,10 @@ def test_the_report_is_signed_by_the_registered_evidence_key_and_an_altered_one_
     name = lab.shell("ls /data/camward/outbox | grep evidence | tail -n 1")
     wire = base64.b64decode(lab.shell(f"base64 /data/camward/outbox/{name}"))
     lab.machine.link(True)
-    message = envelope.parse(wire)
-    assert message.id == fleet.device_id
+    sealed = cose.parse(wire)
+    keys = SealingKeys(fleet.operator.server / "keys/sealing")
+    message = envelope.parse(keys.open(sealed, f"camward/1/{fleet.device_id}/up/evidence"))
+    assert (message.id, message.boot, message.seq) == (fleet.device_id, sealed.boot, sealed.seq)
     key = registered_key(fleet)
     verify(key, message)
     body = dict(message.body, findings=[dict(one, verdict="FAIL") for one in message.body["findings"]])

@@ -14,8 +14,8 @@ from update_server.web.texts import Texts
 
 
 @pytest.fixture
-def world(database):
-    return World(database)
+def world(database, tmp_path):
+    return World(database, tmp_path / "sealing")
 
 
 def told(world, event, wrong=20, sources=1, source="203.0.113.5", target="administrator"):

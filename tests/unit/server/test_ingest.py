@@ -14,6 +14,7 @@ from tests.unit.server.conftest import NOW
 from update_server.db.models import Device, Message
 from update_server.fleet import history, ingest
 from update_server.fleet.ingest import Incoming, Ingest, take_batch
+from update_server.fleet.sealed import SealingKeys
 from update_server.keyfiles import new_key, public_pem
 
 CAMERA = "a" * 26
@@ -21,12 +22,13 @@ DAY_S = 86_400
 
 
 class World:
-    """A database with one camera, and an ingest that hears reports."""
+    """A database with one camera, and an ingest that hears reports; `folder` holds the sealing keys."""
 
-    def __init__(self, database):
+    def __init__(self, database, folder):
         self.database, self.key, self.seq = database, new_key(), 0
         self.on_report = lambda *_: None
-        self.ingest = Ingest(self.heard)
+        self.sealing = SealingKeys(folder)
+        self.ingest = Ingest(self.heard, self.sealing)
         with database.write() as session:
             session.add(
                 Device(
@@ -81,8 +83,8 @@ class World:
 
 
 @pytest.fixture
-def world(database):
-    return World(database)
+def world(database, tmp_path):
+    return World(database, tmp_path / "sealing")
 
 
 def test_a_message_that_our_code_fails_on_is_recorded_and_what_is_behind_it_arrives(world, caplog):

@@ -14,8 +14,8 @@ DAY_S = 86_400
 
 
 @pytest.fixture
-def world(database):
-    return World(database)
+def world(database, tmp_path):
+    return World(database, tmp_path / "sealing")
 
 
 def ordered(session, number=0, **changes):

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.formats import config, envelope, evidence, json, label, login, messages, ownership, token
 from agent.formats.errors import FormatError
 from tests.repositories import DEVICE_ID, World
+from update_server.keyfiles import new_key, public_pem
 
 TOKEN = token.Token(
     url="https://10.0.2.2:8443", secret="s3cret", id="t-1", ca=b"\x30\x82certificate", ownership_sha256="ab" * 32
@@ -29,7 +31,9 @@ RECORD = ownership.Ownership(
     telemetry_interval_s=30,
 )
 ENVELOPE = envelope.Envelope("telemetry", DEVICE_ID, "boot-1", 7, 1800000000, {"a": 1.5}, b"")
+CURVE_384 = public_pem(ec.generate_private_key(ec.SECP384R1()).public_key())
 SIGNED = envelope.Envelope("report", DEVICE_ID, "boot-1", 8, 1800000000, {"a": "é"}, bytes(range(64)))
+ALARM = SIGNED.replace(type="alarm", signature=b"")
 FINDING = evidence.Finding("S1.1-01", evidence.PASS, evidence.MEASURED, ("listeners",), "tried")
 REPORT = evidence.Report(5, DEVICE_ID, "kawa-1", "a", "1.0.0", "star1", (FINDING,), {"listeners": {}})
 LABEL = {
@@ -104,7 +108,8 @@ def test_long_tokens(text: str) -> None:
 
 def test_ownership_round_trip() -> None:
     assert ownership.parse(ownership.encode(RECORD)) == RECORD
-    assert ownership.parse(ownership.encode(RECORD.replace(sealing_key="pem"))).sealing_key == "pem"
+    sealing = RECORD.replace(sealing_key=public_pem(new_key().public_key()))
+    assert ownership.parse(ownership.encode(sealing)) == sealing
 
 
 @pytest.mark.parametrize(
@@ -123,6 +128,9 @@ def test_ownership_round_trip() -> None:
         {"command_keys": (1,)},
         {"command_keys": ("k",) * 9},
         {"sealing_key": 5},
+        {"sealing_key": ""},
+        {"sealing_key": "pem"},
+        {"sealing_key": CURVE_384},
         {"check_interval_s": 4},
         {"telemetry_interval_s": 86401},
     ],
@@ -133,7 +141,7 @@ def test_bad_ownership_records(change: dict[str, Any]) -> None:
 
 
 def test_envelope_round_trip() -> None:
-    for made in (ENVELOPE, SIGNED):
+    for made in (ENVELOPE, SIGNED, ALARM, ALARM.replace(signature=bytes(range(64)))):
         assert envelope.parse(envelope.encode(made)) == made
     assert b"signature" not in envelope.message(SIGNED)
     assert envelope.message(SIGNED) == envelope.message(SIGNED.replace(signature=b""))
@@ -145,6 +153,7 @@ def test_envelope_round_trip() -> None:
         SIGNED.replace(signature=b""),
         SIGNED.replace(signature=bytes(63)),
         ENVELOPE.replace(signature=bytes(64)),
+        ALARM.replace(signature=bytes(63)),
         ENVELOPE.replace(body={"a": b""}),
         ENVELOPE.replace(body={"a": "x" * envelope.MAX_ENVELOPE_BYTES}),
     ],
@@ -152,6 +161,13 @@ def test_envelope_round_trip() -> None:
 def test_envelopes_that_cannot_be_sent(made: envelope.Envelope) -> None:
     with pytest.raises(FormatError):
         envelope.encode(made)
+
+
+@pytest.mark.parametrize("signature", [None, {}, {"alg": "ES256"}, {"alg": "none", "sig": "00" * 64}])
+def test_an_alarm_that_claims_a_signature_has_one(signature: Any) -> None:
+    whole = json.parse_object(envelope.encode(ALARM), 10_000)
+    with pytest.raises(FormatError):
+        envelope.parse(json.dump({**whole, "signature": signature}))
 
 
 def test_floats_are_never_signed() -> None:

@@ -13,6 +13,9 @@ for change in (
     {"type": "evidence"},
     {"signature": bytes(64)},
     {"type": "report", "signature": bytes(63)},
+    {"type": "alarm", "signature": bytes(63)},
+    {"type": "alarm"},
+    {"type": "alarm", "body": {"x": 1}, "signature": bytes(64)},
     {"body": {"x": b""}},
 ):
     try:

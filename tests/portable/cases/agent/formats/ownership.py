@@ -45,4 +45,7 @@ for name, value in (
         print(name, ownership.parse(json.dump(changed)).sealing_key)
     except FormatError as error:
         print(name, error)
+with open(FIXTURES + "/p256/key.pem") as file:
+    sealing = record.replace(sealing_key=file.read())
+print(ownership.parse(ownership.encode(sealing)) == sealing)
 wire.show("ownership")
