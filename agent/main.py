@@ -245,6 +245,7 @@ def _compose(
     from agent.adapters.linux.public_fetcher import PublicFetcher
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
+    from agent.adapters.linux.spool import FileSpool
     from agent.adapters.linux.ssh import SystemSsh
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
@@ -307,6 +308,7 @@ def _compose(
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
         account_files=SystemAccountFiles(options.etc),
         ssh=SystemSsh(options.run.with_name(options.run.name + "-ssh")),
+        spool=FileSpool(store),
     )
 
 

@@ -27,7 +27,7 @@ from agent.app.offering import Offering
 from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
-from agent.app.reporting import Reporting
+from agent.app.reporting import RECEIPT, Reporting
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
 from agent.app.transferring import Transferring
@@ -208,7 +208,10 @@ class Agent:
         elif isinstance(event, Acknowledged):
             self._reporting.acknowledged(event.name)
         elif isinstance(event, Message):
-            self._command()
+            if event.topic.endswith(RECEIPT):
+                self._reporting.receipt(event.payload)
+            else:
+                self._command()
         if self._handover.begun and self._accounts.state != LOCKED:
             self._accounts.lock()  # for the programs that ask nobody, until the restart
         return self._desk.take()
@@ -216,6 +219,7 @@ class Agent:
     def stop(self) -> None:
         """Write what is kept in memory for a while; for an orderly shutdown."""
         self._guard.save()
+        self._reporting.stop()
 
     def _turn_away(self, event: "Any") -> None:
         """The restart is near, and nothing may change before it; whoever asks may ask again afterwards."""

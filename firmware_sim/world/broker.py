@@ -1,12 +1,18 @@
 """The operator's MQTT broker as the camera meets it, and the camera's session with it."""
 
+from binascii import hexlify
+from hashlib import sha256
+
 from agent.app.events import Acknowledged, Linked, Message
+from agent.formats import envelope, taken
 from agent.formats.errors import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+RECEIPTED = ("/up/alarm", "/up/evidence", "/up/report")
 
 
 class Broker:
@@ -17,6 +23,9 @@ class Broker:
         refuses: topics (parts of) whose publications are lost without acknowledgement.
         messages: (topic, payload) in the order of arrival.
         others: brokers of other operators that the camera can reach, by host.
+        takes: (device, messages) -> the server's receipt for them, or None where no server takes anything in. It does
+            so at once, and once: it refuses nothing, whatever comes.
+        loses_receipts: they get lost on their way.
     """
 
     def __init__(self) -> None:
@@ -24,10 +33,22 @@ class Broker:
         self.refuses: set[str] = set()
         self.messages: list[tuple[str, bytes]] = []
         self.others: dict[str, Broker] = {}
+        self.takes: Callable[[str, tuple[taken.One, ...]], bytes] | None = None
+        self.loses_receipts = False
 
     def on(self, topic: str) -> "list[bytes]":
         """Payloads that arrived on topics that end with `topic`."""
         return [payload for name, payload in self.messages if name.endswith(topic)]
+
+    def receipt(self, topic: str, payload: bytes) -> "bytes | None":
+        """What the server says to a message that has arrived; None to telemetry, and to what it cannot read."""
+        if self.takes is None or not topic.endswith(RECEIPTED):
+            return None
+        try:
+            found = envelope.parse(payload)
+        except FormatError:
+            return None
+        return self.takes(found.id, (taken.One(found.seq, hexlify(sha256(payload).digest()).decode(), ""),))
 
 
 class WorldLink:
@@ -65,6 +86,9 @@ class WorldLink:
             return True
         self._broker.messages.append((topic, payload))
         self.events.append(("acknowledged", name))
+        receipt = self._broker.receipt(topic, payload)
+        if receipt is not None and not self._broker.loses_receipts:
+            self.events.append(("message", topic.partition("/up/")[0] + "/down/receipt", receipt))
         return True
 
     def close(self) -> None:

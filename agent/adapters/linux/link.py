@@ -91,7 +91,10 @@ class PahoLink:
             if len(self._names) >= MAX_IN_FLIGHT:
                 return False
         # Not under our lock: paho calls `_on_publish` while it holds a lock that `publish` takes.
-        mid = client.publish(topic, payload, QOS, retain).mid
+        info = client.publish(topic, payload, QOS, retain)
+        if info.rc:
+            return False  # the connection is gone, or the packet id, which has come round, is still in use
+        mid = info.mid
         with self._lock:
             if mid in self._early:
                 self._early.discard(mid)
@@ -146,9 +149,14 @@ class PahoLink:
             self._delay(client)
             self._post(("down", str(code)))
             return
+        # What paho has kept of the last session would go out before what the broker has lost of it: the outbox knows
+        # what is missing, and sends it in order.
+        client.drop_out_messages()
         if self._subscribe:
             client.subscribe([(topic, QOS) for topic in self._subscribe])
         with self._lock:
+            self._names.clear()
+            self._early.clear()
             self._up = True
             self._failures = 0
         self._post(("up",))
@@ -171,8 +179,10 @@ class PahoLink:
         self._post(("down", str(code)))
 
     def _on_publish(
-        self, _client: "Client", _data: object, mid: int, _code: "ReasonCode", _properties: "Properties"
+        self, _client: "Client", _data: object, mid: int, code: "ReasonCode", _properties: "Properties"
     ) -> None:
+        if code.is_failure:
+            return  # the broker has not taken it: it stays, until the next session at the latest
         with self._lock:
             name = self._names.pop(mid, None)
             if name is None:

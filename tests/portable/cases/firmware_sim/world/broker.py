@@ -1,3 +1,4 @@
+from agent.formats import envelope
 from agent.formats.errors import FormatError
 from firmware_sim.world.broker import Broker, WorldLink, as_event
 
@@ -37,5 +38,14 @@ broker.down = False
 link.poll()
 link.close()
 print(link.events)
+receipted = Broker()
+receipted.takes = lambda device, messages: (device + str([(one.seq, one.code) for one in messages])).encode()
+link = WorldLink(receipted)
+link.open("h", 1, CA, "id", ())
+for kind in ("alarm", "telemetry"):
+    wire = envelope.encode(envelope.Envelope(kind, "a" * 26, "b", 7, 0, {"x": 1}, b""))
+    print(link.publish("7", "c/up/" + kind, wire, False), link.publish("8", "c/up/" + kind, b"?", False))
+receipted.loses_receipts = True
+print(link.publish("9", "c/up/alarm", wire, False), link.events)
 for event in (("up",), ("down", "gone"), ("acknowledged", "n"), ("message", "t", b"p")):
     print(as_event(event))
