@@ -11,8 +11,8 @@ serve twice.
 from binascii import hexlify
 from hashlib import sha256
 
-from agent.core.outbox import FILE_BYTES, FLYING, GONE, MAX_BYTES, SENT, TELEMETRY, WAITING, File, Outbox, kept
 from agent.app.old_messages import OldMessages
+from agent.core.outbox import FILE_BYTES, FLYING, GONE, MAX_BYTES, SENT, TELEMETRY, WAITING, File, Outbox, kept
 from agent.formats import outbox_record
 from agent.formats.errors import FormatError, Rejected, Unavailable
 from agent.formats.outbox_record import FOLDER, LANES
@@ -80,7 +80,7 @@ class Outgoing:
                 found.append((LANES.index(parsed[0]), parsed[1], -parsed[2]))
             else:
                 self._last = max(self._last, self._old.note(name))
-        last_of = {lane: 0 for lane in LANES}
+        last_of = dict.fromkeys(LANES, 0)
         for lane, first, thinned in sorted(found):
             last_of[LANES[lane]] = self._load(File(LANES[lane], first, -thinned), last_of[LANES[lane]])
         free = store.free_bytes() + self._outbox.size_bytes

@@ -46,7 +46,7 @@ class Reporting:
         self._desk = desk
         self._time = time
         self._outgoing = Outgoing(desk, time.now_s)
-        self._in_flight: "set[int]" = set()
+        self._in_flight: "list[int]" = []  # in the order of sending
         self._up = False
         self._interval_s = 0
         self._facts: "Facts" = dict
@@ -152,7 +152,7 @@ class Reporting:
     def linked(self, up: bool, reason: str) -> None:
         """The broker's session came up or went down."""
         self._up = up
-        self._in_flight = set()
+        self._in_flight = []
         self._awaits = False
         self._desk.cancel(_SILENT)
         self._desk.cancel(_LATE)
@@ -169,10 +169,11 @@ class Reporting:
         if not name.isdigit():
             return
         number = int(name)
-        self._in_flight.discard(number)
-        self._desk.cancel(_SILENT)
-        if self._in_flight:
-            self._desk.at(_SILENT, self._desk.now + PUBACK_S, self._silent)
+        if number in self._in_flight:
+            oldest = self._in_flight[0]
+            self._in_flight.remove(number)
+            if number == oldest:
+                self._watch()
         if self._outgoing.acknowledged(number) and not self._awaits:
             self._awaits = True
             self._desk.at(_LATE, self._desk.now + self._late_s, self._late)
@@ -189,9 +190,15 @@ class Reporting:
             if not self._desk.ports.link.publish(str(number), topic, wire, False):
                 self._outgoing.back(number)
                 return
-            if not self._in_flight:
-                self._desk.at(_SILENT, self._desk.now + PUBACK_S, self._silent)
-            self._in_flight.add(number)
+            self._in_flight.append(number)
+            if len(self._in_flight) == 1:
+                self._watch()
+
+    def _watch(self) -> None:
+        """The oldest message in flight has its time from now on: what came behind it proves nothing."""
+        self._desk.cancel(_SILENT)
+        if self._in_flight:
+            self._desk.at(_SILENT, self._desk.now + PUBACK_S, self._silent)
 
     def _silent(self) -> None:
         """Nothing is acknowledged any more: the connection is half open, or the broker is stuck."""

@@ -247,9 +247,7 @@ def test_a_file_of_which_a_part_is_too_old_gives_the_rest(camera):
 def test_the_oldest_telemetry_is_thinned_first_and_alarms_stay():
     camera = Camera(room_bytes=1024 * 1024)
     alarms = [camera.put("alarm", str(number)) for number in range(20)]
-    sent = []
-    for number in range(6000):
-        sent.append(camera.put("telemetry", f"{number} " + "x" * 100))
+    sent = [camera.put("telemetry", f"{number} " + "x" * 100) for number in range(6000)]
     assert camera.box.flush()
     found = camera.wires()
     assert found[:20] == alarms
@@ -287,8 +285,7 @@ def test_a_full_disk_takes_an_alarm_in_place_of_telemetry(camera):
         camera.put("telemetry", "x" * 200)
     camera.documents.room_bytes = sum(map(len, camera.documents.content.values()))
     with pytest.raises(Unavailable):
-        for _ in range(500):
-            camera.put("evidence", "y" * 200)
+        [camera.put("evidence", "y" * 200) for _ in range(500)]
     kinds = [kind for _, kind, _ in camera.drain()]
     assert "telemetry" not in kinds
     assert kinds.count("evidence") > 10
