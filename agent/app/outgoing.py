@@ -144,7 +144,7 @@ class Outgoing:
         if lane == TELEMETRY:
             self._pending.append(Pending(number, at, wire))
             if len(self._pending) == 1:
-                self._desk.at(_BATCH, self._desk.now + BATCH_S, self.flush)
+                self._desk.at(_BATCH, self._desk.now + BATCH_S, self._due)
             if len(self._pending) >= BATCH_COUNT or sum(len(one.wire) for one in self._pending) >= BATCH_BYTES:
                 self.flush()
             self._make_room(lane)
@@ -161,6 +161,9 @@ class Outgoing:
         self._make_room(lane)
         if self._outbox.find(number) is None:
             raise Unavailable("there is no room for another message")
+
+    def _due(self) -> None:
+        self.flush()
 
     def flush(self) -> bool:
         """Write what is only in memory; what cannot be written (False) stays there, thinned when it is too much."""
@@ -180,7 +183,7 @@ class Outgoing:
             ]
             self._append(TELEMETRY, records)
         except (Rejected, Unavailable):
-            self._desk.at(_BATCH, self._desk.now + BATCH_S, self.flush)
+            self._desk.at(_BATCH, self._desk.now + BATCH_S, self._due)
             if len(fresh) >= BATCH_COUNT:
                 self._thin_pending()
             return False
