@@ -187,12 +187,13 @@ class Loop:
 
     def _linked(self, event: "tuple[Any, ...]") -> None:
         """An event of the broker's session, on paho's thread."""
-        from agent.app.events import Acknowledged, Linked, Message
+        from agent.app.events import Acknowledged, Linked, Message, Refused
 
         made: "dict[str, Callable[[], object]]" = {
             "up": lambda: Linked(True, ""),
             "down": lambda: Linked(False, event[1]),
             "acknowledged": lambda: Acknowledged(event[1]),
+            "refused": lambda: Refused(event[1]),
             "message": lambda: Message(event[1], event[2]),
         }
         if event[0] == "message":

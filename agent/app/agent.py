@@ -14,7 +14,7 @@ from agent.app.console import Console
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
 from agent.app.enrolling import Enrolling
-from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message, Result
+from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message, Refused, Result
 from agent.app.evidence import Evidence
 from agent.app.guard import Guard
 from agent.app.handover import Handover
@@ -207,6 +207,8 @@ class Agent:
             self._reporting.linked(event.up, event.reason)
         elif isinstance(event, Acknowledged):
             self._reporting.acknowledged(event.name)
+        elif isinstance(event, Refused):
+            self._reporting.refused(event.name)
         elif isinstance(event, Message):
             if event.topic.endswith(RECEIPT):
                 self._reporting.receipt(event.payload)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     Facts = Callable[[], dict[str, Any]]
 
 EVIDENCE_KEY = "evidence"
-BIRTH = "birth"
+BIRTH, BIRTH_NUMBER = "birth", 0
+BIRTH_S = 10  # until it is told again, give or take a half, where nobody was there to hear it
 RECEIPT = "/down/receipt"
 IN_FLIGHT = 16  # below the broker's usual receive maximum of 20, so that the birth never waits
 PUBACK_S = 60  # a session in which the broker acknowledges nothing for so long is none, whatever its keepalive says
@@ -37,6 +38,7 @@ MAX_RECEIPT_S = 3600  # a server that is down for a day must not find every mess
 MAX_RECEIPTS = 8  # that wait to be verified; what is dropped comes again
 VERIFY_EVERY_S = 0.2  # a signature takes a small camera some milliseconds: nobody keeps it busy with forged ones
 _TELEMETRY, _VERIFY, _LATE, _SILENT, _REOPEN = "telemetry", "receipts", "late receipts", "silent broker", "new session"
+_UNHEARD = "unheard birth"
 
 
 class Reporting:
@@ -48,6 +50,7 @@ class Reporting:
         self._outgoing = Outgoing(desk, time.now_s)
         self._in_flight: "list[int]" = []  # in the order of sending
         self._up = False
+        self._heard = False  # whether the server's ingest has subscribed at this broker
         self._interval_s = 0
         self._facts: "Facts" = dict
         self._record: "Ownership | None" = None
@@ -153,22 +156,39 @@ class Reporting:
         """The broker's session came up or went down."""
         self._up = up
         self._in_flight = []
-        self._awaits = False
-        self._desk.cancel(_SILENT)
-        self._desk.cancel(_LATE)
+        self._awaits = self._heard = False
+        for timer in (_SILENT, _LATE, _UNHEARD):
+            self._desk.cancel(timer)
         self._outgoing.again()
         self.link_problem = "" if up else reason
         if up:
-            facts = self._facts()
-            birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"], ""))
-            self._desk.ports.link.publish(BIRTH, "camward/1/" + self._desk.device_id + "/state", birth, True)
-            self._pump()
+            self._desk.ports.link.begin()
+            self._announce()
+
+    def _announce(self) -> None:
+        """Tell the server that this camera is here. Nothing else is sent before somebody has heard it.
+
+        A broker that lost its memory knows of no ingest until that has connected again: it acknowledges all that
+        comes meanwhile, and throws it away.
+        """
+        facts = self._facts()
+        birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"], ""))
+        if self._desk.ports.link.publish(BIRTH, "camward/1/" + self._desk.device_id + "/state", birth, True):
+            self._in_flight.append(BIRTH_NUMBER)
+            self._watch()
+
+    def refused(self, name: str) -> None:
+        """The broker has not taken it. A message stays in flight, and with it the session ends soon (`_silent`)."""
+        if name == BIRTH and BIRTH_NUMBER in self._in_flight:
+            self._in_flight.remove(BIRTH_NUMBER)
+            self._watch()
+            self._desk.at(_UNHEARD, self._desk.now + BIRTH_S * (0.5 + self._desk.random()), self._announce)
 
     def acknowledged(self, name: str) -> None:
         """The broker has it; telemetry is thereby done."""
-        if not name.isdigit():
-            return
-        number = int(name)
+        if name == BIRTH:
+            self._heard = True
+        number = BIRTH_NUMBER if name == BIRTH else int(name) if name.isdigit() else -1
         if number in self._in_flight:
             oldest = self._in_flight[0]
             self._in_flight.remove(number)
@@ -181,7 +201,7 @@ class Reporting:
 
     def _pump(self) -> None:
         """Hand over what may be in flight."""
-        while self._up and len(self._in_flight) < IN_FLIGHT:
+        while self._heard and len(self._in_flight) < IN_FLIGHT:
             found = self._outgoing.next()
             if found is None:
                 return

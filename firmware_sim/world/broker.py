@@ -3,7 +3,7 @@
 from binascii import hexlify
 from hashlib import sha256
 
-from agent.app.events import Acknowledged, Linked, Message
+from agent.app.events import Acknowledged, Linked, Message, Refused
 from agent.formats import envelope, taken
 from agent.formats.errors import FormatError
 
@@ -26,6 +26,7 @@ class Broker:
         takes: (device, messages) -> the server's receipt for them, or None where no server takes anything in. It does
             so at once, and once: it refuses nothing, whatever comes.
         loses_receipts: they get lost on their way.
+        unheard: no server has subscribed; what comes is thrown away, and the camera is told so.
     """
 
     def __init__(self) -> None:
@@ -34,7 +35,7 @@ class Broker:
         self.messages: list[tuple[str, bytes]] = []
         self.others: dict[str, Broker] = {}
         self.takes: Callable[[str, tuple[taken.One, ...]], bytes] | None = None
-        self.loses_receipts = False
+        self.loses_receipts = self.unheard = False
 
     def on(self, topic: str) -> "list[bytes]":
         """Payloads that arrived on topics that end with `topic`."""
@@ -64,6 +65,7 @@ class WorldLink:
         self.subscribed: tuple[str, ...] = ()
         self._open = False
         self._up = False
+        self._begun = False
 
     def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
         """Connect and stay connected.
@@ -78,11 +80,18 @@ class WorldLink:
         self.subscribed = subscribe
         self.poll()
 
+    def begin(self) -> None:
+        """The session is known of."""
+        self._begun = self._up
+
     def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
         """Hand over one message; acknowledged in `events` unless the broker refuses it."""
-        if not self._up:
+        if not self._begun:
             return False
         if any(part in topic for part in self._broker.refuses):
+            return True
+        if self._broker.unheard:
+            self.events.append(("refused", name))
             return True
         self._broker.messages.append((topic, payload))
         self.events.append(("acknowledged", name))
@@ -110,6 +119,7 @@ class WorldLink:
             self.events.append(("up",))
         if self._up and not up:
             self.events.append(("down", "the broker is gone"))
+            self._begun = False
         self._up = up
 
 
@@ -121,4 +131,6 @@ def as_event(event: "tuple[Any, ...]") -> object:
         return Linked(False, event[1])
     if event[0] == "acknowledged":
         return Acknowledged(event[1])
+    if event[0] == "refused":
+        return Refused(event[1])
     return Message(event[1], event[2])

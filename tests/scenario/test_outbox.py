@@ -6,7 +6,7 @@ from types import MethodType
 import pytest
 
 from agent.app.outgoing import BATCH_S, SHARE
-from agent.app.reporting import MAX_RECEIPT_S, PUBACK_S, RECEIPT_S, REOPEN_S
+from agent.app.reporting import BIRTH_S, MAX_RECEIPT_S, PUBACK_S, RECEIPT_S, REOPEN_S
 from agent.core.outbox import GONE
 from agent.formats import envelope
 from agent.formats.errors import FormatError
@@ -298,6 +298,21 @@ def test_a_session_in_which_nothing_is_acknowledged_is_given_up_for_another(link
     births = len(world.broker.on("/state"))
     world.run_for(3600)
     assert len(world.broker.on("/state")) == births, "a session in which something is acknowledged stands"
+
+
+def test_nothing_is_sent_to_a_broker_that_has_nobody_to_give_it_to(linked):
+    world = linked
+    world.broker.down = True
+    world.run_for(1)
+    world.broker.down, world.broker.unheard = False, True
+    assert alarm(world, "one")
+    world.run_for(1800)
+    assert world.broker.messages == []
+    assert waits(world) > 25
+    world.broker.unheard = False
+    world.run_for(2 * BIRTH_S)
+    assert alarms(world) == ["one"]
+    assert waits(world) <= 1
 
 
 # --- power cuts

@@ -13,7 +13,9 @@ from agent.core import taken
 from agent.core.trust_errors import ArbitrarySoftware, WrongDevice
 from agent.core.trust_repository import Repository
 from update_server.db.models import Message
+from update_server.fleet import broker as broker_files
 from update_server.repository.verifier import verify_signature
+from update_server.serving.broker import BrokerChild
 
 WAIT_S = 60
 LAST_ID = 65_535
@@ -22,22 +24,44 @@ LAST_ID = 65_535
 class Session:
     """A link that is up, and its events."""
 
-    def __init__(self, camera, server):
+    def __init__(self, camera, server, port=None):
         self.events = queue.Queue()
         self.up = f"camward/1/{camera.id}/up/"
         self.down = f"camward/1/{camera.id}/down/receipt"
         self.link = PahoLink(camera.folder / "cert.pem", camera.folder / "key.pem", self.events.put)
-        self.link.open("127.0.0.1", server.mqtt_port, server.ca.read_text(), camera.id, (self.down,))
+        self.link.open("127.0.0.1", port or server.mqtt_port, server.ca.read_text(), camera.id, (self.down,))
         self.until("up")
 
     def until(self, kind):
         """The next event of a kind; those before it are dropped."""
         while (event := self.events.get(timeout=WAIT_S))[0] != kind:
             pass
+        if kind == "up":
+            self.link.begin()
         return event
 
     def acknowledged(self, count):
         return {self.until("acknowledged")[1] for _ in range(count)}
+
+
+@pytest.fixture
+def bare_broker(tmp_path, tools):
+    """A second broker of the server's configuration, which no ingest has ever connected to."""
+    started = []
+
+    def start(server):
+        (port,) = tools.free_ports(1)
+        folder = tmp_path / "broker"
+        folder.mkdir()
+        account = broker_files.write(folder, server.folder / "pki", port, "127.0.0.1")
+        for path in (tmp_path, folder):
+            path.chmod(0o755)
+        started.append(BrokerChild(folder, "127.0.0.1", port, account))
+        return port
+
+    yield start
+    for broker in started:
+        broker.stop()
 
 
 @pytest.fixture
@@ -107,7 +131,15 @@ def test_a_packet_id_that_is_still_in_use_is_not_used_again(session, camera):
 def test_what_the_broker_refuses_is_not_acknowledged(session, camera):
     assert session.link.publish("foreign", f"camward/1/{'b' * 26}/up/alarm", alarm(camera), False)
     assert session.link.publish("own", session.up + "alarm", alarm(camera), False)
-    assert session.acknowledged(1) == {"own"}
+    assert {session.events.get(timeout=WAIT_S) for _ in range(2)} == {("refused", "foreign"), ("acknowledged", "own")}
+
+
+def test_what_nobody_has_subscribed_to_is_not_acknowledged(camera, tmp_path, server, bare_broker):
+    port = bare_broker(server)
+    session = Session(camera, server, port)
+    assert session.link.publish("unheard", session.up + "alarm", alarm(camera), False)
+    assert session.events.get(timeout=WAIT_S) == ("refused", "unheard")
+    session.link.close()
 
 
 def test_a_new_session_begins_with_what_the_outbox_gives_it(session, camera, tools):
@@ -124,3 +156,13 @@ def test_a_new_session_begins_with_what_the_outbox_gives_it(session, camera, too
     assert left not in stored(camera)
     assert session.link.publish("left", session.up + "alarm", left, False)
     tools.wait_for(lambda: stored(camera) == [first, left], "the other one")
+
+
+def test_nothing_meant_for_a_session_that_has_ended_gets_into_the_next_one(session, camera):
+    session.link._client.socket().shutdown(socket.SHUT_RDWR)
+    while session.events.get(timeout=WAIT_S) != ("up",):  # which the main loop has yet to hear of
+        pass
+    assert not session.link.publish("early", session.up + "alarm", alarm(camera), False)
+    session.link.begin()
+    assert session.link.publish("early", session.up + "alarm", alarm(camera), False)
+    assert session.acknowledged(1) == {"early"}
