@@ -35,9 +35,10 @@ class UnsafeFileDeviceSecret:
 
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        if self._store.read(KEY) is None:
-            self._store.write(KEY, os.urandom(KEY_BYTES))
         key = self._store.read(KEY)
+        if key is None:
+            self._store.write(KEY, os.urandom(KEY_BYTES))
+            key = self._store.read(KEY)
         if key is None or len(key) != KEY_BYTES:
             raise Unavailable("the device's secret is damaged")
         nonce = os.urandom(NONCE_BYTES)

@@ -42,7 +42,7 @@ class FileSpool:
             Unavailable: the storage fails.
         """
         try:
-            handle = os.open(self._store.path(name), os.O_RDONLY | os.O_NOFOLLOW)
+            handle = os.open(self._store.place(name), os.O_RDONLY | os.O_NOFOLLOW)
             try:
                 return os.pread(handle, length_bytes, offset_bytes)
             finally:
