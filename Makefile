@@ -41,7 +41,7 @@ generate: setup ## write the generated documents (docs/generated)
 portable: images ## agent core under MicroPython and CPython: the same output
 	@$(PY) -m tests.portable.run
 
-bench: images ## measure (B=demo, B=trust, B=delta, B=install or B=credentials for one); JSON in build/bench
+bench: images ## measure (B=demo, B=trust, B=delta, B=install, B=credentials or B=link for one); JSON in build/bench
 	@tests/tools/setup.sh lock/bench-packages.txt
 	@$(PY) -m tests.bench $(B)
 

@@ -187,12 +187,13 @@ class Loop:
 
     def _linked(self, event: "tuple[Any, ...]") -> None:
         """An event of the broker's session, on paho's thread."""
-        from agent.app.events import Acknowledged, Linked, Message
+        from agent.app.events import Acknowledged, Linked, Message, Refused
 
         made: "dict[str, Callable[[], object]]" = {
             "up": lambda: Linked(True, ""),
             "down": lambda: Linked(False, event[1]),
             "acknowledged": lambda: Acknowledged(event[1]),
+            "refused": lambda: Refused(event[1]),
             "message": lambda: Message(event[1], event[2]),
         }
         if event[0] == "message":
@@ -246,6 +247,7 @@ def _compose(
     from agent.adapters.linux.sealer import HpkeSealer
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
+    from agent.adapters.linux.spool import FileSpool
     from agent.adapters.linux.ssh import SystemSsh
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
@@ -309,6 +311,7 @@ def _compose(
         account_files=SystemAccountFiles(options.etc),
         ssh=SystemSsh(options.run.with_name(options.run.name + "-ssh")),
         sealer=HpkeSealer(),
+        spool=FileSpool(store),
     )
 
 

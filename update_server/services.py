@@ -1,13 +1,13 @@
 """Everything a running server or a command works with, opened from the settings by plain constructor calls."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from agent.formats import release, required_change
+from agent.formats import release, required_change, taken
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Release
 from update_server.db.session import Database, check_schema
@@ -15,7 +15,7 @@ from update_server.deltas.service import Deltas
 from update_server.errors import Conflict, Misconfigured, NotFound, ServerError
 from update_server.files import SECRET
 from update_server.fleet import devices, history, passwords, sites
-from update_server.fleet.ingest import Ingest
+from update_server.fleet.ingest import Answer, Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.fleet.sealed import SealingKeys
 from update_server.pki.authority import Authority
@@ -85,6 +85,20 @@ class Services:
                 return
         with self.database.write() as session:
             self.rollouts.tick(session, now)
+
+    def receipts_for(self, answers: Iterable[Answer]) -> Iterator[tuple[str, bytes]]:
+        """Topic and signed receipt for each camera of which messages were taken (or refused for good) and committed.
+
+        Raises:
+            ServerError: they cannot be signed now. The cameras send their messages again, and are answered then.
+        """
+        by_device: dict[str, list[taken.One]] = {}
+        for answer in answers:
+            by_device.setdefault(answer.device_id, []).append(answer.one)
+        for device_id, found in by_device.items():
+            for first in range(0, len(found), taken.MAX_MESSAGES):
+                body = self.director.sign_taken(device_id, found[first : first + taken.MAX_MESSAGES])
+                yield taken.TOPIC.format(device_id), body
 
     def prune(self, now: int) -> None:
         """Drop telemetry messages that nobody needs any more; reports, alarms and evidence stay."""

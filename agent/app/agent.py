@@ -14,7 +14,7 @@ from agent.app.console import Console
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
 from agent.app.enrolling import Enrolling
-from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message, Result
+from agent.app.events import ADMIN, Acknowledged, Line, Linked, Message, Refused, Result
 from agent.app.evidence import Evidence
 from agent.app.guard import Guard
 from agent.app.handover import Handover
@@ -27,7 +27,7 @@ from agent.app.offering import Offering
 from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
-from agent.app.reporting import Reporting
+from agent.app.reporting import RECEIPT, Reporting
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
 from agent.app.transferring import Transferring
@@ -207,8 +207,13 @@ class Agent:
             self._reporting.linked(event.up, event.reason)
         elif isinstance(event, Acknowledged):
             self._reporting.acknowledged(event.name)
+        elif isinstance(event, Refused):
+            self._reporting.refused(event.name)
         elif isinstance(event, Message):
-            self._command()
+            if event.topic.endswith(RECEIPT):
+                self._reporting.receipt(event.payload)
+            else:
+                self._command()
         if self._handover.begun and self._accounts.state != LOCKED:
             self._accounts.lock()  # for the programs that ask nobody, until the restart
         return self._desk.take()
@@ -216,6 +221,7 @@ class Agent:
     def stop(self) -> None:
         """Write what is kept in memory for a while; for an orderly shutdown."""
         self._guard.save()
+        self._reporting.stop()
 
     def _turn_away(self, event: "Any") -> None:
         """The restart is near, and nothing may change before it; whoever asks may ask again afterwards."""

@@ -40,6 +40,13 @@ class Acknowledged(Value):
     name: str
 
 
+class Refused(Value):
+    """The broker has answered that it does not keep the message of this name, or has nobody for it."""
+
+    FIELDS = ("name",)
+    name: str
+
+
 class Message(Value):
     """The broker delivered a message. Nothing in it is trusted; a command only triggers a check."""
 

@@ -121,6 +121,8 @@ class Office:
             "server": self._enrolling.server_url,
             "link": self._reporting.link_problem or "up",
             "outbox": self._reporting.count(),
+            "outbox_lost": self._reporting.counters()["outbox_lost"],
+            "outbox_written_bytes": self._reporting.counters()["outbox_written_bytes"],
             "problems": list(self._desk.problems),
             "accounts": self._auditing.status(),
             "ssh": self._ssh.status(),

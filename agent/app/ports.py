@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
     from agent.ports.packing import Sealer, Unpacker, Unsealer
     from agent.ports.secrets import DeviceSecret, Entropy, KeyStore, PasswordHasher
-    from agent.ports.storage import BlockDevice, Erasure, Store
+    from agent.ports.storage import BlockDevice, Erasure, Spool, Store
 
 
 class Ports(Value):
@@ -22,7 +22,7 @@ class Ports(Value):
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
         "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature", "secret", "console",
-        "account_files", "ssh", "sealer",
+        "account_files", "ssh", "sealer", "spool",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -55,3 +55,4 @@ class Ports(Value):
     account_files: "AccountFiles"
     ssh: "Ssh"
     sealer: "Sealer"
+    spool: "Spool"  # where the outbox lies; on the same storage as `store`

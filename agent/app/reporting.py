@@ -1,14 +1,18 @@
-"""Messages to the server: enveloped, signed where they are evidence, kept in the outbox until the broker has them.
+"""Messages to the server: enveloped, signed where they are evidence, and kept until they have arrived.
+
+They wait in agent.app.outgoing. Telemetry goes when the broker has it; everything else only on the server's signed
+receipt (agent.core.taken), which names each message by its bytes.
 
 Where the operator has a key for it, what the camera says of itself and of credentials is sealed (agent.app.sealing).
-
-A message lies in `outbox/NUMBER.KIND.SIZE` until its PUBACK; after a restart the index is made from these names.
 """
 
 from binascii import hexlify
 
+from agent.app import trust_store
+from agent.app.outgoing import Outgoing
 from agent.app.sealing import Sealing
-from agent.core.outbox import Entry, Outbox
+from agent.core import taken
+from agent.core.trust_repository import Repository
 from agent.formats import envelope, messages
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -25,27 +29,39 @@ if TYPE_CHECKING:
 
     Facts = Callable[[], dict[str, Any]]
 
-FOLDER = "outbox"
 EVIDENCE_KEY = "evidence"
-BIRTH = "birth"
+BIRTH, BIRTH_NUMBER = "birth", 0
+BIRTH_S = 10  # until it is told again, give or take a half, where nobody was there to hear it
+RECEIPT = "/down/receipt"
 IN_FLIGHT = 16  # below the broker's usual receive maximum of 20, so that the birth never waits
-_TIMER = "telemetry"
+PUBACK_S = 60  # a session in which the broker acknowledges nothing for so long is none, whatever its keepalive says
+REOPEN_S = 30  # then a new one begins within this time: a broker that stands again is not asked by all at once
+RECEIPT_S = 60  # until what has no receipt is sent again; twice as long each time
+MAX_RECEIPT_S = 3600  # a server that is down for a day must not find every message a thousand times
+MAX_RECEIPTS = 8  # that wait to be verified; what is dropped comes again
+VERIFY_EVERY_S = 0.2  # a signature takes a small camera some milliseconds: nobody keeps it busy with forged ones
+_TELEMETRY, _VERIFY, _LATE, _SILENT, _REOPEN = "telemetry", "receipts", "late receipts", "silent broker", "new session"
+_UNHEARD = "unheard birth"
 
 
 class Reporting:
-    """The outbox and what fills it regularly."""
+    """What fills the outbox regularly, and what empties it."""
 
     def __init__(self, desk: "Desk", time: "TrustedTime") -> None:
         self._desk = desk
         self._time = time
         self._sealing = Sealing(desk)
-        self._outbox = Outbox()
-        self._names: "dict[int, str]" = {}
-        self._in_flight: "set[int]" = set()
-        self._last_seq = 0
+        self._outgoing = Outgoing(desk, time.now_s)
+        self._in_flight: "list[int]" = []  # in the order of sending
         self._up = False
+        self._heard = False  # whether the server's ingest has subscribed at this broker
         self._interval_s = 0
         self._facts: "Facts" = dict
+        self._record: "Ownership | None" = None
+        self._receipts: "list[bytes]" = []
+        self._verified_at = -VERIFY_EVERY_S
+        self._late_s = RECEIPT_S
+        self._awaits = False  # whether _LATE is set
         run = str(hexlify(desk.ports.entropy.bytes(4)), "utf-8")
         self._boot = desk.ports.clock.boot_id()[:36] + "." + run
         self.link_problem = "not enrolled"
@@ -53,22 +69,19 @@ class Reporting:
     def start(self, facts: "Facts") -> None:
         """Find the messages that wait. `facts()` gives the members of telemetry that other parts know."""
         self._facts = facts
-        for name in self._desk.ports.store.names(FOLDER):
-            parts = name[len(FOLDER) + 1 :].split(".")
-            if len(parts) == 3 and parts[0].isdigit() and parts[2].isdigit() and parts[1] in envelope.TYPES:
-                seq = int(parts[0])
-                self._names[seq] = name
-                self._last_seq = max(self._last_seq, seq)
-                self._drop(self._outbox.add(Entry(seq, parts[1], int(parts[2]))))
+        self._outgoing.load(self._pump)
+
+    def stop(self) -> None:
+        """Write what is kept in memory for a while; for an orderly shutdown."""
+        self._outgoing.flush()
 
     def enrolled(self, record: "Ownership") -> None:
         """Open the link, and measure from now on."""
         self._sealing.enrolled(record)
-        down = "camward/1/" + self._desk.device_id + "/down/command"
-        self._desk.ports.link.open(record.broker_host, record.broker_port, record.ca, self._desk.device_id, (down,))
+        self._record = record
+        self._open_link()
         self._interval_s = record.telemetry_interval_s
-        self.link_problem = "connecting"
-        self._desk.soon(_TIMER, self._measure)
+        self._desk.soon(_TELEMETRY, self._measure)
 
     def is_up(self) -> bool:
         """Whether the broker's session stands."""
@@ -80,7 +93,16 @@ class Reporting:
 
     def count(self) -> int:
         """Messages that wait."""
-        return self._outbox.count
+        return self._outgoing.count()
+
+    def counters(self) -> "dict[str, int]":
+        """What telemetry and status say of the outbox."""
+        outgoing = self._outgoing
+        return {
+            "outbox_count": outgoing.count(),
+            "outbox_lost": outgoing.lost(),
+            "outbox_written_bytes": outgoing.written_bytes,
+        }
 
     # Filling
 
@@ -89,17 +111,16 @@ class Reporting:
         return self.queue("report", messages.report_body(report))
 
     def queue(self, kind: str, body: "dict[str, Any]") -> bool:
-        """Put one message into the outbox; durable when it returns True, given up when False."""
-        self._last_seq = seq = self._last_seq + 1
+        """Put one message into the outbox; False when it is given up.
+
+        Durable when it returns True, but for telemetry (agent.app.outgoing).
+        """
         try:
-            wire = self._sealed(kind, seq, body)
-            name = "%s/%08d.%s.%d" % (FOLDER, seq, kind, len(wire))
-            self._desk.ports.store.write(name, wire)
+            seq = self._outgoing.number()
+            self._outgoing.put(kind, seq, self._time.now_s(), self._sealed(kind, seq, body))
         except (Rejected, Unavailable) as error:
             self.link_problem = "a message was lost: " + str(error)
             return False
-        self._names[seq] = name
-        self._drop(self._outbox.add(Entry(seq, kind, len(wire))))
         self._pump()
         return True
 
@@ -113,13 +134,13 @@ class Reporting:
         return self._sealing.seal(whole, wire) if seals else wire
 
     def _measure(self) -> None:
-        self._desk.at(_TIMER, self._desk.now + self._interval_s, self._measure)
+        self._desk.at(_TELEMETRY, self._desk.now + self._interval_s, self._measure)
 
         def measured(value: "object", error: "CamwardError | None") -> None:
             if error is not None or not isinstance(value, dict):
                 return
             value.update(self._facts())
-            value["outbox_count"] = self._outbox.count
+            value.update(self.counters())
             try:
                 self.queue("telemetry", messages.telemetry_body(value))
             except FormatError as wrong:
@@ -129,49 +150,137 @@ class Reporting:
 
     # Emptying
 
+    def _open_link(self) -> None:
+        record = self._record
+        if record is None:
+            return
+        down = "camward/1/" + self._desk.device_id + "/down/"
+        topics = (down + "command", down + "receipt")
+        self._desk.ports.link.open(record.broker_host, record.broker_port, record.ca, self._desk.device_id, topics)
+        self.link_problem = "connecting"
+
     def linked(self, up: bool, reason: str) -> None:
         """The broker's session came up or went down."""
         self._up = up
-        self._in_flight = set()
+        self._in_flight = []
+        self._awaits = self._heard = False
+        for timer in (_SILENT, _LATE, _UNHEARD):
+            self._desk.cancel(timer)
+        self._outgoing.again()
         self.link_problem = "" if up else reason
         if up:
-            facts = self._facts()
-            birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"], ""))
-            self._desk.ports.link.publish(BIRTH, "camward/1/" + self._desk.device_id + "/state", birth, True)
-            self._pump()
+            self._desk.ports.link.begin()
+            self._announce()
+
+    def _announce(self) -> None:
+        """Tell the server that this camera is here. Nothing else is sent before somebody has heard it.
+
+        A broker that lost its memory knows of no ingest until that has connected again: it acknowledges all that
+        comes meanwhile, and throws it away.
+        """
+        facts = self._facts()
+        birth = messages.encode_state(messages.State(True, facts["version"], facts["slot"], ""))
+        if self._desk.ports.link.publish(BIRTH, "camward/1/" + self._desk.device_id + "/state", birth, True):
+            self._in_flight.append(BIRTH_NUMBER)
+            self._watch()
+
+    def refused(self, name: str) -> None:
+        """The broker has not taken it. A message stays in flight, and with it the session ends soon (`_silent`)."""
+        if name == BIRTH and BIRTH_NUMBER in self._in_flight:
+            self._in_flight.remove(BIRTH_NUMBER)
+            self._watch()
+            self._desk.at(_UNHEARD, self._desk.now + BIRTH_S * (0.5 + self._desk.random()), self._announce)
 
     def acknowledged(self, name: str) -> None:
-        """The broker has it: delete it."""
-        number = name[len(FOLDER) + 1 :].partition(".")[0]
-        if name.startswith(FOLDER + "/") and number.isdigit():
-            self._in_flight.discard(int(number))
-            if self._outbox.done(int(number)):
-                self._drop((int(number),))
+        """The broker has it; telemetry is thereby done."""
+        if name == BIRTH:
+            self._heard = True
+        number = BIRTH_NUMBER if name == BIRTH else int(name) if name.isdigit() else -1
+        if number in self._in_flight:
+            oldest = self._in_flight[0]
+            self._in_flight.remove(number)
+            if number == oldest:
+                self._watch()
+        if self._outgoing.acknowledged(number) and not self._awaits:
+            self._awaits = True
+            self._desk.at(_LATE, self._desk.now + self._late_s, self._late)
         self._pump()
 
     def _pump(self) -> None:
         """Hand over what may be in flight."""
-        if not self._up:
-            return
-        for entry in self._outbox.next(IN_FLIGHT - len(self._in_flight), self._in_flight):
-            name = self._names[entry.seq]
-            try:
-                wire = self._desk.ports.store.read(name)
-            except Unavailable:
-                wire = None  # found again at the next start
-            if wire is None:
-                self._outbox.done(entry.seq)
-                continue
-            topic = "camward/1/" + self._desk.device_id + "/up/" + entry.kind
-            if not self._desk.ports.link.publish(name, topic, wire, False):
+        while self._heard and len(self._in_flight) < IN_FLIGHT:
+            found = self._outgoing.next()
+            if found is None:
                 return
-            self._in_flight.add(entry.seq)
+            number, kind, wire = found
+            topic = "camward/1/" + self._desk.device_id + "/up/" + kind
+            if not self._desk.ports.link.publish(str(number), topic, wire, False):
+                self._outgoing.back(number)
+                return
+            self._in_flight.append(number)
+            if len(self._in_flight) == 1:
+                self._watch()
 
-    def _drop(self, numbers: "tuple[int, ...]") -> None:
-        for seq in numbers:
-            name = self._names.pop(seq, None)
-            if name is not None:
-                try:
-                    self._desk.ports.store.delete(name)
-                except Unavailable:
-                    pass  # found again at the next start
+    def _watch(self) -> None:
+        """The oldest message in flight has its time from now on: what came behind it proves nothing."""
+        self._desk.cancel(_SILENT)
+        if self._in_flight:
+            self._desk.at(_SILENT, self._desk.now + PUBACK_S, self._silent)
+
+    def _silent(self) -> None:
+        """Nothing is acknowledged any more: the connection is half open, or the broker is stuck."""
+        self._desk.say("camward-agent: the broker acknowledges nothing; connecting again")
+        self._desk.ports.link.close()
+        self.linked(False, "the broker acknowledges nothing")
+        self._desk.at(_REOPEN, self._desk.now + REOPEN_S * self._desk.random(), self._open_link)
+
+    # Receipts
+
+    def receipt(self, body: bytes) -> None:
+        """A receipt has come, which is nobody's word until it is verified; soon, and not too many of them."""
+        if len(self._receipts) < MAX_RECEIPTS:
+            self._receipts.append(body)
+            self._desk.at(_VERIFY, max(self._desk.now, self._verified_at + VERIFY_EVERY_S), self._verify)
+
+    def _verify(self) -> None:
+        """Delete what the oldest of the receipts names, if the operator's director has signed it."""
+        desk = self._desk
+        self._verified_at = desk.now
+        body = self._receipts.pop(0)
+        if self._receipts:
+            desk.at(_VERIFY, desk.now + VERIFY_EVERY_S, self._verify)
+        try:
+            found = taken.verify(body, desk.device_id, self._director())
+        except (Rejected, Unavailable) as error:
+            desk.say("camward-agent: a receipt for messages is refused: " + str(error))
+            return
+        for one in found:
+            if self._outgoing.taken(one.seq, one.sha256):
+                self._late_s = RECEIPT_S
+                if one.code:
+                    self._outgoing.given_up += 1
+                    desk.say("camward-agent: the server refuses message " + str(one.seq) + ": " + one.code)
+
+    def _director(self) -> Repository:
+        """The director's repository with the root that counts.
+
+        Raises:
+            DamagedRoot: it does not verify.
+            Unavailable: the storage fails, or nobody owns this camera.
+        """
+        if self._record is None:
+            raise Unavailable("there is no operator")
+        first = self._record.director_root.encode()
+        stored = trust_store.stored(self._desk.ports.store, "director", first)
+        return Repository("director", {"root": stored["root"]}, self._desk.ports.verify_signature, _keep_nothing)
+
+    def _late(self) -> None:
+        """Receipts have not come: from the oldest message on, what has none is sent again."""
+        self._awaits = False
+        if self._outgoing.unreceipted():
+            self._late_s = min(2 * self._late_s, MAX_RECEIPT_S)
+            self._pump()
+
+
+def _keep_nothing(_role: str, _body: bytes) -> None:
+    """The root is stored already."""

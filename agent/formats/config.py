@@ -22,6 +22,8 @@ MAX_SERVICES = 16  # one login socket each
 SERVICE_KINDS = ("web", "rtsps", "onvif")
 MIN_INTERVAL_S = 5  # faster checks only load the server
 MAX_INTERVAL_S = 86400  # a camera that asks less than daily is not being looked after
+MIN_TELEMETRY_AGE_S = 3600
+MAX_TELEMETRY_AGE_S = 7 * 86400  # the server knows a message again for 14 days; a week of telemetry is a curve
 MAX_EPOCH = 0xFFFF
 SCHEDULE = ("windows", "time_zone", "postpone_days", "download")  # of `update`: when it may restart the camera
 MAX_USER_FOLDERS = 16  # pictures, settings, recordings
@@ -47,6 +49,7 @@ class Config(Value):
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
         "declarations", "user_folders", "releases", "system_logins", "accounts", "ws_token",
+        "telemetry_max_age_s",
     )  # fmt: skip
     model: str
     hardware: str
@@ -70,6 +73,7 @@ class Config(Value):
     system_logins: "SystemLogins | None"  # None: nobody logs in to the operating system, and no shadow store is kept
     accounts: "audit.Audit"  # what the audit of accounts goes by
     ws_token: bool  # whether an administrator may switch on WS-UsernameToken for ONVIF
+    telemetry_max_age_s: int  # what is older and was not sent is given up
 
 
 def parse(body: bytes) -> Config:
@@ -110,7 +114,14 @@ def parse(body: bytes) -> Config:
         system_logins=_system_logins(source),
         accounts=audit.parse(fields.obj(source, "accounts")) if "accounts" in source else audit.DEFAULT,
         ws_token=fields.boolean(source, "ws_token") if "ws_token" in source else False,
+        telemetry_max_age_s=_telemetry_age(update),
     )
+
+
+def _telemetry_age(update: "dict[str, Any]") -> int:
+    if "telemetry_max_age_s" not in update:
+        return MAX_TELEMETRY_AGE_S
+    return fields.integer(update, "telemetry_max_age_s", MIN_TELEMETRY_AGE_S, MAX_TELEMETRY_AGE_S)
 
 
 def _optional(source: "dict[str, Any]", name: str) -> "list[Any]":

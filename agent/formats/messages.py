@@ -27,6 +27,8 @@ _COUNTS = (
     "mem_available_bytes",
     "disk_free_bytes",
     "outbox_count",
+    "outbox_lost",
+    "outbox_written_bytes",
     "listeners_count",
     "password_age_days",
     "passwords_behind",
@@ -45,6 +47,8 @@ class Telemetry(Value):
         "mem_available_bytes",
         "disk_free_bytes",
         "outbox_count",
+        "outbox_lost",
+        "outbox_written_bytes",
         "listeners_count",
         "cpu_percent",
         "temperature_c",
@@ -65,6 +69,8 @@ class Telemetry(Value):
     mem_available_bytes: "int | None"
     disk_free_bytes: "int | None"
     outbox_count: "int | None"
+    outbox_lost: "int | None"  # messages that the camera has given up, or lost to damage, since the agent started
+    outbox_written_bytes: "int | None"  # what waiting messages have cost the flash since then
     listeners_count: "int | None"
     cpu_percent: "float | None"
     temperature_c: "float | None"

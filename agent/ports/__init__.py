@@ -5,7 +5,7 @@ something uses it.
 
 | module | ports |
 |---|---|
-| storage | Store, Erasure, BlockDevice |
+| storage | Store, Spool, Erasure, BlockDevice |
 | boot | BootControl, RollbackStore |
 | secrets | KeyStore, Entropy, PasswordHasher |
 | network | Fetcher, Downloader, Enroller, Link |

@@ -145,7 +145,7 @@ class Link(Protocol):
     """The MQTT session with the operator's broker, kept up in the background.
 
     What happens on it reaches the main loop as plain tuples: `("up",)`, `("down", reason)`, `("acknowledged", name)`,
-    `("message", topic, payload)`.
+    `("refused", name)`, `("message", topic, payload)`.
     """
 
     def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
@@ -158,10 +158,18 @@ class Link(Protocol):
         """
         ...
 
-    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
-        """Hand over one message at QoS 1; False while the link is down or its queue is full.
+    def begin(self) -> None:
+        """The main loop knows of the session that is up: it takes messages from now on.
 
-        Not durable: keep the message until `("acknowledged", name)`.
+        None before: what is meant for the session before would get in front of what that one has lost.
+        """
+        ...
+
+    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+        """Hand over one message at QoS 1; False while no session has begun, or its queue is full.
+
+        Not durable: keep the message until `("acknowledged", name)`. `("refused", name)` says that the broker has not
+        taken it, or that nobody is there to whom it could ever give it (MQTT 5, reason code 0x10).
         """
         ...
 

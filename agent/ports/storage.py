@@ -57,6 +57,32 @@ class Store(Protocol):
         ...
 
 
+class Spool(Protocol):
+    """Files that grow at their end, beside the documents of the `Store` and removed like them (`Store.delete`).
+
+    Names are those of documents. What a power cut during an append leaves behind the old end is any part of it, torn.
+    """
+
+    def append(self, name: str, data: bytes) -> int:
+        """Write behind the file's end; returns where that was. The file is made if it is not there.
+
+        Durable when it returns.
+
+        Raises:
+            Unavailable: the storage fails or is full; what was there before is still there, and behind it may be a part
+                of the data.
+        """
+        ...
+
+    def read(self, name: str, offset_bytes: int, length_bytes: int) -> bytes:
+        """The bytes there; fewer where the file ends, none where there is no file.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+
 class Erasure(Protocol):
     """Everything that lies on the data partition, known to this version or not: what an erase looks at.
 

@@ -1,12 +1,18 @@
 """The operator's MQTT broker as the camera meets it, and the camera's session with it."""
 
-from agent.app.events import Acknowledged, Linked, Message
+from binascii import hexlify
+from hashlib import sha256
+
+from agent.app.events import Acknowledged, Linked, Message, Refused
+from agent.formats import envelope, taken
 from agent.formats.errors import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+RECEIPTED = ("/up/alarm", "/up/evidence", "/up/report")
 
 
 class Broker:
@@ -17,6 +23,10 @@ class Broker:
         refuses: topics (parts of) whose publications are lost without acknowledgement.
         messages: (topic, payload) in the order of arrival.
         others: brokers of other operators that the camera can reach, by host.
+        takes: (device, messages) -> the server's receipt for them, or None where no server takes anything in. It does
+            so at once, and once: it refuses nothing, whatever comes.
+        loses_receipts: they get lost on their way.
+        unheard: no server has subscribed; what comes is thrown away, and the camera is told so.
     """
 
     def __init__(self) -> None:
@@ -24,10 +34,22 @@ class Broker:
         self.refuses: set[str] = set()
         self.messages: list[tuple[str, bytes]] = []
         self.others: dict[str, Broker] = {}
+        self.takes: Callable[[str, tuple[taken.One, ...]], bytes] | None = None
+        self.loses_receipts = self.unheard = False
 
     def on(self, topic: str) -> "list[bytes]":
         """Payloads that arrived on topics that end with `topic`."""
         return [payload for name, payload in self.messages if name.endswith(topic)]
+
+    def receipt(self, topic: str, payload: bytes) -> "bytes | None":
+        """What the server says to a message that has arrived; None to telemetry, and to what it cannot read."""
+        if self.takes is None or not topic.endswith(RECEIPTED):
+            return None
+        try:
+            found = envelope.parse(payload)
+        except FormatError:
+            return None
+        return self.takes(found.id, (taken.One(found.seq, hexlify(sha256(payload).digest()).decode(), ""),))
 
 
 class WorldLink:
@@ -43,6 +65,7 @@ class WorldLink:
         self.subscribed: tuple[str, ...] = ()
         self._open = False
         self._up = False
+        self._begun = False
 
     def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
         """Connect and stay connected.
@@ -57,14 +80,24 @@ class WorldLink:
         self.subscribed = subscribe
         self.poll()
 
+    def begin(self) -> None:
+        """The session is known of."""
+        self._begun = self._up
+
     def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
         """Hand over one message; acknowledged in `events` unless the broker refuses it."""
-        if not self._up:
+        if not self._begun:
             return False
         if any(part in topic for part in self._broker.refuses):
             return True
+        if self._broker.unheard:
+            self.events.append(("refused", name))
+            return True
         self._broker.messages.append((topic, payload))
         self.events.append(("acknowledged", name))
+        receipt = self._broker.receipt(topic, payload)
+        if receipt is not None and not self._broker.loses_receipts:
+            self.events.append(("message", topic.partition("/up/")[0] + "/down/receipt", receipt))
         return True
 
     def close(self) -> None:
@@ -86,6 +119,7 @@ class WorldLink:
             self.events.append(("up",))
         if self._up and not up:
             self.events.append(("down", "the broker is gone"))
+            self._begun = False
         self._up = up
 
 
@@ -97,4 +131,6 @@ def as_event(event: "tuple[Any, ...]") -> object:
         return Linked(False, event[1])
     if event[0] == "acknowledged":
         return Acknowledged(event[1])
+    if event[0] == "refused":
+        return Refused(event[1])
     return Message(event[1], event[2])

@@ -70,7 +70,7 @@ def enrol(world: World, operator: Operator, grant: str) -> None:
     operator.adopt(world.device_id())
     operator.assign(None)
     world.server.files.update(operator.files)
-    world.server.receipts = operator.receipt
+    world.server.receipts, world.broker.takes = operator.receipt, operator.taken
     reply = world.ask("web", request("enrol", grant=grant, token=text))
     if reply.get("ok") is not True:
         raise ValueError("the camera refuses the token: " + str(reply))

@@ -10,6 +10,7 @@ from hashlib import sha256
 from agent.formats import block_tree, canonical_json, json, utc
 from agent.formats import receipt as receipt_format
 from agent.formats import release as release_format
+from agent.formats import taken as taken_format
 from agent.formats.release import Release
 from agent.formats.value import Value
 
@@ -277,6 +278,12 @@ class Operator:
         """The time receipt for the device."""
         signed = receipt_format.signed_part(self.device_id, nonce, now_s)
         director = self.director
+        return signed_file(signed, director.signers["timestamp"][: director.thresholds["timestamp"]])
+
+    def taken(self, device_id: str, messages: "tuple[taken_format.One, ...]") -> bytes:
+        """The receipt for messages that have arrived."""
+        director = self.director
+        signed = taken_format.signed_part(device_id, messages)
         return signed_file(signed, director.signers["timestamp"][: director.thresholds["timestamp"]])
 
     def add(self, published: Published) -> None:

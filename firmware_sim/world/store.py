@@ -100,6 +100,41 @@ class MemoryStore:
             raise Unavailable("the storage is broken")
 
 
+class MemorySpool:
+    """Implements the port Spool over `Documents`; what a power cut leaves of an append may end anywhere."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._store = MemoryStore(documents)
+
+    def append(self, name: str, data: bytes) -> int:
+        """Write behind the end; durable.
+
+        Raises:
+            Unavailable: the storage is broken or full.
+        """
+        old = self._store.read(name) or b""
+        power = self._documents.power
+        if len(data) > self._store.free_bytes():
+            raise Unavailable("the storage is full")
+        if not power.operation("append " + name):
+            self._documents.content[name] = old + data
+            return len(old)
+        if power.survives():
+            self._documents.content[name] = old + data
+        elif power.survives():  # torn: a part of it
+            self._documents.content[name] = old + data[: power.chance.below(len(data))]
+        raise power.fail()
+
+    def read(self, name: str, offset_bytes: int, length_bytes: int) -> bytes:
+        """The bytes there.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        return (self._store.read(name) or b"")[offset_bytes : offset_bytes + length_bytes]
+
+
 class MemoryErasure:
     """Implements the port Erasure over `Documents`.
 

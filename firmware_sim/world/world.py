@@ -23,7 +23,7 @@ from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchd
 from firmware_sim.world.packing import UnsafeWorldSealer, UnsafeWorldUnpacker, UnsafeWorldUnsealer
 from firmware_sim.world.power import LOST, Power, PowerCut
 from firmware_sim.world.secrets import UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
-from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
+from firmware_sim.world.store import Documents, MemoryErasure, MemorySpool, MemoryStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class World(Hardware):
         boots: every boot that got as far as a kernel, in order.
         console, agent: what the agent said; the running agent, or None.
         schedule: members of the firmware's `update` configuration that say when it may restart.
-        make_device: makes the agent's block device; a test may put in one that is broken by design.
+        make_device, make_spool: make the agent's block device and spool; a test may put in broken ones.
         health: what every firmware declares as its health checks; None for the plainest.
     """
 
@@ -84,8 +84,7 @@ class World(Hardware):
         self.image_root = image_root
         self.verify_signature = verify_signature
         self.seed = seed
-        self.server = network.Server(factory.SERVER_URL)
-        self.broker = Broker()
+        self.server, self.broker = network.Server(factory.SERVER_URL), Broker()
         self.mirrors: dict[str, network.Server] = {}  # by URL, or by device id
         self.public = network.Server(factory.PUBLIC_URL)
         self.releases: dict[str, Any] | None = None
@@ -107,7 +106,7 @@ class World(Hardware):
         self.takes_tokens = False  # by configuration
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
-        self.make_device = StrictBlockDevice
+        self.make_device, self.make_spool = StrictBlockDevice, MemorySpool
         self._entropy = Chance("entropy " + str(seed))
         self._calls: list[Call] = []
         self._replies: dict[int, bytes] = {}
@@ -134,8 +133,9 @@ class World(Hardware):
         twin.files.update(self.files)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
+        twin.server.receipts = self.server.receipts
         twin.mirrors.update(self.mirrors)
-        twin.serves_neighbours, twin.server.receipts = self.serves_neighbours, self.server.receipts
+        twin.serves_neighbours, twin.broker.takes = self.serves_neighbours, self.broker.takes
         twin.server.enrolled.update(self.server.enrolled)
         twin.public.files.update(self.public.files)
         twin.sticks.update(self.sticks)
@@ -191,8 +191,7 @@ class World(Hardware):
 
     def _drop_agent(self) -> None:
         self.agent = None
-        self._calls = []
-        self._replies = {}
+        self._calls, self._replies = [], {}
         self._restart = False
         self._wake_at = None
 
@@ -249,6 +248,7 @@ class World(Hardware):
             account_files=self.account_files,
             ssh=self.ssh,
             sealer=UnsafeWorldSealer(self._entropy),
+            spool=self.make_spool(self.documents),
         )
         firmware = self.firmware(booted.slot)
         if firmware is None:

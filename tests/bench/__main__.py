@@ -16,6 +16,7 @@ BENCHES = {
     "delta": "tests.bench.delta",
     "install": "tests.bench.install",
     "credentials": "tests.bench.credentials",
+    "link": "tests.bench.link",
 }
 
 

@@ -25,12 +25,14 @@ from agent.formats import (
     evidence,
     login,
     messages,
+    outbox_record,
     ownership,
     receipt,
     required_change,
     running,
     sealed,
     segments,
+    taken,
     token,
     voucher,
 )
@@ -155,6 +157,11 @@ _TOKEN = token.Token(url="https://10.0.2.2:8443", secret="s3cret", id="t-1", ca=
 TOKEN = token.encode(_TOKEN).encode()
 VOUCHER = _signed(voucher.signed_part("KW1-000001", TOKEN.decode(), NOW))
 RECEIPT = _signed(receipt.signed_part(DEVICE_ID, "ab" * receipt.NONCE_BYTES, NOW))
+TAKEN = _signed(taken.signed_part(DEVICE_ID, (taken.One(7, "ab" * 32, ""), taken.One(9, "cd" * 32, "format"))))
+RECORDS = (
+    outbox_record.encode("alarm", 7, 7, NOW, b"sealed"),
+    outbox_record.encode("telemetry", 2, 1, NOW, b"") + b"torn" + outbox_record.encode("report", 3, 3, 0, b"CWo1"),
+)
 LOGIN_LINES = tuple(
     login.encode_request(op, "192.0.2.7", {name: "xy" for name, _ in needed + optional})
     for op, (needed, optional) in sorted(login.OPERATIONS.items())

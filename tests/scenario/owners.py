@@ -51,7 +51,7 @@ class Second:
         self.operator.set_time(int(world.clock.now_s))
         self.operator.assign(version)
         self.server.files.update(self.operator.files)
-        self.server.receipts = self.operator.receipt
+        self.server.receipts, self.broker.takes = self.operator.receipt, self.operator.taken
 
 
 def on(world: World) -> None:

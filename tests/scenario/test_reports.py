@@ -3,7 +3,6 @@
 import pytest
 
 from agent.app.updating import MAX_REPORT_RETRIES
-from agent.core.outbox import MAX_COUNT, Entry, Outbox
 from agent.formats import envelope, messages
 from agent.formats.errors import Unavailable
 from firmware_sim.world.firmware import DEAD_SERVICES
@@ -113,7 +112,7 @@ def test_a_cut_between_the_outcome_and_its_report(ordered, version, ending):
     dry = ordered(version)
     dry.power_on()
     dry.run_until(lambda: ended(dry, version, ending))
-    stored = [n for n, what in enumerate(dry.power.trace) if what.startswith("store outbox/") and ".report." in what]
+    stored = [n for n, what in enumerate(dry.power.trace) if what.startswith("append outbox/paper")]
     last = stored[-1]
     assert "store update/state.json" in dry.power.trace[last - 8 : last], "the outcome is saved first"
     for outcome in OUTCOMES:
@@ -142,12 +141,3 @@ def test_a_link_that_is_down_for_a_day_over_restarts_loses_no_outcome(ordered, v
     world.broker.down = False
     world.run_until(lambda: ended(world, version, ending))
     assert events(world).count(ending) == 1
-
-
-def test_weeks_of_telemetry_push_no_report_out_of_the_outbox():
-    outbox = Outbox()
-    outbox.add(Entry(0, "report", 600))
-    for seq in range(1, 3 * 7 * 1440):
-        assert 0 not in outbox.add(Entry(seq, "telemetry", 300))
-    assert outbox.count <= MAX_COUNT
-    assert outbox.next(1)[0].seq == 0, "and it goes first"

@@ -68,7 +68,7 @@ class Theft:
 
     def _serve(self, operator) -> None:
         self.world.server.files.update(operator.files)
-        self.world.server.receipts = operator.receipt
+        self.world.server.receipts, self.world.broker.takes = operator.receipt, operator.taken
 
     def publish(self, forge_image_targets: bool = False) -> None:
         """Sign with what was stolen, and serve: the image repository's targets stay as the manufacturer signed them."""

@@ -302,7 +302,7 @@ def rotated(operator, world, roles=("timestamp", "snapshot", "targets")):
     operator.assign(NEW)
     world.server.files.clear()
     world.server.files.update(operator.files)
-    world.server.receipts = operator.receipt
+    world.server.receipts, world.broker.takes = operator.receipt, operator.taken
 
 
 def prepared(stage):

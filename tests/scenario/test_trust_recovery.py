@@ -24,7 +24,7 @@ ROTATED = ("timestamp", "snapshot", "targets")
 
 def serve(world, operator):
     world.server.files.update(operator.files)
-    world.server.receipts = operator.receipt
+    world.server.receipts, world.broker.takes = operator.receipt, operator.taken
 
 
 def refusals(world):
@@ -98,7 +98,7 @@ class Veteran:
 
     def camera(self, seed=0):
         world = self.idle.copy(seed)
-        world.server.receipts = self.operator.receipt
+        world.server.receipts, world.broker.takes = self.operator.receipt, self.operator.taken
         return world
 
 

@@ -23,7 +23,7 @@ def assign(world, operator, version=VERSION):
     operator.set_time(int(world.clock.now_s))
     operator.assign(version)
     world.server.files.update(operator.files)
-    world.server.receipts = operator.receipt
+    world.server.receipts, world.broker.takes = operator.receipt, operator.taken
 
 
 def finish(world, version=VERSION):

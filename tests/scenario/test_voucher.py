@@ -55,7 +55,7 @@ def test_its_operator_updates_it_before_anybody_has_claimed_it(vouched, stage):
     operator.set_time(int(vouched.clock.now_s))
     operator.assign("9.0.0")
     vouched.server.files.update(operator.files)
-    vouched.server.receipts = operator.receipt
+    vouched.server.receipts, vouched.broker.takes = operator.receipt, operator.taken
     vouched.admin("check")
     vouched.run_until(lambda: settled(vouched, "9.0.0"))
     assert running(vouched) == "9.0.0"

@@ -2,8 +2,12 @@
 
 A message that is malformed, not from the camera its topic names, wrongly signed, sealed to nobody here, or one too many
 is recorded as refused and then forgotten; it never stops the ones behind it.
+
+What comes back says which alarms, evidence and reports the camera need not keep any more: those that are taken, and
+those that never will be. The caller tells it, signed, once this is committed.
 """
 
+import hashlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from agent.formats import alarm, cose, evidence, messages, required_change
+from agent.formats import alarm, cose, evidence, messages, required_change, taken
 from agent.formats import envelope as envelopes
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
@@ -36,6 +40,7 @@ HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, 3.4)
 CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
 MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
 DAY_S = 86_400
+RECEIPTED = ("alarm", "evidence", "report")  # telemetry goes when the broker has it
 # What one camera may store in a day, by kind: so many messages of so many bytes. Honest cameras stay far below
 # (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk. Messages are kept opened, and
 # that is what is counted.
@@ -58,12 +63,21 @@ class Incoming:
     payload: bytes
 
 
-class Refused(Exception):
-    """A message is not taken; `code` and the text say why."""
+@dataclass(frozen=True)
+class Answer:
+    """What a camera may be told of one message of its own; see `agent.formats.taken`."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    device_id: str
+    one: taken.One
+
+
+class Refused(Exception):
+    """A message is not taken; `code` and the text say why. Unless it is `final`, the same one may be taken later."""
+
+    def __init__(self, code: str, detail: str, *, final: bool = True) -> None:
         super().__init__(detail)
         self.code = code
+        self.final = final
 
 
 class Ingest:
@@ -79,8 +93,9 @@ class Ingest:
             "report": self._report,
         }
 
-    def take(self, session: Session, messages: Iterable[Incoming], now: int) -> None:
-        """Take a batch in, in order."""
+    def take(self, session: Session, messages: Iterable[Incoming], now: int) -> list[Answer]:
+        """Take a batch in, in order; the answers hold once the session is committed."""
+        answers: list[Answer] = []
         for message in messages:
             match = TOPIC.match(message.topic)
             device = session.get(Device, match["id"]) if match else None
@@ -91,9 +106,10 @@ class Ingest:
                 if match["state"]:
                     self._state(device, message.payload, now)
                 else:
-                    self._message(session, device, match["kind"], message, now)
+                    self._message(session, device, match["kind"], message, now, answers)
             except Refused as error:
                 devices.refuse(session, device.id, error.code, str(error), now)
+        return answers
 
     def _state(self, device: Device, payload: bytes, now: int) -> None:
         """Birth or will: retained, not numbered; the last one wins."""
@@ -107,15 +123,36 @@ class Ingest:
         if state.online:
             device.last_seen_at, device.version = now, state.version
 
-    def _message(self, session: Session, device: Device, kind: str, message: Incoming, now: int) -> None:
+    def _message(
+        self, session: Session, device: Device, kind: str, message: Incoming, now: int, answers: list[Answer]
+    ) -> None:
+        # What does not open is not answered: the key may be restored, and then the camera still has it.
         wire, envelope = self._read(message)
+
+        def answer(code: str) -> None:
+            if kind in RECEIPTED:
+                one = taken.One(envelope.seq, hashlib.sha256(message.payload).hexdigest(), code)
+                answers.append(Answer(device.id, one))
+
+        try:
+            self._take(session, device, kind, envelope, wire, now)
+        except Refused as error:
+            if error.final:
+                answer(error.code)
+            raise
+        answer("")
+
+    def _take(self, session: Session, device: Device, kind: str, envelope: Envelope, wire: bytes, now: int) -> None:
         if envelope.type != kind or envelope.id != device.id:
             raise Refused("format", "type or id in the envelope are not those of the topic")
         if envelope.at > MAX_AT:
             raise Refused("format", "at is beyond the year 9999")
         same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
-        if session.scalars(select(Message.id).where(*same)).first() is not None:
+        stored = session.scalars(select(Message.raw).where(*same)).first()
+        if stored == wire:
             return
+        if stored is not None:  # two messages of one number: whoever made the first, the camera keeps the second
+            raise Refused("conflict", "another message of this number was taken before", final=False)
         _limit(session, device, kind, len(wire), now)
         if envelope.signature:
             _verify(device, envelope)
@@ -213,29 +250,28 @@ class Ingest:
         self._on_report(session, device, event, now)
 
 
-def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], now: int) -> None:
+def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], now: int) -> list[Answer]:
     """Take a batch in, in one transaction; where a bug of ours ends that, message by message, without the culprit.
 
     Otherwise the broker would deliver the culprit again and again, and nothing behind it would ever arrive. It is
-    recorded as refused, and the traceback is in the log. What this returns from is committed.
+    recorded as refused, and the traceback is in the log. What this returns from is committed, and may be answered.
 
     Raises:
         OperationalError: the database takes nothing now; the batch may be handed over again.
     """
     try:
         with database.write() as session:
-            ingest.take(session, batch, now)
+            return ingest.take(session, batch, now)
     except OperationalError:
         raise
     except Exception:
         if len(batch) > 1:
-            for message in batch:
-                take_batch(database, ingest, [message], now)
-            return
+            return [one for message in batch for one in take_batch(database, ingest, [message], now)]
         LOG.exception("A message on %s cannot be taken in; it is left out.", batch[0].topic)
         match = TOPIC.match(batch[0].topic)
         with database.write() as session:
             devices.refuse(session, match["id"] if match else "", "error", "the server failed on it; see its log", now)
+        return []
 
 
 def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: int) -> None:
@@ -250,7 +286,7 @@ def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: in
     mine = select(Message.received_at).where(Message.device_id == device.id, Message.type == kind)
     before = session.scalars(mine.order_by(Message.id.desc()).offset(most - 1).limit(1)).first()
     if before is not None and before > now - DAY_S:
-        raise Refused("flood", f"more than {most} {kind} messages in a day")
+        raise Refused("flood", f"more than {most} {kind} messages in a day", final=False)
 
 
 def _verify(device: Device, envelope: Envelope) -> None:
@@ -260,10 +296,10 @@ def _verify(device: Device, envelope: Envelope) -> None:
         Refused: no key is on file, or it does not verify.
     """
     if device.evidence_key is None:
-        raise Refused("signature", "no evidence key is on file")
+        raise Refused("signature", "no evidence key is on file", final=False)
     key = serialization.load_pem_public_key(device.evidence_key.encode("ascii"))
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise Refused("signature", "the evidence key on file is damaged")
+        raise Refused("signature", "the evidence key on file is damaged", final=False)
     r, s = (int.from_bytes(half, "big") for half in (envelope.signature[:HALF], envelope.signature[HALF:]))
     try:
         key.verify(encode_dss_signature(r, s), envelopes.message(envelope), ec.ECDSA(hashes.SHA256()))

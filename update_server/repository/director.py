@@ -6,7 +6,7 @@ fleet costs nothing.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from tuf.api.metadata import Root, TargetFile, Targets
 
-from agent.formats import canonical_json, receipt, required_change
+from agent.formats import canonical_json, receipt, required_change, taken
 from update_server.db.models import Device, DirectorMetadata, RequiredChange
 from update_server.errors import NotFound
 from update_server.files import locked
@@ -84,7 +84,17 @@ class Director:
         Raises:
             SigningFailed: the key is out of reach.
         """
-        signed = receipt.signed_part(device_id, nonce, now)
+        return self._signed(receipt.signed_part(device_id, nonce, now))
+
+    def sign_taken(self, device_id: str, messages: Iterable[taken.One]) -> bytes:
+        """A signed statement of what was taken of a camera's messages, by the timestamp role; MAX_MESSAGES at most.
+
+        Raises:
+            SigningFailed: the key is out of reach.
+        """
+        return self._signed(taken.signed_part(device_id, messages))
+
+    def _signed(self, signed: dict[str, Any]) -> bytes:
         message = canonical_json.encode(signed)
         made = [signer.sign(message) for signer in self.online.for_role(self.roots.newest(), "timestamp")]
         signatures = [{"keyid": one.keyid, "sig": one.signature} for one in made]

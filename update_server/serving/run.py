@@ -72,7 +72,12 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
             stack.callback(broker.stop)
 
         def take(batch: list[Incoming]) -> None:
-            take_batch(services.database, services.ingest, batch, int(time.time()))
+            answers = take_batch(services.database, services.ingest, batch, int(time.time()))
+            try:
+                for topic, receipt in services.receipts_for(answers):
+                    link.publish(topic, receipt)  # one that is lost is made again when its messages come again
+            except ServerError as error:
+                LOG.error("No receipts for messages: %s", error)
 
         link = Link(settings.ingest_host, settings.ports.mqtt, pki, take)
         link.start()

@@ -33,7 +33,7 @@ MAX_ROWS = 200
 ASSETS = {"app.css": "text/css", "icon.svg": "image/svg+xml"}
 TELEMETRY = (
     "uptime_s", "cpu_percent", "temperature_c", "rss_bytes", "mem_available_bytes", "disk_free_bytes", "outbox_count",
-    "listeners_count", "slot", "phase",
+    "outbox_lost", "outbox_written_bytes", "listeners_count", "slot", "phase",
 )  # fmt: skip
 Handlers = Mapping[Any, Callable[[Request, Exception], Response]]
 

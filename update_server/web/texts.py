@@ -74,6 +74,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "disk_free_bytes": ("Storage free", "空き容量"),
     "temperature_c": ("Temperature", "温度"),
     "outbox_count": ("Messages waiting", "送信待ち"),
+    "outbox_lost": ("Messages given up", "破棄されたメッセージ"),
+    "outbox_written_bytes": ("Written to storage by waiting messages", "送信待ちによるストレージ書込み量"),
     "listeners_count": ("Open ports", "待受ポート数"),
     "slot": ("Slot", "スロット"),
     "phase": ("Phase", "フェーズ"),

@@ -18,7 +18,8 @@ class UnsafeFileDeviceSecret:
 
     Each sealing draws its nonce anew. A counter would have to be stored, and would go back when somebody puts an old
     copy of the storage back; then one nonce would serve two texts, which breaks GCM. Of 96 random bits, a key may use
-    2^32 (SP 800-38D, 8.3): a camera seals two at each change of a password, and draws a new key after an erase.
+    2^32 (SP 800-38D, 8.3): a camera seals two at each change of a password, and each message that it stores, which with
+    one every five seconds for twenty years are 2^27. It draws a new key after an erase.
     """
 
     def __init__(self, store: FileStore) -> None:
@@ -34,9 +35,10 @@ class UnsafeFileDeviceSecret:
 
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        if self._store.read(KEY) is None:
-            self._store.write(KEY, os.urandom(KEY_BYTES))
         key = self._store.read(KEY)
+        if key is None:
+            self._store.write(KEY, os.urandom(KEY_BYTES))
+            key = self._store.read(KEY)
         if key is None or len(key) != KEY_BYTES:
             raise Unavailable("the device's secret is damaged")
         nonce = os.urandom(NONCE_BYTES)

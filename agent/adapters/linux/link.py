@@ -23,6 +23,7 @@ FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
 QOS = 1
+NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
 
 Event = tuple[str, ...] | tuple[str, str, bytes]
 
@@ -44,8 +45,9 @@ class PahoLink:
         self._client: Client | None = None
         self._lock = threading.Lock()
         self._names: dict[int, str] = {}
-        self._early: set[int] = set()
-        self._up = False
+        self._early: dict[int, str] = {}  # what became of it
+        self._connected = False
+        self._up = False  # connected, and begun
         self._failures = 0
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
@@ -80,6 +82,11 @@ class PahoLink:
         self._client = client
         client.loop_start()
 
+    def begin(self) -> None:
+        """See `Link.begin`."""
+        with self._lock:
+            self._up = self._connected
+
     def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
         """See `Link.publish`; a message that is under way already is not sent twice."""
         client = self._client
@@ -91,13 +98,16 @@ class PahoLink:
             if len(self._names) >= MAX_IN_FLIGHT:
                 return False
         # Not under our lock: paho calls `_on_publish` while it holds a lock that `publish` takes.
-        mid = client.publish(topic, payload, QOS, retain).mid
+        info = client.publish(topic, payload, QOS, retain)
+        if info.rc:
+            return False  # the connection is gone, or the packet id, which has come round, is still in use
+        mid = info.mid
         with self._lock:
-            if mid in self._early:
-                self._early.discard(mid)
-                self._post(("acknowledged", name))
-            else:
+            early = self._early.pop(mid, None)
+            if early is None:
                 self._names[mid] = name
+        if early is not None:
+            self._post((early, name))
         return True
 
     def connections(self) -> list[dict[str, object]]:
@@ -132,7 +142,7 @@ class PahoLink:
         with self._lock:
             self._names.clear()
             self._early.clear()
-            self._up = False
+            self._connected = self._up = False
 
     def _on_connect(
         self,
@@ -146,10 +156,15 @@ class PahoLink:
             self._delay(client)
             self._post(("down", str(code)))
             return
+        # What paho has kept of the last session would go out before what the broker has lost of it: the outbox knows
+        # what is missing, and sends it in order.
+        client.drop_out_messages()
         if self._subscribe:
             client.subscribe([(topic, QOS) for topic in self._subscribe])
         with self._lock:
-            self._up = True
+            self._names.clear()
+            self._early.clear()
+            self._connected = True
             self._failures = 0
         self._post(("up",))
 
@@ -166,19 +181,20 @@ class PahoLink:
         _properties: "Properties | None",
     ) -> None:
         with self._lock:
-            self._up = False
+            self._connected = self._up = False
         self._delay(client)
         self._post(("down", str(code)))
 
     def _on_publish(
-        self, _client: "Client", _data: object, mid: int, _code: "ReasonCode", _properties: "Properties"
+        self, _client: "Client", _data: object, mid: int, code: "ReasonCode", _properties: "Properties"
     ) -> None:
+        became = "refused" if code.is_failure or code.value == NOBODY else "acknowledged"
         with self._lock:
             name = self._names.pop(mid, None)
             if name is None:
-                self._early.add(mid)  # a fast broker answers before `publish` has noted the number
+                self._early[mid] = became  # a fast broker answers before `publish` has noted the number
         if name is not None:
-            self._post(("acknowledged", name))
+            self._post((became, name))
 
     def _on_message(self, _client: "Client", _data: object, message: "MQTTMessage") -> None:
         if len(message.payload) <= MAX_PACKET_BYTES:

@@ -137,10 +137,11 @@ class Server:
         return context
 
 
-def start(server):
+def start(server, *, with_broker=True):
+    broker = ["--with-broker"] if with_broker else []
     with (server.folder / "test.log").open("ab") as log:
         server.process = subprocess.Popen(
-            [sys.executable, "-m", "update_server.main", "serve", str(server.folder), "--with-broker"],
+            [sys.executable, "-m", "update_server.main", "serve", str(server.folder), *broker],
             cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip
     line = server.process.stdout.readline()

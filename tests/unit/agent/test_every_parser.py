@@ -33,6 +33,7 @@ NOT_PARSERS = {
     "core.compliance.assess": "reads facts that this agent has measured itself",
     "core.sharing.require_tree": "compares, reads nothing",
     "core.receipt.verify": "reads by formats.receipt.parse, then verifies",
+    "core.taken.verify": "reads by formats.taken.parse, then verifies",
     "core.voucher.verify": "reads by formats.voucher.parse, then verifies",
     "core.trust.is_news": "reads by formats.release.parse, then compares",
     "core.trust.check_tree": "looks a target up by core.trust_delegations.find_target",

@@ -1,5 +1,7 @@
 """Ingest on a real database: what one camera can do to the others, to the disk, and to the server itself."""
 
+from hashlib import sha256
+
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -8,12 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
 from agent.formats import envelope as envelopes
-from agent.formats import messages
+from agent.formats import messages, taken
 from agent.formats.envelope import Envelope
 from tests.unit.server.conftest import NOW
 from update_server.db.models import Device, Message
 from update_server.fleet import history, ingest
-from update_server.fleet.ingest import Incoming, Ingest, take_batch
+from update_server.fleet.ingest import Answer, Incoming, Ingest, take_batch
 from update_server.fleet.sealed import SealingKeys
 from update_server.keyfiles import new_key, public_pem
 
@@ -57,7 +59,7 @@ class World:
         )
 
     def take(self, *batch, now=NOW):
-        take_batch(self.database, self.ingest, batch, now)
+        return take_batch(self.database, self.ingest, batch, now)
 
     def device(self):
         with self.database.read() as session:
@@ -177,3 +179,68 @@ def test_a_long_code_fits_its_column(world):
     world.take(world.report(code="c" * 64))
     with world.database.read() as session:
         assert [event.code for event in history.updates(session, CAMERA)] == ["c" * 32]
+
+
+# --- what the camera is told
+
+
+def one(message, code=""):
+    """The answer to a message."""
+    seq = envelopes.parse(message.payload).seq
+    return Answer(CAMERA, taken.One(seq, sha256(message.payload).hexdigest(), code))
+
+
+def test_alarms_and_reports_are_answered_and_telemetry_is_not(world):
+    alarm, report = world.envelope("alarm", {"code": "x"}), world.report()
+    assert world.take(alarm, world.telemetry("1.0.1"), report) == [one(alarm), one(report)]
+    assert world.stored() == 3
+
+
+def test_what_comes_again_is_answered_again_and_stored_once(world):
+    alarm = world.envelope("alarm", {"code": "x"})
+    assert world.take(alarm, alarm) == [one(alarm), one(alarm)]
+    assert world.take(alarm) == [one(alarm)]
+    assert (world.stored(), world.refused()) == (1, [])
+
+
+def test_another_message_of_the_same_number_is_no_duplicate(world):
+    genuine = world.envelope("alarm", {"code": "door"})
+    world.seq -= 1
+    forged = world.envelope("alarm", {"code": "nothing"})
+    assert world.take(forged, genuine) == [one(forged)], "the camera keeps what was not taken"
+    assert (world.stored(), world.refused()) == (1, ["conflict"])
+
+
+def test_what_will_never_be_taken_is_answered_with_its_code(world):
+    malformed = world.envelope("report", {"kind": "update"})
+    good = world.report()
+    wrong = Incoming(good.topic, good.payload.replace(b'"1.1.0"', b'"1.1.1"'))
+    assert world.take(malformed, wrong) == [one(malformed, "format"), one(wrong, "signature")]
+    assert world.stored() == 0
+
+
+def test_what_may_be_taken_later_is_not_answered(world):
+    flood = world.envelope("alarm", {"code": "x"})
+    world.fill("alarm", ingest.LIMITS["alarm"][0], NOW)
+    assert world.take(flood) == []
+    assert world.take(flood, now=NOW + DAY_S) == [one(flood)]
+    with world.database.write() as session:
+        session.get_one(Device, CAMERA).evidence_key = None
+    assert world.take(world.report()) == []
+    assert sorted(world.refused()) == ["flood", "signature"]
+
+
+def test_nobody_is_answered_who_is_not_known_or_cannot_be_read(world):
+    stranger = Incoming(f"camward/1/{'b' * 26}/up/alarm", world.envelope("alarm", {"code": "x"}).payload)
+    assert world.take(stranger, Incoming(f"camward/1/{CAMERA}/up/alarm", b"{}")) == []
+
+
+def test_what_our_code_fails_on_is_not_answered_and_the_rest_is(world):
+    def fail(*_):
+        raise ZeroDivisionError
+
+    world.on_report = fail
+    alarm, report, more = world.envelope("alarm", {"code": "x"}), world.report(), world.envelope("alarm", {"code": "y"})
+    assert world.take(alarm, report, more) == [one(alarm), one(more)]
+    world.on_report = lambda *_: None
+    assert world.take(report) == [one(report)]

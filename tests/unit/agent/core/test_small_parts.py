@@ -1,4 +1,4 @@
-"""Outbox, slots, time floor and backoff."""
+"""Slots, time floor and backoff."""
 
 from typing import Any
 
@@ -6,69 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.core import backoff, clock, outbox, slots
-from agent.core.outbox import Entry, Outbox
+from agent.core import backoff, clock, slots
 from agent.formats.boot_record import FRESH, NO_TRIAL, NUMBER_MAX
 from agent.formats.errors import FormatError
-
-KINDS = sorted(outbox.PRIORITY)
-ENTRIES = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 400)), max_size=40)
-
-
-@given(ENTRIES)
-def test_outbox_stays_within_its_bounds_and_loses_nothing_unsaid(entries: list[tuple[str, int]]) -> None:
-    box = Outbox(max_count=10, max_bytes=2000)
-    sizes = {}
-    dropped: set[int] = set()
-    for seq, (kind, size) in enumerate(entries):
-        sizes[seq] = size
-        dropped.update(box.add(Entry(seq, kind, size)))
-        assert box.count <= 10
-        assert box.size_bytes <= 2000
-    assert set(box.numbers()) | dropped == set(sizes)
-    assert set(box.numbers()) & dropped == set()
-    assert box.size_bytes == sum(sizes[seq] for seq in box.numbers())
-
-
-@given(ENTRIES)
-def test_nothing_important_goes_while_telemetry_waits(entries: list[tuple[str, int]]) -> None:
-    box = Outbox(max_count=5, max_bytes=10**6)
-    kinds = {}
-    for seq, (kind, size) in enumerate(entries):
-        kinds[seq] = kind
-        waiting = [kinds[n] for n in box.numbers()]
-        dropped = box.add(Entry(seq, kind, size))
-        if "telemetry" in waiting or kind == "telemetry":
-            assert all(kinds[gone] == "telemetry" for gone in dropped)
-        if "telemetry" not in [kinds[n] for n in box.numbers()] and dropped and "telemetry" not in waiting:
-            lowest = min(outbox.PRIORITY[k] for k in [*waiting, kind])
-            assert all(outbox.PRIORITY[kinds[gone]] == lowest for gone in dropped)
-
-
-def test_thinning_keeps_the_ends_of_the_curve() -> None:
-    box = Outbox(max_count=8)
-    for seq in range(8):
-        box.add(Entry(seq, "telemetry", 1))
-    assert box.add(Entry(8, "telemetry", 1)) == (1, 3, 5, 7)
-    assert box.numbers() == (0, 2, 4, 6, 8)
-
-
-def test_next_is_most_important_then_oldest() -> None:
-    box = Outbox()
-    for seq, kind in enumerate(["telemetry", "report", "alarm", "evidence", "telemetry"]):
-        box.add(Entry(seq, kind, 1))
-    assert [entry.seq for entry in box.next(9)] == [2, 1, 3, 0, 4]
-    assert [entry.seq for entry in box.next(2, {2})] == [1, 3]
-    assert box.done(2)
-    assert not box.done(2)
-
-
-@pytest.mark.parametrize("entry", [Entry(0, "telemetry", 1), Entry(1, "gossip", 1)])
-def test_outbox_refuses_taken_numbers_and_unknown_kinds(entry: Entry) -> None:
-    box = Outbox()
-    box.add(Entry(0, "alarm", 1))
-    with pytest.raises(ValueError, match="outbox"):
-        box.add(entry)
 
 
 @given(st.integers(-5, 100), st.floats(0, 1, exclude_max=True))

@@ -1,3 +1,4 @@
+from agent.formats import envelope
 from agent.formats.errors import FormatError
 from firmware_sim.world.broker import Broker, WorldLink, as_event
 
@@ -25,6 +26,8 @@ broker = Broker()
 link = WorldLink(broker)
 print(link.publish("n", "t", b"p", False), attempt(lambda: link.open("h", 1, "no", "id", ())))
 link.open("h", 1, CA, "id", ("down",))
+print(link.publish("n", "up/t", b"p", False))
+link.begin()
 print(link.publish("n", "up/t", b"p", False), link.subscribed, broker.on("/t"), link.events)
 broker.refuses.add("/t")
 print(link.publish("m", "up/t", b"q", False), len(broker.messages))
@@ -35,7 +38,20 @@ link.deliver("down", b"c")
 print(link.publish("n", "t", b"p", False), link.events)
 broker.down = False
 link.poll()
+print(link.publish("n", "t", b"p", False))
 link.close()
 print(link.events)
-for event in (("up",), ("down", "gone"), ("acknowledged", "n"), ("message", "t", b"p")):
+receipted = Broker()
+receipted.takes = lambda device, messages: (device + str([(one.seq, one.code) for one in messages])).encode()
+link = WorldLink(receipted)
+link.open("h", 1, CA, "id", ())
+link.begin()
+for kind in ("alarm", "telemetry"):
+    wire = envelope.encode(envelope.Envelope(kind, "a" * 26, "b", 7, 0, {"x": 1}, b""))
+    print(link.publish("7", "c/up/" + kind, wire, False), link.publish("8", "c/up/" + kind, b"?", False))
+receipted.unheard = True
+print(link.publish("0", "c/up/alarm", wire, False))
+receipted.unheard, receipted.loses_receipts = False, True
+print(link.publish("9", "c/up/alarm", wire, False), link.events)
+for event in (("up",), ("down", "gone"), ("acknowledged", "n"), ("refused", "n"), ("message", "t", b"p")):
     print(as_event(event))

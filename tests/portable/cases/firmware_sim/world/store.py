@@ -1,6 +1,6 @@
 from agent.formats.errors import Unavailable
 from firmware_sim.world.power import OUTCOMES, Misuse, Power, PowerCut
-from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
+from firmware_sim.world.store import Documents, MemoryErasure, MemorySpool, MemoryStore
 
 for outcome in OUTCOMES:
     documents = Documents(Power(2))
@@ -56,3 +56,20 @@ print(erasure.contents())
 for item in ("a/one", "a/one", "b"):
     erasure.remove(item)
 print(erasure.contents(), documents.power.trace)
+
+for outcome in OUTCOMES:
+    documents = Documents(Power(3))
+    spool = MemorySpool(documents)
+    print(spool.append("a/log", b"first"), spool.append("a/log", b"second"), spool.read("a/log", 3, 4))
+    documents.power.cut_at(2, outcome)
+    try:
+        spool.append("a/log", b"third")
+    except PowerCut as cut:
+        print(str(cut))
+    documents.power.restore()
+    print(spool.read("a/log", 0, 100), spool.read("a/none", 0, 5), documents.power.trace)
+    documents.room_bytes = 20
+    try:
+        print(spool.append("a/log", b"x" * 20))
+    except Unavailable as error:
+        print(str(error))
