@@ -14,7 +14,8 @@ from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
 from update_server.errors import Conflict, Misconfigured, NotFound, ServerError
 from update_server.files import SECRET
-from update_server.fleet import devices, history, passwords, sites
+from update_server.fleet import commands, devices, history, passwords, sites
+from update_server.fleet.commands import Commands
 from update_server.fleet.ingest import Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.pki.authority import Authority
@@ -70,7 +71,8 @@ class Services:
             settings.deltas.wait_s,
         )  # fmt: skip
         self.rollouts = Rollouts(self.assign, ready=self.deltas.ready)
-        self.ingest = Ingest(self.rollouts.reported)
+        self.commands = Commands(self.ownership, self.director.online, self.authority.pem)
+        self.ingest = Ingest(self.rollouts.reported, self.commands.reported)
 
     def close(self) -> None:
         """Release the database's connections."""
@@ -85,9 +87,10 @@ class Services:
             self.rollouts.tick(session, now)
 
     def prune(self, now: int) -> None:
-        """Drop telemetry messages that nobody needs any more; reports, alarms and evidence stay."""
+        """Drop telemetry and ended commands that nobody needs any more; reports, alarms and evidence stay."""
         with self.database.write() as session:
             history.prune(session, now)
+            commands.prune(session, now)
 
     def expiries(self, now: int, within_s: int) -> list[Expiry]:
         """What expires, the soonest first; due is what somebody has to see to within that time.
@@ -338,6 +341,7 @@ class Services:
         """
         root = self.director.latest_root().decode("ascii")
         self.ownership.offer_root(self.settings, self.authority.pem, root)
+        self.ownership.offer_command_key(self.director.online)
 
     def _refresh(self, session: Session, device: Device, now: int) -> bytes:
         row = self._order(session, device)

@@ -168,7 +168,9 @@ def _make_keys(root: Path, offline: Path, settings: Settings, passphrase: bytes,
     director.make(root / "tuf/director", keys, offline, passphrase, now, plan.director_root)
     first = (root / "tuf/director/1.root.json").read_text(encoding="ascii")
     ca = (root / "pki/ca.pem").read_text(encoding="ascii")
-    Ownership(root / "ownership").offer_root(settings, ca, first)
+    records = Ownership(root / "ownership")
+    records.offer_root(settings, ca, first)
+    records.offer_command_key(Online(keys))
 
 
 def _begin_ceremony(root: Path, plan: KeyPlan) -> None:

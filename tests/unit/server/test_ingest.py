@@ -26,7 +26,7 @@ class World:
     def __init__(self, database):
         self.database, self.key, self.seq = database, new_key(), 0
         self.on_report = lambda *_: None
-        self.ingest = Ingest(self.heard)
+        self.ingest = Ingest(self.heard, lambda *_: None)
         with database.write() as session:
             session.add(
                 Device(
