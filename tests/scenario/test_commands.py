@@ -372,9 +372,9 @@ def test_a_cut_at_every_operation_of_an_ordered_erase_leaves_all_or_nothing(stag
         if world.agent is None:
             on(world)
         for _ in range(4):
+            world.run_for(60)
             if state(world) == "unclaimed":
                 return
-            world.run_for(60)
             deliver(world, world.ordered, 120)
         raise AssertionError("not erased")
 
