@@ -126,13 +126,15 @@ class Online:
         return public
 
     def signer(self, keyid: str) -> CheckedSigner:
-        """The signer of a key that `where` has found.
+        """The signer of an online key.
 
         Raises:
-            Misconfigured: it holds another key, or cannot be read.
+            Misconfigured: it is none, holds another key, or cannot be read.
             SigningFailed: its token or service is out of reach.
         """
         if keyid not in self._signers:
+            if not self.where(keyid):
+                raise Misconfigured(f"The server has no signer for the key {keyid[:16]}.", f"See {SIGNERS_FILE}.")
             entry = self._entries[keyid]
             self._signers[keyid] = signers.load(self._absolute(entry.uri), public=entry.public)
         return self._signers[keyid]

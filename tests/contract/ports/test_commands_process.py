@@ -49,16 +49,16 @@ def board(tmp_path, server, people):
     assert made.stop().replace(f"camward-agent: no watchdog: {made.folder}/no-watchdog\n", "") == ""
 
 
-@pytest.fixture
-def thief(server):
-    """Somebody who has taken over the broker: publishes whatever, in the server's name."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, "thief", protocol=mqtt.MQTTv5)
+def inject(server, device, *bodies):
+    """What somebody who has taken over the broker does. As the server's own session: it is thrown out meanwhile."""
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
     context = ssl.create_default_context(cafile=str(server.ca))
     context.load_cert_chain(server.folder / "pki/ingest.pem", server.folder / "pki/ingest.key.pem")
     client.tls_set_context(context)
     client.connect("127.0.0.1", server.mqtt_port)
     client.loop_start()
-    yield client
+    for sent in [client.publish(f"camward/1/{device}/down/command", json.dumps(body), 1) for body in bodies]:
+        sent.wait_for_publish(60)
     client.disconnect()
     client.loop_stop()
 
@@ -114,7 +114,7 @@ def test_each_command_comes_once_to_its_end(board, server, people, tmp_path):
     ended(server, device, "erase")
 
 
-def test_what_is_not_right_has_no_effect_and_is_reported(board, server, people, thief):
+def test_what_is_not_right_has_no_effect_and_is_reported(board, server, people):
     device = board.status()["device"]
     made = server.json("command", "send", "check", device)[0]
     ended(server, device, "check")
@@ -138,15 +138,11 @@ def test_what_is_not_right_has_no_effect_and_is_reported(board, server, people, 
         "expired": order("reboot", made["seq"] + 1, now - 1000, [key]),
         "too_few_signatures": order("erase", now, now, [people[0], key]),
     }
-    for body in bad.values():
-        thief.publish(f"camward/1/{device}/down/command", json.dumps(body), 1)
-    wait_for(
-        lambda: {f"command {code}" for code in bad} <= set(refused(server, device)),
-        f"the refusals: {refused(server, device)}",
-    )
+    inject(server, device, *bad.values())
+    wait_for(lambda: {f"command {code}" for code in bad} <= set(refused(server, device)), "the refusals")
     assert (board.state / "commands/state.json").read_bytes() == state
     assert board.ask("web", "state")["state"] == "claimed"
     assert len(board.boots) == 1
-    thief.publish(f"camward/1/{device}/down/command", json.dumps(good), 1)
+    inject(server, device, good)
     board.wait_for_restart()
     wait_for(lambda: board.status()["link"] == "up", "the same camera follows what is right")
