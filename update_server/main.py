@@ -93,6 +93,25 @@ GROUPS = {
             "import": "keys:import_",
         },
     ),
+    "command": (
+        "Signed commands for cameras.",
+        {
+            "send": "command:send",
+            "list": "command:list_commands",
+            "prepare": "command:prepare",
+            "import": "command:import_",
+        },
+    ),
+    "command-key": (
+        "The keys that sign commands.",
+        {
+            "make": "offline:new",
+            "authorise": "command_keys:authorise",
+            "sign": "command_keys:sign",
+            "renew": "command_keys:renew",
+            "list": "command_keys:list_keys",
+        },
+    ),
     "root": ("The roots of trust.", {"export": "server:export"}),
     "user": ("People who may log in to the dashboard.", {"add": "people:add", "password": "people:password"}),
     "token": (

@@ -14,7 +14,8 @@ from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
 from update_server.errors import Conflict, Misconfigured, NotFound, ServerError
 from update_server.files import SECRET
-from update_server.fleet import devices, history, passwords, sites
+from update_server.fleet import commands, devices, history, passwords, sites
+from update_server.fleet.commands import Commands
 from update_server.fleet.ingest import Answer, Ingest
 from update_server.fleet.ownership import Ownership
 from update_server.fleet.sealed import SealingKeys
@@ -72,7 +73,8 @@ class Services:
         )  # fmt: skip
         self.rollouts = Rollouts(self.assign, ready=self.deltas.ready)
         self.sealing = SealingKeys(keys / "sealing")
-        self.ingest = Ingest(self.rollouts.reported, self.sealing)
+        self.commands = Commands(self.ownership, self.director.online, self.authority.pem)
+        self.ingest = Ingest(self.rollouts.reported, self.commands.reported, self.sealing)
 
     def close(self) -> None:
         """Release the database's connections."""
@@ -101,9 +103,10 @@ class Services:
                 yield taken.TOPIC.format(device_id), body
 
     def prune(self, now: int) -> None:
-        """Drop telemetry messages that nobody needs any more; reports, alarms and evidence stay."""
+        """Drop telemetry and ended commands that nobody needs any more; reports, alarms and evidence stay."""
         with self.database.write() as session:
             history.prune(session, now)
+            commands.prune(session, now)
 
     def expiries(self, now: int, within_s: int) -> list[Expiry]:
         """What expires, the soonest first; due is what somebody has to see to within that time.
@@ -354,6 +357,7 @@ class Services:
         """
         root = self.director.latest_root().decode("ascii")
         self.ownership.offer_root(self.settings, self.authority.pem, root)
+        self.ownership.offer_command_key(self.director.online)
         self.offer_sealing_key()
 
     def offer_sealing_key(self) -> None:

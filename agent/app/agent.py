@@ -10,6 +10,7 @@ from agent.app.auditing import Auditing
 from agent.app.bringing import Bringing
 from agent.app.changing import Changing
 from agent.app.checking import Checking
+from agent.app.commanding import TOPIC_END, Commanding
 from agent.app.console import Console
 from agent.app.credentials import Credentials
 from agent.app.desk import DATA_DAMAGED, Desk
@@ -61,7 +62,6 @@ MARKS_OF_USE = (
 )  # fmt: skip
 """Documents that only a camera that has run before has; a part of them may be lost with the credentials."""
 EVIDENCE_PATH = "/run/camward/evidence.json"
-COMMAND_EVERY_S = 5.0  # commands come unsigned for now, and all they can do is make the agent look; not more often
 
 
 class Agent:
@@ -141,7 +141,9 @@ class Agent:
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
         self._office.login_hook = self._login.line
         self._guard = guard
-        self._last_command = -COMMAND_EVERY_S
+        self._commanding = Commanding(
+            desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling
+        )
         self._settled = False
         if finished:
             desk.say("camward-agent: " + finished + " is done")
@@ -212,8 +214,8 @@ class Agent:
         elif isinstance(event, Message):
             if event.topic.endswith(RECEIPT):
                 self._reporting.receipt(event.payload)
-            else:
-                self._command()
+            elif event.topic.endswith(TOPIC_END):
+                self._commanding.message(event.payload)
         if self._handover.begun and self._accounts.state != LOCKED:
             self._accounts.lock()  # for the programs that ask nobody, until the restart
         return self._desk.take()
@@ -228,14 +230,6 @@ class Agent:
         if isinstance(event, Line):
             self._desk.send(event.connection, login.encode_refusal("busy", {"detail": "the camera restarts"}))
 
-    def _command(self) -> None:
-        due = self._last_command + COMMAND_EVERY_S
-        if self._desk.now < due:
-            self._desk.at("command", due, self._command)
-            return
-        self._last_command = self._desk.now
-        self._updating.check_now()
-
     def _enrolled(self, record: "Ownership") -> None:
         self._reporting.enrolled(record)
         self._ordering.enrolled(record.director_root.encode())
@@ -244,6 +238,7 @@ class Agent:
         self._evidence.enrolled(self._reporting)
         self._auditing.enrolled()
         self._neighbours.enrolled(record)
+        self._commanding.enrolled(record)
 
     def _seen_healthy(self, healthy: bool, detail: str) -> None:
         """An ordinary boot has come up; or not yet, then the boot record keeps counting boots, and we keep looking."""

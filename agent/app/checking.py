@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.app.desk import Desk
-    from agent.app.trusted_time import TrustedTime
+    from agent.app.trusted_time import Corrected, TrustedTime
     from agent.formats.errors import CamwardError
     from agent.formats.release import Release
     from agent.ports.storage import Store
@@ -61,10 +61,13 @@ class Checking:
         """Abandon the check that is under way, if one is; nobody hears of it any more."""
         self._round += 1
 
-    def put_clock_right(self, director_root: bytes) -> None:
-        """Outside of a check, something met dates that do not fit: find out what time it is."""
+    def put_clock_right(self, director_root: bytes, then: "Corrected | None" = None) -> None:
+        """Outside of a check, something met dates that do not fit, or has to know: find out what time it is.
+
+        `then`: see `TrustedTime.put_right`.
+        """
         self._director_root = director_root
-        self._time.put_right(self._known_director_root(), _whatever)
+        self._time.put_right(self._known_director_root(), then or _whatever)
 
     def _look(self, look: Look) -> None:
         desk = self._desk

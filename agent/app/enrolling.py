@@ -193,6 +193,12 @@ class Enrolling:
         self._desk.ports.store.delete(ENROLMENT)
         self._serve(found)
 
+    def serve_again(self) -> None:
+        """The ownership record has other keys: open every connection by them."""
+        record = self._desk.ports.store.read(RECORD)
+        if record is not None:
+            self._serve(ownership.parse(record))
+
     def _serve(self, record: "Ownership") -> None:
         ports = self._desk.ports
         for fetcher in (ports.fetcher, ports.clockless, ports.downloader):

@@ -48,7 +48,7 @@ class Refused(Value):
 
 
 class Message(Value):
-    """The broker delivered a message. Nothing in it is trusted; a command only triggers a check."""
+    """The broker delivered a message. Nothing in it is trusted."""
 
     FIELDS = ("topic", "payload")
     topic: str

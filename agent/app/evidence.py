@@ -32,6 +32,7 @@ MAX_HISTORY_BYTES = 64 * 1024
 DAILY_S = 86400.0
 SETTLE_S = 5.0  # several changes at once lead to one collection
 LOCKOUT_TRIES = 8  # the wait begins with the sixth try; two more for a service that counts otherwise
+NO_EVIDENCE = "no evidence: "
 _TIMER = "evidence"
 
 
@@ -119,7 +120,7 @@ class Evidence:
         return times if isinstance(times, int) else 0
 
     def collect(self, done: "Callable[[str], None]") -> None:
-        """Collect now; `done` gets the table for a terminal, or one line saying what went wrong."""
+        """Collect now; `done` gets the table for a terminal, or one line that begins with NO_EVIDENCE and says why."""
         self._waiting.append(done)
         if self._running:
             return
@@ -270,7 +271,7 @@ class Evidence:
                 self._reporting.queue("evidence", body)
             told = self.table
         except (FormatError, Unavailable) as error:
-            told = "no evidence: " + str(error) + "\n"
+            told = NO_EVIDENCE + str(error) + "\n"
         for done in waiting:
             done(told)
 

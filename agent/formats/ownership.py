@@ -9,10 +9,15 @@ from agent.formats.errors import FormatError
 from agent.formats.json import dump, parse_object
 from agent.formats.value import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 MAX_RECORD_BYTES = 96 * 1024  # a root of up to 64 KiB as text, and 10 KiB of certificates
 MAX_ROOT_CHARS = 64 * 1024
 MAX_CA_CHARS = 8 * 1024
 MAX_COMMAND_KEYS = 8
+MIN_AUTHORITY_KEYS = 2  # two have to sign, so one alone is a mistake
 MIN_INTERVAL_S = 5
 MAX_INTERVAL_S = 86400
 
@@ -21,7 +26,8 @@ class Ownership(Value):
     """The record. `director_root` is the root file's exact text; `ca` is PEM.
 
     `sealing_key`: the P-256 public key (PEM) to which reports are sealed (agent.formats.cose), or None: then they leave
-    in the clear, as with every server that knew no sealing.
+    in the clear, as with every server that knew no sealing. `command_keys` and `authority_keys` are PEM
+    (agent.formats.command); no key but P-256 is believed.
     """
 
     FIELDS = (
@@ -35,6 +41,7 @@ class Ownership(Value):
         "sealing_key",
         "check_interval_s",
         "telemetry_interval_s",
+        "authority_keys",
     )
     operator: str
     server_url: str
@@ -46,26 +53,33 @@ class Ownership(Value):
     sealing_key: "str | None"
     check_interval_s: int
     telemetry_interval_s: int
+    authority_keys: "tuple[str, ...]"
+
+    def __init__(self, *args: "Any", **kwargs: "Any") -> None:
+        if len(args) < len(self.FIELDS):
+            kwargs.setdefault("authority_keys", ())  # records from before commands have none
+        Value.__init__(self, *args, **kwargs)
 
 
 def encode(record: Ownership) -> bytes:
     """The exact bytes that the token's hash is over."""
-    return dump(
-        {
-            "v": 1,
-            "operator": record.operator,
-            "server": {"url": record.server_url},
-            "broker": {"host": record.broker_host, "port": record.broker_port},
-            "ca": record.ca,
-            "director_root": record.director_root,
-            "command_keys": list(record.command_keys),
-            "sealing_key": record.sealing_key,
-            "settings": {
-                "check_interval_s": record.check_interval_s,
-                "telemetry_interval_s": record.telemetry_interval_s,
-            },
-        }
-    )
+    members: "dict[str, Any]" = {
+        "v": 1,
+        "operator": record.operator,
+        "server": {"url": record.server_url},
+        "broker": {"host": record.broker_host, "port": record.broker_port},
+        "ca": record.ca,
+        "director_root": record.director_root,
+        "command_keys": list(record.command_keys),
+        "sealing_key": record.sealing_key,
+        "settings": {
+            "check_interval_s": record.check_interval_s,
+            "telemetry_interval_s": record.telemetry_interval_s,
+        },
+    }
+    if record.authority_keys:
+        members["authority_keys"] = list(record.authority_keys)
+    return dump(members)
 
 
 def parse(body: bytes) -> Ownership:
@@ -86,9 +100,8 @@ def parse(body: bytes) -> Ownership:
         broker_port=fields.integer(broker, "port", 1, 65535),
         ca=fields.text(source, "ca", MAX_CA_CHARS),
         director_root=fields.text(source, "director_root", MAX_ROOT_CHARS),
-        command_keys=tuple(
-            fields.as_text(key, "a command key") for key in fields.array(source, "command_keys", MAX_COMMAND_KEYS)
-        ),
+        command_keys=_keys(source, "command_keys"),
+        authority_keys=_keys(source, "authority_keys") if "authority_keys" in source else (),
         sealing_key=None if sealing_key is None else fields.as_text(sealing_key, "sealing_key"),
         check_interval_s=fields.integer(settings, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(settings, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
@@ -97,8 +110,16 @@ def parse(body: bytes) -> Ownership:
         raise FormatError("ca is no PEM certificate")
     if record.sealing_key is not None:
         tuf.point_from_pem(record.sealing_key)
+    if 0 < len(record.authority_keys) < MIN_AUTHORITY_KEYS:
+        raise FormatError("one authority key alone authorises nothing")
+    if set(record.authority_keys) & set(record.command_keys):
+        raise FormatError("a key is both a command key, which a server holds, and an authority key, which people hold")
     tuf.parse_root(record.director_root.encode(), MAX_ROOT_CHARS)
     return record
+
+
+def _keys(source: "dict[str, Any]", name: str) -> "tuple[str, ...]":
+    return tuple([fields.as_text(key, name) for key in fields.array(source, name, MAX_COMMAND_KEYS)])
 
 
 def _host(host: str) -> str:

@@ -68,11 +68,12 @@ class WorldLink:
         self._begun = False
 
     def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
-        """Connect and stay connected.
+        """Connect and stay connected; what was open before is closed.
 
         Raises:
             FormatError: no certificate.
         """
+        self.close()
         if "BEGIN CERTIFICATE" not in ca_pem:
             raise FormatError("no CA")
         self._broker = self._first.others.get(host, self._first)

@@ -8,6 +8,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from agent.formats import block_tree, canonical_json, json, utc
+from agent.formats import command as command_format
 from agent.formats import receipt as receipt_format
 from agent.formats import release as release_format
 from agent.formats import taken as taken_format
@@ -240,10 +241,13 @@ class Operator:
         device_id: whom the director speaks to.
         releases: what `add` was given, by version.
         files: what a server serves, by path.
+        command_signers, authority_signers: whose commands the device takes, one of them, or two.
     """
 
     def __init__(self, image: Repository, director: Repository) -> None:
         self.device_id = ""
+        self.command_signers: list[Signer] = []
+        self.authority_signers: list[Signer] = []
         self.image = image
         self.director = director
         self.releases: dict[str, Published] = {}
@@ -253,6 +257,8 @@ class Operator:
         """A twin with the same keys and files, to forge with."""
         twin = Operator(self.image.copy(), self.director.copy())
         twin.device_id = self.device_id
+        twin.command_signers = list(self.command_signers)
+        twin.authority_signers = list(self.authority_signers)
         twin.releases = dict(self.releases)
         twin.files = dict(self.files)
         return twin
@@ -285,6 +291,14 @@ class Operator:
         director = self.director
         signed = taken_format.signed_part(device_id, messages)
         return signed_file(signed, director.signers["timestamp"][: director.thresholds["timestamp"]])
+
+    def command(
+        self, name: str, seq: int, now_s: int, arguments: "dict[str, Any] | None" = None, valid_s: int = 3600
+    ) -> bytes:
+        """A command for the device, signed as it has to be."""
+        signed = command_format.signed_part(self.device_id, seq, now_s, now_s + valid_s, name, arguments or {})
+        grave = name in command_format.GRAVE
+        return signed_file(signed, self.authority_signers[:2] if grave else self.command_signers[:1])
 
     def add(self, published: Published) -> None:
         """Let the manufacturer publish a release."""

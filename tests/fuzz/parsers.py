@@ -14,6 +14,7 @@ from agent.core import (
     attack,
     blocklist,
     clock,
+    commands,
     compliance,
     deny_list,
     foreign_accounts,
@@ -36,6 +37,7 @@ from agent.formats import (
     canonical_json,
     cbor,
     certificate,
+    command,
     config,
     cose,
     delegations,
@@ -271,6 +273,12 @@ PARSERS: dict[str, Parser] = {
     "formats.block_tree.leaves_of": Parser(block_tree.leaves_of, (b"", bytes(8192))),
     "app.packed.packed": Parser(_packed, seeds.SEGMENTS),
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
+    "formats.command.parse": Parser(command.parse, (seeds.COMMAND,)),
+    "formats.command.with_keys": Parser(
+        _object(lambda source: command.with_keys(ownership.parse(seeds.OWNERSHIP), source)), (seeds.CHANGED_KEYS,)
+    ),
+    "formats.command.parse_report": Parser(_object(command.parse_report), (seeds.COMMAND_REPORT,)),
+    "core.commands.decode": Parser(commands.decode, (seeds.COMMAND_STATE, commands.encode(commands.NOTHING))),
     "formats.required_change.parse": Parser(_value(required_change.parse), (seeds.REQUIRED_CHANGE,)),
     "formats.alarm.parse": Parser(_object(alarm.parse), (seeds.ALARM,)),
     "core.attack.resume": Parser(lambda data: attack.Attack().resume(data, 0.0), (seeds.ATTACK,)),

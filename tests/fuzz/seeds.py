@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.app import change_state, enrolment_state, update_state
-from agent.core import attack, lockout, update
+from agent.core import attack, commands, lockout, update
 from agent.formats import (
     alarm,
     boot_record,
     bundle,
     canonical_json,
+    command,
     config,
     cose,
     delivery,
@@ -152,6 +153,12 @@ OWNERSHIP = ownership.encode(
         check_interval_s=60,
         telemetry_interval_s=30,
     )
+)
+COMMAND = _signed(command.signed_part(DEVICE_ID, 7, NOW, NOW + 60, command.REBOOT, {}))
+CHANGED_KEYS = json.dumps({"command_keys": [], "authority_keys": ["a", "b"], "sealing_key": None}).encode()
+COMMAND_REPORT = json.dumps(command.report_body(command.CommandReport("done", 7, "reboot", "", 1))).encode()
+COMMAND_STATE = commands.encode(
+    commands.State(5, commands.Kept(7, "ab" * 32, command.REBOOT, {}, command.DONE, ""), None)
 )
 _TOKEN = token.Token(url="https://10.0.2.2:8443", secret="s3cret", id="t-1", ca=CERTIFICATE, ownership_sha256="ab" * 32)
 TOKEN = token.encode(_TOKEN).encode()

@@ -14,11 +14,16 @@ SMALL = Geometry(slot_blocks=14, root_blocks=12)
 
 
 class Stage:
-    """A camera that is claimed, enrolled and idle on 1.0.0, without power; and its operator."""
+    """A camera that is claimed, enrolled and idle on 1.0.0, without power; and its operator.
 
-    def __init__(self, geometry: Geometry = SMALL) -> None:
+    `commands`: how many keys sign its operator's commands, and how many people's keys the grave ones.
+    """
+
+    def __init__(self, geometry: Geometry = SMALL, commands: tuple[int, int] = (0, 0)) -> None:
         self.geometry = geometry
         self.operator = new_operator(RealSigner, NOW)
+        self.operator.command_signers = [RealSigner(f"command {n}") for n in range(commands[0])]
+        self.operator.authority_signers = [RealSigner(f"authority {n}") for n in range(commands[1])]
         self.release("1.0.0")
         world = World(geometry, self.operator.image.files["1.root.json"], verify_signature, NOW)
         world.leave_factory()

@@ -173,6 +173,7 @@ def _make_keys(root: Path, offline: Path, settings: Settings, passphrase: bytes,
     records = Ownership(root / "ownership")
     records.offer_root(settings, ca, first)
     records.offer_sealing_key(SealingKeys(keys / "sealing").public())
+    records.offer_command_key(Online(keys))
 
 
 def _begin_ceremony(root: Path, plan: KeyPlan) -> None:

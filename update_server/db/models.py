@@ -249,6 +249,30 @@ class RequiredChange(Base):
     code: Mapped[str] = mapped_column(String(32), default="", server_default="")
 
 
+class Command(Base):
+    """A signed command for one camera, and what has become of it (update_server.fleet.commands).
+
+    `body` is exactly what is sent. Grave commands, which people have signed elsewhere, are numbered for themselves.
+    """
+
+    __tablename__ = "command"
+    __table_args__ = (UniqueConstraint("device_id", "grave", "seq"),)
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("device.id", ondelete="CASCADE"))
+    grave: Mapped[bool]
+    seq: Mapped[int]
+    name: Mapped[str] = mapped_column(String(32))
+    body: Mapped[bytes]
+    issued_at: Mapped[int]
+    expires_at: Mapped[int]
+    who: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    changed_at: Mapped[int]
+    sent_at: Mapped[int | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    code: Mapped[str] = mapped_column(String(32), default="")
+
+
 class Rollout(Base):
     """A release on its way to a group, phase by phase."""
 

@@ -21,13 +21,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from agent.formats import alarm, cose, evidence, messages, required_change, taken
+from agent.formats import alarm, command, cose, evidence, messages, required_change, taken
 from agent.formats import envelope as envelopes
+from agent.formats.command import CommandReport
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
-from update_server.fleet import alarms, devices, passwords
+from update_server.fleet import alarms, commands, devices, passwords
 from update_server.fleet.sealed import SealingKeys, Unopened
 
 LOG = logging.getLogger("camward.ingest")
@@ -51,8 +52,9 @@ LIMITS = {
     "evidence": (100, envelopes.MAX_ENVELOPE_BYTES),
 }
 
-# Told about each verified update report, inside the transaction.
+# Told about each verified report of an update or a command, inside the transaction.
 OnReport = Callable[[Session, Device, UpdateEvent, int], None]
+OnCommand = Callable[[Session, Device, CommandReport, int], None]
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,9 @@ class Refused(Exception):
 class Ingest:
     """Takes messages in. `take` may be repeated with the same messages: nothing happens twice."""
 
-    def __init__(self, on_report: OnReport, sealing: SealingKeys) -> None:
+    def __init__(self, on_report: OnReport, on_command: OnCommand, sealing: SealingKeys) -> None:
         self._on_report = on_report
+        self._on_command = on_command
         self._sealing = sealing
         self._kinds = {
             "telemetry": self._telemetry,
@@ -104,14 +107,14 @@ class Ingest:
                 continue
             try:
                 if match["state"]:
-                    self._state(device, message.payload, now)
+                    self._state(session, device, message.payload, now)
                 else:
                     self._message(session, device, match["kind"], message, now, answers)
             except Refused as error:
                 devices.refuse(session, device.id, error.code, str(error), now)
         return answers
 
-    def _state(self, device: Device, payload: bytes, now: int) -> None:
+    def _state(self, session: Session, device: Device, payload: bytes, now: int) -> None:
         """Birth or will: retained, not numbered; the last one wins."""
         try:
             state = messages.parse_state(payload)
@@ -120,8 +123,10 @@ class Ingest:
         device.online = state.online
         if state.gone:
             device.attention = GONE.format(kind=state.gone)
+            commands.left(session, device.id, state.gone, now)
         if state.online:
             device.last_seen_at, device.version = now, state.version
+            commands.came_online(session, device.id)
 
     def _message(
         self, session: Session, device: Device, kind: str, message: Incoming, now: int, answers: list[Answer]
@@ -233,6 +238,9 @@ class Ingest:
     def _report(self, session: Session, device: Device, envelope: Envelope, now: int) -> None:
         if envelope.body.get("kind") == required_change.KIND:
             passwords.reported(session, device, required_change.parse_report(envelope.body), envelope.at, now)
+            return
+        if envelope.body.get("kind") == command.KIND:
+            self._on_command(session, device, command.parse_report(envelope.body), now)
             return
         report = messages.parse_report(envelope.body)
         event = UpdateEvent(

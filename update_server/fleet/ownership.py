@@ -6,9 +6,12 @@ from pathlib import Path
 from agent.formats import ownership
 from update_server.errors import Misconfigured, NotFound
 from update_server.files import write_atomic
+from update_server.repository.online import Online
 from update_server.settings import Settings
 
 CURRENT = "current"
+COMMAND_KEY = "command"
+"""The name of the online key that signs commands."""
 
 
 class Ownership:
@@ -71,8 +74,21 @@ class Ownership:
             if before.sealing_key != sealing_key:
                 self.publish(before.replace(sealing_key=sealing_key))
 
-    def publish(self, record: ownership.Ownership) -> str:
-        """Write a record, make it the current one and return its SHA-256.
+    def offer_command_key(self, online: Online) -> None:
+        """See to it that the current record names a key of this server for commands; servers of before have none.
+
+        Raises:
+            FormatError: a camera would not accept the record.
+            OSError: it cannot be written.
+        """
+        if (self._folder / CURRENT).exists():
+            before = ownership.parse(self.record(self.current))
+            if not before.command_keys:
+                public = str(online.new(COMMAND_KEY).keyval["public"])
+                self.publish(before.replace(command_keys=(public,)))
+
+    def keep(self, record: ownership.Ownership) -> str:
+        """Write a record and return its SHA-256.
 
         Raises:
             FormatError: a camera would not accept it.
@@ -82,6 +98,16 @@ class Ownership:
         ownership.parse(body)
         name = hashlib.sha256(body).hexdigest()
         write_atomic(self._folder / f"{name}.json", body)
+        return name
+
+    def publish(self, record: ownership.Ownership) -> str:
+        """Write a record, make it the current one and return its SHA-256.
+
+        Raises:
+            FormatError: a camera would not accept it.
+            OSError: it cannot be written.
+        """
+        name = self.keep(record)
         write_atomic(self._folder / CURRENT, name.encode())
         return name
 

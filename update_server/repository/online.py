@@ -80,7 +80,7 @@ class Online:
                 f"The server has {len(held)} of the {wanted.threshold} {role} keys that root {root.version} names.",
                 f"Add their signers to {self._folder / SIGNERS_FILE}.",
             )
-        return [self._signer(keyid) for keyid in held[: wanted.threshold]]
+        return [self.signer(keyid) for keyid in held[: wanted.threshold]]
 
     def check(self, uri: str, public: SSlibKey | None = None) -> CheckedSigner:
         """The signer at `uri` (paths relative to the folder), proven by a signature.
@@ -125,8 +125,16 @@ class Online:
         self.add(f"{signers.PLAIN}:{stem}.pem", public)
         return public
 
-    def _signer(self, keyid: str) -> CheckedSigner:
+    def signer(self, keyid: str) -> CheckedSigner:
+        """The signer of an online key.
+
+        Raises:
+            Misconfigured: it is none, holds another key, or cannot be read.
+            SigningFailed: its token or service is out of reach.
+        """
         if keyid not in self._signers:
+            if not self.where(keyid):
+                raise Misconfigured(f"The server has no signer for the key {keyid[:16]}.", f"See {SIGNERS_FILE}.")
             entry = self._entries[keyid]
             self._signers[keyid] = signers.load(self._absolute(entry.uri), public=entry.public)
         return self._signers[keyid]

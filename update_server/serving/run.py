@@ -57,6 +57,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         LOG.error("%s", error)
     services.warn(now)
     services.offer_sealing_key()  # a server from before sealing gets its key here
+    services.ownership.offer_command_key(services.director.online)
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [
@@ -99,7 +100,7 @@ async def _main(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
-    nudger = Nudger(services.database, link.publish, int(time.time()))
+    nudger = Nudger(services.database, link.publish, services.commands.hasten, int(time.time()))
     ticker = asyncio.create_task(_tick(services, nudger, stopping))
     deltas = asyncio.create_task(_make_deltas(services, stopping))
     watcher = asyncio.create_task(_watch(link, broker, (ticker, deltas), stopping))
@@ -114,13 +115,13 @@ async def _main(
 
 
 async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> None:
-    """Advance rollouts, tell cameras, keep online-signed image metadata fresh, drop old telemetry.
+    """Advance rollouts, tell and command cameras, keep online-signed image metadata fresh, drop old telemetry.
 
     None of these jobs holds up the others.
     """
     jobs: tuple[tuple[float, Callable[[int], object]], ...] = (
-        (0, services.tick), (0, nudger.run), (RESIGN_EVERY_S, services.image.resign), (PRUNE_EVERY_S, services.prune),
-        (WARN_EVERY_S, services.warn),
+        (0, services.tick), (0, nudger.run), (0, nudger.deliver), (RESIGN_EVERY_S, services.image.resign),
+        (PRUNE_EVERY_S, services.prune), (WARN_EVERY_S, services.warn),
     )  # fmt: skip
     last = [time.monotonic()] * len(jobs)
     while not stopping.is_set():

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from agent import main as agent_main
 from tests.contract.ports.board import RESTARTED
@@ -9,6 +10,8 @@ from tests.contract.ports.board import RESTARTED
 
 def restart():
     sys.stdout.flush()
+    run = Path(sys.argv[sys.argv.index("--run") + 1])
+    (run / "restart").unlink(missing_ok=True)  # a real machine's /run is in memory
     os._exit(RESTARTED)
 
 

@@ -2,9 +2,12 @@
 
 import pytest
 
+from agent.formats import command
 from tests.contract.server.harness import add_release, wait_for
 from tests.contract.server.test_broker import Link, report, telemetry
 from tests.contract.server.test_repository import device_check
+
+BIRTH = b'{"v":1,"online":true,"version":"1.0.0","slot":"a"}'
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +29,13 @@ def test_a_good_release_is_committed_and_a_bad_one_pauses(server, release, bad_r
 
     link.client.subscribe(link.topic + "down/#", 1)
     assert not link.expect("subscribe").is_failure
+    link.publish(link.topic + "state", BIRTH, retain=True)
 
     good = server.json("rollout", "create", "1.1.0", "--phases", "100%", "--group", "bridge")
     nudge = link.expect("message")  # told to look, instead of waiting for its next check
-    assert (nudge.topic, nudge.payload) == (link.topic + "down/command", b'{"type":"check","v":1}')
+    assert nudge.topic == link.topic + "down/command"
+    told = command.parse(nudge.payload)
+    assert (told.device, told.name) == (camera.id, command.CHECK)
     link.client.unsubscribe(link.topic + "down/#")
 
     assert (good["state"], len(good["devices"])) == ("running", 1)

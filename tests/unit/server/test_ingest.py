@@ -30,7 +30,7 @@ class World:
         self.database, self.key, self.seq = database, new_key(), 0
         self.on_report = lambda *_: None
         self.sealing = SealingKeys(folder)
-        self.ingest = Ingest(self.heard, self.sealing)
+        self.ingest = Ingest(self.heard, lambda *_: None, self.sealing)
         with database.write() as session:
             session.add(
                 Device(

@@ -22,7 +22,7 @@ def test_each_new_assignment_is_told_once(database):
             told.append(topic)
         return not away
 
-    nudger = Nudger(database, publish, now=100)
+    nudger = Nudger(database, publish, lambda *_: False, now=100)
     sign(database, "old", 1, 50)
     assert nudger.run(101) == 0
     sign(database, "one", 1, 101)

@@ -32,6 +32,9 @@ class Jobs:
     def run(self, _now):
         self.told += 1
 
+    def deliver(self, _now):
+        pass
+
 
 async def tick_until(jobs, condition):
     stopping = asyncio.Event()

@@ -44,9 +44,9 @@ def calls(name: str) -> set[tuple[str, str]]:
     return found
 
 
-def test_only_office_and_transfer_begin_a_handover() -> None:
+def test_only_office_transfer_and_the_grave_command_begin_a_handover() -> None:
     begun = {(module, function) for module, function, value in calls("begin") if value.endswith("_handover")}
-    assert begun == {("office", "_begin"), ("transferring", "_hand_over")}
+    assert begun == {("office", "_begin"), ("transferring", "_hand_over"), ("commanding", "_begin_erase")}
     started = {(module, function) for module, function, value in calls("begin") if value.endswith("_transferring")}
     assert started == {("office", "transfer")}
 

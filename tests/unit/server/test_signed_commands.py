@@ -1,0 +1,184 @@
+"""The queue of commands on a database: numbers, order, repetition, ends."""
+
+import pytest
+from sqlalchemy import select
+
+from agent.formats import command as formats
+from agent.formats import ownership
+from agent.formats.command import CommandReport
+from tests.fuzz import seeds
+from tests.unit.server.conftest import NOW
+from update_server.db.models import Command, Device
+from update_server.errors import BadInput, Conflict
+from update_server.fleet import commands
+from update_server.fleet.commands import Commands
+from update_server.fleet.ownership import Ownership
+from update_server.repository.online import Online
+from update_server.serving.nudge import Nudger
+
+ONE, TWO = "a" * 26, "b" * 26
+
+
+class Room:
+    """A server's keys and records, and two cameras that were enrolled with them."""
+
+    def __init__(self, database, folder):
+        self.database = database
+        for name in ("keys", "ownership"):
+            (folder / name).mkdir()
+        self.online, self.records = Online(folder / "keys"), Ownership(folder / "ownership")
+        self.records.publish(ownership.parse(seeds.OWNERSHIP).replace(command_keys=()))
+        self.from_before = self.records.current
+        self.records.offer_command_key(self.online)
+        self.commands = Commands(self.records, self.online, "x")
+        with database.write() as session:
+            for number, device_id in enumerate((ONE, TWO)):
+                session.add(
+                    Device(
+                        id=device_id, serial=f"S{number}", model="kawa-1", hardware="a", version="1.0.0",
+                        ownership_sha256=self.records.current, enrolled_at=NOW, online=True,
+                    )
+                )  # fmt: skip
+
+    def send(self, name="check", device_id=ONE, valid_s=600, now=NOW):
+        with self.database.write() as session:
+            row = self.commands.send(session, session.get_one(Device, device_id), name, valid_s, "me", now)
+            return row.id, row.seq
+
+    def due(self, now=NOW):
+        with self.database.read() as session:
+            return [(row.device_id, row.name) for row in commands.due(session, now)]
+
+    def answer(self, event, seq, name="check", code="", now=NOW):
+        with self.database.write() as session:
+            report = CommandReport(event, seq, name, code, 1)
+            self.commands.reported(session, session.get_one(Device, ONE), report, now)
+
+    def states(self):
+        with self.database.read() as session:
+            return [(row.name, row.state, row.code) for row in session.scalars(select(Command).order_by(Command.id))]
+
+
+@pytest.fixture
+def room(database, tmp_path):
+    return Room(database, tmp_path)
+
+
+def test_numbers_are_the_time_and_rise_within_a_second(room):
+    assert [room.send(now=at)[1] for at in (NOW, NOW, NOW, NOW + 9)] == [NOW, NOW + 1, NOW + 2, NOW + 9]
+
+
+def test_the_command_key_is_made_once_and_stays(room):
+    before = room.records.current
+    room.records.offer_command_key(room.online)
+    assert room.records.current == before != room.from_before
+
+
+def test_each_camera_gets_the_first_that_it_has_not_answered(room):
+    _, first = room.send("evidence")
+    room.send("reboot")
+    room.send("check", TWO)
+    assert room.due() == [(ONE, "evidence"), (TWO, "check")]
+    room.answer("accepted", first, "evidence")
+    assert room.due() == [(TWO, "check")]
+    room.answer("done", first, "evidence")
+    assert sorted(room.due()) == [(ONE, "reboot"), (TWO, "check")]
+
+
+def test_nothing_is_sent_to_a_camera_that_is_away(room):
+    room.send()
+    with room.database.write() as session:
+        session.get_one(Device, ONE).online = False
+    assert room.due() == []
+
+
+def test_it_is_sent_again_at_growing_intervals_and_given_up_at_its_end(room):
+    sent = []
+    nudger = Nudger(room.database, lambda topic, body: sent.append((topic, body)) or True, room.commands.hasten, NOW)
+    room.send(valid_s=3600)
+    at = []
+    for now in range(NOW, NOW + 4000, 10):
+        before = len(sent)
+        nudger.deliver(now)
+        at += [now - NOW] * (len(sent) - before)
+    assert at == [0, 60, 180, 420, 900, 1860]
+    assert len({body for _, body in sent}) == 1
+    assert sent[0][0] == f"camward/1/{ONE}/down/command"
+    assert room.states() == [("check", "expired", "")]
+
+
+def test_a_broker_that_is_away_loses_nothing(room):
+    nudger = Nudger(room.database, lambda *_: False, room.commands.hasten, NOW)
+    room.send()
+    assert nudger.deliver(NOW) == 0
+    assert room.states() == [("check", "queued", "")]
+
+
+def test_one_that_was_accepted_and_never_ended_does_not_stay_in_the_way_for_ever(room):
+    _, seq = room.send("reboot", valid_s=60)
+    room.answer("accepted", seq, "reboot")
+    with room.database.write() as session:
+        commands.expire(session, NOW + 60)
+    assert room.states()[0][1] == "accepted"
+    with room.database.write() as session:
+        assert commands.must_expire(session, NOW + 60 + commands.UNANSWERED_S)
+        commands.expire(session, NOW + 60 + commands.UNANSWERED_S)
+    assert room.states() == [("reboot", "expired", "unanswered")]
+    room.answer("done", seq, "reboot")
+    assert room.states() == [("reboot", "done", "")], "a late answer is an answer"
+
+
+def test_many_changes_make_one_check(room):
+    with room.database.write() as session:
+        assert all(room.commands.hasten(session, ONE, NOW) for _ in range(5))
+        assert not room.commands.hasten(session, "c" * 26, NOW)
+        session.get_one(Device, TWO).ownership_sha256 = room.from_before
+        session.flush()
+        assert not room.commands.hasten(session, TWO, NOW), "it gets the unsigned message"
+    assert room.states() == [("check", "queued", "")]
+
+
+def test_a_check_that_is_under_way_may_have_looked_already(room):
+    room.send()
+    with room.database.write() as session:
+        commands.sent(session, [1], NOW)
+        room.commands.hasten(session, ONE, NOW)
+    assert [state for _, state, _ in room.states()] == ["delivered", "queued"]
+
+
+def test_what_the_server_signs_is_what_the_camera_takes(room):
+    room.send("evidence")
+    with room.database.read() as session:
+        (row,) = session.scalars(select(Command))
+        found = formats.parse(row.body)
+    assert (found.device, found.name, found.expires_at) == (ONE, "evidence", NOW + 600)
+
+
+@pytest.mark.parametrize("name", ["erase", "change_keys", "sing", ""])
+def test_what_people_sign_is_not_signed_here(room, name):
+    with pytest.raises(BadInput):
+        room.send(name)
+
+
+def test_a_camera_from_before_takes_none(room):
+    with room.database.write() as session:
+        session.get_one(Device, ONE).ownership_sha256 = room.from_before
+    with pytest.raises(Conflict):
+        room.send()
+
+
+def test_what_ended_long_ago_goes(room):
+    _, seq = room.send()
+    room.send()
+    room.answer("done", seq)
+    with room.database.write() as session:
+        commands.prune(session, NOW + commands.KEPT_S + 1)
+    assert room.states() == [("check", "queued", "")]
+
+
+def test_a_queue_ends_somewhere(room):
+    for _ in range(commands.MAX_PENDING):
+        room.send()
+    with pytest.raises(Conflict):
+        room.send()
+    room.send(device_id=TWO)
