@@ -84,6 +84,11 @@ class Services:
         with self.database.write() as session:
             self.rollouts.tick(session, now)
 
+    def shut_out(self, now: int) -> set[str]:
+        """The cameras that the broker is to let nothing through from or to."""
+        with self.database.read() as session:
+            return devices.shut_out(session, now)
+
     def prune(self, now: int) -> None:
         """Drop telemetry messages that nobody needs any more; reports, alarms and evidence stay."""
         with self.database.write() as session:
