@@ -39,6 +39,8 @@ GROUPS = {
             "seen": "device:seen",
             "assign": "device:assign",
             "update-now": "device:update_now",
+            "deny": "device:deny",
+            "allow": "device:allow",
             "remove": "device:remove",
             "group": "device:group",
             "site": "device:site",

@@ -102,6 +102,11 @@ class Services:
                 body = self.director.sign_taken(device_id, found[first : first + taken.MAX_MESSAGES])
                 yield taken.TOPIC.format(device_id), body
 
+    def shut_out(self, now: int) -> set[str]:
+        """The cameras that the broker is to let nothing through from or to."""
+        with self.database.read() as session:
+            return devices.shut_out(session, now)
+
     def prune(self, now: int) -> None:
         """Drop telemetry and ended commands that nobody needs any more; reports, alarms and evidence stay."""
         with self.database.write() as session:
@@ -357,16 +362,16 @@ class Services:
         """
         root = self.director.latest_root().decode("ascii")
         self.ownership.offer_root(self.settings, self.authority.pem, root)
-        self.ownership.offer_command_key(self.director.online)
-        self.offer_sealing_key()
+        self.offer_keys()
 
-    def offer_sealing_key(self) -> None:
-        """Have new cameras seal to the current sealing key, which is made where there is none.
+    def offer_keys(self) -> None:
+        """Have new cameras know this server's command and sealing keys; a server of before gets them here.
 
         Raises:
-            Misconfigured: the key is damaged.
-            OSError: the key or the ownership record cannot be written.
+            Misconfigured: a key is damaged.
+            OSError: a key or the ownership record cannot be written.
         """
+        self.ownership.offer_command_key(self.director.online)
         self.ownership.offer_sealing_key(self.sealing.public())
 
     def _refresh(self, session: Session, device: Device, now: int) -> bytes:

@@ -28,6 +28,7 @@ from agent.app.offering import Offering
 from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
+from agent.app.renewing import Renewing
 from agent.app.reporting import RECEIPT, Reporting
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
@@ -101,6 +102,7 @@ class Agent:
         self._accounts = Accounts(ports.store, ports.secret, self._console, config.ws_token)
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
+        self._renewing = Renewing(desk, time, self._reporting)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
         guard = Guard(desk, proving, self._alarms)
         self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
@@ -136,7 +138,7 @@ class Agent:
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing, auditing, ssh,
+            credentials, changing, auditing, ssh, self._renewing,
         )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
         self._office.login_hook = self._login.line
@@ -207,6 +209,7 @@ class Agent:
                 self._login.line(event.connection, event.service, event.body)
         elif isinstance(event, Linked):
             self._reporting.linked(event.up, event.reason)
+            self._renewing.linked(event.up)
         elif isinstance(event, Acknowledged):
             self._reporting.acknowledged(event.name)
         elif isinstance(event, Refused):
@@ -239,6 +242,7 @@ class Agent:
         self._auditing.enrolled()
         self._neighbours.enrolled(record)
         self._commanding.enrolled(record)
+        self._renewing.enrolled(record)
 
     def _seen_healthy(self, healthy: bool, detail: str) -> None:
         """An ordinary boot has come up; or not yet, then the boot record keeps counting boots, and we keep looking."""
@@ -273,6 +277,7 @@ class Agent:
             "problems": ", ".join(self._desk.problems) or None,
             "password_age_days": self._credentials.age().get("oldest_days"),
             "password_policy": self._credentials.policy_version(),
+            "certificate_ends_at": self._renewing.ends_at,
         }
         found.update(self._changing.facts())
         found.update(self._neighbours.facts())

@@ -57,6 +57,7 @@ BLOCKING = {
     "bundle": "bundle",
     "uploads": "bundle",
     "enroller": "network",
+    "link": "network",
     "hasher": "hash",
     "console": "hash",
     "ssh": "ssh",

@@ -149,6 +149,7 @@ def _transfer(ports: "Ports", body: bytes, version: str) -> None:
     if certificate is not None:
         store.write(identity.CERTIFICATE, certificate)
         store.delete(identity.NEXT_CERTIFICATE)
+    store.delete(identity.RENEWED_CERTIFICATE)  # the former operator's
     ports.keys.replace(identity.IDENTITY, identity.NEXT)
     store.write(enrolment_state.ENROLMENT, enrolment_state.encode("owning", following))
 

@@ -11,6 +11,9 @@ what is encrypted to this camera alone (the port Unsealer)."""
 
 CERTIFICATE = "identity/certificate.pem"
 NEXT_CERTIFICATE = "identity/next-certificate.pem"
+RENEWED_CERTIFICATE = "identity/renewed-certificate.pem"
+"""The device's certificate; that of the identity that a transfer prepares; and one for the same identity that is to
+take the first one's place once it has connected (agent.app.renewing)."""
 ID_CHARS = 26
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 

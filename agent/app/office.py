@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.app.handover import Handover
     from agent.app.health import Health
     from agent.app.offering import Offering
+    from agent.app.renewing import Renewing
     from agent.app.reporting import Reporting
     from agent.app.ssh import Ssh
     from agent.app.transferring import Transferring
@@ -61,6 +62,7 @@ class Office:
         changing: "Changing",
         auditing: "Auditing",
         ssh: "Ssh",
+        renewing: "Renewing",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -78,6 +80,7 @@ class Office:
         self._changing = changing
         self._auditing = auditing
         self._ssh = ssh
+        self._renewing = renewing
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -116,6 +119,7 @@ class Office:
             "schedule": self._updating.waiting.settings(),
             "offer": self.offering.status(),
             "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
+            "certificate": self._renewing.status(),
             "transfer": {"under_way": self._transferring.under_way, "problem": self._transferring.problem},
             "operator": self._enrolling.operator,
             "server": self._enrolling.server_url,

@@ -1,10 +1,10 @@
-"""From when to when an X.509 certificate is valid (RFC 5280, 4.1.2.5), and nothing else of it.
+"""From when to when an X.509 certificate is valid (RFC 5280, 4.1.2.5), and nothing else of it; PEM around it.
 
 TLS libraries compare these dates with the system's clock, which on a camera may say anything. So they leave the dates
 to us; everything else about a certificate stays theirs.
 """
 
-from agent.formats import utc
+from agent.formats import base64, utc
 from agent.formats.errors import FormatError
 from agent.formats.value import Value
 
@@ -12,6 +12,7 @@ MAX_CERTIFICATE_BYTES = 16 * 1024  # a P-256 certificate has 600 bytes, an RSA o
 
 _INTEGER, _SEQUENCE, _VERSION = 0x02, 0x30, 0xA0
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----\n", b"\n-----END CERTIFICATE-----"
 _CENTURY = 50  # two-digit years from here on are of the 20th century (RFC 5280, 4.1.2.5.1)
 
 
@@ -21,6 +22,22 @@ class Validity(Value):
     FIELDS = ("not_before_at", "not_after_at")
     not_before_at: int
     not_after_at: int
+
+
+def first(pem: bytes) -> bytes:
+    """The first certificate of a chain in PEM (RFC 7468), as DER: the device's own.
+
+    Raises:
+        FormatError: there is none.
+    """
+    begin = pem.find(_BEGIN)
+    end = pem.find(_END, begin)
+    if begin < 0 or end < 0:
+        raise FormatError("this is no certificate in PEM")
+    text = pem[begin + len(_BEGIN) : end].replace(b"\n", b"")
+    if any(byte > 126 for byte in text):
+        raise FormatError("no base64")
+    return base64.decode(str(text, "utf-8"))
 
 
 def validity(der: bytes) -> Validity:

@@ -20,6 +20,7 @@ SLOTS = ("a", "b", "")
 GONE = ("erase", "transfer", "disown")
 MAX_STATE_BYTES = 2048
 MAX_DETAIL_CHARS = 500
+MAX_AT = 253402300799  # the last second of the year 9999: what can be shown as a date
 
 _COUNTS = (
     "uptime_s",
@@ -60,6 +61,7 @@ class Telemetry(Value):
         "password_policy",
         "password_stage",
         "passwords_behind",
+        "certificate_ends_at",
     )
     version: str
     slot: str
@@ -82,6 +84,7 @@ class Telemetry(Value):
     password_policy: "str | None"  # profile and a hash of all that the policy says
     password_stage: "str | None"  # of an order to change passwords; "none" without one, "done" when it is followed
     passwords_behind: "int | None"  # accounts that such an order still concerns
+    certificate_ends_at: "int | None"  # Unix seconds; of the certificate by which the camera knows itself
 
 
 class Report(Value):
@@ -144,6 +147,8 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
     found["address"] = address.parse(fields.text(body, "address", address.MAX_CHARS)) if "address" in body else None
     found["serves"] = fields.hexadecimal(body, "serves", HASH_BYTES) if "serves" in body else None
     found["serves_port"] = fields.integer(body, "serves_port", 1, 65535) if "serves_port" in body else None
+    ends_at = fields.integer(body, "certificate_ends_at", 0, MAX_AT) if "certificate_ends_at" in body else None
+    found["certificate_ends_at"] = ends_at
     for name in _COUNTS:
         found[name] = fields.integer(body, name) if name in body else None
     return Telemetry(**found)

@@ -125,7 +125,7 @@ class NeighbourServer(Protocol):
 
 
 class Enroller(Protocol):
-    """RFC 7030 (EST) with a one-time token. Blocks: runs in the network worker."""
+    """RFC 7030 (EST): with a one-time token, and later with the certificate. Blocks: runs in the network worker."""
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """Have the key of that name (agent.ports.secrets.KeyStore) certified.
@@ -136,6 +136,20 @@ class Enroller(Protocol):
 
         Raises:
             Rejected: the server refuses the token, or answers with a certificate that is not for this key.
+            Unavailable: try later.
+        """
+        ...
+
+    def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
+        """Have the key of that name certified again, by the certificate that there is (`identity/certificate.pem`).
+
+        It may have expired: the server decides for how long it takes it (docs/adr/0030-renewal.md).
+
+        Returns as `certify`. Who the issuer is has not been looked at: let the broker take it before it is relied on.
+
+        Raises:
+            FormatError: the address or the CA does not parse.
+            Rejected: the server refuses, or answers with a certificate that is not for this key.
             Unavailable: try later.
         """
         ...
@@ -171,6 +185,20 @@ class Link(Protocol):
         Not durable: keep the message until `("acknowledged", name)`. `("refused", name)` says that the broker has not
         taken it, or that nobody is there to whom it could ever give it (MQTT 5, reason code 0x10).
         """
+        ...
+
+    def show(self, certificate: str) -> None:
+        """Show the certificate of this name (`identity/...`) from now on: a session that stands ends, another begins.
+
+        Blocks until the former one has ended: runs in the network worker.
+
+        Raises:
+            Unavailable: this certificate cannot be read; there is no session then.
+        """
+        ...
+
+    def shown(self) -> str:
+        """By which certificate the session that stands was made, as named to `show`; empty if none or never named."""
         ...
 
     def close(self) -> None:

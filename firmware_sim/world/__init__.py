@@ -13,6 +13,7 @@ It runs on CPython and MicroPython, imports no adapter, and keeps no clock or ra
 | boot | the boot loader as a pure function, the boot record on the disk |
 | machine | clock, services, sensors, watchdog, web certificate |
 | secrets | keys and password hashing that protect nothing (`Unsafe...`) |
+| certificates | dates and a name, in the shape of a certificate |
 | network | server, broker, fetcher, enroller, link |
 | repository | makes signed TUF and Uptane repositories |
 | firmware | slot images for the small disk |

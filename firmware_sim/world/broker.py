@@ -6,11 +6,14 @@ from hashlib import sha256
 from agent.app.events import Acknowledged, Linked, Message, Refused
 from agent.formats import envelope, taken
 from agent.formats.errors import FormatError
+from firmware_sim.world import certificates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from firmware_sim.world.machine import WorldClock
 
 RECEIPTED = ("/up/alarm", "/up/evidence", "/up/report")
 
@@ -27,6 +30,7 @@ class Broker:
             so at once, and once: it refuses nothing, whatever comes.
         loses_receipts: they get lost on their way.
         unheard: no server has subscribed; what comes is thrown away, and the camera is told so.
+        distrusts_since: it takes no camera's certificate that was given then or later, whatever its dates.
     """
 
     def __init__(self) -> None:
@@ -36,6 +40,7 @@ class Broker:
         self.others: dict[str, Broker] = {}
         self.takes: Callable[[str, tuple[taken.One, ...]], bytes] | None = None
         self.loses_receipts = self.unheard = False
+        self.distrusts_since = certificates.END_S
 
     def on(self, topic: str) -> "list[bytes]":
         """Payloads that arrived on topics that end with `topic`."""
@@ -55,12 +60,24 @@ class Broker:
 class WorldLink:
     """Implements the port Link on a `Broker`; one per boot. `events` keeps what happens until the world takes it.
 
-    `trusted` says whether the broker's certificate fits the camera's clock; asked when a connection is made.
+    `trusted` says whether the broker's certificate fits the camera's clock; asked when a connection is made. So is
+    `document(name)`, which gives the camera's own certificate as it is stored, and `clock`, which knows the true time;
+    without them no certificate is looked at.
     """
 
-    def __init__(self, broker: Broker, trusted: "Callable[[], bool] | None" = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        trusted: "Callable[[], bool] | None" = None,
+        document: "Callable[[str], bytes | None] | None" = None,
+        clock: "WorldClock | None" = None,
+    ) -> None:
         self._broker = self._first = broker
         self._trusted = trusted
+        self._document = document
+        self._clock = clock
+        self._certificate = "identity/certificate.pem"
+        self._name = ""
         self.events: list[tuple[object, ...]] = []
         self.subscribed: tuple[str, ...] = ()
         self._open = False
@@ -101,6 +118,18 @@ class WorldLink:
             self.events.append(("message", topic.partition("/up/")[0] + "/down/receipt", receipt))
         return True
 
+    def show(self, certificate: str) -> None:
+        """Show another certificate of the device, from now on."""
+        was_open, self._open = self._open, False
+        self.poll()
+        self._name = self._certificate = certificate
+        self._open = was_open
+        self.poll()
+
+    def shown(self) -> str:
+        """By which certificate the session that stands was made."""
+        return self._name if self._up else ""
+
     def close(self) -> None:
         """Disconnect."""
         self._open = False
@@ -115,13 +144,21 @@ class WorldLink:
         """Notice whether the broker can be reached."""
         up = self._open and not self._broker.down
         if up and not self._up:
-            up = self._trusted is None or self._trusted()
+            up = (self._trusted is None or self._trusted()) and self._taken()
         if up and not self._up:
             self.events.append(("up",))
         if self._up and not up:
             self.events.append(("down", "the broker is gone"))
             self._begun = False
         self._up = up
+
+    def _taken(self) -> bool:
+        """Whether the broker takes this camera's certificate."""
+        if self._document is None or self._clock is None:
+            return True
+        shown = self._document(self._certificate)
+        trusted = certificates.serial(shown) < self._broker.distrusts_since
+        return trusted and certificates.fits(shown, int(self._clock.now_s))
 
 
 def as_event(event: "tuple[Any, ...]") -> object:

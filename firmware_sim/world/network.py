@@ -4,6 +4,7 @@ from agent.core.clock import ClockDoubt
 from agent.formats.block_tree import leaves_of
 from agent.formats.errors import FormatError, Rejected, Unavailable
 from agent.formats.value import Value
+from firmware_sim.world import certificates
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ KINDS = (DROP, RESET, FLIP, ENDLESS, STALL, ABSENT, SHIFTED)
 ALWAYS = 1 << 30
 RECEIPTS = "/device/v1/time/"
 DAY_S = 86400
+CERTIFICATE = "identity/certificate.pem"
 
 
 class Fault(Value):
@@ -63,6 +65,10 @@ class Server:
         secrets: valid enrolment secrets by token id; the key each was used for is kept in `enrolled`.
         others: servers of other operators that the camera can reach, by URL.
         receipts: (nonce, true time) -> a time receipt, or None on a server that gives none.
+        certificate_s: how long the certificates that it gives cameras live; longer than any story, as a rule.
+        grace_s: for how long after its end it still renews one.
+        denied: ids of cameras that it does not renew.
+        issued: when it has given certificates, which is their serial numbers as well.
         certificate: from how long before the true time to how long after it the server's certificate is valid; a
             server whose own clock is right renews it in time. The broker has the same one.
     """
@@ -78,6 +84,10 @@ class Server:
         self.others: dict[str, Server] = {}
         self.receipts: Callable[[str, int], bytes] | None = None
         self.certificate = (365 * DAY_S, 300 * DAY_S)
+        self.certificate_s = 20 * 365 * DAY_S
+        self.grace_s = 365 * DAY_S
+        self.denied: set[str] = set()
+        self.issued: list[int] = []
         self._faults: list[tuple[Fault, list[int]]] = []
 
     def fail(self, fault: Fault) -> None:
@@ -138,6 +148,12 @@ class Server:
         """Whether the certificate has begun by the one time, and has not ended at the other."""
         true_s = int(clock.now_s)
         return true_s - self.certificate[0] <= begun_by and valid_at <= true_s + self.certificate[1]
+
+    def certify(self, device_id: str, now_s: int) -> bytes:
+        """A certificate for this camera, in PEM."""
+        self.issued.append(now_s)
+        begin_at = max(0, now_s - certificates.HOUR_S)
+        return certificates.make(device_id, self.issued[-1], begin_at, now_s + self.certificate_s)
 
     def _due(self, path: str, offset: int, length: int) -> "Fault | None":
         for fault, left in self._faults:
@@ -314,12 +330,20 @@ class WorldPublic(WorldFetcher):
 
 
 class WorldEnroller:
-    """Implements the port Enroller: a certificate for whoever knows the token's secret, once per key."""
+    """Implements the port Enroller: a certificate for whoever knows the token's secret, once per key; renewals."""
 
-    def __init__(self, server: Server, public_key: "Callable[[str], bytes]") -> None:
-        """`public_key(name)`: the device's key of that name."""
+    def __init__(
+        self,
+        server: Server,
+        public_key: "Callable[[str], bytes]",
+        clock: "WorldClock",
+        document: "Callable[[str], bytes | None]",
+    ) -> None:
+        """`public_key(name)`: the device's key of that name; `document(name)`: what is stored."""
         self._server = server
         self._public_key = public_key
+        self._clock = clock
+        self._document = document
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """The certificate (text in the shape of PEM, nothing in it is real).
@@ -336,4 +360,21 @@ class WorldEnroller:
             raise Rejected("the server refuses the token")
         if server.enrolled.setdefault(token.id, public) != public:
             raise Rejected("the token was used")
-        return ("-----BEGIN CERTIFICATE-----\n" + device_id + "\n-----END CERTIFICATE-----\n").encode()
+        return server.certify(device_id, int(self._clock.now_s))
+
+    def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
+        """The next certificate, for whoever shows the present one.
+
+        Raises:
+            Rejected: it is another device's or too old, or the camera is denied.
+            Unavailable: the server is down.
+        """
+        server = self._server.others.get(server_url, self._server)
+        if server.down:
+            raise Unavailable("connection refused")
+        now_s, shown = int(self._clock.now_s), self._document(CERTIFICATE)
+        if certificates.holder(shown) != device_id or device_id in server.denied:
+            raise Rejected("the server answered 403")
+        if not certificates.fits(shown, now_s, server.grace_s):
+            raise Rejected("the server answered 401")
+        return server.certify(device_id, now_s)

@@ -204,7 +204,7 @@ class World(Hardware):
         services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
         services.open_doors = self.open_doors
         services.frozen = self.frozen_streams
-        self.link = WorldLink(self.broker, self._certificate_fits)
+        self.link = WorldLink(self.broker, self._certificate_fits, self.documents.content.get, self.clock)
         self.watchdog = WorldWatchdog()
         self.watchdog.broken = self.broken_watchdog
         self.scratch = Documents(Power())
@@ -235,7 +235,7 @@ class World(Hardware):
             releases=network.WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
             bundle=WorldBundle(self.sticks, self.documents),
             uploads=self.uploads,
-            enroller=network.WorldEnroller(self.server, keys.ensure),
+            enroller=network.WorldEnroller(self.server, keys.ensure, self.clock, self.documents.content.get),
             link=self.link,
             clock=self.clock,
             services=services,

@@ -308,6 +308,7 @@ PARSERS: dict[str, Parser] = {
         _value(canonical_json.encode), (seeds.ROOT, b'{"a":[1,"\\u00e9\\"",null,true]}')
     ),
     "formats.certificate.validity": Parser(certificate.validity, (seeds.CERTIFICATE,)),
+    "formats.certificate.first": Parser(certificate.first, (seeds.CERTIFICATE_PEM,)),
     "formats.config.parse": Parser(config.parse, (seeds.CONFIG,)),
     "formats.delegations.responsible": Parser(
         _metadata("targets", _responsible), (seeds.TARGETS, seeds.DELEGATING, seeds.BINS)

@@ -1,6 +1,7 @@
 """Valid inputs of every format, made anew: by the formats' own writers, and repositories as the tests make them."""
 
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ RELEASES = _releases()
 SNAPSHOT = _file(_WORLD.image, "snapshot")
 TIMESTAMP = _file(_WORLD.director, "timestamp")
 CERTIFICATE = _certificate()
+CERTIFICATE_PEM = ssl.DER_cert_to_PEM_cert(CERTIFICATE).encode()
 KEY_ENTRY = json.dumps(
     {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": PEM.decode()}}
 ).encode()

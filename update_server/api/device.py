@@ -1,6 +1,7 @@
 """The device listener: EST, ownership, TUF metadata and targets, each for the camera that the certificate names.
 
-Only the two EST paths that come before a certificate work without one.
+Only the two EST paths that come before a certificate work without one. With one that has ended, a camera may ask what
+time it is and renew it, for a year (docs/adr/0030-renewal.md).
 """
 
 import re
@@ -24,6 +25,8 @@ from update_server.pki import est
 from update_server.services import Services
 
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
+TIME_PATH, RENEWAL_PATH = "/device/v1/time/", "/.well-known/est/simplereenroll"
+GRACE_S = 365 * 86_400  # for a camera that hung in a warehouse; longer, and a person looks at it with a new token
 NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
 PKCS7 = "application/pkcs7-mime; smime-type=certs-only"
 PKCS10, JSON, BYTES = "application/pkcs10", "application/json", "application/octet-stream"
@@ -43,10 +46,10 @@ class Endpoint(NamedTuple):
 ENDPOINTS = (
     Endpoint("/.well-known/est/cacerts", "GET", "ca_certificates", "", PKCS7),
     Endpoint("/.well-known/est/simpleenroll", "POST", "enrol", PKCS10, PKCS7),
-    Endpoint("/.well-known/est/simplereenroll", "POST", "renew", PKCS10, PKCS7),
+    Endpoint(RENEWAL_PATH, "POST", "renew", PKCS10, PKCS7),
     Endpoint("/device/v1/ownership", "GET", "ownership", "", JSON),
     Endpoint("/device/v1/identity", "PUT", "identity", JSON, ""),
-    Endpoint("/device/v1/time/{nonce}", "GET", "receipt", "", JSON),
+    Endpoint(TIME_PATH + "{nonce}", "GET", "receipt", "", JSON),
     Endpoint("/tuf/image/{name}", "GET", "image", "", JSON),
     Endpoint("/tuf/director/{device_id}/{name}", "GET", "director", "", JSON),
     Endpoint("/targets/{name}", "GET", "target", "", BYTES),
@@ -56,7 +59,8 @@ ENDPOINTS = (
 class RequireCertificate:
     """Lets a request through when its TLS connection carries a camera's certificate, or its path is open.
 
-    TLS has verified the certificate against the fleet CA; its name becomes `scope["state"]["device_id"]`.
+    TLS has verified the certificate against the fleet CA, but for its dates, which are looked at here, at each request:
+    a connection does not outlive its certificate. Its name becomes `scope["state"]["device_id"]`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -66,14 +70,14 @@ class RequireCertificate:
         """Handle one request."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             try:
-                scope.setdefault("state", {}).update(_peer(scope))
+                scope.setdefault("state", {}).update(_peer(scope, int(time.time())))
             except ServerError as error:
                 await error_answer(Request(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
-def _peer(scope: Scope) -> dict[str, object]:
+def _peer(scope: Scope, now: int) -> dict[str, object]:
     der = scope.get("extensions", {}).get("tls", {}).get("peer_certificate")
     if not der:
         raise Unauthenticated("A client certificate is required.", "Enrol first.")
@@ -81,6 +85,11 @@ def _peer(scope: Scope) -> dict[str, object]:
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise Forbidden("The client certificate names no camera.")
+    path: str = scope["path"]
+    late = path == RENEWAL_PATH or path.startswith(TIME_PATH)
+    ends_at = int(certificate.not_valid_after_utc.timestamp()) + (GRACE_S if late else 0)
+    if not certificate.not_valid_before_utc.timestamp() <= now <= ends_at:
+        raise Unauthenticated("The client certificate has ended.", "Renew it, or enrol anew." if late else "Renew it.")
     return {"device_id": names[0].value, "certificate": certificate}
 
 
@@ -112,7 +121,7 @@ class DeviceApi:
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 
     async def renew(self, request: Request) -> Response:
-        """EST simplereenroll with the current certificate (RFC 7030, 4.2.2)."""
+        """EST simplereenroll with the current certificate, or with one that has ended (RFC 7030, 4.2.2)."""
         body = await read_body(request, est.MAX_REQUEST_BYTES)
 
         def work() -> bytes:
@@ -162,13 +171,14 @@ class DeviceApi:
         device_id, name = request.path_params["device_id"], request.path_params["name"]
         if device_id != request.state.device_id:
             raise Forbidden("This is another camera's director repository.")
+        self._require_known(request)
         return Response(self._director_file(device_id, name), media_type=JSON)
 
     def _require_known(self, request: Request) -> None:
-        """Let only enrolled cameras go on: a removed one still has its certificate.
+        """Let only enrolled cameras go on: a removed one still has its certificate, and so has one that is denied.
 
         Raises:
-            Forbidden: it is not enrolled here.
+            Forbidden: it is not enrolled here, or it is denied.
         """
         with self._services.database.read() as session:
             devices.known(session, request.state.device_id)

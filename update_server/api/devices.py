@@ -81,6 +81,26 @@ def update_now(which: str, services: Opened, who: Writer) -> DeviceView:
         return DeviceView.model_validate(device)
 
 
+@router.post("/devices/{which}/deny")
+def deny(which: str, services: Opened, who: Writer) -> DeviceView:
+    """Shut a camera out within a minute, from the broker and from the device listener; until it is allowed again."""
+    with services.database.write() as session:
+        device, now = devices.find(session, which), int(time.time())
+        devices.deny(device, now)
+        devices.audit(session, who.name, "device deny", f"{device.id} {device.serial}", now)
+        return DeviceView.model_validate(device)
+
+
+@router.post("/devices/{which}/allow")
+def allow(which: str, services: Opened, who: Writer) -> DeviceView:
+    """Let a denied camera in again."""
+    with services.database.write() as session:
+        device, now = devices.find(session, which), int(time.time())
+        devices.allow(device)
+        devices.audit(session, who.name, "device allow", f"{device.id} {device.serial}", now)
+        return DeviceView.model_validate(device)
+
+
 @router.put("/devices/{which}/site")
 def set_site(which: str, wanted: Site, services: Opened, who: Writer) -> DeviceView:
     """Say where a camera is: cameras of one site may fetch releases from each other."""

@@ -68,6 +68,7 @@ class DeviceView(_View):
     online: bool
     last_seen_at: int | None
     enrolled_at: int
+    denied_at: int | None
     attention: str
     telemetry: dict[str, Any]
     telemetry_at: int | None

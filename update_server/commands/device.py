@@ -1,6 +1,7 @@
-"""`device token|voucher|list|show|seen|assign|update-now|require-change|withdraw-change|group|site|remove`."""
+"""`device token|voucher|list|show|seen|assign|update-now|...-change|group|site|deny|allow|remove`."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -118,8 +119,33 @@ def update_now(which: Which, folder: Dir = shared.HERE) -> None:
         typer.echo(f"{device.serial} ({device.id}) is told to install {device.assigned_version} now.")
 
 
+def deny(which: Which, folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
+    """Shut a camera out within a minute: nothing is given to it, taken from it or renewed, until 'device allow'."""
+    _set_denied(which, folder, as_json, denied=True)
+
+
+def allow(which: Which, folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
+    """Let a denied camera in again; its certificate is as good as it was."""
+    _set_denied(which, folder, as_json, denied=False)
+
+
+def _set_denied(which: str, folder: Path, as_json: bool, *, denied: bool) -> None:
+    with shared.database(folder) as database, database.write() as session:
+        device, now = devices.find(session, which), shared.now()
+        if denied:
+            devices.deny(device, now)
+        else:
+            devices.allow(device)
+        what = "device deny" if denied else "device allow"
+        devices.audit(session, shared.operator_name(), what, f"{device.id} {device.serial}", now)
+        if as_json:
+            shared.print_json(DeviceView.model_validate(device).plain())
+        else:
+            typer.echo(f"{device.serial} ({device.id}) is {'denied' if denied else 'allowed'}.")
+
+
 def remove(which: Which, folder: Dir = shared.HERE) -> None:
-    """Forget a camera: the server no longer answers it or takes its messages, its history is deleted."""
+    """Forget a camera: server and broker shut it out until it enrols again, its history is deleted."""
     with shared.database(folder) as database, database.write() as session:
         device = devices.find(session, which)
         devices.audit(session, shared.operator_name(), "device remove", f"{device.id} {device.serial}", shared.now())

@@ -90,7 +90,7 @@ def sealing(
         services.custody.ready()
         if new:
             _audit(services, "keys sealing", f"made the sealing key {services.sealing.renew()}")
-        services.offer_sealing_key()
+        services.offer_keys()
         current, here = services.sealing.current, services.sealing.ids()
         with services.database.read() as session:
             counts = sealed.cameras_by_key(session, services.ownership)

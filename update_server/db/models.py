@@ -113,12 +113,14 @@ class Device(Base):
     assigned_version: Mapped[str | None] = mapped_column(String(64))
     allow_older: Mapped[bool] = mapped_column(default=False, server_default=false())
     install_now: Mapped[bool] = mapped_column(default=False, server_default=false())
+    denied_at: Mapped[int | None]
 
 
 class Certificate(Base):
     """Every certificate the fleet CA has issued to a camera."""
 
     __tablename__ = "certificate"
+    __table_args__ = (Index("ix_certificate_expires_at_device_id", "expires_at", "device_id"),)
     serial_number: Mapped[str] = mapped_column(String(40), primary_key=True)
     device_id: Mapped[str] = mapped_column(String(26), index=True)
     issued_at: Mapped[int]

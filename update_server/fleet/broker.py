@@ -7,6 +7,7 @@ the server runs as root, the folder belongs to mosquitto's own user, which reach
 import getpass
 import os
 import pwd
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from update_server.files import PUBLIC, SECRET, write_atomic
@@ -21,8 +22,11 @@ UP_KINDS = ("telemetry", "alarm", "evidence", "report")
 TLS12_CIPHERS = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
 
 
-def acl() -> str:
-    """The access control list. `%u` is the common name of the client's certificate, so the camera's id."""
+def acl(shut_out: Iterable[str] = ()) -> str:
+    """The access control list. `%u` is the common name of the client's certificate, so the camera's id.
+
+    Of `shut_out` nothing is taken and nothing given to; a denial goes before every pattern.
+    """
     lines = [
         "# Made by camward-server. A camera writes its own up topics and state and reads its own down topics.",
         *(f"pattern write camward/1/%u/up/{kind}" for kind in UP_KINDS),
@@ -34,6 +38,8 @@ def acl() -> str:
         "topic read camward/1/+/state",
         "topic write camward/1/+/down/#",
     ]
+    for device_id in sorted(shut_out):
+        lines += ["", f"user {device_id}", "topic deny #"]
     return "\n".join(lines) + "\n"
 
 
@@ -73,7 +79,7 @@ def config(port: int, listen: str, user: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(folder: Path, pki: Path, port: int, listen: str) -> pwd.struct_passwd | None:
+def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[str] = ()) -> pwd.struct_passwd | None:
     """Write mosquitto.conf, acl and copies of the server's certificate into `folder`, for the user it returns.
 
     None stands for the user we are: no root, or root of a user namespace that holds nobody else.
@@ -83,15 +89,54 @@ def write(folder: Path, pki: Path, port: int, listen: str) -> pwd.struct_passwd 
     """
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     account = _account(folder)
-    write_atomic(folder / "acl", acl().encode(), SECRET)
+    write_acl(folder, account, shut_out)
     write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
     for name, mode in CERTIFICATES.items():
         write_atomic(folder / name, (pki / name).read_bytes(), mode)
     if account is not None:
         # The names here are its own to choose: no link is followed, and nothing with a second name changes hands.
-        for path in (folder / "acl", folder / "data", *(folder / name for name in CERTIFICATES), *_state(folder)):
+        for path in (folder / "data", *(folder / name for name in CERTIFICATES), *_state(folder)):
             os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
     return account
+
+
+def write_acl(folder: Path, account: pwd.struct_passwd | None, shut_out: Iterable[str]) -> None:
+    """Write the access control list alone, for the user that `write` has returned.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_atomic(folder / "acl", acl(shut_out).encode(), SECRET)
+    if account is not None:
+        # The name is its own to choose: no link is followed.
+        os.chown(folder / "acl", account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
+class Gate:
+    """Keeps the broker's access control list as the database wants it, while the server runs."""
+
+    def __init__(
+        self, folder: Path, account: pwd.struct_passwd | None, written: Iterable[str], reload: Callable[[], None]
+    ) -> None:
+        """`written`: whom the list shuts out already. `reload` has the broker read it; called after each change."""
+        self._folder = folder
+        self._account = account
+        self._known: set[str] | None = set(written)
+        self._reload = reload
+
+    def apply(self, shut_out: set[str]) -> bool:
+        """Write the list and have it read, if it is another one; whether it was.
+
+        Raises:
+            OSError: it cannot be written, or the broker is gone; the next call tries again.
+        """
+        if shut_out == self._known:
+            return False
+        self._known = None  # until it is done
+        write_acl(self._folder, self._account, shut_out)
+        self._reload()
+        self._known = shut_out
+        return True
 
 
 def _account(folder: Path) -> pwd.struct_passwd | None:

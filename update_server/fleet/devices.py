@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from update_server.db.models import Audit, Device, Message, Refusal
+from update_server.db.models import Audit, Certificate, Device, Message, Refusal
 from update_server.errors import BadInput, Conflict, Forbidden, NotFound
 
 MAX_IDENTITY_BYTES = 8192
@@ -31,12 +31,43 @@ def known(session: Session, device_id: str) -> Device:
     """The camera with a certificate of that name.
 
     Raises:
-        Forbidden: it is not enrolled here (its certificate may be older than this database).
+        Forbidden: it is not enrolled here (its certificate may be older than this database), or it is denied.
     """
     device = session.get(Device, device_id)
     if device is None:
         raise Forbidden("This camera is not enrolled here.", "Enrol it with a token.")
+    refuse_denied(device)
     return device
+
+
+def refuse_denied(device: Device) -> None:
+    """Let a camera go on unless it is denied.
+
+    Raises:
+        Forbidden: it is.
+    """
+    if device.denied_at is not None:
+        raise Forbidden("This camera is denied.", "See 'camward-server device allow'.")
+
+
+def deny(device: Device, now: int) -> None:
+    """From now on a camera gets nothing, is believed nothing, and its certificate is not renewed."""
+    if device.denied_at is None:
+        device.denied_at = now
+    device.online = False  # its last will is not taken any more
+
+
+def allow(device: Device) -> None:
+    """Take that back; its certificate is as good as it was."""
+    device.denied_at = None
+
+
+def shut_out(session: Session, now: int) -> set[str]:
+    """For whom the broker is to do nothing: the denied, and the removed whose certificates have not ended."""
+    holders = select(Certificate.device_id).where(Certificate.expires_at >= now)
+    removed = holders.where(Certificate.device_id.not_in(select(Device.id)))
+    denied = select(Device.id).where(Device.denied_at.is_not(None))
+    return set(session.scalars(removed)) | set(session.scalars(denied))
 
 
 def find(session: Session, wanted: str) -> Device:
@@ -149,8 +180,8 @@ def set_group(device: Device, name: str) -> None:
 def remove(session: Session, device: Device) -> None:
     """Forget a camera and what it reported. Its certificate opens nothing of this server any more.
 
-    The broker takes it until it ends, but what the camera says there is refused. The director metadata stays, so that
-    versions go on counting if the same camera enrols again.
+    The broker lets it in, and nothing through (`shut_out`). The director metadata stays, so that versions go on
+    counting if the same camera enrols again.
     """
     session.execute(delete(Message).where(Message.device_id == device.id))
     session.execute(delete(Refusal).where(Refusal.device_id == device.id))

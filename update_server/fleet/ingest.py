@@ -105,6 +105,9 @@ class Ingest:
             if match is None or device is None:
                 devices.refuse(session, match["id"] if match else "", "unknown_device", message.topic[:200], now)
                 continue
+            if device.denied_at is not None:  # from before the broker knew, or through one that does not
+                devices.refuse(session, device.id, "denied", message.topic[:200], now)
+                continue
             try:
                 if match["state"]:
                     self._state(session, device, message.payload, now)

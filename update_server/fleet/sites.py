@@ -39,7 +39,7 @@ def neighbours(session: Session, device: Device, row: Release) -> tuple[Source, 
         return ()
     online = select(Device).where(
         Device.site == device.site, Device.id != device.id, Device.model == row.model, Device.version == row.version,
-        Device.online,
+        Device.online, Device.denied_at.is_(None),
     )  # fmt: skip
     found = []
     for one in session.scalars(online.order_by(Device.id).limit(MAX_ASKED)):

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from agent.formats import token
 from update_server.db.models import Certificate, Device, EnrolmentToken
-from update_server.errors import BadInput, Forbidden, TooManyAttempts, Unauthenticated
+from update_server.errors import BadInput, TooManyAttempts, Unauthenticated
+from update_server.fleet import devices
 from update_server.pki import est
 from update_server.pki.authority import Authority, device_id, utc
 
@@ -68,6 +69,7 @@ class Enrolment:
         Raises:
             Unauthenticated: the token is missing, unknown, expired, or for another key or serial number.
             BadInput: the request is malformed (the token stays usable).
+            Forbidden: this camera is denied.
             TooManyAttempts: the camera asks again and again.
         """
         name, secret = est.parse_basic(authorization)
@@ -81,9 +83,11 @@ class Enrolment:
             raise Unauthenticated(DENIED, REMEDY)
         if row.serial is not None and row.serial != request.serial:
             raise Unauthenticated("The enrolment token is for another serial number.", REMEDY)
+        device = session.get(Device, device_id(request.key))
+        if device is not None:
+            devices.refuse_denied(device)
         certificate = self._certify(session, request, now)
         row.used_at, row.device_id = now, device_id(request.key)
-        device = session.get(Device, row.device_id)
         if device is None:
             device = Device(
                 id=row.device_id, serial=request.serial, enrolled_at=now, ownership_sha256=row.ownership_sha256
@@ -97,16 +101,14 @@ class Enrolment:
 
         Raises:
             BadInput: the request is malformed, or names another key or serial number than the certificate.
-            Forbidden: the camera is not enrolled here.
+            Forbidden: the camera is not enrolled here, or it is denied.
             TooManyAttempts: the camera asks again and again.
         """
         request = est.parse_request(body)
         encoding = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         if request.key.public_bytes(*encoding) != peer.public_key().public_bytes(*encoding):
             raise BadInput("A renewal keeps its key, because the device id is derived from it.", "Enrol anew instead.")
-        device = session.get(Device, device_id(request.key))
-        if device is None:
-            raise Forbidden("This camera is not enrolled here.", "Enrol it with a token.")
+        device = devices.known(session, device_id(request.key))
         if device.serial != request.serial:
             raise BadInput("The serial number differs from the enrolled one.")
         return est.certs_only([self._certify(session, request, now)])

@@ -55,6 +55,11 @@ class BrokerChild:
         """Whether it has stopped by itself."""
         return self._process.poll() is not None
 
+    def reload(self) -> None:
+        """Have it read its access control list again; sessions that stand are held to the new one at once."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGHUP)
+
     def stop(self) -> None:
         """Stop it, politely first."""
         if self._process.poll() is None:

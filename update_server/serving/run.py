@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from update_server.errors import Misconfigured, PublishRefused, ServerError
 from update_server.fleet import broker as broker_files
+from update_server.fleet.broker import Gate
 from update_server.fleet.ingest import Incoming, take_batch
 from update_server.pki.authority import utc
 from update_server.services import Services
@@ -26,6 +27,7 @@ LOG = logging.getLogger("camward.server")
 READY = "camward-server: ready"
 BROKER_START_S = 20
 RESIGN_EVERY_S = 60
+GATE_EVERY_S = 10  # a camera that is denied is shut out of the broker within a minute, whatever else goes on
 PRUNE_EVERY_S = 3600
 WARN_EVERY_S = 86_400
 WATCH_S = 0.5
@@ -56,9 +58,9 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     except PublishRefused as error:  # such as an expired list of releases: no reason to stop receiving reports
         LOG.error("%s", error)
     services.warn(now)
-    services.offer_sealing_key()  # a server from before sealing gets its key here
-    services.ownership.offer_command_key(services.director.online)
-    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen)
+    services.offer_keys()
+    shut_out = services.shut_out(now)
+    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [
         listener(applications.device, tls_context(pki, client_certificates=True)),
@@ -71,6 +73,12 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         if with_broker:
             broker = BrokerChild(settings.path("broker"), settings.listen, settings.ports.mqtt, account)
             stack.callback(broker.stop)
+
+        def reload() -> None:
+            if broker is not None:
+                broker.reload()
+
+        gate = Gate(settings.path("broker"), account, shut_out, reload)
 
         def take(batch: list[Incoming]) -> None:
             answers = take_batch(services.database, services.ingest, batch, int(time.time()))
@@ -85,7 +93,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         stack.callback(link.stop)
         if with_broker and not link.connected.wait(BROKER_START_S):
             raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
-        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, say))
+        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, gate, say))
 
 
 async def _main(
@@ -93,6 +101,7 @@ async def _main(
     pairs: list[tuple[Listener, socket.socket]],
     link: Link,
     broker: BrokerChild | None,
+    gate: Gate,
     say: Callable[[str], None],
 ) -> None:
     stopping = asyncio.Event()
@@ -101,7 +110,7 @@ async def _main(
         loop.add_signal_handler(number, stopping.set)
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
     nudger = Nudger(services.database, link.publish, services.commands.hasten, int(time.time()))
-    ticker = asyncio.create_task(_tick(services, nudger, stopping))
+    ticker = asyncio.create_task(_tick(services, nudger, gate, stopping))
     deltas = asyncio.create_task(_make_deltas(services, stopping))
     watcher = asyncio.create_task(_watch(link, broker, (ticker, deltas), stopping))
     while not all(server.started for server, _ in pairs):
@@ -114,13 +123,14 @@ async def _main(
     await asyncio.gather(*tasks, ticker, deltas, watcher)
 
 
-async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> None:
-    """Advance rollouts, tell and command cameras, keep online-signed image metadata fresh, drop old telemetry.
+async def _tick(services: Services, nudger: Nudger, gate: Gate, stopping: asyncio.Event) -> None:
+    """Advance rollouts, tell and command cameras, keep denied ones out, metadata fresh, telemetry from growing old.
 
     None of these jobs holds up the others.
     """
     jobs: tuple[tuple[float, Callable[[int], object]], ...] = (
-        (0, services.tick), (0, nudger.run), (0, nudger.deliver), (RESIGN_EVERY_S, services.image.resign),
+        (0, services.tick), (0, nudger.run), (0, nudger.deliver),
+        (GATE_EVERY_S, lambda at: gate.apply(services.shut_out(at))), (RESIGN_EVERY_S, services.image.resign),
         (PRUNE_EVERY_S, services.prune), (WARN_EVERY_S, services.warn),
     )  # fmt: skip
     last = [time.monotonic()] * len(jobs)

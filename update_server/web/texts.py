@@ -64,6 +64,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "site": ("Site", "設置場所"),
     "serves_neighbours": ("serves its neighbours", "近隣のカメラに配信中"),
     "enrolled": ("Enrolled", "登録日時"),
+    "certificate_ends_at": ("Certificate until", "証明書の有効期限"),
+    "denied": ("Denied", "接続拒否中"),
+    "denied_since": (
+        "Shut out of server and broker since {}: camward-server device allow",
+        "{} からサーバーとブローカーへの接続を拒否しています（解除：camward-server device allow）",
+    ),
     "facts": ("Camera", "カメラ情報"),
     "telemetry": ("Telemetry", "テレメトリー"),
     "no_telemetry": ("No telemetry yet.", "テレメトリーはまだ届いていません。"),

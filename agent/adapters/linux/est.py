@@ -1,9 +1,10 @@
-"""Enrolment over Secure Transport (RFC 7030), the part a device needs: simpleenroll with a one-time token."""
+"""Enrolment over Secure Transport (RFC 7030), the part a device needs: simpleenroll by token, simplereenroll."""
 
 import base64
 import http
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux import certificates
@@ -19,16 +20,23 @@ if TYPE_CHECKING:
     from agent.formats.token import Token
 
 PATH = "/.well-known/est/simpleenroll"
+RENEWAL_PATH = "/.well-known/est/simplereenroll"
 MAX_REPLY_BYTES = 64 * 1024  # a P-256 chain of five is 6 KB in base64
 
 
 class EstEnroller:
     """`agent.ports.network.Enroller`: certificates by `.certificates`, transport by `.http_exchange`."""
 
-    def __init__(self, keys: UnsafeFileKeyStore, dates: Callable[[], Dates] = by_the_system) -> None:
-        """`dates` judges the server's certificate; see `agent.adapters.linux.tls`."""
+    def __init__(
+        self,
+        keys: UnsafeFileKeyStore,
+        dates: Callable[[], Dates] = by_the_system,
+        certificate: Path | None = None,
+    ) -> None:
+        """`dates` judges the server's certificate; see `agent.adapters.linux.tls`. `certificate`: this device's."""
         self._keys = keys
         self._dates = dates
+        self._certificate = certificate
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.certify`.
@@ -37,9 +45,48 @@ class EstEnroller:
             Rejected: the server refuses, or the certificate is not for this key and device.
             Unavailable: try later.
         """
+        login = base64.b64encode(f"{token.id}:{token.secret}".encode()).decode()
+        ca_pem = ssl.DER_cert_to_PEM_cert(token.ca)
+
+        def context() -> ssl.SSLContext:
+            return client_context(ca_pem, None, None, self._dates)
+
+        headers = {"Authorization": "Basic " + login}
+        return self._certified(token.url, PATH, context, headers, (device_id, serial, key))
+
+    def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
+        """See `Enroller.renew`.
+
+        Raises:
+            FormatError: the address or the CA does not parse.
+            Rejected: the server refuses, or the certificate is not for this key and device.
+            Unavailable: try later.
+        """
+
+        def context() -> ssl.SSLContext:
+            return client_context(ca_pem, self._certificate, self._keys.path(key), self._dates)
+
+        return self._certified(server_url, RENEWAL_PATH, context, {}, (device_id, serial, key))
+
+    def _certified(
+        self,
+        server_url: str,
+        path: str,
+        context: Callable[[], ssl.SSLContext],
+        headers: dict[str, str],
+        whose: tuple[str, str, str],
+    ) -> bytes:
+        """The chain that the server gives for `whose` (device id, serial number, name of the key)."""
+        device_id, serial, key = whose
         private = self._keys.pem(key)
         (request,) = certificates.run("request", key=private, device_id=device_id, serial=serial)
-        status, body = self._post(token, request)
+        sent = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64", **headers}
+        server = HttpServer(*split_server(server_url), context)
+        try:
+            answer = server.exchange("POST", path, request.encode(), sent, MAX_REPLY_BYTES)
+        finally:
+            server.close()
+        status, body = answer.status, answer.body
         if status in {http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN}:
             raise EnrolmentRefused(f"the server answered {status}")
         if status != http.HTTPStatus.OK:
@@ -49,19 +96,3 @@ class EstEnroller:
         reply = base64.b64encode(body).decode()
         (chain,) = certificates.run("chain", key=private, device_id=device_id, reply=reply)
         return chain.encode()
-
-    def _post(self, token: "Token", request: str) -> tuple[int, bytes]:
-        host, port = split_server(token.url)
-        ca_pem = ssl.DER_cert_to_PEM_cert(token.ca)
-        server = HttpServer(host, port, lambda: client_context(ca_pem, None, None, self._dates))
-        login = base64.b64encode(f"{token.id}:{token.secret}".encode()).decode()
-        headers = {
-            "Authorization": "Basic " + login,
-            "Content-Type": "application/pkcs10",
-            "Content-Transfer-Encoding": "base64",
-        }
-        try:
-            answer = server.exchange("POST", PATH, request.encode(), headers, MAX_REPLY_BYTES)
-        finally:
-            server.close()
-        return answer.status, answer.body

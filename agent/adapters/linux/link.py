@@ -39,6 +39,8 @@ class PahoLink:
         dates: Callable[[], Dates] = by_the_system,
     ) -> None:
         self._certificate = certificate
+        self._name = ""  # of the certificate, once `show` has named one
+        self._opened: tuple[str, int, str, str, tuple[str, ...]] | None = None
         self._key = key
         self._post = post
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
@@ -65,6 +67,7 @@ class PahoLink:
         from paho.mqtt.properties import Properties
 
         self.close()
+        self._opened = host, port, ca_pem, device_id, subscribe
         context = client_context(ca_pem, self._certificate, self._key, self._dates)
         self._subscribe = subscribe
         client = Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
@@ -103,12 +106,31 @@ class PahoLink:
             return False  # the connection is gone, or the packet id, which has come round, is still in use
         mid = info.mid
         with self._lock:
+            if client is not self._client:
+                return False  # `show` has ended that session meanwhile
             early = self._early.pop(mid, None)
             if early is None:
                 self._names[mid] = name
         if early is not None:
             self._post((early, name))
         return True
+
+    def show(self, certificate: str) -> None:
+        """See `Link.show`; all of them lie in one folder.
+
+        Raises:
+            Unavailable: this certificate cannot be read.
+        """
+        self.close()  # first: what `shown` says is true of the session that stands
+        self._name = certificate
+        self._certificate = self._certificate.with_name(certificate.rpartition("/")[2])
+        if self._opened is not None:
+            self.open(*self._opened)
+
+    def shown(self) -> str:
+        """See `Link.shown`."""
+        with self._lock:
+            return self._name if self._up else ""
 
     def connections(self) -> list[dict[str, object]]:
         """The session, for evidence: peer, TLS version, and whether the peer's certificate was verified."""

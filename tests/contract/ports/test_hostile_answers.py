@@ -6,12 +6,13 @@ import ssl
 
 import pytest
 
-from agent.adapters.linux.est import EstEnroller
+from agent.adapters.linux.est import RENEWAL_PATH, EstEnroller
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.store import FileStore
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.token import Token
 from tests.contract.ports.hostile import CHUNKED, OK, TIMESTAMP, attacked, flood, say, survives
+from tests.contract.ports.tls_server import certificate
 
 # --- lies about length and encoding
 
@@ -260,6 +261,28 @@ def test_an_enrolment_with_a_hostile_server_comes_to_nothing(server, tmp_path, b
     with pytest.raises(Unavailable):
         EstEnroller(keys).certify(token, "a" * 26, "KW1-1", "tls")
     assert server.asked == [EST]
+
+
+@pytest.mark.parametrize("behaviour", HOSTILE_ENROLMENTS.values(), ids=HOSTILE_ENROLMENTS)
+def test_so_does_a_renewal(server, tmp_path, behaviour):
+    certificate(tmp_path, "device", "127.0.0.1")
+    (tmp_path / "state/identity").mkdir(parents=True)
+    (tmp_path / "device.key").rename(tmp_path / "state/identity/tls.key.pem")
+    keys = UnsafeFileKeyStore(FileStore(tmp_path / "state"))
+    server.hostile[RENEWAL_PATH] = behaviour
+    server.files["/elsewhere"] = b"MIIB"
+    enroller = EstEnroller(keys, certificate=tmp_path / "device.pem")
+    with pytest.raises(Unavailable):
+        enroller.renew(server.url, server.ca, "a" * 26, "KW1-1", "tls")
+    assert server.asked == [RENEWAL_PATH]
+
+
+def test_without_a_certificate_to_show_nobody_is_asked_for_a_renewal(server, tmp_path):
+    keys = UnsafeFileKeyStore(FileStore(tmp_path / "state"))
+    keys.ensure("tls")
+    with pytest.raises(Unavailable, match="certificate cannot be used"):
+        EstEnroller(keys, certificate=tmp_path / "none.pem").renew(server.url, server.ca, "a" * 26, "KW1-1", "tls")
+    assert server.asked == []
 
 
 def test_nobody_there(world, server, connect):

@@ -29,6 +29,12 @@ class Jobs:
     def warn(self, _now):
         pass
 
+    def shut_out(self, _now):
+        return set()
+
+    def apply(self, _shut_out):
+        pass
+
     def run(self, _now):
         self.told += 1
 
@@ -38,7 +44,7 @@ class Jobs:
 
 async def tick_until(jobs, condition):
     stopping = asyncio.Event()
-    task = asyncio.create_task(run._tick(jobs, jobs, stopping))
+    task = asyncio.create_task(run._tick(jobs, jobs, jobs, stopping))
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
@@ -60,7 +66,7 @@ def test_a_job_that_fails_by_a_bug_ends_the_server():
 
     async def serve():
         stopping = asyncio.Event()
-        ticker = asyncio.create_task(run._tick(jobs, jobs, stopping))
+        ticker = asyncio.create_task(run._tick(jobs, jobs, jobs, stopping))
         with pytest.raises(ZeroDivisionError):
             async with asyncio.timeout(30):
                 await run._watch(link, None, (ticker,), stopping)

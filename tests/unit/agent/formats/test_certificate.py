@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.formats.certificate import MAX_CERTIFICATE_BYTES, Validity, validity
+from agent.formats.certificate import MAX_CERTIFICATE_BYTES, Validity, first, validity
 from agent.formats.errors import FormatError
 
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -95,3 +95,24 @@ def test_a_flipped_byte_is_another_certificate_or_none(at, value):
         validity(body)
     except FormatError:
         pass
+
+
+def test_the_first_certificate_of_a_chain_is_found():
+    one, two = (x509.load_der_x509_certificate(der) for der in (SOME, made(FIRST, LAST)))
+    chain = b"".join(item.public_bytes(serialization.Encoding.PEM) for item in (one, two))
+    assert first(chain) == SOME
+    assert first(b"subject=camera 1\n" + chain) == SOME
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        b"",
+        b"rotten",
+        b"-----BEGIN CERTIFICATE-----\nMAMC",
+        b"-----BEGIN CERTIFICATE-----\nM-MC\n-----END CERTIFICATE-----",
+    ],
+)
+def test_what_is_no_certificate_in_pem_is_refused(pem):
+    with pytest.raises(FormatError):
+        first(pem)

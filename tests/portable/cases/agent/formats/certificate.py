@@ -1,4 +1,4 @@
-from agent.formats.certificate import MAX_CERTIFICATE_BYTES, validity
+from agent.formats.certificate import MAX_CERTIFICATE_BYTES, first, validity
 from agent.formats.errors import FormatError
 
 
@@ -33,5 +33,20 @@ for der in (
 ):
     try:
         print(validity(der))
+    except FormatError as error:
+        print(error)
+
+BEGIN, END = b"-----BEGIN CERTIFICATE-----\n", b"\n-----END CERTIFICATE-----\n"
+for pem in (
+    BEGIN + b"MAMCAQA=" + END + BEGIN + b"AAAA" + END,
+    b"before\n" + BEGIN + b"MAMC\nAQA=" + END,
+    BEGIN + b"MAMCAQA",
+    BEGIN + b"MAM CAQA=" + END,
+    BEGIN + b"\xe3\x81\x82==" + END,
+    END + BEGIN,
+    b"",
+):
+    try:
+        print(first(pem))
     except FormatError as error:
         print(error)

@@ -1,6 +1,8 @@
 from agent.formats import envelope
 from agent.formats.errors import FormatError
+from firmware_sim.world import certificates
 from firmware_sim.world.broker import Broker, WorldLink, as_event
+from firmware_sim.world.machine import WorldClock
 
 CA = "-----BEGIN CERTIFICATE-----\n"
 
@@ -55,3 +57,22 @@ receipted.unheard, receipted.loses_receipts = False, True
 print(link.publish("9", "c/up/alarm", wire, False), link.events)
 for event in (("up",), ("down", "gone"), ("acknowledged", "n"), ("refused", "n"), ("message", "t", b"p")):
     print(as_event(event))
+
+clock = WorldClock(1763800000)
+documents = {}
+for name, at in (("certificate", 1763799000), ("b", 1763800000)):
+    documents["identity/" + name + ".pem"] = certificates.make("i" * 26, at, at, at + 1000)
+broker = Broker()
+link = WorldLink(broker, None, documents.get, clock)
+link.show("identity/b.pem")
+print(repr(link.shown()), link.events)
+link.open("h", 1, CA, "id", ())
+print(repr(link.shown()), link.events)
+broker.distrusts_since = 1763800000
+link.show("identity/certificate.pem")
+print(repr(link.shown()), link.events)
+link.show("identity/b.pem")
+print(repr(link.shown()), link.events)
+clock.advance(10)
+link.show("identity/certificate.pem")
+print(repr(link.shown()), link.events)

@@ -52,7 +52,8 @@ print(attempt(lambda: late.get("/f", 2)))
 
 server.secrets["t"] = "s"
 key = [b"key"]
-enroller = WorldEnroller(server, lambda name: key[0])
+documents = {}
+enroller = WorldEnroller(server, lambda name: key[0], clock, documents.get)
 
 
 def enrol(secret):
@@ -65,3 +66,19 @@ key[0] = b"other"
 print(enrol("s"))
 server.down = True
 print(enrol("s"))
+
+
+def renew(device_id="id" * 13):
+    return attempt(lambda: enroller.renew(URL, CA, device_id, "serial", "tls"))
+
+
+print(renew())
+server.down = False
+documents[network.CERTIFICATE] = server.certify("id" * 13, int(clock.now_s))
+print(renew(), renew("other"), server.issued)
+server.denied.add("id" * 13)
+print(renew())
+server.denied.clear()
+for days in (21 * 365 - 10, 2 * 365):
+    clock.advance(days * network.DAY_S)
+    print(renew())
