@@ -94,13 +94,12 @@ class Services:
         Raises:
             ServerError: they cannot be signed now. The cameras send their messages again, and are answered then.
         """
-        by_device: dict[str, list[taken.One]] = {}
-        for answer in answers:
-            by_device.setdefault(answer.device_id, []).append(answer.one)
-        for device_id, found in by_device.items():
+        answers = tuple(answers)
+        for device_id in dict.fromkeys(answer.device_id for answer in answers):
+            found = [answer.one for answer in answers if answer.device_id == device_id]
             for first in range(0, len(found), taken.MAX_MESSAGES):
-                body = self.director.sign_taken(device_id, found[first : first + taken.MAX_MESSAGES])
-                yield taken.TOPIC.format(device_id), body
+                some = found[first : first + taken.MAX_MESSAGES]
+                yield taken.TOPIC.format(device_id), self.director.sign_taken(device_id, some)
 
     def shut_out(self, now: int) -> set[str]:
         """The cameras that the broker is to let nothing through from or to."""
