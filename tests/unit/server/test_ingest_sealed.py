@@ -156,13 +156,15 @@ def test_a_key_that_is_not_here_is_said(fleet, tmp_path):
     assert fleet.stored() == 1, "and it opens when the key is brought"
 
 
-def test_a_key_under_anothers_name_opens_nothing(fleet, tmp_path):
+def test_a_key_under_anothers_name_opens_nothing_and_is_named_to_nobody(fleet, tmp_path):
     names = fleet.sealing.current, fleet.sealing.renew()
     folder = tmp_path / "sealing"
-    (folder / f"{names[1]}.key.pem").replace(folder / f"{names[0]}.key.pem")
+    (folder / f"{names[0]}.key.pem").replace(folder / f"{names[1]}.key.pem")
     fleet.ingest = ingest.Ingest(fleet.heard, SealingKeys(folder))
     fleet.take(fleet.sealed(fleet.signed("alarm", {"code": "x"})))
     assert (fleet.stored(), fleet.refused()) == (0, ["sealed"])
+    with pytest.raises(Misconfigured, match="another one"):
+        SealingKeys(folder).public()
 
 
 def test_a_sealed_message_is_no_way_around_the_limits(fleet):
