@@ -1,6 +1,6 @@
 """Runs the test categories inside closed test networks, and counts.
 
-A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in four lanes beside
+A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in five lanes beside
 each other, since most wait more than they compute; each has a network namespace of its own (loopback alone).
 `python -m tests.run unit` runs some, one after the other, showing what they print. Emulated categories read images
 that `make images` has built before, since nothing in here can reach a mirror.
@@ -28,8 +28,8 @@ SOAK_S = 24 * 3600.0  # `make soak` runs for as long as its numbers say
 class Category:
     """How a category runs: pytest on a folder, or a program whose last line is `N passed, N failed`.
 
-    `tests`: what pytest runs where that is not the folder of the category's name; `within_s`: what hangs is ended
-    after this time, so that the others are still counted.
+    `tests`: what pytest runs where that is not the folder of the category's name, `arguments` follow it; `within_s`:
+    what hangs is ended after this time, so that the others are still counted.
     """
 
     name: str
@@ -55,7 +55,8 @@ class Count:
 
 
 LANES = (
-    (Category("emulated"),),
+    (Category("emulated", arguments=("--ignore=tests/emulated/update",)),),
+    (Category("emulated-update", tests="tests/emulated/update"),),
     (
         Category("unit"),
         Category("portable", "tests.portable.run"),
@@ -75,7 +76,7 @@ def _pytest(category: Category, output: IO[str] | None) -> Count:
     report = RESULTS / f"{category.name}.xml"
     report.unlink(missing_ok=True)
     tests = category.tests or f"tests/{category.name}"
-    code = _closed(("pytest", "-q", f"--junitxml={report}", tests), output, category.within_s)
+    code = _closed(("pytest", "-q", f"--junitxml={report}", tests, *category.arguments), output, category.within_s)
     suite = ElementTree.parse(report).getroot().find("testsuite") if report.is_file() else None
     if suite is None:
         return Count(failed=1)

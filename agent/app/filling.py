@@ -235,7 +235,7 @@ class Filling:
             piece, source = yield from self._sources.take(self._work, asked)
             self._part += piece
             self._givers.append(source)
-        stored, self._part = bytes(self._part), bytearray()
+        stored, self._part = self._part, bytearray()
         givers, self._givers = self._givers, []
         if sha256(stored).digest() != segment.sha256:
             others = [source for source in givers if source != OWN]
@@ -251,7 +251,7 @@ class Filling:
             if packed.index.encrypted:
                 key = yield from packed.key(self._work)
                 stored = yield self._work.ask("unpacker", "decrypt", (key, number, stored))
-            prefix = self._medium.read_active(segment.source_first, segment.source_blocks)
+            prefix = bytearray(self._medium.read_active(segment.source_first, segment.source_blocks))
             arguments = (stored, prefix, segment.blocks * BLOCK_BYTES)
             self._content, self._leaves = yield self._work.ask("unpacker", "unpack", arguments, with_leaves)
         except Rejected as error:

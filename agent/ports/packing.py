@@ -25,10 +25,11 @@ class Unpacker(Protocol):
         """
         ...
 
-    def unpack(self, frame: bytes, prefix: bytes, length_bytes: int) -> bytes:
+    def unpack(self, frame: bytes, prefix: bytearray, length_bytes: int) -> bytes:
         """The content of one zstd frame (RFC 8878) that was made behind `prefix`; exactly `length_bytes` bytes.
 
-        Memory stays within a few times the lengths of the arguments, whatever the frame claims.
+        `prefix` is emptied: a library that keeps a copy has it in memory once. Memory stays within a few times the
+        lengths of the arguments, whatever the frame claims.
 
         Raises:
             Rejected: it is no such frame, has another length, or this device cannot do it.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from firmware_sim.image.store import locked
 from firmware_sim.qemu.errors import MachineError
 from firmware_sim.qemu.hardware import CAMERA_FORWARDS, Forward, Hardware
 from firmware_sim.qemu.machine import WATCHDOG_S, Machine
@@ -89,6 +90,8 @@ class Snapshots:
     ) -> Machine:
         """Return a running machine in the state called `name`; the caller closes it.
 
+        Of several processes that want the same state, one makes it and the others wait.
+
         Args:
             hardware: its parts.
             name: what the state is called.
@@ -99,14 +102,16 @@ class Snapshots:
 
         Raises:
             MachineError: whatever `reach` raises; code `snapshot`.
+            ImageError: the folder cannot be written to.
         """
-        place = self.find(hardware, name)
-        if place is None:
-            with Machine(hardware, forwards=forwards, watchdog_s=watchdog_s) as fresh:
-                fresh.power_on()
-                reach(fresh)
-                place = self.keep(fresh, name)
-        machine = Machine(hardware, forwards=forwards, watchdog_s=watchdog_s, snapshot=place)
+        with locked(self._folder / f".{self._place(hardware, name).name}.lock"):
+            place = self.find(hardware, name)
+            if place is None:
+                with Machine(hardware, forwards=forwards, watchdog_s=watchdog_s) as fresh:
+                    fresh.power_on()
+                    reach(fresh)
+                    place = self.keep(fresh, name)
+            machine = Machine(hardware, forwards=forwards, watchdog_s=watchdog_s, snapshot=place)
         try:
             machine.plug_in()
             machine.load(TAG)

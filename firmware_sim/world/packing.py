@@ -58,14 +58,16 @@ class UnsafeWorldUnpacker:
             raise Rejected("an encrypted segment does not open")
         return frame
 
-    def unpack(self, frame: bytes, prefix: bytes, length_bytes: int) -> bytes:
+    def unpack(self, frame: bytes, prefix: bytearray, length_bytes: int) -> bytes:
         """The content.
 
         Raises:
             Rejected: the tag does not fit, or the length is another one.
         """
-        content = frame[TAG_BYTES:]
-        if sha256(prefix + content).digest()[:TAG_BYTES] != frame[:TAG_BYTES] or len(content) != length_bytes:
+        content = bytes(frame[TAG_BYTES:])
+        tag = sha256(bytes(prefix) + content).digest()[:TAG_BYTES]
+        prefix[:] = b""  # nobody may count on it any more
+        if tag != frame[:TAG_BYTES] or len(content) != length_bytes:
             raise Rejected("a segment does not unpack")
         return content
 

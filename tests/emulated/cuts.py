@@ -78,12 +78,16 @@ def one_round(fleet: Fleet, seed: str, cuts: int, snapshot: str = UNDER_WAY) -> 
     """
     lab, chance = fleet.lab, random.Random(seed)
     before = fleet.committed()
-    lab.person.close()
-    if not lab.machine.is_on():
-        lab.machine.plug_in()
-    lab.machine.load(snapshot)
-    lab.machine.console.skip()
-    set_clock(lab)
+    if snapshot == ENROLLED:
+        fleet.back_to(ENROLLED)
+        fleet.assign(NEWER)  # an order that stands would be found at the camera's next look alone
+    else:
+        lab.person.close()
+        if not lab.machine.is_on():
+            lab.machine.plug_in()
+        lab.machine.load(snapshot)
+        lab.machine.console.skip()
+        set_clock(lab)
     seen, slot = [], "a"
     for number in sorted(chance.choices(range(len(STAGES)), [stage.weight for stage in STAGES], k=cuts)):
         # Once the new system runs, there is only its trial left to disturb.

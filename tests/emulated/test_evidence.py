@@ -1,7 +1,7 @@
 """Evidence from a live camera: every PASS is broken on that camera once and seen to FAIL; no probe, no PASS.
 
 The healthy camera of these tests is claimed and was never updated nor enrolled; what needs that is broken in
-test_install.py.
+update/test_install.py.
 """
 
 import copy

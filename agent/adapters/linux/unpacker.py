@@ -28,8 +28,8 @@ class ZstdUnpacker:
         except (InvalidTag, ValueError):
             raise Rejected("an encrypted segment does not open with the key that was given") from None
 
-    def unpack(self, frame: bytes, prefix: bytes, length_bytes: int) -> bytes:
-        """See `Unpacker.unpack`.
+    def unpack(self, frame: bytes, prefix: bytearray, length_bytes: int) -> bytes:
+        """See `Unpacker.unpack`; empties `prefix`, which the dictionary copies.
 
         Raises:
             Rejected: it is no such frame, or has another length.
@@ -40,6 +40,7 @@ class ZstdUnpacker:
             raise Rejected("this camera's software has no zstd") from None
         options = {int(zstd.DecompressionParameter.window_log_max): MAX_WINDOW_LOG}
         dictionary = zstd.ZstdDict(prefix, is_raw=True).as_prefix if prefix else None
+        prefix.clear()
         try:
             decompressor = zstd.ZstdDecompressor(zstd_dict=dictionary, options=options)
             content: bytes = decompressor.decompress(frame, max_length=length_bytes + 1)

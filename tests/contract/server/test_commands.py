@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import tomllib
+from contextlib import closing
 
 import pytest
 
@@ -203,25 +205,21 @@ def test_a_broker_that_does_not_start_is_quoted(tmp_path):
     assert "mosquitto does not start" in one_line(harness.command_line("serve", server.folder, "--with-broker"))
 
 
-def test_an_older_schema_is_refused_until_it_is_migrated(tmp_path):
-    import sqlite3
+def in_database(server, statement):
+    with closing(sqlite3.connect(server.folder / "server.db")) as database:
+        database.execute(statement)
+        database.commit()
 
+
+def test_an_older_schema_is_refused_until_it_is_migrated(tmp_path):
     server = harness.make_server(tmp_path / "s")
-    database = sqlite3.connect(server.folder / "server.db")
-    database.execute("DELETE FROM alembic_version")
-    database.commit()
-    database.close()
+    in_database(server, "DELETE FROM alembic_version")
     assert "camward-server migrate" in one_line(server.run("status", check=False))
 
 
 def test_a_database_that_fails_is_said_in_one_line(tmp_path):
-    import sqlite3
-
     server = harness.make_server(tmp_path / "s")
-    database = sqlite3.connect(server.folder / "server.db")
-    database.execute("ALTER TABLE device RENAME TO elsewhere")
-    database.commit()
-    database.close()
+    in_database(server, "ALTER TABLE device RENAME TO elsewhere")
     for words in (("status",), ("device", "list"), ("device", "update-now", "KW1-000001")):
         assert "no such table: device" in one_line(server.run(*words, check=False))
 

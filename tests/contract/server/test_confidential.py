@@ -82,9 +82,8 @@ def opened(body, artifact, key, old=b""):
     for number in range(index.segment_count):
         one = index.segment(number)
         frame = unpacker.decrypt(key, number, body[one.offset : one.offset + one.stored_bytes])
-        found += unpacker.unpack(
-            frame, old[one.source_first * BLOCK :][: one.source_blocks * BLOCK], one.blocks * BLOCK
-        )
+        source = bytearray(old[one.source_first * BLOCK :][: one.source_blocks * BLOCK])
+        found += unpacker.unpack(frame, source, one.blocks * BLOCK)
     return found
 
 

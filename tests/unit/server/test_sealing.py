@@ -48,7 +48,7 @@ def installed(pair, made, key, *, full=False):
         one = index.segment(number)
         frame = unpacker.decrypt(key, number, body[one.offset : one.offset + one.stored_bytes])
         source = pair.old_bytes[one.source_first * BLOCK :][: one.source_blocks * BLOCK]
-        found += unpacker.unpack(frame, b"" if full else source, one.blocks * BLOCK)
+        found += unpacker.unpack(frame, bytearray(b"" if full else source), one.blocks * BLOCK)
     return found
 
 

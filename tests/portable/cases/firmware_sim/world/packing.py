@@ -9,15 +9,15 @@ unpacker = packing.UnsafeWorldUnpacker()
 for number in range(index.segment_count):
     one = index.segment(number)
     stored = body[one.offset : one.offset + one.stored_bytes]
-    prefix = old[one.source_first * 4096 : (one.source_first + one.source_blocks) * 4096]
+    prefix = bytearray(old[one.source_first * 4096 : (one.source_first + one.source_blocks) * 4096])
     content = unpacker.unpack(unpacker.decrypt(b"key", number, stored), prefix, one.blocks * 4096)
-    print(list(index.blocks_of(number)), [content[at] for at in range(0, len(content), 4096)])
+    print(len(prefix), list(index.blocks_of(number)), [content[at] for at in range(0, len(content), 4096)])
     try:
         unpacker.decrypt(b"kex", number, stored)
     except Rejected as error:
         print(error)
     try:
-        unpacker.unpack(unpacker.decrypt(b"key", number, stored), b"x", one.blocks * 4096)
+        unpacker.unpack(unpacker.decrypt(b"key", number, stored), bytearray(b"x"), one.blocks * 4096)
     except Rejected as error:
         print(error)
 enc, sealed = packing.unsafe_seal(b"camera", b"k" * 32, b"info")
