@@ -305,6 +305,7 @@ def test_a_root_key_is_replaced_step_by_step_and_every_camera_follows(server, ho
 def test_online_keys_are_replaced_after_a_theft_and_new_cameras_never_trust_the_stolen_ones(server, holders, tmp_path):
     camera = Camera(server)
     camera.look()
+    records = len(list((server.folder / "ownership").glob("*.json")))
     for name, signing in (("image", ROOTS), ("director", DIRECTORS)):
         file = tmp_path / f"{name}.json"
         server.run("keys", "prepare", "root", "--repository", name, "--new-online", "-o", file)
@@ -318,7 +319,7 @@ def test_online_keys_are_replaced_after_a_theft_and_new_cameras_never_trust_the_
     name = (server.folder / "ownership/current").read_text()
     record = json.loads((server.folder / "ownership" / f"{name}.json").read_bytes())
     assert json.loads(record["director_root"])["signed"]["version"] == 2
-    assert len(list((server.folder / "ownership").glob("*.json"))) == 2
+    assert len(list((server.folder / "ownership").glob("*.json"))) == records + 1
 
 
 def test_every_operation_is_in_the_audit_log(server, holders, tmp_path):
