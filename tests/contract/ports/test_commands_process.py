@@ -7,6 +7,8 @@ import time
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from agent.formats import command
 from tests.contract.ports.board import Board, wait_for
@@ -50,12 +52,16 @@ def board(tmp_path, server, people):
 
 
 def inject(server, device, *bodies):
-    """What somebody who has taken over the broker does. As the server's own session: it is thrown out meanwhile."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5, reconnect_on_failure=False)
+    """What somebody who has taken over the broker does: publish. In the server's own session, which must live on."""
+    client = mqtt.Client(
+        CallbackAPIVersion.VERSION2, "camward-ingest", protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=False
+    )
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = 86_400
     context = ssl.create_default_context(cafile=str(server.ca))
     context.load_cert_chain(server.folder / "pki/ingest.pem", server.folder / "pki/ingest.key.pem")
     client.tls_set_context(context)
-    client.connect("127.0.0.1", server.mqtt_port)
+    client.connect("127.0.0.1", server.mqtt_port, clean_start=False, properties=properties)
     client.loop_start()
     for sent in [client.publish(f"camward/1/{device}/down/command", json.dumps(body), 1) for body in bodies]:
         sent.wait_for_publish(60)
