@@ -67,6 +67,18 @@ def test_a_writing_token_assigns_and_makes_tokens(writer):
     assert writer.put("/devices/KW1-000014/assignment", json={"version": "7.7.7"}).status_code == 404
 
 
+def test_a_writing_token_denies_and_allows_a_camera(writer, reader):
+    path = "/devices/KW1-000014"
+    assert reader.post(path + "/deny").status_code == 403
+    assert reader.get(path).json()["denied_at"] is None
+    denied = writer.post(path + "/deny").json()
+    assert denied["denied_at"] > 0
+    assert not denied["online"]
+    assert reader.get(path).json()["denied_at"] == denied["denied_at"]
+    assert reader.post(path + "/allow").status_code == 403
+    assert writer.post(path + "/allow").json()["denied_at"] is None
+
+
 def test_errors_say_what_and_what_to_do(writer):
     answer = writer.post("/rollouts", json={"version": "1.2.0"})
     assert answer.status_code == 409

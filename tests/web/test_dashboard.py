@@ -240,3 +240,28 @@ def test_what_a_camera_says_is_shown_as_text(visitor, fleet):
     page = visitor.client.get("/devices/" + seed.device_id(3)).text
     assert evil not in page
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"), [("en", ("Denied", "Certificate until")), ("ja", ("接続拒否中", "証明書の有効期限"))]
+)
+def test_a_denied_camera_says_so_and_until_when_its_certificate_is_good(visitor, fleet, language, texts):
+    from update_server.db.models import Device
+    from update_server.fleet import devices
+
+    path, ends_at = "/devices/" + seed.device_id(5), 1_800_000_000
+    visitor.log_in("admin", fleet.password)
+    visitor.client.get("/language/" + language, params={"back": "/"})
+    before = visitor.client.get(path).text
+    assert not any(text in before for text in texts)
+    with fleet.services.database.write() as session:
+        device = session.get_one(Device, seed.device_id(5))
+        known = device.telemetry
+        devices.deny(device, ends_at - 60)
+        device.telemetry = known | {"certificate_ends_at": ends_at}
+    page = visitor.client.get(path).text
+    assert all(text in page for text in (*texts, "2027-01-15 07:59 UTC", "2027-01-15 08:00 UTC"))
+    with fleet.services.database.write() as session:
+        device = session.get_one(Device, seed.device_id(5))
+        devices.allow(device)
+        device.online, device.telemetry = True, known

@@ -129,8 +129,8 @@ class PahoLink:
 
     def shown(self) -> str:
         """See `Link.shown`."""
-        with self._lock:
-            return self._name if self._up else ""
+        client = self._client
+        return self._name if client is not None and client.is_connected() else ""
 
     def connections(self) -> list[dict[str, object]]:
         """The session, for evidence: peer, TLS version, and whether the peer's certificate was verified."""
