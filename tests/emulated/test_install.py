@@ -3,7 +3,6 @@
 One camera's life, told in order: each test goes on where the one before has ended.
 """
 
-import base64
 import sqlite3
 import time
 from typing import Any
@@ -52,14 +51,28 @@ def verify(key: ec.EllipticCurvePublicKey, message: envelope.Envelope) -> None:
     key.verify(encode_dss_signature(r, s), envelope.message(message), ec.ECDSA(hashes.SHA256()))
 
 
+def newest_evidence(fleet: Fleet) -> bytes:
+    """As the server has stored it."""
+    query = "SELECT raw FROM message WHERE device_id = ? AND type = 'evidence' ORDER BY id DESC LIMIT 1"
+    with sqlite3.connect(f"file:{fleet.operator.server / 'server.db'}?mode=ro", uri=True) as database:
+        (raw,) = database.execute(query, (fleet.device_id,)).fetchone()
+    database.close()
+    return bytes(raw)
+
+
 def test_the_report_is_signed_by_the_registered_evidence_key_and_an_altered_one_is_not(fleet: Fleet):
     lab = fleet.lab
     lab.machine.link(False)  # so that the report stays in the outbox
     lab.evidence()
-    name = lab.shell("ls /data/camward/outbox | grep evidence | tail -n 1")
-    wire = base64.b64decode(lab.shell(f"base64 /data/camward/outbox/{name}"))
+    assert "paper" in lab.shell("ls /data/camward/outbox")
+    assert lab.shell("grep -l findings /data/camward/outbox/* || echo none") == "none", "it lies there sealed"
     lab.machine.link(True)
-    message = envelope.parse(wire)
+    wait_until(
+        lambda: lab.shell("ls /data/camward/outbox | grep paper || echo none") == "none",
+        Deadline(UPDATE_S),
+        "a receipt",
+    )
+    message = envelope.parse(newest_evidence(fleet))
     assert message.id == fleet.device_id
     key = registered_key(fleet)
     verify(key, message)

@@ -57,7 +57,8 @@ def test_a_cut_at_every_operation_of_two_updates_a_commit_and_a_rollback(shaped)
         chapter.story(dry)
         assert swept.operations == dry.power.trace
         assert len(dry.power.trace) == dry.power.count
-        assert {operation.split()[0] for operation in swept.operations} == {"write", "flush", "store", "append", "delete"}
+        kinds = {operation.split()[0] for operation in swept.operations}
+        assert kinds == {"write", "flush", "store", "append", "delete"}
         records = [f"write {at}+{SECTOR_BYTES}" for at in stage.geometry.record_offsets()]
         assert all(record in swept.operations for record in records), "a copy of the boot record was never written"
         visited.append(chapter.name)
