@@ -3,6 +3,8 @@
 What a power cut leaves is the world's to show (tests/scenario); here is what both must do while the power is on.
 """
 
+import resource
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +16,7 @@ from agent.adapters.linux.device_secret import UnsafeFileDeviceSecret
 from agent.adapters.linux.erasure import FileErasure
 from agent.adapters.linux.keys import Argon2Hasher, SystemEntropy, UnsafeFileKeyStore
 from agent.adapters.linux.machine import SystemClock
+from agent.adapters.linux.spool import FileSpool
 from agent.adapters.linux.store import FileStore
 from agent.app.handover import finish
 from agent.formats import boot_record
@@ -27,7 +30,7 @@ from firmware_sim.world.disk import Medium, StrictBlockDevice
 from firmware_sim.world.machine import WorldClock
 from firmware_sim.world.power import Misuse, Power
 from firmware_sim.world.secrets import SECRET, UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
-from firmware_sim.world.store import Documents, MemoryErasure, MemoryStore
+from firmware_sim.world.store import Documents, MemoryErasure, MemorySpool, MemoryStore
 
 BLOCK = 4096
 DISK_BYTES = 16 * BLOCK
@@ -46,6 +49,7 @@ def linux(folder):
     store = FileStore(folder / "state")
     return SimpleNamespace(
         store=store,
+        spool=FileSpool(store),
         erasure=FileErasure(folder / "state"),
         device=device,
         reopen=lambda: DiskFile(disk, BLOCK),
@@ -95,6 +99,7 @@ def world(_folder):
     store = MemoryStore(documents)
     return SimpleNamespace(
         store=store,
+        spool=MemorySpool(documents),
         erasure=MemoryErasure(documents),
         device=StrictBlockDevice(medium, windows, BLOCK),
         reopen=lambda: StrictBlockDevice(medium, windows, BLOCK),
@@ -132,6 +137,27 @@ def test_a_document_is_what_was_written_last(ports):
     ports.store.delete("a/b.json")
     assert ports.store.read("a/b.json") is None
     ports.store.delete("a/b.json")
+
+
+def test_a_spool_grows_at_its_end_and_says_where(ports):
+    assert ports.spool.read("a/log", 0, 10) == b""
+    assert ports.spool.append("a/log", b"first") == 0
+    assert ports.spool.append("a/log", b"") == 5
+    assert ports.spool.append("a/log", bytes(range(256)) * 300) == 5
+    assert ports.spool.append("a/log", b"last") == 5 + 256 * 300
+    assert ports.spool.read("a/log", 3, 4) == b"st\x00\x01"
+    assert ports.spool.read("a/log", 5 + 256 * 300, 100) == b"last"
+    assert ports.spool.read("a/log", 10**6, 5) == b""
+
+
+def test_a_spools_files_lie_among_the_documents_and_go_like_them(ports):
+    ports.store.write("a/document", b"x")
+    ports.spool.append("a/log", b"one")
+    assert ports.store.names("a") == ["a/document", "a/log"]
+    assert ports.store.read("a/log") == b"one"
+    ports.store.delete("a/log")
+    assert ports.spool.read("a/log", 0, 5) == b""
+    assert ports.spool.append("a/log", b"anew") == 0
 
 
 def test_names_are_those_right_inside_the_folder(ports):
@@ -500,3 +526,38 @@ def test_the_monotonic_clock_never_goes_back(ports):
     assert wall > 1700000000
     assert ports.clock.boot_id() == boot
     assert len(boot) == 36
+
+
+# --- what only files can show of a spool
+
+
+def test_a_spools_files_are_the_agents_alone(tmp_path):
+    FileSpool(FileStore(tmp_path / "state")).append("a/b/log", b"x")
+    assert (tmp_path / "state/a/b/log").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state/a/b").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    spool = FileSpool(FileStore(tmp_path))
+    spool.append("log", b"before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(Unavailable):
+            spool.append("log", b"too much for the room that is left")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (tmp_path / "log").read_bytes() == b"before"
+    assert spool.append("log", b" and after") == 6
+
+
+def test_a_spool_follows_no_link(tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"somebody's")
+    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
+    spool = FileSpool(FileStore(tmp_path))
+    for attempt in (lambda: spool.append("log", b"x"), lambda: spool.read("log", 0, 5)):
+        with pytest.raises(Unavailable):
+            attempt()
+    assert (tmp_path / "elsewhere").read_bytes() == b"somebody's"

@@ -317,6 +317,15 @@ def test_bad_config(change: dict[str, Any]) -> None:
         config.parse(json.dump(CONFIG | change))
 
 
+@pytest.mark.parametrize(("said", "age_s"), [({}, 604_800), ({"telemetry_max_age_s": 3600}, 3600)])
+def test_when_telemetry_is_too_old_is_the_manufacturers_to_say(said: dict[str, int], age_s: int) -> None:
+    update = {"check_interval_s": 60, "telemetry_interval_s": 60, **said}
+    assert config.parse(json.dump(CONFIG | {"update": update})).telemetry_max_age_s == age_s
+    for wrong in (3599, 604_801):
+        with pytest.raises(FormatError):
+            config.parse(json.dump(CONFIG | {"update": update | {"telemetry_max_age_s": wrong}}))
+
+
 PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "ownership": (ownership.parse, ownership.encode(RECORD.replace(director_root=ROOT))),
     "envelope": (envelope.parse, envelope.encode(SIGNED)),
