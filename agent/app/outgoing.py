@@ -30,6 +30,7 @@ BATCH_S = 300  # what a power cut costs of the telemetry; a mobile line is seldo
 BATCH_COUNT = 64
 BATCH_BYTES = 32 * 1024
 SHARE = 4  # the files take so much of what is free: one in four
+MIN_BYTES = 256 * 1024  # and so much where little is free at the start: a full storage says so by itself
 _BATCH = "outbox"  # timer
 
 
@@ -84,7 +85,7 @@ class Outgoing:
         for lane, first, thinned in sorted(found):
             last_of[LANES[lane]] = self._load(File(LANES[lane], first, -thinned), last_of[LANES[lane]])
         free = store.free_bytes() + self._outbox.size_bytes
-        self._outbox.max_bytes = min(MAX_BYTES, free // SHARE)
+        self._outbox.max_bytes = max(MIN_BYTES, min(MAX_BYTES, free // SHARE))
         self._old.start(then)
 
     def _load(self, file: File, last: int) -> int:

@@ -209,6 +209,17 @@ def test_files_go_when_they_are_empty(camera):
     assert camera.box.count() == 0
 
 
+def test_a_new_session_sends_what_has_no_receipt_and_what_was_on_its_way_from_the_oldest_on(camera):
+    wires = [camera.put("alarm", str(number)) for number in range(4)]
+    first, _ = camera.box.next()[0], camera.box.next()
+    assert camera.box.acknowledged(first)
+    camera.box.again()
+    found = []
+    while (message := camera.box.next()) is not None:
+        found.append(message[2])
+    assert found == wires
+
+
 def test_a_late_receipt_sends_from_the_oldest_on(camera):
     for _ in range(3):
         camera.put("alarm", "x")
