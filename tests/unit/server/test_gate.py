@@ -6,6 +6,7 @@ from update_server.db.models import Certificate, Device
 from update_server.fleet import broker, devices, history
 from update_server.fleet.broker import Gate
 from update_server.fleet.ingest import Incoming, Ingest, take_batch
+from update_server.fleet.sealed import SealingKeys
 
 NOW = 1_800_000_000
 
@@ -68,12 +69,12 @@ def test_what_could_not_be_written_is_tried_again(tmp_path):
     assert reloads == [1]
 
 
-def test_what_a_denied_camera_said_before_the_broker_knew_is_refused(database):
+def test_what_a_denied_camera_said_before_the_broker_knew_is_refused(database, tmp_path):
     name = "a" * 26
     with database.write() as session:
         session.add(Device(id=name, serial="S", version="1.0.0", ownership_sha256="", enrolled_at=NOW, denied_at=NOW))
     said = Incoming(f"camward/1/{name}/state", b'{"v":1,"online":true,"version":"6.6.6","slot":"a"}')
-    take_batch(database, Ingest(lambda *_: None), [said], NOW)
+    take_batch(database, Ingest(lambda *_: None, lambda *_: None, SealingKeys(tmp_path)), [said], NOW)
     with database.read() as session:
         device = session.get_one(Device, name)
         assert (device.online, device.version) == (False, "1.0.0")

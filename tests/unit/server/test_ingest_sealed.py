@@ -160,7 +160,7 @@ def test_a_key_under_anothers_name_opens_nothing_and_is_named_to_nobody(fleet, t
     names = fleet.sealing.current, fleet.sealing.renew()
     folder = tmp_path / "sealing"
     (folder / f"{names[0]}.key.pem").replace(folder / f"{names[1]}.key.pem")
-    fleet.ingest = ingest.Ingest(fleet.heard, SealingKeys(folder))
+    fleet.ingest = ingest.Ingest(fleet.heard, lambda *_: None, SealingKeys(folder))
     fleet.take(fleet.sealed(fleet.signed("alarm", {"code": "x"})))
     assert (fleet.stored(), fleet.refused()) == (0, ["sealed"])
     with pytest.raises(Misconfigured, match="another one"):
