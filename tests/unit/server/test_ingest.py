@@ -211,6 +211,35 @@ def test_another_message_of_the_same_number_is_no_duplicate(world):
     assert (world.stored(), world.refused()) == (1, ["conflict"])
 
 
+def test_a_number_that_somebody_took_with_an_unsigned_message_goes_to_the_signed_one(world):
+    forged = world.telemetry("9.9.9")
+    world.seq -= 1
+    genuine = world.report()
+    assert world.take(forged, genuine, genuine, forged) == [one(genuine), one(genuine)]
+    with world.database.read() as session:
+        assert [row.raw for row in session.scalars(select(Message))] == [genuine.payload]
+        assert len(history.updates(session, CAMERA)) == 1
+    assert world.refused() == ["conflict"]
+
+
+@pytest.mark.parametrize("first", ["telemetry", "report"])
+def test_a_signature_that_does_not_verify_takes_no_number(world, first):
+    stored = world.telemetry("1.0.1") if first == "telemetry" else world.report()
+    world.seq -= 1
+    good = world.report(code="x")
+    world.take(stored, Incoming(good.topic, good.payload.replace(b'"1.1.0"', b'"1.1.1"')))
+    with world.database.read() as session:
+        assert [row.raw for row in session.scalars(select(Message))] == [stored.payload]
+
+
+@pytest.mark.parametrize(("kind", "other"), [("alarm", "report"), ("alarm", "evidence"), ("report", "alarm")])
+def test_a_genuine_message_under_another_topic_gets_no_receipt_that_would_delete_it(world, kind, other):
+    genuine = world.report() if kind == "report" else world.envelope(kind, {"code": "x"})
+    assert world.take(Incoming(f"camward/1/{CAMERA}/up/{other}", genuine.payload)) == []
+    assert world.take(genuine) == [one(genuine)]
+    assert world.refused() == ["format"]
+
+
 def test_what_will_never_be_taken_is_answered_with_its_code(world):
     malformed = world.envelope("report", {"kind": "update"})
     good = world.report()
