@@ -50,6 +50,7 @@ class Outgoing:
     Attributes:
         given_up: how many were, for want of room or because of their age, since the start.
         damaged: places in files where something lay that is no whole message, since the start.
+        unread: whether the storage has not given back a message that waits; `unreceipted` has it tried again.
         written_bytes: what was written into files since the start: the wear.
     """
 
@@ -65,6 +66,7 @@ class Outgoing:
         self._last = 0
         self.given_up = 0
         self.damaged = 0
+        self.unread = False
         self.written_bytes = 0
 
     def load(self, then: "Callable[[], None]") -> None:
@@ -97,8 +99,9 @@ class Outgoing:
         self._last = max(self._last, file.first)
         try:
             data = store.read(file.name)
-        except Unavailable:
-            return last  # found again at the next start
+        except Unavailable:  # found again at the next start; no new message may have a number that one in there has
+            self._last = max(self._last, file.first + outbox_record.MAX_RECORDS)
+            return last
         end = 0
         for record in outbox_record.scan((data or b"")[: outbox_record.MAX_FILE_BYTES]):
             self.damaged += record.offset != end
@@ -286,7 +289,8 @@ class Outgoing:
             try:
                 record, wire = self._read(place)
             except Unavailable:
-                file.mark(index, SENT)  # tried again when the session begins anew
+                file.mark(index, SENT)  # tried again as if its receipt were missing; telemetry in the next session
+                self.unread = True
                 continue
             except Rejected:
                 self.damaged += 1
@@ -334,12 +338,14 @@ class Outgoing:
 
     def again(self) -> None:
         """A new session: whatever was on its way waits again."""
+        self.unread = False
         self._outbox.rewind((FLYING, SENT))
         for one in self._pending:
             one.state = WAITING
 
     def unreceipted(self) -> int:
         """The receipts are late: what the broker has of alarms and papers waits again. Returns how many that are."""
+        self.unread = False
         return self._outbox.rewind((SENT,), LANES[:-1])
 
     def _mark(self, number: int, telemetry: int, other: int) -> int:

@@ -201,9 +201,8 @@ class Reporting:
             self._in_flight.remove(number)
             if number == oldest:
                 self._watch()
-        if self._outgoing.acknowledged(number) and not self._awaits:
-            self._awaits = True
-            self._desk.at(_LATE, self._desk.now + self._late_s, self._late)
+        if self._outgoing.acknowledged(number):
+            self._await()
         self._pump()
 
     def _pump(self) -> None:
@@ -211,6 +210,8 @@ class Reporting:
         while self._heard and len(self._in_flight) < IN_FLIGHT:
             found = self._outgoing.next()
             if found is None:
+                if self._outgoing.unread:
+                    self._await()
                 return
             number, kind, wire = found
             topic = "camward/1/" + self._desk.device_id + "/up/" + kind
@@ -273,6 +274,12 @@ class Reporting:
         first = self._record.director_root.encode()
         stored = trust_store.stored(self._desk.ports.store, "director", first)
         return Repository("director", {"root": stored["root"]}, self._desk.ports.verify_signature, _keep_nothing)
+
+    def _await(self) -> None:
+        """Look in a while whether something has to be sent again."""
+        if not self._awaits:
+            self._awaits = True
+            self._desk.at(_LATE, self._desk.now + self._late_s, self._late)
 
     def _late(self) -> None:
         """Receipts have not come: from the oldest message on, what has none is sent again."""

@@ -30,6 +30,7 @@ HEADER_BYTES = 25
 MAX_NUMBER = 0x7FFFFFFF  # a message each second for 68 years
 MAX_BODY_BYTES = 300 * 1024  # an envelope of 256 KiB, sealed
 MAX_FILE_BYTES = 512 * 1024  # a file is closed at 64 KiB, or holds one message that is longer
+MAX_RECORDS = MAX_FILE_BYTES // HEADER_BYTES  # in one file
 MAX_THINNED = 16  # half of the records went each time
 _CRC_AT = HEADER_BYTES - 4
 _DIGITS = 10

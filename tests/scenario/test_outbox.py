@@ -140,6 +140,19 @@ def test_a_message_that_the_storage_does_not_give_back_stops_no_other(stage):
     assert len(world.boots) == 1
 
 
+def test_an_alarm_that_the_storage_does_not_give_back_for_a_while_is_not_left_until_the_next_session(linked):
+    linked.broker.down = True
+    linked.run_for(60)
+    assert alarm(linked, "kept")
+    (linked.documents.broken_folder,) = (name for name in files(linked) if "alarm" in name)
+    linked.broker.down = False
+    linked.run_for(1200)
+    assert alarms(linked) == []
+    linked.documents.broken_folder = ""
+    linked.run_for(MAX_RECEIPT_S)
+    assert alarms(linked) == ["kept"]
+
+
 def test_no_two_messages_have_the_same_name(stage):
     world = stage.world()
     for _ in range(5):

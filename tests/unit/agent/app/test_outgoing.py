@@ -332,6 +332,17 @@ def test_a_damaged_file_gives_what_is_whole_and_the_rest_is_counted(camera):
     assert camera.wires()[-1] == more
 
 
+def test_what_is_queued_while_a_file_cannot_be_read_is_not_taken_for_what_lies_in_there(camera):
+    before = [camera.put("alarm", str(number)) for number in range(3)]
+    (camera.documents.broken_folder,) = camera.names()
+    camera.start()
+    assert camera.wires() == []
+    after = [camera.put("alarm", "more") for _ in range(2)]
+    camera.documents.broken_folder = ""
+    camera.start()
+    assert camera.wires() == before + after
+
+
 def test_damage_that_comes_while_it_runs_stops_nothing(camera):
     wires = [camera.put("alarm", str(number)) for number in range(3)]
     name = camera.names()[0]
