@@ -10,13 +10,15 @@ import pwd
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from agent.formats import cose
 from update_server.files import PUBLIC, SECRET, write_atomic
 from update_server.pki.authority import INGEST_NAME
 
 USER = "mosquitto"  # Debian's package makes it
 CERTIFICATES = {"ca.pem": PUBLIC, "server.pem": PUBLIC, "server.key.pem": SECRET}
 
-MAX_PACKET_BYTES = 262_144  # the largest message is an evidence report, about 30 KB
+# What is longer ends the session, and comes first in the next one. An evidence report is about 30 KB.
+MAX_PACKET_BYTES = cose.MAX_SEALED_BYTES + 1024  # topic and properties
 UP_KINDS = ("telemetry", "alarm", "evidence", "report")
 # What TLS 1.2 may still use; TLS 1.3 has only good ones.
 TLS12_CIPHERS = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"

@@ -12,6 +12,7 @@ from agent.adapters.linux.link import MAX_IN_FLIGHT, PahoLink
 from agent.core import taken
 from agent.core.trust_errors import ArbitrarySoftware, WrongDevice
 from agent.core.trust_repository import Repository
+from agent.formats import cose
 from update_server.db.models import Message
 from update_server.fleet import broker as broker_files
 from update_server.repository.verifier import verify_signature
@@ -84,6 +85,12 @@ def stored(camera):
 def director(server):
     root = (server.folder / "tuf/director/1.root.json").read_bytes()
     return Repository("director", {"root": root}, verify_signature, lambda role, body: None)
+
+
+def test_the_longest_message_passes_the_broker(session):
+    """One that does not would end each session, and come first in the next one."""
+    assert session.link.publish("1", session.up + "evidence", bytes(cose.MAX_SEALED_BYTES), False)
+    assert session.acknowledged(1) == {"1"}
 
 
 def test_the_server_says_what_it_has_taken_and_what_it_never_will(session, camera, server, tools):
