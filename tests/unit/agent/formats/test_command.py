@@ -7,6 +7,7 @@ import pytest
 from agent.formats import command, ownership
 from agent.formats.errors import FormatError
 from tests.fuzz import seeds
+from update_server.keyfiles import new_key, public_pem
 
 DEVICE = "a" * 26
 PART = command.signed_part(DEVICE, 1, 1000, 2000, command.CHECK, {})
@@ -50,8 +51,8 @@ def test_keys_and_ca_change_and_nothing_else():
     changed = command.with_keys(RECORD, other)
     assert changed == RECORD.replace(ca=other["ca"], command_keys=("k",), authority_keys=("a", "b"), sealing_key=None)
     assert command.with_keys(changed, other) == changed, "done again, it is the same"
-    one = command.with_keys(RECORD, {"sealing_key": "s"})
-    assert one == RECORD.replace(sealing_key="s")
+    sealing = public_pem(new_key().public_key())
+    assert command.with_keys(RECORD, {"sealing_key": sealing}) == RECORD.replace(sealing_key=sealing)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,8 @@ def test_keys_and_ca_change_and_nothing_else():
     [
         {}, {"operator": "thief"}, {"director_root": "{}"}, {"server_url": "https://thief"}, {"ca": 1}, {"ca": "x"},
         {"command_keys": "k"}, {"command_keys": [1]}, {"command_keys": ["k"] * 9}, {"authority_keys": ["a"]},
-        {"authority_keys": ["a", "k"], "command_keys": ["k"]}, {"sealing_key": 1}, {"check_interval_s": 9},
+        {"authority_keys": ["a", "k"], "command_keys": ["k"]}, {"sealing_key": 1}, {"sealing_key": "s"},
+        {"check_interval_s": 9},
     ],
 )  # fmt: skip
 def test_other_members_and_malformed_ones_change_nothing(arguments):
