@@ -40,6 +40,7 @@ RECEIPT_S = 60  # until what has no receipt is sent again; twice as long each ti
 MAX_RECEIPT_S = 3600  # a server that is down for a day must not find every message a thousand times
 MAX_RECEIPTS = 8  # that wait to be verified; what is dropped comes again
 VERIFY_EVERY_S = 0.2  # a signature takes a small camera some milliseconds: nobody keeps it busy with forged ones
+SAY_EVERY_S = 3600.0  # whoever forges receipts does not fill the log
 _TELEMETRY, _VERIFY, _LATE, _SILENT, _REOPEN = "telemetry", "receipts", "late receipts", "silent broker", "new session"
 _UNHEARD = "unheard birth"
 
@@ -60,6 +61,7 @@ class Reporting:
         self._record: "Ownership | None" = None
         self._receipts: "list[bytes]" = []
         self._verified_at = -VERIFY_EVERY_S
+        self._said_at = -SAY_EVERY_S
         self._late_s = RECEIPT_S
         self._awaits = False  # whether _LATE is set
         run = str(hexlify(desk.ports.entropy.bytes(4)), "utf-8")
@@ -253,7 +255,9 @@ class Reporting:
         try:
             found = taken.verify(body, desk.device_id, self._director())
         except (Rejected, Unavailable) as error:
-            desk.say("camward-agent: a receipt for messages is refused: " + str(error))
+            if desk.now >= self._said_at + SAY_EVERY_S:
+                self._said_at = desk.now
+                desk.say("camward-agent: a receipt for messages is refused: " + str(error))
             return
         for one in found:
             if self._outgoing.taken(one.seq, one.sha256):
