@@ -28,8 +28,9 @@ class Database:
     def __init__(self, url: str) -> None:
         is_sqlite = url.startswith("sqlite")
         self.engine = create_engine(
-            url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {}
-        )
+            url, pool_size=POOL, max_overflow=POOL, connect_args={"timeout": BUSY_TIMEOUT_S} if is_sqlite else {},
+            hide_parameters=True,  # what cameras sealed stands in them, and errors go to the log
+        )  # fmt: skip
         if is_sqlite:
             _prepare_sqlite(self.engine)
         self._writing = self.engine.execution_options(camward_write=True)

@@ -6,9 +6,9 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from sqlalchemy import select
+from sqlalchemy import select, text
 
-from agent.formats import alarm, cose, envelope, evidence
+from agent.formats import alarm, cose, envelope, evidence, messages
 from tests.sealed import CameraSealer
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_ingest import CAMERA, World
@@ -70,6 +70,16 @@ def test_what_comes_in_the_clear_is_still_taken(fleet):
     """From cameras whose record names no sealing key, and from those whose software knows none."""
     fleet.take(fleet.telemetry("1.0.1"), fleet.report(), fleet.envelope("alarm", alarm.body(ATTACK)))
     assert (fleet.stored(), fleet.refused()) == (3, [])
+
+
+def test_what_was_sealed_does_not_get_into_the_log(fleet, caplog):
+    with fleet.database.write() as session:
+        session.execute(text("CREATE UNIQUE INDEX one_each ON update_event (device_id)"))
+    report = messages.Report("failed", "1.0.0", "1.1.0", "code", "harbour lantern", "b", None)
+    for _ in range(2):
+        fleet.take(fleet.sealed(fleet.signed("report", messages.report_body(report))))
+    assert "IntegrityError" in caplog.text
+    assert "harbour lantern" not in caplog.text
 
 
 def test_messages_open_alone_in_any_order_and_each_counts_once(fleet):
