@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from agent.app.trusted_time import TrustedTime
     from agent.formats.errors import CamwardError
     from agent.formats.ownership import Ownership
+    from agent.formats.taken import One
 
     Facts = Callable[[], dict[str, Any]]
 
@@ -39,7 +40,8 @@ REOPEN_S = 30  # then a new one begins within this time: a broker that stands ag
 RECEIPT_S = 60  # until what has no receipt is sent again; twice as long each time
 MAX_RECEIPT_S = 3600  # a server that is down for a day must not find every message a thousand times
 MAX_RECEIPTS = 8  # that wait to be verified; what is dropped comes again
-VERIFY_EVERY_S = 0.2  # a signature takes a small camera some milliseconds: nobody keeps it busy with forged ones
+VERIFY_EVERY_S = 0.2
+MAX_VERIFY_S = 10.0  # twice as long after each forged one: a small camera takes 0.1 s for a signature
 SAY_EVERY_S = 3600.0  # whoever forges receipts does not fill the log
 _TELEMETRY, _VERIFY, _LATE, _SILENT, _REOPEN = "telemetry", "receipts", "late receipts", "silent broker", "new session"
 _UNHEARD = "unheard birth"
@@ -60,7 +62,8 @@ class Reporting:
         self._facts: "Facts" = dict
         self._record: "Ownership | None" = None
         self._receipts: "list[bytes]" = []
-        self._verified_at = -VERIFY_EVERY_S
+        self._verify_at = 0.0  # not earlier
+        self._verify_s = VERIFY_EVERY_S
         self._said_at = -SAY_EVERY_S
         self._late_s = RECEIPT_S
         self._awaits = False  # whether _LATE is set
@@ -243,22 +246,23 @@ class Reporting:
         """A receipt has come, which is nobody's word until it is verified; soon, and not too many of them."""
         if len(self._receipts) < MAX_RECEIPTS:
             self._receipts.append(body)
-            self._desk.at(_VERIFY, max(self._desk.now, self._verified_at + VERIFY_EVERY_S), self._verify)
+            self._desk.at(_VERIFY, max(self._desk.now, self._verify_at), self._verify)
 
     def _verify(self) -> None:
         """Delete what the oldest of the receipts names, if the operator's director has signed it."""
         desk = self._desk
-        self._verified_at = desk.now
-        body = self._receipts.pop(0)
-        if self._receipts:
-            desk.at(_VERIFY, desk.now + VERIFY_EVERY_S, self._verify)
+        found: "tuple[One, ...]" = ()
         try:
-            found = taken.verify(body, desk.device_id, self._director())
+            found = taken.verify(self._receipts.pop(0), desk.device_id, self._director())
+            self._verify_s = VERIFY_EVERY_S
         except (Rejected, Unavailable) as error:
+            self._verify_s = min(2 * self._verify_s, MAX_VERIFY_S)
             if desk.now >= self._said_at + SAY_EVERY_S:
                 self._said_at = desk.now
                 desk.say("camward-agent: a receipt for messages is refused: " + str(error))
-            return
+        self._verify_at = desk.now + self._verify_s
+        if self._receipts:
+            desk.at(_VERIFY, self._verify_at, self._verify)
         for one in found:
             if self._outgoing.taken(one.seq, one.sha256):
                 self._late_s = RECEIPT_S

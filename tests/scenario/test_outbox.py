@@ -271,8 +271,11 @@ def test_a_flood_of_receipts_is_dropped_and_looked_at_slowly(linked):
     world, refused = linked, "camward-agent: a receipt for messages is refused"
     for _ in range(100):
         world.link.deliver(f"camward/1/{world.device_id()}/down/receipt", b"{}")
-    world.run_for(1)
-    assert 0 < len(world.agent._reporting._receipts) < 8
+    looked = []
+    for _ in range(3):
+        world.run_for(2)
+        looked.append(8 - len(world.agent._reporting._receipts))
+    assert looked == [3, 4, 4], "each forged one has the next one wait for longer"
     world.link.deliver(f"camward/1/{world.device_id()}/down/receipt", b"{}")
     world.run_for(600)
     assert sum(line.startswith(refused) for line in world.console) == 1
