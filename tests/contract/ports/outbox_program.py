@@ -15,6 +15,7 @@ from agent.adapters.linux.device_secret import UnsafeFileDeviceSecret
 from agent.adapters.linux.keys import SystemEntropy, UnsafeFileKeyStore, verify_signature
 from agent.adapters.linux.link import PahoLink
 from agent.adapters.linux.machine import SystemClock
+from agent.adapters.linux.sealer import HpkeSealer
 from agent.adapters.linux.spool import FileSpool
 from agent.adapters.linux.store import FileStore
 from agent.app.desk import Desk
@@ -35,6 +36,7 @@ def make(folder, post):
     ports = SimpleNamespace(
         store=store, spool=FileSpool(store), keys=UnsafeFileKeyStore(store), secret=UnsafeFileDeviceSecret(store),
         entropy=SystemEntropy(), clock=SystemClock(), link=link, verify_signature=verify_signature,
+        sealer=HpkeSealer(),
     )  # fmt: skip
     config = SimpleNamespace(build_time=0, ws_token=False, telemetry_max_age_s=MAX_TELEMETRY_AGE_S)
     desk = Desk(ports, config, None)

@@ -60,9 +60,9 @@ def test_secrets_are_for_their_owner_only_and_offline_keys_are_encrypted(tmp_pat
     assert len(offline) == 11
     for path in offline:
         assert b"ENCRYPTED PRIVATE KEY" in path.read_bytes()
-    secret = [*offline, *(tmp_path / "s/keys").iterdir(), *(tmp_path / "s/pki").glob("*.key.pem")]
+    secret = [*offline, *(tmp_path / "s/keys").rglob("*.pem"), *(tmp_path / "s/pki").glob("*.key.pem")]
     secret.append(tmp_path / "s/broker/server.key.pem")
-    assert len(secret) == 11 + (5 + 1 + 2) + 3 + 1
+    assert len(secret) == 11 + (5 + 1 + 1 + 2) + 3 + 1
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
     wrong = tmp_path / "wrong"
