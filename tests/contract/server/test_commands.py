@@ -60,8 +60,8 @@ def test_secrets_are_for_their_owner_only_and_offline_keys_are_encrypted(tmp_pat
     assert len(offline) == 11
     for path in offline:
         assert b"ENCRYPTED PRIVATE KEY" in path.read_bytes()
-    secret = [*offline, *(tmp_path / "s/keys").rglob("*.pem"), *(tmp_path / "s/pki").glob("*.key.pem")]
-    secret.append(tmp_path / "s/broker/server.key.pem")
+    online = [path for path in (tmp_path / "s/keys").rglob("*") if path.is_file() and path.name != "current"]
+    secret = [*offline, *online, *(tmp_path / "s/pki").glob("*.key.pem"), tmp_path / "s/broker/server.key.pem"]
     assert len(secret) == 11 + (5 + 1 + 1 + 2) + 3 + 1
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
