@@ -151,8 +151,14 @@ class Relay:
             server.settimeout(None)
             carried = Carried()
             with self._lock:
-                self.carried.append(carried)
-                self._open |= {camera, server}
+                absent = self._line.absent  # laid since: what it ended did not know of this connection
+                if not absent:
+                    self.carried.append(carried)
+                    self._open |= {camera, server}
+            if absent:
+                camera.close()
+                server.close()
+                continue
             pair = _Pair(camera, server)
             self._start(self._carry, pair, camera, server, carried, "to_server")
             self._start(self._carry, pair, server, camera, carried, "to_camera")
