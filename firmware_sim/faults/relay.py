@@ -134,13 +134,16 @@ class Relay:
         self._threads.append(thread)
         thread.start()
 
+    def _is_absent(self) -> bool:
+        return self._line.absent
+
     def _accept(self) -> None:
         while not self._over.is_set():
             try:
                 camera, _ = self._listener.accept()
             except OSError:
                 return
-            if self._line.absent:
+            if self._is_absent():
                 camera.close()
                 continue
             try:
@@ -151,7 +154,7 @@ class Relay:
             server.settimeout(None)
             carried = Carried()
             with self._lock:
-                absent = self._line.absent  # laid since: what it ended did not know of this connection
+                absent = self._is_absent()  # laid since: what it ended did not know of this connection
                 if not absent:
                     self.carried.append(carried)
                     self._open |= {camera, server}
