@@ -126,8 +126,9 @@ def test_what_is_not_right_has_no_effect_and_is_reported(board, server, people):
     ended(server, device, "check")
     online = server.services.director.online
     key = online.signer(next(one["id"] for one in server.json("command-key", "list") if one["where"] != "offline"))
-    state = (board.state / "commands/state.json").read_bytes()
-    now = int(time.time())
+    kept = board.state / "commands/state.json"
+    wait_for(lambda: b'"done"' in kept.read_bytes(), "the end in its state, which it says before it notes it")
+    state, now = kept.read_bytes(), int(time.time())
 
     def order(name, seq, at, who, device_id=device):
         one = {"signed": command.signed_part(device_id, seq, at, at + 600, name, {}), "signatures": []}
@@ -146,7 +147,7 @@ def test_what_is_not_right_has_no_effect_and_is_reported(board, server, people):
     }
     inject(server, device, *bad.values())
     wait_for(lambda: {f"command {code}" for code in bad} <= set(refused(server, device)), "the refusals")
-    assert (board.state / "commands/state.json").read_bytes() == state
+    assert kept.read_bytes() == state
     assert board.ask("web", "state")["state"] == "claimed"
     assert len(board.boots) == 1
     inject(server, device, good)
