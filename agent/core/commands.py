@@ -3,13 +3,15 @@
 The rules, in their order:
 
 1. It is for this camera.
-2. Enough keys of the ownership record have signed it: one of `command_keys`; for a grave one (agent.formats.command)
+2. The same command again is answered again, and nothing is done twice; also where its keys count no more, because it
+   was a change of keys, and the first answer got lost.
+3. Enough keys of the ownership record have signed it: one of `command_keys`; for a grave one (agent.formats.command)
    two of `authority_keys`, which people hold and no server.
-3. Its number is higher than that of the last one of its kind. The same command again is answered again, and nothing is
-   done twice. Each kind counts for itself: whoever stole a command key cannot use up the numbers of grave ones.
-4. It was not issued before the camera lost what it kept of earlier ones.
-5. No other one of its kind is still being carried out.
-6. It has not expired, and was not issued in the future, by proven time. Where the time is not proven in this boot a
+4. Its number is higher than that of the last one of its kind. Each kind counts for itself: whoever stole a command key
+   cannot use up the numbers of grave ones.
+5. It was not issued before the camera lost what it kept of earlier ones.
+6. No other one of its kind is still being carried out.
+7. It has not expired, and was not issued in the future, by proven time. Where the time is not proven in this boot a
    command waits, except `check`, which does nothing that the camera would not do by itself.
 
 The caller must still: save the command before it carries it out.
@@ -135,12 +137,14 @@ def judge(
     """
     if command.device != device_id:
         return WRONG_DEVICE
+    last = state.last(command.name)
+    if last is not None and command.seq == last.seq and command.digest() == last.digest:
+        return AGAIN
     wrong = keys.refusal(command, verify)
     if wrong:
         return wrong
-    last = state.last(command.name)
     if last is not None and command.seq <= last.seq:
-        return AGAIN if command.seq == last.seq and command.digest() == last.digest else REPLAYED
+        return REPLAYED
     if command.issued_at <= state.since_at:
         return REPLAYED
     if last is not None and last.event == ACCEPTED:

@@ -75,6 +75,7 @@ def after(body, event=command.DONE, state=NOTHING):
         (TAKE, made(), {"state": State(NOW - 1, None, None)}),
         (AGAIN, made(), {"state": after(made())}),
         (AGAIN, made(signers=(OTHER, ONE)), {"state": after(made())}),
+        (AGAIN, made(), {"state": after(made()), "keys": Keys(record(one=(STRANGER,)))}),  # the keys were changed
         (commands.REPLAYED, made(expires_at=NOW + 3601), {"state": after(made())}),
         (commands.REPLAYED, made(seq=9), {"state": after(made())}),
         (commands.FORGED, made(seq=9, signers=(STRANGER,)), {"state": after(made())}),
