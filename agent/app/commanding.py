@@ -319,12 +319,14 @@ class Commanding:
             self._desk.say("camward-agent: changed keys cannot be kept: " + str(error))
             self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
             return
-        if "command_keys" in kept.arguments:
-            # Numbers that a stolen key has used up count no more, and nothing that it has signed does.
-            self._state = self._state.replace(one=None)
         self._ended(kept, DONE)
         self._enrolling.serve_again()
 
 
 def _timer(kept: Kept) -> str:
     return KIND + " " + kept.name
+
+
+def _again(name: str) -> str:
+    """What answers once more are counted under: there is one last command of each kind, and names are the sender's."""
+    return AGAIN + " grave" if name in formats.GRAVE else AGAIN

@@ -147,6 +147,28 @@ def test_keys_are_exchanged_and_the_old_ones_count_no_more(stage, camera):
     assert login(camera)["ok"]
 
 
+def test_a_change_of_the_peoples_keys_is_answered_again_when_its_answer_got_lost(stage, camera):
+    keys = {"authority_keys": [RealSigner(name).public_pem for name in ("n1", "n2")]}
+    body = stage.operator.command("change_keys", 1, now(camera), keys)
+    deliver(camera, body)
+    deliver(camera, body)
+    assert told(camera) == [done(1, "change_keys")] * 2
+
+
+def test_where_a_command_key_stays_what_it_has_signed_before_is_not_followed_again(stage, camera):
+    operator = stage.operator
+    (stays,) = operator.command_signers
+    body = operator.command("check", 5, now(camera))
+    deliver(camera, body)
+    keys = [stays.public_pem, RealSigner("another").public_pem]
+    deliver(camera, operator.command("change_keys", 1, now(camera), {"command_keys": keys}))
+    before = looks(camera)
+    deliver(camera, operator.command("check", 4, now(camera)))
+    deliver(camera, body)
+    assert looks(camera) == before
+    assert told(camera)[2:] == [refused("replayed", 4, "check"), done(5, "check")]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{}, {"operator": "x"}, {"ca": "no certificate"}, {"authority_keys": ["a"]}, {"director_root": "{}"}],
