@@ -151,11 +151,12 @@ class Commanding:
             self._forget_before(time.at_least_s())
             verdict = commands.REPLAYED
         if verdict == TAKE and not self._lost:
+            self._patience.spent()
             self._take(command)
             return
         if verdict == AGAIN:
             self._patience.spent()
-            if self._patience.tells(AGAIN + str(command.seq), commands.ANSWER_EVERY_S, desk.now):
+            if self._patience.tells(_again(command.name), commands.ANSWER_EVERY_S, desk.now):
                 kept = state.last(command.name)
                 if kept is not None:
                     self._tell(kept)
@@ -211,6 +212,7 @@ class Commanding:
         except Unavailable as error:
             self._desk.say("camward-agent: a command cannot be kept: " + str(error))
             return  # nothing has happened, and the server sends it again
+        self._patience.forget(_again(kept.name))
         if kept.name in LASTING and not kept.arguments:
             self._tell(kept)
         self._carry_out(kept)
@@ -310,6 +312,10 @@ class Commanding:
         try:
             changed = formats.with_keys(record, kept.arguments)
             ports.clockless.open(changed.server_url, changed.ca)  # a CA that does not parse is found here
+            if not set(changed.command_keys) & set(record.command_keys):
+                # Numbers that a stolen key has used up count no more, and nothing that it has signed does. Where a key
+                # stays they go on: what it has signed could be sent again. Before the record, which is looked at here.
+                self._write(self._state.replace(one=None))
             ports.store.write(RECORD, ownership.encode(changed))
         except Rejected:
             ports.clockless.open(record.server_url, record.ca)

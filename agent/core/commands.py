@@ -44,8 +44,8 @@ REFUSALS = (FORMAT, WRONG_DEVICE, FORGED, TOO_FEW, REPLAYED, EXPIRED, FUTURE)
 LEEWAY_S = 300  # how far the issuing machine's clock may be ahead of the server's, which has said what time it is
 ONE, GRAVES = "one", "grave"
 MAX_STATE_BYTES = 32 * 1024
-BURST = 16  # unwelcome messages that are read one after the other: a verification takes 0.1 s on a small camera
-READ_EVERY_S = 10.0  # and then one of them in this time
+BURST = 16  # messages that are read one after the other: a verification takes 0.1 s on a small camera
+READ_EVERY_S = 10.0  # and then one in this time; a server has one under way, and sends again what got lost
 TELL_EVERY_S = 3600.0  # one report of each refusal: 8 codes make 192 in a day, and a server takes 500
 ANSWER_EVERY_S = 600.0  # the same command delivered again: its answer lies in the outbox already
 
@@ -157,7 +157,10 @@ def judge(
 
 
 class Patience:
-    """How much a flood of unwelcome messages costs: how many are read, and how many are told of. Not persistent."""
+    """How much a flood of messages costs: how many are read, and how many are told of. Not persistent.
+
+    Those of a thief of the command key are followed, and each costs the flash two writes: they count like others.
+    """
 
     def __init__(self) -> None:
         self._tokens = float(BURST)
@@ -172,8 +175,13 @@ class Patience:
         return self._tokens >= 1.0
 
     def spent(self) -> None:
-        """It was unwelcome."""
+        """One was read."""
         self._tokens -= 1.0
+
+    def forget(self, what: str) -> None:
+        """The next one of this kind is told of at once."""
+        self._next.pop(what, None)
+        self._count.pop(what, None)
 
     def tells(self, what: str, every_s: float, now: float) -> int:
         """For how many of this kind a report speaks that is made now; 0 if none is to be made."""

@@ -230,6 +230,15 @@ def test_a_flood_of_bad_commands_does_not_flood_the_outbox(stage, camera):
     assert told(camera)[-1] == done(2, "check")
 
 
+def test_a_thief_of_the_command_key_makes_the_camera_write_and_tell_in_bounds_and_remember_nothing(stage, camera):
+    for number in range(1, 200):
+        body = stage.operator.command("check", number, now(camera))
+        deliver(camera, body, 1)
+        deliver(camera, body, 1)
+    assert len(told(camera)) <= 2 * (core.BURST + 400 / core.READ_EVERY_S)
+    assert len(camera.agent._commanding._patience._next) <= 2
+
+
 def test_the_camera_of_an_operator_from_before_commands_looks_upon_any_message():
     world = Stage().world()
     on(world)
