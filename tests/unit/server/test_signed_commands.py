@@ -1,6 +1,7 @@
 """The queue of commands on a database: numbers, order, repetition, ends."""
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 from sqlalchemy import select
 
 from agent.formats import command as formats
@@ -8,6 +9,7 @@ from agent.formats import ownership
 from agent.formats.command import CommandReport
 from tests.fuzz import seeds
 from tests.unit.server.conftest import NOW
+from tests.unit.server.test_nudge import sign
 from update_server.db.models import Command, Device
 from update_server.errors import BadInput, Conflict
 from update_server.fleet import commands
@@ -17,6 +19,7 @@ from update_server.repository.online import Online
 from update_server.serving.nudge import Nudger
 
 ONE, TWO = "a" * 26, "b" * 26
+STRANGER = CryptoSigner.generate_ecdsa().public_key.keyval["public"]
 
 
 class Room:
@@ -136,6 +139,29 @@ def test_many_changes_make_one_check(room):
         session.flush()
         assert not room.commands.hasten(session, TWO, NOW), "it gets the unsigned message"
     assert room.states() == [("check", "queued", "")]
+
+
+def test_a_camera_that_takes_no_more_commands_keeps_no_order_from_the_others(room):
+    nudger = Nudger(room.database, lambda *_: True, room.commands.hasten, NOW)
+    for device_id in (ONE, TWO):
+        sign(room.database, device_id, 1, NOW)
+    for _ in range(commands.MAX_PENDING - 1):
+        room.send("evidence")
+    _, seq = room.send()
+    room.answer("accepted", seq)  # under way, so another one is wanted; and the queue is full
+    assert nudger.run(NOW) == 2
+    with room.database.read() as session:
+        sent = [row.device_id for row in session.scalars(select(Command)) if row.name == "check"]
+    assert sorted(sent) == [ONE, TWO]
+
+
+def test_a_key_that_the_server_has_no_more_keeps_no_order_from_the_others(room):
+    with room.database.write() as session:
+        record = ownership.parse(room.records.record(room.records.current)).replace(command_keys=(STRANGER,))
+        session.get_one(Device, ONE).ownership_sha256 = room.records.keep(record)
+    with room.database.write() as session:
+        assert [room.commands.hasten(session, one, NOW) for one in (ONE, TWO)] == [True, True]
+    assert room.due() == [(TWO, "check")]
 
 
 def test_a_check_that_is_under_way_may_have_looked_already(room):
