@@ -33,7 +33,7 @@ MAX_PENDING = 16  # of one camera
 VALID_S = 86_400
 HASTE_S = 600  # a camera that comes later looks by itself
 UNANSWERED_S = 3600  # after its end a command that was accepted is given up, for the sake of those behind it
-UNANSWERED = "unanswered"
+UNANSWERED, KEYS_CHANGED = "unanswered", "keys_changed"
 RESEND_S, MAX_RESEND_S = 30, 3600
 KEPT_S = 90 * 86_400  # ended ones
 MAX_SHOWN = 1000
@@ -181,6 +181,7 @@ class Commands:
         if row.name == CHANGE_KEYS and row.state == DONE:
             changed = formats.with_keys(self._record(device), read(row.body).arguments)
             device.ownership_sha256 = self._records.keep(changed)
+            _give_up_others(session, device, Keys(changed), now)
 
     def _queue(self, session: Session, device: Device, body: bytes, who: str, now: int) -> Command:
         found, record = read(body), self._record(device)
@@ -303,6 +304,14 @@ def sent(session: Session, ids: Sequence[int], now: int) -> None:
         if row.state == QUEUED:
             row.state, row.changed_at = DELIVERED, now
         row.sent_at, row.tries = now, row.tries + 1
+
+
+def _give_up_others(session: Session, device: Device, keys: Keys, now: int) -> None:
+    """Give up what the camera would refuse by its new keys, without saying which one: later ones would wait behind."""
+    waiting = select(Command).where(Command.device_id == device.id, Command.state.in_(PENDING))
+    for row in session.scalars(waiting):
+        if keys.refusal(read(row.body), verify_signature):
+            row.state, row.code, row.changed_at = EXPIRED, KEYS_CHANGED, now
 
 
 def came_online(session: Session, device_id: str) -> None:

@@ -1,5 +1,7 @@
 """The queue of commands on a database: numbers, order, repetition, ends."""
 
+import json
+
 import pytest
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import select
@@ -162,6 +164,23 @@ def test_a_key_that_the_server_has_no_more_keeps_no_order_from_the_others(room):
     with room.database.write() as session:
         assert [room.commands.hasten(session, one, NOW) for one in (ONE, TWO)] == [True, True]
     assert room.due() == [(TWO, "check")]
+
+
+def test_what_the_old_keys_have_signed_does_not_stand_in_the_way_once_they_are_changed(room):
+    room.send("reboot", valid_s=30 * 86_400)
+    public = str(room.online.new("command").keyval["public"])
+    part = formats.signed_part(ONE, 1, NOW, NOW + 60, "change_keys", {"command_keys": [public]})
+    with room.database.write() as session:
+        session.add(
+            Command(
+                device_id=ONE, grave=True, seq=1, name="change_keys", issued_at=NOW, expires_at=NOW + 60, who="",
+                body=json.dumps({"signed": part, "signatures": []}).encode(), state="delivered", changed_at=NOW,
+            )
+        )  # fmt: skip
+    room.answer("done", 1, "change_keys")
+    room.send("check")
+    assert room.due() == [(ONE, "check")]
+    assert [row for row in room.states() if row[0] == "reboot"] == [("reboot", "expired", "keys_changed")]
 
 
 def test_a_check_that_is_under_way_may_have_looked_already(room):
