@@ -197,9 +197,7 @@ class Loop:
             "message": lambda: Message(event[1], event[2]),
         }
         if event[0] == "message":
-            self._inbox.offer(
-                made["message"]()
-            )  # a command only makes the agent look; one that gets lost costs nothing
+            self._inbox.offer(made["message"]())  # commands and receipts that get lost come again
         else:
             self._inbox.put(made[event[0]]())
 

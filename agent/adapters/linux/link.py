@@ -46,6 +46,8 @@ class PahoLink:
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
         self._client: Client | None = None
         self._lock = threading.Lock()
+        # The main loop opens and closes, a worker shows: two clients of one id would end each other's sessions.
+        self._changing = threading.RLock()
         self._names: dict[int, str] = {}
         self._early: dict[int, str] = {}  # what became of it
         self._connected = False
@@ -61,6 +63,10 @@ class PahoLink:
             FormatError: the CA does not parse.
             Unavailable: the device's certificate cannot be read.
         """
+        with self._changing:
+            self._open(host, port, ca_pem, device_id, subscribe)
+
+    def _open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: tuple[str, ...]) -> None:
         from paho.mqtt.client import Client, MQTTv5
         from paho.mqtt.enums import CallbackAPIVersion
         from paho.mqtt.packettypes import PacketTypes
@@ -121,11 +127,12 @@ class PahoLink:
         Raises:
             Unavailable: this certificate cannot be read.
         """
-        self.close()  # first: what `shown` says is true of the session that stands
-        self._name = certificate
-        self._certificate = self._certificate.with_name(certificate.rpartition("/")[2])
-        if self._opened is not None:
-            self.open(*self._opened)
+        with self._changing:
+            self.close()  # first: what `shown` says is true of the session that stands
+            self._name = certificate
+            self._certificate = self._certificate.with_name(certificate.rpartition("/")[2])
+            if self._opened is not None:
+                self._open(*self._opened)
 
     def shown(self) -> str:
         """See `Link.shown`."""
@@ -156,15 +163,16 @@ class PahoLink:
 
     def close(self) -> None:
         """See `Link.close`."""
-        client, self._client = self._client, None
-        if client is None:
-            return
-        client.disconnect()
-        client.loop_stop()
-        with self._lock:
-            self._names.clear()
-            self._early.clear()
-            self._connected = self._up = False
+        with self._changing:
+            client, self._client = self._client, None
+            if client is None:
+                return
+            client.disconnect()
+            client.loop_stop()
+            with self._lock:
+                self._names.clear()
+                self._early.clear()
+                self._connected = self._up = False
 
     def _on_connect(
         self,
