@@ -34,6 +34,9 @@ WATCH_S = 0.5
 DELTA_S = 1  # how often is looked whether an artifact is wanted
 DELTA_FAILED_S = 60  # and after one could not be made: encoding takes a core for minutes
 
+Jobs = tuple[tuple[float, Callable[[int], object]], ...]
+"""Each with the seconds between two times."""
+
 
 @dataclass(frozen=True)
 class Applications:
@@ -110,9 +113,10 @@ async def _main(
         loop.add_signal_handler(number, stopping.set)
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
     nudger = Nudger(services.database, link.publish, services.commands.hasten, int(time.time()))
-    ticker = asyncio.create_task(_tick(services, nudger, gate, stopping))
+    ticker = asyncio.create_task(_tick(services, nudger, stopping))
+    keeper = asyncio.create_task(_keep(services, gate, stopping))
     deltas = asyncio.create_task(_make_deltas(services, stopping))
-    watcher = asyncio.create_task(_watch(link, broker, (ticker, deltas), stopping))
+    watcher = asyncio.create_task(_watch(link, broker, (ticker, keeper, deltas), stopping))
     while not all(server.started for server, _ in pairs):
         await asyncio.sleep(0.01)
     say(READY)
@@ -120,19 +124,27 @@ async def _main(
     services.deltas.stop()
     for server, _ in pairs:
         server.should_exit = True
-    await asyncio.gather(*tasks, ticker, deltas, watcher)
+    await asyncio.gather(*tasks, ticker, keeper, deltas, watcher)
 
 
-async def _tick(services: Services, nudger: Nudger, gate: Gate, stopping: asyncio.Event) -> None:
-    """Advance rollouts, tell and command cameras, keep denied ones out, metadata fresh, telemetry from growing old.
-
-    None of these jobs holds up the others.
-    """
-    jobs: tuple[tuple[float, Callable[[int], object]], ...] = (
-        (0, services.tick), (0, nudger.run), (0, nudger.deliver),
-        (GATE_EVERY_S, lambda at: gate.apply(services.shut_out(at))), (RESIGN_EVERY_S, services.image.resign),
-        (PRUNE_EVERY_S, services.prune), (WARN_EVERY_S, services.warn),
+async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> None:
+    """Advance rollouts, tell and command cameras, keep metadata fresh and telemetry from growing old."""
+    await _repeat(
+        (
+            (0, services.tick), (0, nudger.run), (0, nudger.deliver), (RESIGN_EVERY_S, services.image.resign),
+            (PRUNE_EVERY_S, services.prune), (WARN_EVERY_S, services.warn),
+        ),
+        services.settings.rollouts.tick_s, stopping,
     )  # fmt: skip
+
+
+async def _keep(services: Services, gate: Gate, stopping: asyncio.Event, every_s: float = GATE_EVERY_S) -> None:
+    """Keep denied cameras out of the broker; apart from the other jobs, which may sign for minutes at a key service."""
+    await _repeat(((0, lambda at: gate.apply(services.shut_out(at))),), every_s, stopping)
+
+
+async def _repeat(jobs: Jobs, pause_s: float, stopping: asyncio.Event) -> None:
+    """Do jobs one after the other, each so many seconds after the last time; one that fails does not end the others."""
     last = [time.monotonic()] * len(jobs)
     while not stopping.is_set():
         for number, (every_s, job) in enumerate(jobs):
@@ -143,7 +155,7 @@ async def _tick(services: Services, nudger: Nudger, gate: Gate, stopping: asynci
                 except (ServerError, OperationalError, OSError) as error:  # such as a full disk: tried again later
                     LOG.error("%s", error)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), services.settings.rollouts.tick_s)
+            await asyncio.wait_for(stopping.wait(), pause_s)
 
 
 async def _make_deltas(services: Services, stopping: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """The jobs of the running server: one in trouble does not stop the others, and one that dies takes the server along."""
 
 import asyncio
+import threading
 import types
 
 import pytest
@@ -14,7 +15,7 @@ class Jobs:
     """Stands in for services and nudger; counts what was called, and fails as it is told to."""
 
     def __init__(self, error=None):
-        self.error, self.ticks, self.told = error, 0, 0
+        self.error, self.ticks, self.told, self.kept = error, 0, 0, 0
         self.settings = types.SimpleNamespace(rollouts=types.SimpleNamespace(tick_s=0.001))
         self.image = types.SimpleNamespace(resign=lambda now: None)
 
@@ -33,7 +34,7 @@ class Jobs:
         return set()
 
     def apply(self, _shut_out):
-        pass
+        self.kept += 1
 
     def run(self, _now):
         self.told += 1
@@ -44,7 +45,7 @@ class Jobs:
 
 async def tick_until(jobs, condition):
     stopping = asyncio.Event()
-    task = asyncio.create_task(run._tick(jobs, jobs, jobs, stopping))
+    task = asyncio.create_task(run._tick(jobs, jobs, stopping))
     async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.001)
@@ -66,7 +67,7 @@ def test_a_job_that_fails_by_a_bug_ends_the_server():
 
     async def serve():
         stopping = asyncio.Event()
-        ticker = asyncio.create_task(run._tick(jobs, jobs, jobs, stopping))
+        ticker = asyncio.create_task(run._tick(jobs, jobs, stopping))
         with pytest.raises(ZeroDivisionError):
             async with asyncio.timeout(30):
                 await run._watch(link, None, (ticker,), stopping)
@@ -74,3 +75,23 @@ def test_a_job_that_fails_by_a_bug_ends_the_server():
 
     asyncio.run(serve())
     assert jobs.ticks == 1
+
+
+def test_denied_cameras_are_kept_out_while_another_job_takes_its_time():
+    """A rollout that a key service signs, say: the broker is told all the same."""
+    jobs, over = Jobs(), threading.Event()
+    jobs.tick = lambda _now: over.wait(30)
+
+    async def serve():
+        stopping = asyncio.Event()
+        loops = run._tick(jobs, jobs, stopping), run._keep(jobs, jobs, stopping, 0.001)
+        tasks = [asyncio.create_task(one) for one in loops]
+        async with asyncio.timeout(20):
+            while jobs.kept < 3:
+                await asyncio.sleep(0.001)
+        stopping.set()
+        over.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(serve())
+    assert jobs.told <= 1
