@@ -1,7 +1,5 @@
 """Signed commands as one camera meets them: of its operator, a thief, a broker that lies; with power cuts."""
 
-import json
-
 import pytest
 
 from agent.app.commanding import DOCUMENT, LOOK_S, WAIT_S
@@ -147,41 +145,6 @@ def test_keys_are_exchanged_and_the_old_ones_count_no_more(stage, camera):
     assert login(camera)["ok"]
 
 
-def test_a_change_of_the_peoples_keys_is_answered_again_when_its_answer_got_lost(stage, camera):
-    keys = {"authority_keys": [RealSigner(name).public_pem for name in ("n1", "n2")]}
-    body = stage.operator.command("change_keys", 1, now(camera), keys)
-    deliver(camera, body)
-    deliver(camera, body)
-    assert told(camera) == [done(1, "change_keys")] * 2
-
-
-def test_where_a_command_key_stays_what_it_has_signed_before_is_not_followed_again(stage, camera):
-    operator = stage.operator
-    (stays,) = operator.command_signers
-    body = operator.command("check", 5, now(camera))
-    deliver(camera, body)
-    keys = [stays.public_pem, RealSigner("another").public_pem]
-    deliver(camera, operator.command("change_keys", 1, now(camera), {"command_keys": keys}))
-    before = looks(camera)
-    deliver(camera, operator.command("check", 4, now(camera)))
-    deliver(camera, body)
-    assert looks(camera) == before
-    assert told(camera)[2:] == [refused("replayed", 4, "check"), done(5, "check")]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{}, {"operator": "x"}, {"ca": "no certificate"}, {"authority_keys": ["a"]}, {"director_root": "{}"}],
-)
-def test_keys_that_make_no_record_change_nothing(stage, camera, arguments):
-    before = camera.documents.content[RECORD]
-    deliver(camera, stage.operator.command("change_keys", 1, now(camera), arguments))
-    assert camera.documents.content[RECORD] == before
-    assert told(camera) == [refused("arguments", 1, "change_keys")]
-    deliver(camera, stage.operator.command("check", 1, now(camera)))
-    assert told(camera)[-1] == done(1, "check")
-
-
 def test_what_this_version_does_not_know_is_refused_by_name_and_once(stage, camera):
     body = stage.operator.command("sing", 1, now(camera))
     deliver(camera, body)
@@ -228,15 +191,6 @@ def test_a_flood_of_bad_commands_does_not_flood_the_outbox(stage, camera):
     camera.run_for(300)
     deliver(camera, stage.operator.command("check", 2, now(camera)))
     assert told(camera)[-1] == done(2, "check")
-
-
-def test_a_thief_of_the_command_key_makes_the_camera_write_and_tell_in_bounds_and_remember_nothing(stage, camera):
-    for number in range(1, 200):
-        body = stage.operator.command("check", number, now(camera))
-        deliver(camera, body, 1)
-        deliver(camera, body, 1)
-    assert len(told(camera)) <= 2 * (core.BURST + 400 / core.READ_EVERY_S)
-    assert len(camera.agent._commanding._patience._next) <= 2
 
 
 def test_the_camera_of_an_operator_from_before_commands_looks_upon_any_message():
@@ -434,13 +388,3 @@ def test_control_a_camera_that_keeps_no_number_restarts_again(stage, camera):
     camera.power_cut()
     naive(camera, body)
     assert len(camera.boots) == 4, "two restarts by one command: what the kept number prevents"
-
-
-def test_what_is_stored_and_told_of_a_stranger_is_nothing_that_the_stranger_said(stage, camera):
-    thief = stage.operator.copy()
-    thief.command_signers = [RealSigner("thief")]
-    body = thief.command("hello-from-the-thief", 123456, now(camera))
-    deliver(camera, body)
-    said = json.dumps([envelope.parse(payload).body for payload in camera.broker.on("/up/report")])
-    assert "hello" not in said
-    assert "123456" not in said
