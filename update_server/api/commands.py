@@ -1,41 +1,18 @@
 """`/api/v1/commands`: signed commands for cameras, and what has become of them."""
 
 import time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from agent.formats.command import MAX_VALID_S
 from update_server.api.auth import Opened, Reader, Writer
 from update_server.errors import BadInput, Conflict
 from update_server.fleet import commands, devices, passwords
-from update_server.fleet.commands import VALID_S, Line
+from update_server.fleet.commands import VALID_S, SentCommand
 
 router = APIRouter(tags=["commands"])
-
-
-class CommandView(BaseModel):
-    """One command for one camera. `state`: queued, delivered, accepted, done, refused or expired."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    device: str
-    serial: str
-    command: str
-    seq: int
-    state: str
-    code: str
-    issued_at: int
-    expires_at: int
-    changed_at: int
-    who: str
-
-    @classmethod
-    def of(cls, line: Line) -> Self:
-        """From its line."""
-        return cls.model_validate(line)
 
 
 class CommandRequest(BaseModel):
@@ -51,16 +28,16 @@ class CommandRequest(BaseModel):
 class CommandsMade(BaseModel):
     """The commands that wait now, and one line for each camera that gets none."""
 
-    commands: list[CommandView]
+    commands: list[SentCommand]
     failed: list[str]
 
 
 @router.get("/commands")
-def list_commands(services: Opened, _who: Reader, device: str | None = None) -> list[CommandView]:
+def list_commands(services: Opened, _who: Reader, device: str | None = None) -> list[SentCommand]:
     """The newest commands, the newest first; of one camera, or of all."""
     with services.database.read() as session:
         its = devices.find(session, device) if device else None
-        return [CommandView.of(line) for line in commands.lines(session, its)]
+        return commands.lines(session, its)
 
 
 @router.post("/commands")
@@ -81,5 +58,5 @@ def send_commands(wanted: CommandRequest, services: Opened, who: Writer) -> Comm
                 failed.append(str(error))
                 continue
             commands.audit(session, who.name, row, now)
-            made.append(CommandView.of(commands.line(row, device)))
+            made.append(commands.line(row, device))
     return CommandsMade(commands=made, failed=failed)

@@ -13,7 +13,7 @@ from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Device
 from update_server.errors import BadInput, Conflict, ServerError
 from update_server.fleet import commands, devices, passwords
-from update_server.fleet.commands import Line
+from update_server.fleet.commands import SentCommand
 from update_server.repository import signed_commands
 
 Ids = Annotated[
@@ -116,7 +116,7 @@ def _meant(session: Session, which: list[str] | None, group: str | None, site: s
     return passwords.members(session, group, site)
 
 
-def _show(found: list[Line], *, as_json: bool) -> None:
+def _show(found: list[SentCommand], *, as_json: bool) -> None:
     if as_json:
         shared.print_json([commands.as_row(one) for one in found])
         return

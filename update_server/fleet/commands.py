@@ -40,7 +40,7 @@ MAX_SHOWN = 1000
 
 
 @dataclass(frozen=True)
-class Line:
+class SentCommand:
     """One command as it is shown. `state`: one of STATES; `code` says why it was refused or given up."""
 
     id: int
@@ -56,20 +56,20 @@ class Line:
     who: str
 
 
-def line(row: Command, device: Device) -> Line:
+def line(row: Command, device: Device) -> SentCommand:
     """A command's line."""
-    return Line(
+    return SentCommand(
         row.id, device.id, device.serial, row.name, row.seq, row.state, row.code, row.issued_at, row.expires_at,
         row.changed_at, row.who,
     )  # fmt: skip
 
 
-def as_row(one: Line) -> dict[str, object]:
+def as_row(one: SentCommand) -> dict[str, object]:
     """A line by its column names."""
     return asdict(one)
 
 
-def lines(session: Session, device: Device | None = None) -> list[Line]:
+def lines(session: Session, device: Device | None = None) -> list[SentCommand]:
     """The newest commands, the newest first; of one camera or of all."""
     query = select(Command, Device).join(Device, Device.id == Command.device_id).order_by(Command.id.desc())
     if device is not None:
