@@ -46,6 +46,15 @@ class Broker:
         """Payloads that arrived on topics that end with `topic`."""
         return [payload for name, payload in self.messages if name.endswith(topic)]
 
+    def publish(self, topic: str, payload: bytes) -> str:
+        """Take one message: `acknowledged` or `refused`, or empty where the camera hears nothing of it."""
+        if any(part in topic for part in self.refuses):
+            return ""
+        if self.unheard:
+            return "refused"
+        self.messages.append((topic, payload))
+        return "acknowledged"
+
     def receipt(self, topic: str, payload: bytes) -> "bytes | None":
         """What the server says to a message that has arrived; None to telemetry, and to what it cannot read."""
         if self.takes is None or not topic.endswith(RECEIPTED):
@@ -106,14 +115,10 @@ class WorldLink:
         """Hand over one message; acknowledged in `events` unless the broker refuses it."""
         if not self._begun:
             return False
-        if any(part in topic for part in self._broker.refuses):
-            return True
-        if self._broker.unheard:
-            self.events.append(("refused", name))
-            return True
-        self._broker.messages.append((topic, payload))
-        self.events.append(("acknowledged", name))
-        receipt = self._broker.receipt(topic, payload)
+        became = self._broker.publish(topic, payload)
+        if became:
+            self.events.append((became, name))
+        receipt = self._broker.receipt(topic, payload) if became == "acknowledged" else None
         if receipt is not None and not self._broker.loses_receipts:
             self.events.append(("message", topic.partition("/up/")[0] + "/down/receipt", receipt))
         return True

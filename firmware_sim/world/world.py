@@ -68,7 +68,7 @@ class World(Hardware):
         boots: every boot that got as far as a kernel, in order.
         console, agent: what the agent said; the running agent, or None.
         schedule: members of the firmware's `update` configuration that say when it may restart.
-        make_device, make_spool: make the agent's block device and spool; a test may put in broken ones.
+        make_device, make_spool, make_keys: make the agent's block device, spool and keys; a test may put in others.
         health: what every firmware declares as its health checks; None for the plainest.
     """
 
@@ -106,7 +106,7 @@ class World(Hardware):
         self.takes_tokens = False  # by configuration
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
-        self.make_device, self.make_spool = StrictBlockDevice, MemorySpool
+        self.make_device, self.make_spool, self.make_keys = StrictBlockDevice, MemorySpool, UnsafeKeyStore
         self._entropy = Chance("entropy " + str(seed))
         self._calls: list[Call] = []
         self._replies: dict[int, bytes] = {}
@@ -199,7 +199,7 @@ class World(Hardware):
         target = self.geometry.target(booted.slot)
         windows = [(self.geometry.slot_offset(target), self.geometry.slot_bytes(target))] if target else []
         control = WorldBootControl(self.sectors(), booted.slot, self._ask_restart)
-        keys = UnsafeKeyStore(self.documents, self._entropy)
+        keys = self.make_keys(self.documents, self._entropy)
         services = CameraServices(self.ask)
         services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
         services.open_doors = self.open_doors

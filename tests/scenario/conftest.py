@@ -3,6 +3,9 @@
 import pytest
 
 from tests.scenario.stage import Stage
+from tests.unit.server.conftest import database, migrated
+
+__all__ = ["database", "migrated", "stage"]
 
 
 @pytest.fixture(scope="module")
