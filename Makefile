@@ -45,8 +45,8 @@ bench: images ## measure (B=demo, B=trust, B=delta, B=install, B=credentials or 
 	@tests/tools/setup.sh lock/bench-packages.txt
 	@$(PY) -m tests.bench $(B)
 
-soak: images ## long runs: power cuts in mid-install (CUTS=100), known passwords on every path (PART=power_cuts or PART=credentials for one)
-	@CUTS=$(or $(CUTS),100) $(PY) -m tests.run $(addprefix soak-,$(or $(PART),power_cuts credentials))
+soak: images ## long runs: power cuts in mid-install (CUTS=100), known passwords on every path, messages under faults (MINUTES=30); PART=power_cuts, credentials or link for one
+	@CUTS=$(or $(CUTS),100) $(PY) -m tests.run $(addprefix soak-,$(or $(PART),power_cuts credentials link))
 
 fuzz: setup ## parsers under coverage-guided fuzzing (SECONDS=60); what breaks them is left in build/fuzz
 	@test -x build/fuzz-venv/bin/python || python3 -m venv build/fuzz-venv

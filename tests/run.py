@@ -69,7 +69,7 @@ LANES = (
 )
 EXTRA = tuple(
     Category(f"soak-{part}", tests=f"tests/soak/test_{part}.py", within_s=SOAK_S)
-    for part in ("power_cuts", "credentials")
+    for part in ("power_cuts", "credentials", "link")
 )
 ALL = tuple(one for lane in LANES for one in lane)
 

@@ -17,7 +17,7 @@ from firmware_sim.demo.steps_camera import patiently
 from firmware_sim.image.build import BuiltImage
 from firmware_sim.image.provision import Device
 from firmware_sim.qemu.deadline import Deadline, wait_until
-from tests.emulated.conftest import READY
+from tests.emulated.conftest import READY, WATCHDOG_S
 from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed
 from tests.server_program import server_program
 
@@ -172,7 +172,7 @@ class Fleet:
 
 
 @contextmanager
-def enrolled(camera_of: Callable[[str], Device], folder: Path) -> Iterator[Fleet]:
+def enrolled(camera_of: Callable[[str], Device], folder: Path, watchdog_s: float = WATCHDOG_S) -> Iterator[Fleet]:
     """A server of its own with the newer release published, and a claimed lab camera enrolled with it.
 
     The camera's state is kept in the machine as the snapshot `enrolled`.
@@ -187,7 +187,7 @@ def enrolled(camera_of: Callable[[str], Device], folder: Path) -> Iterator[Fleet
     with (
         server_program(folder) as program,
         Operator(home, program=program) as operator,
-        claimed(camera_of, folder) as lab,
+        claimed(camera_of, folder, watchdog_s) as lab,
     ):
         operator.begin_anew()
         operator.serve()

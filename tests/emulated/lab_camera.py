@@ -137,7 +137,7 @@ def claim(machine: Machine, device: Device, folder: Path) -> None:
 
 
 @contextmanager
-def claimed(camera_of: Callable[[str], Device], folder: Path) -> Iterator[LabCamera]:
+def claimed(camera_of: Callable[[str], Device], folder: Path, watchdog_s: float = WATCHDOG_S) -> Iterator[LabCamera]:
     """A claimed lab camera, from a snapshot where there is one."""
     device = camera_of("lab-1.0.0")
 
@@ -148,7 +148,7 @@ def claimed(camera_of: Callable[[str], Device], folder: Path) -> Iterator[LabCam
     snapshots = Snapshots(default_store().root / "run" / "snapshots")
     hardware = hardware_of(device, shell=True)
     with (
-        snapshots.machine(hardware, "claimed", reach, forwards=FRONT, watchdog_s=WATCHDOG_S) as machine,
+        snapshots.machine(hardware, "claimed", reach, forwards=FRONT, watchdog_s=watchdog_s) as machine,
         Person(place_of(machine), PERSON_ADDRESS, folder) as person,
     ):
         person.meet(Deadline(BOOT_S))
