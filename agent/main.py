@@ -295,7 +295,7 @@ def _compose(
         releases=public,
         bundle=BundleFile(),
         uploads=FileUploads(options.state / "bundle", config.login_gid),
-        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0]),
+        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key),
         link=link,
         clock=clock,
         services=LoopbackServices(web.path),

@@ -53,7 +53,7 @@ class Services:
         lifetimes = Lifetimes(settings.tuf.timestamp_valid_s, settings.tuf.snapshot_valid_s)
         keys, tuf = settings.path("keys"), settings.path("tuf")
         self.authority = Authority(settings.path("pki"))
-        self.enrolment = Enrolment(self.authority, settings.device_url, settings.devices.certificate_days)
+        self.enrolment = Enrolment(self.authority, settings.device_url, settings.devices)
         self.ownership = Ownership(settings.path("ownership"))
         self.image = ImageRepository(tuf / "image", keys, lifetimes)
         self.director = Director(tuf / "director", keys, lifetimes, settings.tuf.director_timestamp_age_s)

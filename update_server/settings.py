@@ -8,10 +8,10 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from agent.formats import delivery
@@ -37,6 +37,17 @@ def valid_host(host: str) -> str:
         if not HOST_NAME.match(host):
             raise ValueError(f"{host!r} is neither an IP address nor a host name") from None
     return host
+
+
+def valid_domain(domain: str) -> str:
+    """Return `domain` in lower case if cameras can have names in it.
+
+    Raises:
+        ValueError: it is no DNS name.
+    """
+    if not HOST_NAME.match(domain) or domain.replace(".", "").isdigit():
+        raise ValueError(f"{domain!r} is no domain")
+    return domain.lower()
 
 
 def authority(host: str, port: int) -> str:
@@ -100,6 +111,7 @@ class Devices(_Section):
     check_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 900
     telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 300
     certificate_days: Annotated[int, Field(ge=1, le=825)] = 90
+    camera_domain: Annotated[str, Field(max_length=200), AfterValidator(valid_domain)] = "camward.internal"
     token_valid_s: Annotated[int, Field(ge=60, le=30 * DAY_S)] = 3600
 
 
@@ -161,6 +173,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file (whose values come in as arguments)."""
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _no_host_among_cameras(self) -> Self:
+        """Cameras get certificates for names in their domain: none of them may be that of a server.
+
+        Raises:
+            ValueError: one is.
+        """
+        for host in (*self.hosts, self.ingest_host, *(urlsplit(mirror).hostname or "" for mirror in self.mirrors)):
+            if host.lower().endswith("." + self.devices.camera_domain):
+                raise ValueError(f"{host} lies in the cameras' domain, {self.devices.camera_domain}")
+        return self
 
     @property
     def device_url(self) -> str:

@@ -29,6 +29,7 @@ from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
 from agent.app.renewing import Renewing
+from agent.app.serving import Serving
 from agent.app.reporting import RECEIPT, Reporting
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
@@ -103,6 +104,7 @@ class Agent:
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
         self._renewing = Renewing(desk, time, self._reporting)
+        self._serving = Serving(desk, time)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
         guard = Guard(desk, proving, self._alarms)
         self._credentials = credentials = Credentials(desk, self._accounts, proving, time, blocklist)
@@ -138,7 +140,7 @@ class Agent:
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing, auditing, ssh, self._renewing,
+            credentials, changing, auditing, ssh, self._renewing, self._serving,
         )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
         self._office.login_hook = self._login.line
@@ -243,6 +245,7 @@ class Agent:
         self._neighbours.enrolled(record)
         self._commanding.enrolled(record)
         self._renewing.enrolled(record)
+        self._serving.enrolled(record)
 
     def _seen_healthy(self, healthy: bool, detail: str) -> None:
         """An ordinary boot has come up; or not yet, then the boot record keeps counting boots, and we keep looking."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.app.health import Health
     from agent.app.offering import Offering
     from agent.app.renewing import Renewing
+    from agent.app.serving import Serving
     from agent.app.reporting import Reporting
     from agent.app.ssh import Ssh
     from agent.app.transferring import Transferring
@@ -63,6 +64,7 @@ class Office:
         auditing: "Auditing",
         ssh: "Ssh",
         renewing: "Renewing",
+        serving: "Serving",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -81,6 +83,7 @@ class Office:
         self._auditing = auditing
         self._ssh = ssh
         self._renewing = renewing
+        self._serving = serving
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -120,6 +123,7 @@ class Office:
             "offer": self.offering.status(),
             "enrolment": {"phase": self._enrolling.phase, "problem": self._enrolling.problem},
             "certificate": self._renewing.status(),
+            "services_certificate": self._serving.status(),
             "transfer": {"under_way": self._transferring.under_way, "problem": self._transferring.problem},
             "operator": self._enrolling.operator,
             "server": self._enrolling.server_url,

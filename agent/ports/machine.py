@@ -85,12 +85,32 @@ class Sensors(Protocol):
 
 
 class WebCertificate(Protocol):
-    """The self-signed certificate the camera's services show."""
+    """The key of the camera's services, and the two certificates that they show.
+
+    The self-signed one is there from the first start, and stays: people and installers know the camera by it. The other
+    one is issued by the operator's CA for one DNS name, and shown to whoever asks for that name (RFC 6066, 3).
+    """
 
     def ensure(self, serial: str) -> str:
         """Make key and certificate if they are not there; return the certificate's SHA-256 fingerprint in hex.
 
         Durable when it returns; the certificate appears after its key.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def issued(self) -> "bytes | None":
+        """The issued certificate with its chain as PEM; None where there is none.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        ...
+
+    def keep(self, name: str, chain: bytes) -> None:
+        """Show this chain under this name from now on, and no other issued one; durable when it returns.
 
         Raises:
             Unavailable: the storage fails.

@@ -154,6 +154,19 @@ class Enroller(Protocol):
         """
         ...
 
+    def certify_services(self, server_url: str, ca_pem: str, device_id: str, serial: str) -> "tuple[str, bytes]":
+        """Have the key of the camera's own services (agent.ports.machine.WebCertificate) certified for its DNS name.
+
+        Asked for by the certificate that there is. Returns the name, and the certificate with its chain as PEM, checked
+        to hold that key and that name, and to be signed by the CA.
+
+        Raises:
+            FormatError: the address or the CA does not parse.
+            Rejected: the server refuses, or answers with a certificate that is not for this key, or not by this CA.
+            Unavailable: try later; a server of an older version has no such certificates.
+        """
+        ...
+
 
 class Link(Protocol):
     """The MQTT session with the operator's broker, kept up in the background.

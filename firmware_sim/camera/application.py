@@ -11,7 +11,7 @@ from pathlib import Path
 
 from firmware_sim.camera.config import CameraConfig
 from firmware_sim.camera.http_server import HttpServer
-from firmware_sim.camera.listener import Door, Doorkeeper, bind, tls_context
+from firmware_sim.camera.listener import Door, Doorkeeper, Issued, bind, tls_context
 from firmware_sim.camera.login import Login
 from firmware_sim.camera.onvif.service import DeviceService, Maker
 from firmware_sim.camera.pattern import TestPattern
@@ -153,6 +153,7 @@ def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
         frame_number=lambda: int(time.monotonic() * config.frames_per_second),
     )
     tls = tls_context(config.certificate, config.key)
+    Issued(config.certificate, config.key).serve(tls)
 
     def streams(encrypted: bool) -> RtspServer:
         return RtspServer(login, pattern, config.frames_per_second, encrypted)

@@ -7,6 +7,7 @@ place, and not for long.
 
 import contextlib
 import os
+import re
 import selectors
 import socket
 import ssl
@@ -34,6 +35,9 @@ SWEEP_EVERY_S = 0.5
 OWN_PLACES = 2
 """Of every listener's places: for programs on the camera itself. Strangers who take all others cannot make the agent
 believe that a service is dead, and a new firmware with it."""
+
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}\.)*[a-z0-9-]{1,63}\Z")
+"""What can be a name, and so the name of a file; 253 characters are TLS's own limit."""
 
 BACKLOG = 16
 """Connections the kernel may hold before they are accepted."""
@@ -247,6 +251,35 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.load_cert_chain(certificate, key)
     return context
+
+
+class Issued:
+    """Shows the certificate that the operator's CA has issued to clients that ask for its name (RFC 6066, 3).
+
+    The agent keeps it as `issued/NAME.pem` beside the self-signed one, and renews it: a file that has changed is read
+    again. Everybody else, whoever comes by an address among them, is shown the self-signed one.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._folder = certificate.parent / "issued"
+        self._key = key
+        self._held: tuple[str, int, ssl.SSLContext] | None = None
+
+    def serve(self, context: ssl.SSLContext) -> None:
+        """Have a server's context look for it in each handshake."""
+        context.sni_callback = self._asked
+
+    def _asked(self, connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        if name is None or not _HOST_NAME.match(name.lower()):
+            return
+        path = self._folder / (name.lower() + ".pem")
+        try:
+            changed_ns = path.stat().st_mtime_ns
+            if self._held is None or self._held[:2] != (path.name, changed_ns):
+                self._held = path.name, changed_ns, tls_context(path, self._key)
+        except OSError:  # there is none of that name, or it is damaged
+            return
+        connection.context = self._held[2]
 
 
 class Doorkeeper:

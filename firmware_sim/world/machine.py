@@ -4,6 +4,7 @@ from agent.app import digest
 from agent.core.clock import LEFT_TO_NTP_S, differs
 from agent.formats import ws_token
 from agent.formats.errors import Unavailable
+from firmware_sim.world.store import Documents, MemoryStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FINGERPRINT = "ab" * 32  # of the certificate that this world's services show
+ISSUED = "web/issued.pem"
 
 
 class WorldClock:
@@ -126,10 +128,14 @@ class WorldWatchdog:
 
 
 class WorldWebCertificate:
-    """Implements the port WebCertificate: there is always the same one."""
+    """Implements the port WebCertificate: there is always the same self-signed one.
 
-    def __init__(self) -> None:
+    `documents`: where the issued one is kept, by path.
+    """
+
+    def __init__(self, documents: Documents) -> None:
         self.broken = False
+        self._store = MemoryStore(documents)
 
     def ensure(self, serial: str) -> str:
         """The fingerprint.
@@ -140,6 +146,22 @@ class WorldWebCertificate:
         if self.broken:
             raise Unavailable("the storage is broken")
         return FINGERPRINT
+
+    def issued(self) -> "bytes | None":
+        """The issued one.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        return self._store.read(ISSUED)
+
+    def keep(self, name: str, chain: bytes) -> None:
+        """Take the place of the issued one.
+
+        Raises:
+            Unavailable: the storage is broken.
+        """
+        self._store.write(ISSUED, chain)
 
 
 class CameraServices:

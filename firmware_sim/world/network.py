@@ -69,6 +69,7 @@ class Server:
         grace_s: for how long after its end it still renews one.
         denied: ids of cameras that it does not renew.
         issued: when it has given certificates, which is their serial numbers as well.
+        services_issued: when it has given those of cameras' services.
         certificate: from how long before the true time to how long after it the server's certificate is valid; a
             server whose own clock is right renews it in time. The broker has the same one.
     """
@@ -88,6 +89,7 @@ class Server:
         self.grace_s = 365 * DAY_S
         self.denied: set[str] = set()
         self.issued: list[int] = []
+        self.services_issued: list[int] = []
         self._faults: list[tuple[Fault, list[int]]] = []
 
     def fail(self, fault: Fault) -> None:
@@ -370,11 +372,29 @@ class WorldEnroller:
             Unavailable: the server is down.
         """
         server = self._server.others.get(server_url, self._server)
+        return server.certify(device_id, self._shown(server, device_id, server.grace_s))
+
+    def certify_services(self, server_url: str, ca_pem: str, device_id: str, serial: str) -> "tuple[str, bytes]":
+        """A certificate for the camera's services, for whoever shows the present one of its identity.
+
+        Raises:
+            Rejected: as `renew`.
+            Unavailable: the server is down.
+        """
+        server = self._server.others.get(server_url, self._server)
+        now_s = self._shown(server, device_id, 0)
+        server.services_issued.append(now_s)
+        begin_at = max(0, now_s - certificates.HOUR_S)
+        made = certificates.make(device_id, now_s, begin_at, now_s + server.certificate_s)
+        return device_id + ".camward.internal", made
+
+    def _shown(self, server: Server, device_id: str, grace_s: int) -> int:
+        """Let the server look at the certificate that there is; the true time."""
         if server.down:
             raise Unavailable("connection refused")
         now_s, shown = int(self._clock.now_s), self._document(CERTIFICATE)
         if certificates.holder(shown) != device_id or device_id in server.denied:
             raise Rejected("the server answered 403")
-        if not certificates.fits(shown, now_s, server.grace_s):
+        if not certificates.fits(shown, now_s, grace_s):
             raise Rejected("the server answered 401")
-        return server.certify(device_id, now_s)
+        return now_s

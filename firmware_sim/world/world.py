@@ -241,7 +241,7 @@ class World(Hardware):
             services=services,
             sensors=self.sensors,
             watchdog=self.watchdog,
-            web_certificate=WorldWebCertificate(),
+            web_certificate=WorldWebCertificate(self.documents),
             verify_signature=self.verify_signature,
             secret=UnsafeDeviceSecret(self.documents, self._entropy),
             console=self.console_files,

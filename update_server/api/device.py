@@ -25,6 +25,7 @@ from update_server.pki import est
 from update_server.services import Services
 
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
+SERVICES_PATH = "/.well-known/est/services/simpleenroll"  # a label of our own (RFC 7030, 3.2.2)
 TIME_PATH, RENEWAL_PATH = "/device/v1/time/", "/.well-known/est/simplereenroll"
 GRACE_S = 365 * 86_400  # for a camera that hung in a warehouse; longer, and a person looks at it with a new token
 NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
@@ -47,6 +48,7 @@ ENDPOINTS = (
     Endpoint("/.well-known/est/cacerts", "GET", "ca_certificates", "", PKCS7),
     Endpoint("/.well-known/est/simpleenroll", "POST", "enrol", PKCS10, PKCS7),
     Endpoint(RENEWAL_PATH, "POST", "renew", PKCS10, PKCS7),
+    Endpoint(SERVICES_PATH, "POST", "certify_services", PKCS10, PKCS7),
     Endpoint("/device/v1/ownership", "GET", "ownership", "", JSON),
     Endpoint("/device/v1/identity", "PUT", "identity", JSON, ""),
     Endpoint(TIME_PATH + "{nonce}", "GET", "receipt", "", JSON),
@@ -128,6 +130,17 @@ class DeviceApi:
             with self._services.database.write() as session:
                 peer = request.state.certificate
                 return self._services.enrolment.renew(session, peer, body, int(time.time()))
+
+        return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
+
+    async def certify_services(self, request: Request) -> Response:
+        """EST simpleenroll, by the identity's certificate, for what the camera serves to recorders and browsers."""
+        body = await read_body(request, est.MAX_REQUEST_BYTES)
+
+        def work() -> bytes:
+            with self._services.database.write() as session:
+                who = request.state.device_id
+                return self._services.enrolment.certify_services(session, who, body, int(time.time()))
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 

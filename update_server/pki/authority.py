@@ -70,6 +70,23 @@ class Authority:
         usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         return self._issue(key, subject, sans, usages, now - BACKDATE_DEVICE, now + timedelta(days=days))
 
+    def certify_services(
+        self, key: ec.EllipticCurvePublicKey, serial: str, name: str, days: int, now: datetime
+    ) -> x509.Certificate:
+        """A certificate for what a camera serves to recorders and browsers, under the DNS name `name`.
+
+        It is for servers alone, and names no device where clients are looked for: with the key, which the camera's
+        programs can read, nobody passes for the camera at this server or at the broker.
+        """
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COMMON_NAME, "Camward camera"),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, serial),
+            ]
+        )
+        usages, end = [ExtendedKeyUsageOID.SERVER_AUTH], now + timedelta(days=days)
+        return self._issue(key, subject, [x509.DNSName(name)], usages, now - BACKDATE_DEVICE, end)
+
     def write_server(self, hosts: tuple[str, ...], now: datetime) -> None:
         """Make `server.pem` and `server.key.pem` for `hosts` (DNS names and IP addresses).
 
@@ -130,7 +147,7 @@ class Authority:
         self,
         key: ec.EllipticCurvePublicKey,
         subject: x509.Name,
-        sans: list[x509.UniformResourceIdentifier] | list[x509.GeneralName],
+        sans: list[x509.UniformResourceIdentifier] | list[x509.DNSName] | list[x509.GeneralName],
         usages: list[x509.ObjectIdentifier],
         start: datetime,
         end: datetime,

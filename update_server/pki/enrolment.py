@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -16,6 +17,7 @@ from update_server.errors import BadInput, TooManyAttempts, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est
 from update_server.pki.authority import Authority, device_id, utc
+from update_server.settings import Devices
 
 DAY_S = 86_400
 DAILY_CERTIFICATES = 20  # for one camera: it needs one in two months, and asks again when a reply is lost
@@ -36,10 +38,11 @@ class MadeToken:
 class Enrolment:
     """Makes and redeems tokens and issues certificates. Works inside the caller's transaction."""
 
-    def __init__(self, authority: Authority, url: str, certificate_days: int) -> None:
+    def __init__(self, authority: Authority, url: str, told: Devices) -> None:
         self.authority = authority
         self._url = url
-        self._days = certificate_days
+        self._days = told.certificate_days
+        self._domain = told.camera_domain
 
     def make_token(
         self, session: Session, ownership_sha256: str, serial: str | None, valid_s: int, now: int
@@ -113,24 +116,59 @@ class Enrolment:
             raise BadInput("The serial number differs from the enrolled one.")
         return est.certs_only([self._certify(session, request, now)])
 
-    def _certify(self, session: Session, request: est.Request, now: int) -> x509.Certificate:
-        """Issue a certificate and keep it.
+    def certify_services(self, session: Session, device: str, body: bytes, now: int) -> bytes:
+        """Answer a simpleenroll for the services of the camera `device` (which TLS has verified). Returns base64 PKCS#7.
+
+        What is served has a key of its own: the camera's programs read it, and the identity's key is none of theirs.
 
         Raises:
-            TooManyAttempts: the camera got DAILY_CERTIFICATES within a day; a hijacked one does not fill the disk.
+            BadInput: the request is malformed, has the identity's key, or names another serial number.
+            Forbidden: the camera is not enrolled here, or it is denied.
+            TooManyAttempts: the camera asks again and again.
         """
-        mine = (Certificate.device_id == device_id(request.key), Certificate.issued_at > now - DAY_S)
-        if (session.scalar(select(func.count()).select_from(Certificate).where(*mine)) or 0) >= DAILY_CERTIFICATES:
-            raise TooManyAttempts("Too many certificates for this camera.", DAY_S)
-        made = self.authority.certify_device(request.key, request.serial, self._days, utc(now))
-        session.add(
-            Certificate(
-                serial_number=f"{made.serial_number:x}", device_id=device_id(request.key), issued_at=now,
-                expires_at=int(made.not_valid_after_utc.timestamp()),
-                der=made.public_bytes(serialization.Encoding.DER),
-            )
-        )  # fmt: skip
-        return made
+        request = est.parse_request(body)
+        if device_id(request.key) == device:
+            raise BadInput("The camera's services need a key of their own.")
+        if devices.known(session, device).serial != request.serial:
+            raise BadInput("The serial number differs from the enrolled one.")
+        name = f"{device}.{self._domain}"
+
+        def certify() -> x509.Certificate:
+            return self.authority.certify_services(request.key, request.serial, name, self._days, utc(now))
+
+        return est.certs_only([_kept(session, device, certify, now)])
+
+    def _certify(self, session: Session, request: est.Request, now: int) -> x509.Certificate:
+        """Issue a certificate of a camera's identity and keep it.
+
+        Raises:
+            TooManyAttempts: as `_kept`.
+        """
+
+        def certify() -> x509.Certificate:
+            return self.authority.certify_device(request.key, request.serial, self._days, utc(now))
+
+        return _kept(session, device_id(request.key), certify, now)
+
+
+def _kept(session: Session, device: str, certify: Callable[[], x509.Certificate], now: int) -> x509.Certificate:
+    """Issue a certificate to a camera and keep it.
+
+    Raises:
+        TooManyAttempts: the camera got DAILY_CERTIFICATES within a day; a hijacked one does not fill the disk.
+    """
+    mine = (Certificate.device_id == device, Certificate.issued_at > now - DAY_S)
+    if (session.scalar(select(func.count()).select_from(Certificate).where(*mine)) or 0) >= DAILY_CERTIFICATES:
+        raise TooManyAttempts("Too many certificates for this camera.", DAY_S)
+    made = certify()
+    session.add(
+        Certificate(
+            serial_number=f"{made.serial_number:x}", device_id=device, issued_at=now,
+            expires_at=int(made.not_valid_after_utc.timestamp()),
+            der=made.public_bytes(serialization.Encoding.DER),
+        )
+    )  # fmt: skip
+    return made
 
 
 def _hash(secret: str) -> str:

@@ -8,6 +8,7 @@ import base64
 import datetime
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}\.)*[a-z0-9-]{1,63}\Z")  # what a file can be called as well
 JOB_S = 120.0  # under a second on x86, some seconds on a slow camera that is busy
 VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 VALID_TO = datetime.datetime(2099, 12, 31, tzinfo=datetime.UTC)
@@ -98,6 +100,40 @@ def chain(key: str, device_id: str, reply: str) -> list[str]:
     return ["".join(item.public_bytes(serialization.Encoding.PEM).decode() for item in [own[0], *others])]
 
 
+def services_chain(key: str, ca: str, reply: str) -> list[str]:
+    """The DNS name and the PEM chain in an EST reply for the camera's services; `ca` is PEM, `reply` as in `chain`.
+
+    Raises:
+        EnrolmentRefused: it is no such list, or none of them is for this key and one DNS name, and signed by the CA.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import pkcs7
+
+    spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ours = _private_key(key).public_key().public_bytes(*spki)
+    try:
+        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(base64.b64decode(reply)))
+        own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
+        if len(own) != 1:
+            raise EnrolmentRefused("the certificate is not for this key")
+        names = own[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        hosts = names.get_values_for_type(x509.DNSName)
+        issuers = x509.load_pem_x509_certificates(ca.encode())
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
+        raise EnrolmentRefused("the reply is no PKCS#7 list of certificates that we know") from error
+    if len(hosts) != 1 or not HOST_NAME.match(hosts[0]):
+        raise EnrolmentRefused("the certificate is not for one name")
+    for issuer in issuers:
+        try:
+            own[0].verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return [hosts[0], own[0].public_bytes(serialization.Encoding.PEM).decode()]
+    raise EnrolmentRefused("the certificate is not by the operator's CA")
+
+
 def self_signed(serial: str) -> list[str]:
     """A fresh P-256 key (PKCS#8) and a certificate of it that is its own issuer, both PEM."""
     from cryptography import x509
@@ -124,7 +160,12 @@ def self_signed(serial: str) -> list[str]:
     return [private.decode(), certificate.public_bytes(pem).decode()]
 
 
-JOBS: dict[str, Callable[..., list[str]]] = {"request": request, "chain": chain, "self_signed": self_signed}
+JOBS: dict[str, Callable[..., list[str]]] = {
+    "request": request,
+    "chain": chain,
+    "services_chain": services_chain,
+    "self_signed": self_signed,
+}
 
 
 def main() -> int:

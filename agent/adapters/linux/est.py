@@ -14,6 +14,7 @@ from agent.adapters.linux.fetcher import split_server
 from agent.adapters.linux.http_exchange import HttpServer
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.tls import client_context
+from agent.app.identity import IDENTITY
 from agent.formats.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PATH = "/.well-known/est/simpleenroll"
 RENEWAL_PATH = "/.well-known/est/simplereenroll"
+SERVICES_PATH = "/.well-known/est/services/simpleenroll"  # a label of our own (RFC 7030, 3.2.2)
 MAX_REPLY_BYTES = 64 * 1024  # a P-256 chain of five is 6 KB in base64
 
 
@@ -32,11 +34,16 @@ class EstEnroller:
         keys: UnsafeFileKeyStore,
         dates: Callable[[], Dates] = by_the_system,
         certificate: Path | None = None,
+        services_key: Path | None = None,
     ) -> None:
-        """`dates` judges the server's certificate; see `agent.adapters.linux.tls`. `certificate`: this device's."""
+        """`dates` judges the server's certificate; see `agent.adapters.linux.tls`. `certificate`: this device's.
+
+        `services_key`: of the camera's own services, PEM.
+        """
         self._keys = keys
         self._dates = dates
         self._certificate = certificate
+        self._services_key = services_key
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.certify`.
@@ -52,7 +59,7 @@ class EstEnroller:
             return client_context(ca_pem, None, None, self._dates)
 
         headers = {"Authorization": "Basic " + login}
-        return self._certified(token.url, PATH, context, headers, (device_id, serial, key))
+        return self._chain(token.url, PATH, context, headers, (device_id, serial, key))
 
     def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.renew`.
@@ -66,9 +73,31 @@ class EstEnroller:
         def context() -> ssl.SSLContext:
             return client_context(ca_pem, self._certificate, self._keys.path(key), self._dates)
 
-        return self._certified(server_url, RENEWAL_PATH, context, {}, (device_id, serial, key))
+        return self._chain(server_url, RENEWAL_PATH, context, {}, (device_id, serial, key))
 
-    def _certified(
+    def certify_services(self, server_url: str, ca_pem: str, device_id: str, serial: str) -> tuple[str, bytes]:
+        """See `Enroller.certify_services`.
+
+        Raises:
+            FormatError: the address or the CA does not parse.
+            Rejected: the server refuses, or the certificate is not for this key, or not by this CA.
+            Unavailable: try later.
+        """
+        if self._services_key is None:
+            raise Unavailable("there is no key of the camera's services")
+        try:
+            private = self._services_key.read_text()
+        except OSError as error:
+            raise Unavailable(f"the key of the camera's services: {error}") from error
+
+        def context() -> ssl.SSLContext:
+            return client_context(ca_pem, self._certificate, self._keys.path(IDENTITY), self._dates)
+
+        reply = self._certified(server_url, SERVICES_PATH, context, {}, (device_id, serial, private))
+        name, chain = certificates.run("services_chain", key=private, ca=ca_pem, reply=reply)
+        return name, chain.encode()
+
+    def _chain(
         self,
         server_url: str,
         path: str,
@@ -79,6 +108,20 @@ class EstEnroller:
         """The chain that the server gives for `whose` (device id, serial number, name of the key)."""
         device_id, serial, key = whose
         private = self._keys.pem(key)
+        reply = self._certified(server_url, path, context, headers, (device_id, serial, private))
+        (chain,) = certificates.run("chain", key=private, device_id=device_id, reply=reply)
+        return chain.encode()
+
+    @staticmethod
+    def _certified(
+        server_url: str,
+        path: str,
+        context: Callable[[], ssl.SSLContext],
+        headers: dict[str, str],
+        whose: tuple[str, str, str],
+    ) -> str:
+        """What the server answers for `whose` (device id, serial number, key as PEM), as `.certificates` takes it."""
+        device_id, serial, private = whose
         (request,) = certificates.run("request", key=private, device_id=device_id, serial=serial)
         sent = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64", **headers}
         server = HttpServer(*split_server(server_url), context)
@@ -93,6 +136,4 @@ class EstEnroller:
             raise Unavailable(f"the server answered {status} to the enrolment")
         if len(body) > MAX_REPLY_BYTES:
             raise Unavailable(f"the server's answer to the enrolment has more than {MAX_REPLY_BYTES} bytes")
-        reply = base64.b64encode(body).decode()
-        (chain,) = certificates.run("chain", key=private, device_id=device_id, reply=reply)
-        return chain.encode()
+        return base64.b64encode(body).decode()

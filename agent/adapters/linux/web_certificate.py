@@ -1,4 +1,8 @@
-"""The camera's own certificate: P-256, self-signed, made on the device at its first boot."""
+"""What the camera's services show: a key made at the first boot, self-signed; and what the operator's CA issues for it.
+
+In a folder that the camera's group may read: `key.pem`, `cert.pem`, and `issued/NAME.pem` for clients that ask for NAME
+(TLS server name indication).
+"""
 
 import os
 import ssl
@@ -11,10 +15,11 @@ from agent.formats.errors import Unavailable
 PARENT_MODE = 0o711  # the camera passes through, and sees nothing
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
+ISSUED = "issued"
 
 
 class SelfSignedCertificate:
-    """`agent.ports.machine.WebCertificate` as `cert.pem` and `key.pem` in a folder that the camera's group may read."""
+    """`agent.ports.machine.WebCertificate` as files."""
 
     def __init__(self, folder: Path, group: int) -> None:
         self._folder = folder
@@ -22,8 +27,13 @@ class SelfSignedCertificate:
 
     @property
     def path(self) -> Path:
-        """The certificate file."""
+        """The self-signed certificate's file."""
         return self._folder / "cert.pem"
+
+    @property
+    def key(self) -> Path:
+        """The key's file."""
+        return self._folder / "key.pem"
 
     def ensure(self, serial: str) -> str:
         """See `WebCertificate.ensure`; durable when it returns.
@@ -40,6 +50,41 @@ class SelfSignedCertificate:
         except (OSError, ValueError) as error:
             raise Unavailable(f"the camera's certificate: {error}") from error
         return sha256(der).hexdigest()
+
+    def issued(self) -> bytes | None:
+        """See `WebCertificate.issued`.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        try:
+            for path in self._issued():
+                return path.read_bytes()
+        except OSError as error:
+            raise Unavailable(f"the issued certificate: {error}") from error
+        return None
+
+    def keep(self, name: str, chain: bytes) -> None:
+        """See `WebCertificate.keep`.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        if not certificates.HOST_NAME.match(name):
+            raise Unavailable("a certificate for a name that is no file's")
+        try:
+            folder = self._folder / ISSUED
+            folder.mkdir(exist_ok=True)
+            self._give(folder, FOLDER_MODE)
+            self._put(f"{ISSUED}/{name}.pem", chain)
+            for path in self._issued():
+                if path.name != name + ".pem":
+                    path.unlink()
+        except OSError as error:
+            raise Unavailable(f"the issued certificate: {error}") from error
+
+    def _issued(self) -> list[Path]:
+        return sorted((self._folder / ISSUED).glob("*.pem"))
 
     def _make(self, serial: str) -> None:
         key, certificate = certificates.run("self_signed", serial=serial)
@@ -58,8 +103,9 @@ class SelfSignedCertificate:
         finally:
             os.close(handle)
         self._give(unfinished, FILE_MODE)
-        unfinished.rename(self._folder / name)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        path = self._folder / name
+        unfinished.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
         finally:

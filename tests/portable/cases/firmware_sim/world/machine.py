@@ -1,6 +1,8 @@
 from agent.app import digest
 from agent.formats.errors import Unavailable
 from firmware_sim.world.machine import CameraServices, WorldClock, WorldSensors, WorldWatchdog, WorldWebCertificate
+from firmware_sim.world.power import Power
+from firmware_sim.world.store import Documents
 
 clock = WorldClock(1000)
 clock.power_on()
@@ -57,9 +59,12 @@ print(services.enter({"name": "rtsp", "way": "digest"}, "127.0.0.2", None, ""))
 services.dead.add("rtsp")
 print(services.enter({"name": "rtsp", "way": "digest"}, "127.0.0.2", None, ""))
 
-sensors, watchdog, certificate = WorldSensors(), WorldWatchdog(), WorldWebCertificate()
+sensors, watchdog, certificate = WorldSensors(), WorldWatchdog(), WorldWebCertificate(Documents(Power()))
 sensors.measured["uptime_s"] = 3
 print(sensors.telemetry(), sensors.facts(), certificate.ensure("s"))
+print(certificate.issued())
+certificate.keep("one.camward.internal", b"chain")
+print(certificate.issued())
 watchdog.feed()
 watchdog.close()
 print(watchdog.fed, watchdog.closed)
