@@ -29,8 +29,8 @@ from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
 from agent.app.renewing import Renewing
-from agent.app.serving import Serving
 from agent.app.reporting import RECEIPT, Reporting
+from agent.app.serving import Serving
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
 from agent.app.transferring import Transferring

@@ -32,7 +32,10 @@ MAX_JOURNAL_BYTES = 8 * 1024
 
 VOUCHER = "factory/voucher.json"
 HISTORY = "evidence/history.json"
-USED_UP = (VOUCHER,)  # of what would stay; a factory voucher serves the first owner alone
+USED_UP = (
+    VOUCHER,
+    "web/issued/",
+)  # of what would stay; the voucher serves the first owner alone, each certificate its own
 ALWAYS = ("factory/", "trust/image/", "trust/rollback_index", "clock/")
 OF_THE_USERS = ("credentials/", "secret/", "web/", HISTORY)  # stays when only the operator changes
 KEPT = {
@@ -163,13 +166,17 @@ def _left(ports: "Ports", kind: str) -> "list[str]":
 
 
 def _stays(kind: str, item: str) -> bool:
-    if item in USED_UP:
+    if _among(item, USED_UP):
         return False
     if item in [_journal(name) for name in KINDS]:
         return True  # until all else is done
     if item[0] == "/":
         return kind != ERASE  # what the camera keeps for its user
-    return any(item == name or (name[-1] == "/" and item.startswith(name)) for name in KEPT[kind])
+    return _among(item, KEPT[kind])
+
+
+def _among(item: str, names: "tuple[str, ...]") -> bool:
+    return any(item == name or (name[-1] == "/" and item.startswith(name)) for name in names)
 
 
 def _remove(ports: "Ports", kind: str) -> None:

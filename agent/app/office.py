@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from agent.app.health import Health
     from agent.app.offering import Offering
     from agent.app.renewing import Renewing
-    from agent.app.serving import Serving
     from agent.app.reporting import Reporting
+    from agent.app.serving import Serving
     from agent.app.ssh import Ssh
     from agent.app.transferring import Transferring
     from agent.app.updating import Updating

@@ -1,4 +1,4 @@
-"""The certificate by which recorders, browsers and other cameras know this camera's services: the operator's CA issues it.
+"""The certificate by which recorders and browsers know this camera's services: the operator's CA issues it.
 
 It is for the services' own key, which the camera's programs read; the identity's key is none of theirs. It is asked for
 as soon as there is an owner, and again from two thirds of its life on, by proven time, like the identity's own
@@ -8,6 +8,7 @@ as soon as there is an owner, and again from two thirds of its life on, by prove
 from binascii import hexlify
 from hashlib import sha256
 
+from agent.app.identity import IDENTITY
 from agent.core import backoff, renewal
 from agent.formats import certificate, utc
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -59,10 +60,8 @@ class Serving:
             return
         if due:
             self._waits = True
-            asked = (owner.server_url, owner.ca, desk.device_id, desk.label.serial)
-            desk.call(
-                "enroller", "certify_services", asked, lambda value, error: self._answered(issuer, value, error)
-            )
+            asked = (owner.server_url, owner.ca, desk.device_id, desk.label.serial, IDENTITY)
+            desk.call("enroller", "certify_services", asked, lambda value, error: self._answered(issuer, value, error))
 
     def _is_due(self, issuer: bytes) -> bool:
         """Whether there is none, or it is another CA's, damaged, or old enough to be renewed.

@@ -154,11 +154,13 @@ class Enroller(Protocol):
         """
         ...
 
-    def certify_services(self, server_url: str, ca_pem: str, device_id: str, serial: str) -> "tuple[str, bytes]":
+    def certify_services(
+        self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str
+    ) -> "tuple[str, bytes]":
         """Have the key of the camera's own services (agent.ports.machine.WebCertificate) certified for its DNS name.
 
-        Asked for by the certificate that there is. Returns the name, and the certificate with its chain as PEM, checked
-        to hold that key and that name, and to be signed by the CA.
+        Asked for by the certificate that there is, of the identity's key `key`. Returns the DNS name, and the
+        certificate with its chain as PEM, checked to hold the services' key and that name, and to be signed by the CA.
 
         Raises:
             FormatError: the address or the CA does not parse.

@@ -36,7 +36,7 @@ OWN_PLACES = 2
 """Of every listener's places: for programs on the camera itself. Strangers who take all others cannot make the agent
 believe that a service is dead, and a new firmware with it."""
 
-_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}\.)*[a-z0-9-]{1,63}\Z")
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
 """What can be a name, and so the name of a file; 253 characters are TLS's own limit."""
 
 BACKLOG = 16

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FINGERPRINT = "ab" * 32  # of the certificate that this world's services show
-ISSUED = "web/issued.pem"
+ISSUED = "web/issued/services.pem"
 
 
 class WorldClock:

@@ -68,8 +68,7 @@ class Server:
         certificate_s: how long the certificates that it gives cameras live; longer than any story, as a rule.
         grace_s: for how long after its end it still renews one.
         denied: ids of cameras that it does not renew.
-        issued: when it has given certificates, which is their serial numbers as well.
-        services_issued: when it has given those of cameras' services.
+        issued, services_issued: when it has given certificates (their serial numbers), and those of cameras' services.
         certificate: from how long before the true time to how long after it the server's certificate is valid; a
             server whose own clock is right renews it in time. The broker has the same one.
     """
@@ -374,7 +373,9 @@ class WorldEnroller:
         server = self._server.others.get(server_url, self._server)
         return server.certify(device_id, self._shown(server, device_id, server.grace_s))
 
-    def certify_services(self, server_url: str, ca_pem: str, device_id: str, serial: str) -> "tuple[str, bytes]":
+    def certify_services(
+        self, server_url: str, _ca: str, device_id: str, _serial: str, _key: str
+    ) -> "tuple[str, bytes]":
         """A certificate for the camera's services, for whoever shows the present one of its identity.
 
         Raises:
@@ -384,8 +385,7 @@ class WorldEnroller:
         server = self._server.others.get(server_url, self._server)
         now_s = self._shown(server, device_id, 0)
         server.services_issued.append(now_s)
-        begin_at = max(0, now_s - certificates.HOUR_S)
-        made = certificates.make(device_id, now_s, begin_at, now_s + server.certificate_s)
+        made = certificates.make(device_id, now_s, now_s - certificates.HOUR_S, now_s + server.certificate_s)
         return device_id + ".camward.internal", made
 
     def _shown(self, server: Server, device_id: str, grace_s: int) -> int:

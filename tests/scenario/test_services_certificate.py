@@ -1,13 +1,12 @@
 """What the camera's services show to recorders: issued by the owner's CA, renewed in time, whatever the server does."""
 
 from agent.formats import utc
-from agent.formats.json import dump
 from firmware_sim.world import certificates
 from firmware_sim.world.network import DAY_S
-from tests.scenario.owners import Second, on, status
+from tests.scenario.owners import Second, administrator, login, on, request, restarted, status
 from tests.scenario.test_renewal import DUE_DAYS, LIFE_DAYS
 
-ISSUED = "web/issued.pem"
+ISSUED = "web/issued/services.pem"
 
 
 def given(world):
@@ -92,9 +91,13 @@ def test_a_damaged_one_is_replaced(stage):
 def test_the_next_owners_ca_issues_another_one(stage):
     world = stage.world()
     second = Second(stage, world)
-    world.documents.content["handover/transfer.json"] = dump({"v": 1, "token": second.token, "version": "1.0.0"})
     on(world)
+    before = given(world)
+    administrator(world, "disown")
+    restarted(world)
+    assert given(world) == 0, "the former owner's"
+    assert world.ask("web", request("enrol", grant=login(world)["grant"], token=second.token))["ok"]
     world.run_until(lambda: second.server.services_issued != [])
     world.run_for(60)
-    assert given(world) == second.server.services_issued[0]
+    assert given(world) == second.server.services_issued[0] != before
     assert certificates.holder(world.documents.content[ISSUED]) == world.device_id()

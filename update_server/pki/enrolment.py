@@ -117,7 +117,7 @@ class Enrolment:
         return est.certs_only([self._certify(session, request, now)])
 
     def certify_services(self, session: Session, device: str, body: bytes, now: int) -> bytes:
-        """Answer a simpleenroll for the services of the camera `device` (which TLS has verified). Returns base64 PKCS#7.
+        """Answer a simpleenroll for the services of the camera `device` (verified by TLS). Returns base64 PKCS#7.
 
         What is served has a key of its own: the camera's programs read it, and the identity's key is none of theirs.
 

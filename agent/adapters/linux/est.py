@@ -14,7 +14,6 @@ from agent.adapters.linux.fetcher import split_server
 from agent.adapters.linux.http_exchange import HttpServer
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.tls import client_context
-from agent.app.identity import IDENTITY
 from agent.formats.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -75,7 +74,9 @@ class EstEnroller:
 
         return self._chain(server_url, RENEWAL_PATH, context, {}, (device_id, serial, key))
 
-    def certify_services(self, server_url: str, ca_pem: str, device_id: str, serial: str) -> tuple[str, bytes]:
+    def certify_services(
+        self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str
+    ) -> tuple[str, bytes]:
         """See `Enroller.certify_services`.
 
         Raises:
@@ -91,7 +92,7 @@ class EstEnroller:
             raise Unavailable(f"the key of the camera's services: {error}") from error
 
         def context() -> ssl.SSLContext:
-            return client_context(ca_pem, self._certificate, self._keys.path(IDENTITY), self._dates)
+            return client_context(ca_pem, self._certificate, self._keys.path(key), self._dates)
 
         reply = self._certified(server_url, SERVICES_PATH, context, {}, (device_id, serial, private))
         name, chain = certificates.run("services_chain", key=private, ca=ca_pem, reply=reply)

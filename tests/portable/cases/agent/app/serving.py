@@ -2,7 +2,7 @@ from agent.formats import json
 from firmware_sim.world.network import DAY_S
 from tests.portable.story import Stage
 
-ISSUED = "web/issued.pem"
+ISSUED = "web/issued/services.pem"
 camera = Stage()
 world = camera.world
 world.server.certificate_s = 10 * DAY_S
