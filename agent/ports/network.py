@@ -130,7 +130,7 @@ class Enroller(Protocol):
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """Have the key of that name (agent.ports.secrets.KeyStore) certified.
 
-        Returns the certificate and its chain as PEM, checked to hold that key and the device id.
+        Returns the certificate and its chain as PEM, checked to hold that key and the device id, and to be by the CA.
 
         The server answers the same token again for the same key, so a power cut after the request loses nothing.
 
@@ -145,7 +145,7 @@ class Enroller(Protocol):
 
         It may have expired: the server decides for how long it takes it (docs/adr/0030-renewal.md).
 
-        Returns as `certify`. Who the issuer is has not been looked at: let the broker take it before it is relied on.
+        Returns as `certify`: whatever the server's own certificate is, who answers with another CA's gets nowhere.
 
         Raises:
             FormatError: the address or the CA does not parse.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")  # what a file can be called as well
+MAX_PATH = 5  # certificates, the CA left out
 JOB_S = 120.0  # under a second on x86, some seconds on a slow camera that is busy
 VALID_FROM = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 VALID_TO = datetime.datetime(2099, 12, 31, tzinfo=datetime.UTC)
@@ -75,63 +76,40 @@ def request(key: str, device_id: str, serial: str) -> list[str]:
     return [base64.encodebytes(made.public_bytes(serialization.Encoding.DER)).decode()]
 
 
-def chain(key: str, device_id: str, reply: str) -> list[str]:
-    """The PEM chain in an EST reply, own certificate first, self-signed roots left out (RFC 8446, 4.4.2).
+def chain(key: str, device_id: str, ca: str, reply: str) -> list[str]:
+    """The PEM chain in an EST reply, own certificate first, up to the CA, which is left out (RFC 8446, 4.4.2).
 
-    `reply` is base64 of what the server sent, which should be base64 of a certs-only PKCS#7.
+    `ca` is what the camera trusts, as PEM; `reply` is base64 of what the server sent, which should be base64 of a
+    certs-only PKCS#7.
 
     Raises:
-        EnrolmentRefused: it is no such list, or none of them is for this key and device.
+        EnrolmentRefused: it is no such list, or none of them is for this key and device and by this CA.
     """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.serialization import pkcs7
-
-    spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    ours = _private_key(key).public_key().public_bytes(*spki)
-    try:
-        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(base64.b64decode(reply)))
-        own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
-    except (ValueError, UnsupportedAlgorithm) as error:  # binascii.Error is a ValueError
-        raise EnrolmentRefused("the reply is no PKCS#7 list of certificates that we know") from error
-    if len(own) != 1 or _common_name(own[0]) != device_id:
+    own, others = _listed(key, reply)
+    if own is None or _common_name(own) != device_id:
         raise EnrolmentRefused("the certificate is not for this device")
-    others = [item for item in found if item is not own[0] and item.subject != item.issuer]
-    return ["".join(item.public_bytes(serialization.Encoding.PEM).decode() for item in [own[0], *others])]
+    return [_pem_path(own, others, ca)]
 
 
 def services_chain(key: str, ca: str, reply: str) -> list[str]:
-    """The DNS name and the PEM chain in an EST reply for the camera's services; `ca` is PEM, `reply` as in `chain`.
+    """The DNS name and the PEM chain in an EST reply for the camera's services; arguments as in `chain`.
 
     Raises:
-        EnrolmentRefused: it is no such list, or none of them is for this key and one DNS name, and signed by the CA.
+        EnrolmentRefused: it is no such list, or none of them is for this key and one DNS name, and by this CA.
     """
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.serialization import pkcs7
 
-    spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    ours = _private_key(key).public_key().public_bytes(*spki)
+    own, others = _listed(key, reply)
+    if own is None:
+        raise EnrolmentRefused("the certificate is not for this key")
     try:
-        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(base64.b64decode(reply)))
-        own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
-        if len(own) != 1:
-            raise EnrolmentRefused("the certificate is not for this key")
-        names = own[0].extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         hosts = names.get_values_for_type(x509.DNSName)
-        issuers = x509.load_pem_x509_certificates(ca.encode())
-    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound) as error:
-        raise EnrolmentRefused("the reply is no PKCS#7 list of certificates that we know") from error
+    except (ValueError, x509.ExtensionNotFound):
+        hosts = []
     if len(hosts) != 1 or not HOST_NAME.match(hosts[0]):
         raise EnrolmentRefused("the certificate is not for one name")
-    for issuer in issuers:
-        try:
-            own[0].verify_directly_issued_by(issuer)
-        except (ValueError, TypeError, InvalidSignature):
-            continue
-        return [hosts[0], own[0].public_bytes(serialization.Encoding.PEM).decode()]
-    raise EnrolmentRefused("the certificate is not by the operator's CA")
+    return [hosts[0], _pem_path(own, others, ca)]
 
 
 def self_signed(serial: str) -> list[str]:
@@ -177,6 +155,64 @@ def main() -> int:
         answer = {"refused": error.detail}
     sys.stdout.write(json.dumps(answer))
     return 0
+
+
+def _listed(key: str, reply: str) -> "tuple[x509.Certificate | None, list[x509.Certificate]]":
+    """The one certificate of this key in an EST reply, if there is one, and the others.
+
+    Raises:
+        EnrolmentRefused: it is no list of certificates.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.serialization import pkcs7
+
+    spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    ours = _private_key(key).public_key().public_bytes(*spki)
+    try:
+        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(base64.b64decode(reply)))
+        own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
+    except (ValueError, UnsupportedAlgorithm) as error:  # binascii.Error is a ValueError
+        raise EnrolmentRefused("the reply is no PKCS#7 list of certificates that we know") from error
+    return own[0] if len(own) == 1 else None, [item for item in found if item not in own]
+
+
+def _pem_path(own: "x509.Certificate", others: "list[x509.Certificate]", ca: str) -> str:
+    """The certificate and those between it and the CA. Their dates are looked at by whoever they are shown to.
+
+    Raises:
+        EnrolmentRefused: no chain of signatures leads to the CA.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    trusted, path = x509.load_pem_x509_certificates(ca.encode()), [own]
+    while not any(_is_by(path[-1], issuer) for issuer in trusted):
+        between = [item for item in others if item not in path and _may_issue(item) and _is_by(path[-1], item)]
+        if not between or len(path) == MAX_PATH:
+            raise EnrolmentRefused("the certificate is not by the operator's CA")
+        path.append(between[0])
+    return "".join(item.public_bytes(serialization.Encoding.PEM).decode() for item in path)
+
+
+def _is_by(certificate: "x509.Certificate", issuer: "x509.Certificate") -> bool:
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _may_issue(certificate: "x509.Certificate") -> bool:
+    """Whether it is a CA's (RFC 5280, 4.2.1.9): a device's certificate signs for nobody."""
+    from cryptography import x509
+
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (ValueError, x509.ExtensionNotFound):
+        return False
 
 
 def _private_key(pem: str) -> "EllipticCurvePrivateKey":

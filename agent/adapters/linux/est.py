@@ -48,7 +48,7 @@ class EstEnroller:
         """See `Enroller.certify`.
 
         Raises:
-            Rejected: the server refuses, or the certificate is not for this key and device.
+            Rejected: the server refuses, or the certificate is not for this key and device, or not by this CA.
             Unavailable: try later.
         """
         login = base64.b64encode(f"{token.id}:{token.secret}".encode()).decode()
@@ -58,21 +58,21 @@ class EstEnroller:
             return client_context(ca_pem, None, None, self._dates)
 
         headers = {"Authorization": "Basic " + login}
-        return self._chain(token.url, PATH, context, headers, (device_id, serial, key))
+        return self._chain(token.url, PATH, context, headers, ca_pem, (device_id, serial, key))
 
     def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.renew`.
 
         Raises:
             FormatError: the address or the CA does not parse.
-            Rejected: the server refuses, or the certificate is not for this key and device.
+            Rejected: the server refuses, or the certificate is not for this key and device, or not by this CA.
             Unavailable: try later.
         """
 
         def context() -> ssl.SSLContext:
             return client_context(ca_pem, self._certificate, self._keys.path(key), self._dates)
 
-        return self._chain(server_url, RENEWAL_PATH, context, {}, (device_id, serial, key))
+        return self._chain(server_url, RENEWAL_PATH, context, {}, ca_pem, (device_id, serial, key))
 
     def certify_services(
         self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str
@@ -104,13 +104,14 @@ class EstEnroller:
         path: str,
         context: Callable[[], ssl.SSLContext],
         headers: dict[str, str],
+        ca_pem: str,
         whose: tuple[str, str, str],
     ) -> bytes:
-        """The chain that the server gives for `whose` (device id, serial number, name of the key)."""
+        """The chain that the server gives for `whose` (device id, serial number, name of the key), by this CA."""
         device_id, serial, key = whose
         private = self._keys.pem(key)
         reply = self._certified(server_url, path, context, headers, (device_id, serial, private))
-        (chain,) = certificates.run("chain", key=private, device_id=device_id, reply=reply)
+        (chain,) = certificates.run("chain", key=private, device_id=device_id, ca=ca_pem, reply=reply)
         return chain.encode()
 
     @staticmethod

@@ -47,7 +47,14 @@ def pem(key: ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: str = "Fleet CA") -> x509.Certificate:
+def certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str = "Fleet CA",
+    by: ec.EllipticCurvePrivateKey = CA,
+    *,
+    ca: bool = False,
+) -> x509.Certificate:
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -56,14 +63,21 @@ def certificate(name: str, key: ec.EllipticCurvePrivateKey, issuer: str = "Fleet
         .serial_number(x509.random_serial_number())
         .not_valid_before(FROM)
         .not_valid_after(TO)
-        .sign(CA, hashes.SHA256())
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .sign(by, hashes.SHA256())
     )
 
 
-def chain(*found: x509.Certificate) -> bytes:
+ROOT = certificate("Fleet CA", CA, ca=True)
+
+
+def chain(*found: x509.Certificate, trusted: x509.Certificate = ROOT) -> bytes:
     """What the job makes of an EST reply with these certificates."""
     body = base64.encodebytes(pkcs7.serialize_certificates(list(found), Encoding.DER))
-    (made,) = certificates.run("chain", key=pem(KEY), device_id="one", reply=base64.b64encode(body).decode())
+    ca = trusted.public_bytes(Encoding.PEM).decode()
+    (made,) = certificates.run(
+        "chain", key=pem(KEY), device_id="one", ca=ca, reply=base64.b64encode(body).decode()
+    )  # fmt: skip
     return made.encode()
 
 
@@ -77,10 +91,13 @@ def test_a_request_names_device_and_serial_and_is_signed_by_the_key():
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["urn:camward:device:one"]
 
 
-def test_the_own_certificate_comes_first_and_roots_are_left_out():
-    root, between = certificate("Fleet CA", CA), certificate("Fleet CA 2", CA)
-    found = x509.load_pem_x509_certificates(chain(root, between, certificate("one", KEY)))
-    assert [item.subject.rfc4514_string() for item in found] == ["CN=one", "CN=Fleet CA 2"]
+def test_the_own_certificate_comes_first_and_the_ca_is_left_out():
+    key = ec.generate_private_key(ec.SECP256R1())
+    between, own = certificate("Fleet CA 2", key, ca=True), certificate("one", KEY, "Fleet CA 2", key)
+    for found in ((ROOT, between, own), (own, between), (between, own, certificate("two", CA))):
+        read = x509.load_pem_x509_certificates(chain(*found))
+        assert [item.subject.rfc4514_string() for item in read] == ["CN=one", "CN=Fleet CA 2"]
+    assert x509.load_pem_x509_certificates(chain(certificate("one", KEY))) != []
 
 
 def test_what_is_not_for_this_device_is_refused():
@@ -90,7 +107,25 @@ def test_what_is_not_for_this_device_is_refused():
             chain(wrong)
     for body in (b"", b"rubbish", base64.b64encode(b"\x30\x80\x00"), b"\xff" * 100):
         with pytest.raises(EnrolmentRefused, match="PKCS#7"):
-            certificates.run("chain", key=pem(KEY), device_id="one", reply=base64.b64encode(body).decode())
+            certificates.run("chain", key=pem(KEY), device_id="one", ca="", reply=base64.b64encode(body).decode())
+
+
+def test_what_the_cameras_ca_has_not_signed_is_refused():
+    """By a stranger under the CA's name, by the device itself, and by another device of the same CA."""
+    stranger = ec.generate_private_key(ec.SECP256R1())
+    false_root = certificate("Fleet CA", stranger, by=stranger, ca=True)
+    by_stranger = certificate("one", KEY, by=stranger)
+    other = certificate("two", stranger)
+    for found in (
+        (by_stranger,),
+        (by_stranger, false_root),
+        (certificate("one", KEY, "one", KEY),),
+        (certificate("one", KEY, "two", stranger), other),
+        (certificate("one", KEY, "nobody", stranger), certificate("nobody", stranger, "nobody", stranger, ca=True)),
+    ):
+        with pytest.raises(EnrolmentRefused, match="not by the operator's CA"):
+            chain(*found)
+    assert chain(by_stranger, trusted=false_root), "the control: whoever trusts the stranger takes it"
 
 
 def test_a_process_that_fails_is_no_answer(capfd: pytest.CaptureFixture[str]):
