@@ -114,6 +114,7 @@ class Device(Base):
     allow_older: Mapped[bool] = mapped_column(default=False, server_default=false())
     install_now: Mapped[bool] = mapped_column(default=False, server_default=false())
     denied_at: Mapped[int | None]
+    seals: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class Certificate(Base):

@@ -321,8 +321,11 @@ def came_online(session: Session, device_id: str) -> None:
 
 
 def left(session: Session, device_id: str, kind: str, now: int) -> None:
-    """A camera was erased, and that is its last word: if it was told to, that is done."""
-    told = (Command.device_id == device_id, Command.name == ERASE, Command.state.in_((DELIVERED, ACCEPTED)))
+    """A camera was erased, and that is its last word: if it has signed that it would, that is done.
+
+    The last word itself is signed by nobody: a broker that withholds the command must not pass for a camera that obeys.
+    """
+    told = (Command.device_id == device_id, Command.name == ERASE, Command.state == ACCEPTED)
     if kind == ERASE:
         session.execute(update(Command).where(*told).values(state=DONE, changed_at=now))
 

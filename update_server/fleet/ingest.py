@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 from agent.formats import alarm, command, cose, evidence, messages, required_change, taken
 from agent.formats import envelope as envelopes
 from agent.formats.command import CommandReport
-from agent.formats.envelope import Envelope
+from agent.formats.envelope import SEALED_TYPES, Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
@@ -135,7 +135,7 @@ class Ingest:
         self, session: Session, device: Device, kind: str, message: Incoming, now: int, answers: list[Answer]
     ) -> None:
         # What does not open is not answered: the key may be restored, and then the camera still has it.
-        wire, envelope = self._read(message)
+        sealed, wire, envelope = self._read(message)
 
         def answer(code: str) -> None:
             if kind in RECEIPTED:
@@ -143,14 +143,16 @@ class Ingest:
                 answers.append(Answer(device.id, one))
 
         try:
-            self._take(session, device, kind, envelope, wire, now)
+            self._take(session, device, kind, envelope, wire, now, sealed=sealed)
         except Refused as error:
             if error.final:
                 answer(error.code)
             raise
         answer("")
 
-    def _take(self, session: Session, device: Device, kind: str, envelope: Envelope, wire: bytes, now: int) -> None:
+    def _take(
+        self, session: Session, device: Device, kind: str, envelope: Envelope, wire: bytes, now: int, *, sealed: bool
+    ) -> None:
         if envelope.type != kind or envelope.id != device.id:
             # Not final: whoever carries a genuine message under another topic must not get a receipt that deletes it.
             raise Refused("format", "type or id in the envelope are not those of the topic", final=False)
@@ -166,6 +168,10 @@ class Ingest:
         _limit(session, device, kind, len(wire), now)
         if envelope.signature:
             _verify(device, envelope)
+            device.seals = device.seals or sealed
+        elif device.seals and kind in SEALED_TYPES:
+            # Not final: so says a camera that has fallen back to older software, and it may come to newer again.
+            raise Refused("clear", f"an unsigned {kind} in the clear, of a camera that seals", final=False)
         if stored is not None:  # unsigned, so anybody at the broker may have made it to keep this one out
             session.delete(stored)
             session.flush()
@@ -181,8 +187,8 @@ class Ingest:
             )
         )  # fmt: skip
 
-    def _read(self, message: Incoming) -> tuple[bytes, Envelope]:
-        """The envelope, and its own bytes, opened where they came sealed.
+    def _read(self, message: Incoming) -> tuple[bool, bytes, Envelope]:
+        """Whether it came sealed; its own bytes, opened where they did; and the envelope.
 
         Anybody can seal to a public key: what was sealed is the camera's only where the camera has signed it. Whether
         the signature verifies is not looked at here.
@@ -193,7 +199,7 @@ class Ingest:
         wire = message.payload
         try:
             if not cose.is_sealed(wire):
-                return wire, envelopes.parse(wire)
+                return False, wire, envelopes.parse(wire)
             sealed = cose.parse(wire)
             wire = self._sealing.open(sealed, message.topic)
             envelope = envelopes.parse(wire)
@@ -205,7 +211,7 @@ class Ingest:
             raise Refused("format", "the number in the envelope is not the one that it was sealed with")
         if not envelope.signature:
             raise Refused("signature", "a sealed message that nobody has signed")
-        return wire, envelope
+        return True, wire, envelope
 
     @staticmethod
     def _telemetry(_session: Session, device: Device, envelope: Envelope, now: int) -> None:

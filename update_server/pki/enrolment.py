@@ -97,6 +97,7 @@ class Enrolment:
             )
             session.add(device)
         device.serial, device.ownership_sha256 = request.serial, row.ownership_sha256
+        device.seals = False  # its software, or the record that it has now, may know of none
         return est.certs_only([certificate])
 
     def renew(self, session: Session, peer: x509.Certificate, body: bytes, now: int) -> bytes:

@@ -72,6 +72,24 @@ def test_what_comes_in_the_clear_is_still_taken(fleet):
     assert (fleet.stored(), fleet.refused()) == (3, [])
 
 
+def test_of_a_camera_that_seals_nothing_unsigned_is_taken_any_more_and_telemetry_is(fleet):
+    """Or a broker could make its alarms, and take them back."""
+    fleet.take(fleet.sealed(fleet.signed("alarm", alarm.body(ATTACK))))
+    forged = fleet.envelope("alarm", {"clears": "attack"})
+    assert fleet.take(forged) == [], "it is told nothing, so that a camera with older software keeps it"
+    assert fleet.device().attention.startswith("attack: 30 wrong")
+    assert fleet.take(fleet.telemetry("1.0.1"), fleet.report()) != [], "a signed report is the camera's own"
+    assert (fleet.stored(), fleet.refused()) == (3, ["clear"])
+
+
+def test_what_only_claims_to_be_sealed_by_a_camera_does_not_shut_it_out(fleet):
+    """Anybody can seal to the public key."""
+    fleet.take(fleet.sealed(fleet.signed("alarm", alarm.body(ATTACK), key=new_key())))
+    fleet.take(fleet.envelope("alarm", alarm.body(ATTACK)))
+    assert (fleet.stored(), fleet.refused()) == (1, ["signature"])
+    assert not fleet.device().seals
+
+
 def test_what_was_sealed_does_not_get_into_the_log(fleet, caplog):
     with fleet.database.write() as session:
         session.execute(text("CREATE UNIQUE INDEX one_each ON update_event (device_id)"))
