@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import OperationalError
 
+from update_server.fleet.broker import TLS12_CIPHERS
 from update_server.fleet.ingest import Incoming
 
 LOG = logging.getLogger("camward.ingest")
@@ -47,6 +48,7 @@ class Link:
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(TLS12_CIPHERS)
         context.load_verify_locations(pki / "ca.pem")
         context.load_cert_chain(pki / "ingest.pem", pki / "ingest.key.pem")
         self._client.tls_set_context(context)

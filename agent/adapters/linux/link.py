@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 KEEP_ALIVE_S = 60  # an outage is noticed within 90 s, and mobile NAT entries live longer
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
-MAX_PACKET_BYTES = 8 * 1024  # nothing we are sent is larger; the broker is told, and what is larger is dropped
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
@@ -67,16 +66,18 @@ class PahoLink:
             self._open(host, port, ca_pem, device_id, subscribe)
 
     def _open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: tuple[str, ...]) -> None:
-        from paho.mqtt.client import Client, MQTTv5
+        from paho.mqtt.client import MQTTv5
         from paho.mqtt.enums import CallbackAPIVersion
         from paho.mqtt.packettypes import PacketTypes
         from paho.mqtt.properties import Properties
+
+        from agent.adapters.linux.mqtt_client import MAX_PACKET_BYTES, BoundedClient
 
         self.close()
         self._opened = host, port, ca_pem, device_id, subscribe
         context = client_context(ca_pem, self._certificate, self._key, self._dates)
         self._subscribe = subscribe
-        client = Client(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
+        client = BoundedClient(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
         client.tls_set_context(context)
         client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
@@ -227,8 +228,7 @@ class PahoLink:
             self._post((became, name))
 
     def _on_message(self, _client: "Client", _data: object, message: "MQTTMessage") -> None:
-        if len(message.payload) <= MAX_PACKET_BYTES:
-            self._post(("message", message.topic, bytes(message.payload)))
+        self._post(("message", message.topic, bytes(message.payload)))
 
     def _delay(self, client: "Client") -> None:
         """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""
