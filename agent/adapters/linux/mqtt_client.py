@@ -4,7 +4,8 @@ A broker shows a certificate of the fleet's CA, and may have been taken over all
 bounds and without expecting broken ones: an exception would end its thread, and the link with it, without a word.
 """
 
-from paho.mqtt.client import Client, MQTTErrorCode
+from paho.mqtt.client import Client
+from paho.mqtt.enums import MQTTErrorCode
 
 MAX_PACKET_BYTES = 8 * 1024  # nothing we are sent is larger; the broker is told, and what is larger ends the session
 MAX_UNSENT = 256  # packets of ours that wait for a broker that does not read: acknowledgements of what it sends
