@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from agent.formats import ownership, token
-from agent.formats.ownership import Ownership
+from agent.formats.ownership import WIRED, Ownership
 from agent.formats.token import Token
 from firmware_sim.world import factory
 from firmware_sim.world.repository import Operator
@@ -42,7 +42,7 @@ def login(world: World, password: str = PASSWORD, source: str = SOURCE) -> "dict
     return world.ask("web", asked)
 
 
-def prepare_enrolment(world: World, operator: Operator) -> str:
+def prepare_enrolment(world: World, operator: Operator, line: str = WIRED) -> str:
     """Let the operator make a token for this camera, and serve the ownership record; the token's text."""
     record = ownership.encode(
         Ownership(
@@ -57,6 +57,7 @@ def prepare_enrolment(world: World, operator: Operator) -> str:
             sealing_key=None,
             check_interval_s=factory.CHECK_INTERVAL_S,
             telemetry_interval_s=factory.TELEMETRY_INTERVAL_S,
+            line=line,
         )
     )
     world.server.files[OWNERSHIP_PATH] = record
@@ -65,9 +66,9 @@ def prepare_enrolment(world: World, operator: Operator) -> str:
     return token.encode(Token(factory.SERVER_URL, TOKEN_SECRET, TOKEN_ID, CA_DER, owned))
 
 
-def enrol(world: World, operator: Operator, grant: str) -> None:
+def enrol(world: World, operator: Operator, grant: str, line: str = WIRED) -> None:
     """Hand the camera to the operator, and wait until its session with the broker is up."""
-    text = prepare_enrolment(world, operator)
+    text = prepare_enrolment(world, operator, line)
     operator.adopt(world.device_id())
     operator.assign(None)
     world.server.files.update(operator.files)
