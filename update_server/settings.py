@@ -98,8 +98,8 @@ class Devices(_Section):
     """What a camera is told at enrolment, and how long its certificate lives."""
 
     line: Literal["mobile", "wired"] = "mobile"
-    check_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 43_200
-    telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 300
+    check_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 86_400
+    telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 600
     certificate_days: Annotated[int, Field(ge=1, le=825)] = 90
     token_valid_s: Annotated[int, Field(ge=60, le=30 * DAY_S)] = 3600
 

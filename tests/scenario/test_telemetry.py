@@ -10,6 +10,8 @@ from agent.formats import envelope
 from agent.formats.ownership import MOBILE, WIRED
 from firmware_sim.world import factory, people
 from tests.scenario.owners import status
+from tests.scenario.stage import Stage
+from update_server.settings import DAY_S, Devices
 
 EVERY_S = factory.TELEMETRY_INTERVAL_S
 TOGETHER = most(MOBILE, EVERY_S)
@@ -18,7 +20,7 @@ HOUR_S = 3600
 
 def enrolled(stage, line):
     world = stage.fresh(on=True)
-    people.enrol(world, stage.operator, people.claim(world)["grant"], line)
+    people.enrol(world, stage.operator, people.claim(world)["grant"], line=line)
     world.run_for(900)
     world.broker.messages.clear()
     return world
@@ -51,6 +53,32 @@ def test_many_samples_go_together_and_none_is_missing(mobile):
     assert gaps(times(mobile)) <= {EVERY_S, EVERY_S + 1}
     assert sum(counts) >= 6 * HOUR_S // EVERY_S - TOGETHER
     assert not [what for what in mobile.power.trace if "outbox/telemetry" in what], "the flash is spared"
+
+
+def test_a_quiet_day_is_what_the_bytes_of_a_day_are_counted_from():
+    """See tests/contract/server/test_day.py: a camera as a server sets it up, from a day after its enrolment on."""
+    set_up = Devices()
+    stage = Stage()  # of its own: its operator signs in two days' time
+    world = stage.fresh(on=True)
+    people.enrol(
+        world, stage.operator, people.claim(world)["grant"], line=set_up.line, check_interval_s=set_up.check_interval_s,
+        telemetry_interval_s=set_up.telemetry_interval_s,
+    )  # fmt: skip
+    world.run_for(DAY_S)
+    stage.operator.set_time(int(world.clock.now_s))
+    fresh = stage.operator.director.publish_timestamp()  # as a server does at each look
+    world.server.files[f"/tuf/director/{world.device_id()}/timestamp.json"] = fresh
+    world.broker.messages.clear()
+    world.server.exchanges.clear()
+    world.run_for(DAY_S)
+    together = most(set_up.line, set_up.telemetry_interval_s)
+    came = [len(world.broker.on(topic)) for topic in ("/up/alarm", "/up/report", "/up/evidence", "/state")]
+    assert came == [0, 0, 1, 0]
+    assert len(said(world)) <= DAY_S // (together * set_up.telemetry_interval_s) + 2
+    assert len(times(world)) >= DAY_S // set_up.telemetry_interval_s - together
+    asked = [one.path for one in world.server.exchanges]
+    assert 1 <= len(asked) <= 2
+    assert all(path.endswith("/timestamp.json") for path in asked), asked
 
 
 def test_by_wire_every_sample_goes_at_once(stage):
