@@ -8,7 +8,7 @@ import ipaddress
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -108,8 +108,9 @@ class Paths(_Section):
 class Devices(_Section):
     """What a camera is told at enrolment, and how long its certificate lives."""
 
-    check_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 900
-    telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 300
+    line: Literal["mobile", "wired"] = "mobile"
+    check_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 86_400
+    telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 600
     certificate_days: Annotated[int, Field(ge=1, le=825)] = 90
     camera_domain: Annotated[str, Field(max_length=200), AfterValidator(valid_domain)] = "camward.internal"
     token_valid_s: Annotated[int, Field(ge=60, le=30 * DAY_S)] = 3600

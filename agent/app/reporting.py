@@ -11,9 +11,10 @@ from binascii import hexlify
 from agent.app import trust_store
 from agent.app.outgoing import Outgoing
 from agent.app.sealing import Sealing
-from agent.core import taken
+from agent.core import gathering, taken
+from agent.core.gathering import Gathering
 from agent.core.trust_repository import Repository
-from agent.formats import envelope, messages
+from agent.formats import envelope, messages, ownership, samples
 from agent.formats.envelope import Envelope
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
@@ -42,6 +43,7 @@ MAX_RECEIPT_S = 3600  # a server that is down for a day must not find every mess
 MAX_RECEIPTS = 8  # that wait to be verified; what is dropped comes again
 VERIFY_EVERY_S = 0.2
 MAX_VERIFY_S = 10.0  # twice as long after each forged one: a small camera takes 0.1 s for a signature
+KEEP_ALIVE_S = {ownership.MOBILE: 1200, ownership.WIRED: 60}  # what it costs and what it is good for: docs/telemetry.md
 SAY_EVERY_S = 3600.0  # whoever forges receipts does not fill the log
 _TELEMETRY, _VERIFY, _LATE, _SILENT, _REOPEN = "telemetry", "receipts", "late receipts", "silent broker", "new session"
 _UNHEARD = "unheard birth"
@@ -59,6 +61,7 @@ class Reporting:
         self._up = False
         self._heard = False  # whether the server's ingest has subscribed at this broker
         self._interval_s = 0
+        self._gathering = Gathering(1)
         self._facts: "Facts" = dict
         self._record: "Ownership | None" = None
         self._receipts: "list[bytes]" = []
@@ -78,6 +81,7 @@ class Reporting:
 
     def stop(self) -> None:
         """Write what is kept in memory for a while; for an orderly shutdown."""
+        self._send_samples()
         self._outgoing.flush()
 
     def enrolled(self, record: "Ownership") -> None:
@@ -86,6 +90,8 @@ class Reporting:
         self._record = record
         self._open_link()
         self._interval_s = record.telemetry_interval_s
+        self._send_samples()  # what was gathered by the record before
+        self._gathering = Gathering(gathering.most(record.line, record.telemetry_interval_s))
         self._desk.soon(_TELEMETRY, self._measure)
 
     def is_up(self) -> bool:
@@ -147,11 +153,20 @@ class Reporting:
             value.update(self._facts())
             value.update(self.counters())
             try:
-                self.queue("telemetry", messages.telemetry_body(value))
+                sample = messages.telemetry_body(value)
             except FormatError as wrong:
                 self.link_problem = "telemetry: " + str(wrong)
+                return
+            sample[samples.AT] = self._time.now_s()
+            if self._gathering.add(sample):
+                self._send_samples()
 
         self._desk.call("sensors", "telemetry", (), measured)
+
+    def _send_samples(self) -> None:
+        found = self._gathering.take()
+        if found:
+            self.queue(envelope.TELEMETRY, {envelope.SAMPLES: found})
 
     # Emptying
 
@@ -161,7 +176,8 @@ class Reporting:
             return
         down = "camward/1/" + self._desk.device_id + "/down/"
         topics = (down + "command", down + "receipt")
-        self._desk.ports.link.open(record.broker_host, record.broker_port, record.ca, self._desk.device_id, topics)
+        host, keep_alive_s = record.broker_host, KEEP_ALIVE_S[record.line]
+        self._desk.ports.link.open(host, record.broker_port, record.ca, self._desk.device_id, topics, keep_alive_s)
         self.link_problem = "connecting"
 
     def linked(self, up: bool, reason: str) -> None:

@@ -1,5 +1,8 @@
 """The envelope of every message between device and server: `{v, type, id, boot, seq, at, body}`, JSON.
 
+Telemetry of several samples is a form of its own (agent.formats.samples), and read and written here as well: the body
+is `{"samples": [...]}` then, and `at` the time of the last one.
+
 (id, boot, seq) is unique, which makes ingest idempotent. Reports and evidence also carry `signature`, made by the
 device's evidence key over the canonical JSON of the envelope without it; so their bodies hold no floats. Alarms carry
 one where they are sealed (agent.formats.cose).
@@ -7,7 +10,7 @@ one where they are sealed (agent.formats.cose).
 
 from binascii import hexlify, unhexlify
 
-from agent.formats import canonical_json, fields
+from agent.formats import canonical_json, fields, samples
 from agent.formats.errors import FormatError
 from agent.formats.json import dump, parse_object
 from agent.formats.value import Value
@@ -16,7 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-TYPES = ("telemetry", "alarm", "evidence", "report")
+TELEMETRY, SAMPLES = "telemetry", "samples"
+TYPES = (TELEMETRY, "alarm", "evidence", "report")
 SIGNED_TYPES = ("evidence", "report")
 SIGNABLE_TYPES = ("evidence", "report", "alarm")
 SEALED_TYPES = ("evidence", "report", "alarm")
@@ -25,6 +29,7 @@ about itself, and all that is said of credentials. Telemetry stays in the clear 
 MAX_ENVELOPE_BYTES = 256 * 1024  # evidence with its facts is about 20 KB
 ID_CHARS = 26
 SIGNATURE_BYTES = 64
+_CBOR_MAP = 5  # the major type of a map (RFC 8949, 3.1)
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -56,6 +61,8 @@ def encode(envelope: Envelope) -> bytes:
     Raises:
         FormatError: the body holds something that JSON has not, a signed type lacks its signature, or it is too long.
     """
+    if envelope.type == TELEMETRY and SAMPLES in envelope.body:
+        return samples.encode(envelope.id, envelope.boot, envelope.seq, envelope.body[SAMPLES])
     members = _members(envelope)
     signed = len(envelope.signature) == SIGNATURE_BYTES
     may, must = envelope.type in SIGNABLE_TYPES, envelope.type in SIGNED_TYPES
@@ -73,8 +80,10 @@ def parse(wire: bytes) -> Envelope:
     """Read a message. Whether the signature verifies, and whether `id` is the sender, is for the caller to check.
 
     Raises:
-        FormatError: it is no message of version 1.
+        FormatError: it is no message of version 1, nor telemetry of version 2.
     """
+    if wire and wire[0] >> 5 == _CBOR_MAP:  # no JSON text begins so
+        return _telemetry(samples.parse(wire))
     source = parse_object(wire, MAX_ENVELOPE_BYTES, floats=True)
     fields.integer(source, "v", 1, 1)
     kind = fields.choice(source, "type", TYPES)
@@ -104,6 +113,12 @@ def device_id(source: "dict[str, Any]", name: str) -> str:
     if len(found) != ID_CHARS or any(character not in _BASE32 for character in found):
         raise FormatError(name + " is no device id")
     return found
+
+
+def _telemetry(source: "dict[str, Any]") -> Envelope:
+    found = source[SAMPLES]
+    at = found[-1][samples.AT]
+    return Envelope(TELEMETRY, device_id(source, "id"), source["boot"], source["seq"], at, {SAMPLES: found}, b"")
 
 
 def _members(envelope: Envelope) -> "dict[str, Any]":

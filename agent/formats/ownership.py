@@ -20,6 +20,9 @@ MAX_COMMAND_KEYS = 8
 MIN_AUTHORITY_KEYS = 2  # two have to sign, so one alone is a mistake
 MIN_INTERVAL_S = 5
 MAX_INTERVAL_S = 86400
+MOBILE, WIRED = "mobile", "wired"
+LINES = (MOBILE, WIRED)
+"""Whether each byte costs something on the camera's way to the server (docs/telemetry.md)."""
 
 
 class Ownership(Value):
@@ -27,7 +30,7 @@ class Ownership(Value):
 
     `sealing_key`: the P-256 public key (PEM) to which reports are sealed (agent.formats.cose), or None: then they leave
     in the clear, as with every server that knew no sealing. `command_keys` and `authority_keys` are PEM
-    (agent.formats.command); no key but P-256 is believed.
+    (agent.formats.command); no key but P-256 is believed. `line`: one of LINES.
     """
 
     FIELDS = (
@@ -42,6 +45,7 @@ class Ownership(Value):
         "check_interval_s",
         "telemetry_interval_s",
         "authority_keys",
+        "line",
     )
     operator: str
     server_url: str
@@ -54,9 +58,12 @@ class Ownership(Value):
     check_interval_s: int
     telemetry_interval_s: int
     authority_keys: "tuple[str, ...]"
+    line: str
 
     def __init__(self, *args: "Any", **kwargs: "Any") -> None:
         if len(args) < len(self.FIELDS):
+            kwargs.setdefault("line", MOBILE)  # so have records from before there was a choice
+        if len(args) < len(self.FIELDS) - 1:
             kwargs.setdefault("authority_keys", ())  # records from before commands have none
         Value.__init__(self, *args, **kwargs)
 
@@ -77,6 +84,8 @@ def encode(record: Ownership) -> bytes:
             "telemetry_interval_s": record.telemetry_interval_s,
         },
     }
+    if record.line != MOBILE:
+        members["settings"]["line"] = record.line
     if record.authority_keys:
         members["authority_keys"] = list(record.authority_keys)
     return dump(members)
@@ -105,6 +114,7 @@ def parse(body: bytes) -> Ownership:
         sealing_key=None if sealing_key is None else fields.as_text(sealing_key, "sealing_key"),
         check_interval_s=fields.integer(settings, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(settings, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
+        line=fields.choice(settings, "line", LINES) if "line" in settings else MOBILE,
     )
     if not record.ca.startswith("-----BEGIN CERTIFICATE-----") or any(character > "~" for character in record.ca):
         raise FormatError("ca is no PEM certificate")

@@ -177,8 +177,12 @@ class Link(Protocol):
     `("refused", name)`, `("message", topic, payload)`.
     """
 
-    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
+    def open(
+        self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]", keep_alive_s: int
+    ) -> None:
         """Connect and stay connected (jittered reconnects), with the device's certificate and TLS 1.2 at least.
+
+        `keep_alive_s`: how long the line may be silent before each side asks whether the other is there.
 
         The will is `{"online":false}`, retained, on `camward/1/ID/state`.
 

@@ -89,11 +89,14 @@ class WorldLink:
         self._name = ""
         self.events: list[tuple[object, ...]] = []
         self.subscribed: tuple[str, ...] = ()
+        self.keep_alive_s = 0
         self._open = False
         self._up = False
         self._begun = False
 
-    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]") -> None:
+    def open(
+        self, host: str, port: int, ca_pem: str, device_id: str, subscribe: "tuple[str, ...]", keep_alive_s: int
+    ) -> None:
         """Connect and stay connected; what was open before is closed.
 
         Raises:
@@ -105,6 +108,7 @@ class WorldLink:
         self._broker = self._first.others.get(host, self._first)
         self._open = True
         self.subscribed = subscribe
+        self.keep_alive_s = keep_alive_s
         self.poll()
 
     def begin(self) -> None:

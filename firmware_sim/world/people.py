@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from agent.formats import ownership, token
-from agent.formats.ownership import Ownership
+from agent.formats.ownership import WIRED, Ownership
 from agent.formats.token import Token
 from firmware_sim.world import factory
 from firmware_sim.world.repository import Operator
@@ -42,32 +42,35 @@ def login(world: World, password: str = PASSWORD, source: str = SOURCE) -> "dict
     return world.ask("web", asked)
 
 
-def prepare_enrolment(world: World, operator: Operator) -> str:
-    """Let the operator make a token for this camera, and serve the ownership record; the token's text."""
-    record = ownership.encode(
-        Ownership(
-            operator="The world's operator",
-            server_url=factory.SERVER_URL,
-            broker_host="operator.test",
-            broker_port=8883,
-            ca=CA_PEM,
-            director_root=operator.director.files["1.root.json"].decode(),
-            command_keys=tuple([signer.public_pem for signer in operator.command_signers]),
-            authority_keys=tuple([signer.public_pem for signer in operator.authority_signers]),
-            sealing_key=None,
-            check_interval_s=factory.CHECK_INTERVAL_S,
-            telemetry_interval_s=factory.TELEMETRY_INTERVAL_S,
-        )
+def prepare_enrolment(world: World, operator: Operator, **changes: "Any") -> str:
+    """Let the operator make a token for this camera, and serve the ownership record; the token's text.
+
+    `changes`: of members of the record.
+    """
+    record = Ownership(
+        operator="The world's operator",
+        server_url=factory.SERVER_URL,
+        broker_host="operator.test",
+        broker_port=8883,
+        ca=CA_PEM,
+        director_root=operator.director.files["1.root.json"].decode(),
+        command_keys=tuple([signer.public_pem for signer in operator.command_signers]),
+        authority_keys=tuple([signer.public_pem for signer in operator.authority_signers]),
+        sealing_key=None,
+        check_interval_s=factory.CHECK_INTERVAL_S,
+        telemetry_interval_s=factory.TELEMETRY_INTERVAL_S,
+        line=WIRED,
     )
-    world.server.files[OWNERSHIP_PATH] = record
+    made = ownership.encode(record.replace(**changes))
+    world.server.files[OWNERSHIP_PATH] = made
     world.server.secrets[TOKEN_ID] = TOKEN_SECRET
-    owned = factory.hexadecimal(sha256(record).digest())
+    owned = factory.hexadecimal(sha256(made).digest())
     return token.encode(Token(factory.SERVER_URL, TOKEN_SECRET, TOKEN_ID, CA_DER, owned))
 
 
-def enrol(world: World, operator: Operator, grant: str) -> None:
+def enrol(world: World, operator: Operator, grant: str, **changes: "Any") -> None:
     """Hand the camera to the operator, and wait until its session with the broker is up."""
-    text = prepare_enrolment(world, operator)
+    text = prepare_enrolment(world, operator, **changes)
     operator.adopt(world.device_id())
     operator.assign(None)
     world.server.files.update(operator.files)

@@ -61,6 +61,7 @@ from agent.formats import (
     releases,
     required_change,
     running,
+    samples,
     sealed,
     segments,
     shadow,
@@ -323,6 +324,7 @@ PARSERS: dict[str, Parser] = {
     "formats.envelope.parse": Parser(envelope.parse, seeds.ENVELOPES),
     "formats.evidence.parse": Parser(_object(evidence.parse), (seeds.EVIDENCE,)),
     **{f"formats.fields.{name}": _FIELDS for name in FIELDS},
+    "formats.samples.parse": Parser(samples.parse, seeds.SAMPLES),
     "formats.envelope.device_id": _FIELDS,
     "formats.token.https_url": _FIELDS,
     "formats.health.parse_health": Parser(

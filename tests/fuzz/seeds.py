@@ -32,6 +32,7 @@ from agent.formats import (
     receipt,
     required_change,
     running,
+    samples,
     sealed,
     segments,
     taken,
@@ -199,6 +200,11 @@ EVIDENCE = agent_json.dump(
     evidence.body(
         evidence.Report(5, DEVICE_ID, "kawa-1", "a", "1.0.0", "star1", (_FINDING,), {"listeners": {"tcp": [443, None]}})
     )
+)
+_SAMPLE = {"at": NOW, "version": "1.0.0", "slot": "a", "phase": "idle", "rss_bytes": 2**40, "temperature_c": -2.5}
+SAMPLES = (
+    samples.encode(DEVICE_ID, "boot-1", 3, [_SAMPLE]),
+    samples.encode(DEVICE_ID, "b", 2**40, [_SAMPLE, {"at": 0, "version": "2", "phase": "x"}, _SAMPLE]),
 )
 _ENVELOPE = envelope.Envelope("telemetry", DEVICE_ID, "boot-1", 3, NOW, {"a": 1.25, "b": [True, None]}, b"")
 ENVELOPES = (

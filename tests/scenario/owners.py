@@ -35,7 +35,7 @@ class Second:
             Ownership(
                 operator=SECOND, server_url=URL, broker_host=HOST, broker_port=8883, ca=people.CA_PEM,
                 director_root=self.operator.director.files["1.root.json"].decode(), command_keys=(), sealing_key=None,
-                check_interval_s=300, telemetry_interval_s=60,
+                check_interval_s=300, telemetry_interval_s=60, line=ownership.WIRED,
             )
         )  # fmt: skip
         self.server.files[people.OWNERSHIP_PATH] = record

@@ -67,7 +67,7 @@ def test_from_two_thirds_of_its_life_on_it_is_renewed_and_the_server_sees_until_
     assert world.documents.content["identity/tls.key.pem"] == key
     ends_at = world.server.issued[0] + LIFE_DAYS * DAY_S
     assert status(world)["certificate"] == {"ends": utc.render(ends_at), "problem": ""}
-    assert envelope.parse(world.broker.on("/up/telemetry")[-1]).body["certificate_ends_at"] == ends_at
+    assert envelope.parse(world.broker.on("/up/telemetry")[-1]).body["samples"][-1]["certificate_ends_at"] == ends_at
     world.run_for(7200)
     assert len(world.server.issued) == 1
 

@@ -438,7 +438,7 @@ def test_what_the_server_hears_holds_no_name_and_nothing_of_a_password(stage, ca
     camera.run_for(factory.TELEMETRY_INTERVAL_S + 60)
     stored = b"".join(value for name, value in camera.documents.content.items() if name.startswith("credentials/"))
     sent = b"".join(camera.broker.on("/up/report") + camera.broker.on("/up/telemetry"))
-    facts = envelope.parse(camera.broker.on("/up/telemetry")[-1]).body
+    facts = envelope.parse(camera.broker.on("/up/telemetry")[-1]).body["samples"][-1]
     assert (facts["password_stage"], facts["passwords_behind"]) == ("done", 0)
     assert facts["password_policy"].startswith("nist.")
     for word in (PASSWORD, NEW, USER):

@@ -13,7 +13,6 @@ from update_server.errors import BadInput, Conflict, Forbidden, NotFound
 
 MAX_IDENTITY_BYTES = 8192
 MAX_TEXT_CHARS = 64
-SILENT_FACTOR = 3  # three telemetry intervals without a word and a camera counts as silent
 KEPT_REFUSALS = 100  # per camera; an attacker's noise does not fill the disk
 
 

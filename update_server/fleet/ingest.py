@@ -28,7 +28,7 @@ from agent.formats.envelope import SEALED_TYPES, Envelope
 from agent.formats.errors import FormatError
 from update_server.db.models import Device, Evidence, Message, UpdateEvent
 from update_server.db.session import Database
-from update_server.fleet import alarms, commands, devices, passwords
+from update_server.fleet import alarms, commands, devices, passwords, telemetry
 from update_server.fleet.sealed import SealingKeys, Unopened
 
 LOG = logging.getLogger("camward.ingest")
@@ -215,13 +215,7 @@ class Ingest:
 
     @staticmethod
     def _telemetry(_session: Session, device: Device, envelope: Envelope, now: int) -> None:
-        telemetry = messages.parse_telemetry(envelope.body)
-        device.online = True
-        at = min(envelope.at, now)  # a camera's clock that was ahead once must not shut out what follows
-        if device.telemetry_at is None or at >= device.telemetry_at:
-            known = telemetry.as_dict()
-            device.telemetry = {name: value for name, value in known.items() if value is not None}
-            device.telemetry_at, device.version = at, telemetry.version
+        telemetry.taken(device, envelope, now)
 
     @staticmethod
     def _alarm(_session: Session, device: Device, envelope: Envelope, _now: int) -> None:

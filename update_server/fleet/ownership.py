@@ -7,7 +7,7 @@ from agent.formats import ownership
 from update_server.errors import Misconfigured, NotFound
 from update_server.files import write_atomic
 from update_server.repository.online import Online
-from update_server.settings import Settings
+from update_server.settings import Devices, Settings
 
 CURRENT = "current"
 COMMAND_KEY = "command"
@@ -87,6 +87,23 @@ class Ownership:
                 public = str(online.new(COMMAND_KEY).keyval["public"])
                 self.publish(before.replace(command_keys=(public,)))
 
+    def offer_settings(self, said: Devices) -> None:
+        """See to it that the current record says how often cameras speak, as the settings do, and by what line.
+
+        Cameras that are enrolled keep the record that they have (docs/telemetry.md).
+
+        Raises:
+            FormatError: a camera would not accept the record.
+            OSError: it cannot be written.
+        """
+        if (self._folder / CURRENT).exists():
+            before = ownership.parse(self.record(self.current))
+            after = before.replace(
+                check_interval_s=said.check_interval_s, telemetry_interval_s=said.telemetry_interval_s, line=said.line
+            )
+            if after != before:
+                self.publish(after)
+
     def keep(self, record: ownership.Ownership) -> str:
         """Write a record and return its SHA-256.
 
@@ -125,4 +142,5 @@ def first_record(settings: Settings, ca: str, director_root: str) -> ownership.O
         sealing_key=None,
         check_interval_s=settings.devices.check_interval_s,
         telemetry_interval_s=settings.devices.telemetry_interval_s,
+        line=settings.devices.line,
     )

@@ -19,6 +19,7 @@ from update_server.access.people import Visitor
 from update_server.db.models import Delta, Device, Release
 from update_server.errors import BadInput, Forbidden, NotFound, ServerError, TooManyAttempts, Unauthenticated
 from update_server.fleet import alarms, devices, history, passwords
+from update_server.fleet.telemetry import silent_after_s
 from update_server.rollouts import store
 from update_server.rollouts.plan import Counts
 from update_server.services import Services
@@ -219,8 +220,9 @@ class Pages:
         def device_state(row: Device) -> str:
             if not row.online:
                 return "offline"
-            limit = devices.SILENT_FACTOR * self._services.settings.devices.telemetry_interval_s
-            return "silent" if row.last_seen_at and now - row.last_seen_at > limit else "online"
+            said = self._services.settings.devices
+            limit_s = silent_after_s(said.line, said.telemetry_interval_s)
+            return "silent" if row.last_seen_at and now - row.last_seen_at > limit_s else "online"
 
         text = self._templates.get_template(template).render(
             t=t, who=who, now=now, path=request.url.path, operator=self._services.settings.operator, shapes=shapes,

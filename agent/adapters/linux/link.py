@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
-KEEP_ALIVE_S = 60  # an outage is noticed within 90 s, and mobile NAT entries live longer
+KEEP_ALIVE_S = 60  # where nobody says otherwise: the broker notices an outage within 90 s
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
@@ -39,7 +39,7 @@ class PahoLink:
     ) -> None:
         self._certificate = certificate
         self._name = ""  # of the certificate, once `show` has named one
-        self._opened: tuple[str, int, str, str, tuple[str, ...]] | None = None
+        self._opened: tuple[str, int, str, str, tuple[str, ...], int] | None = None
         self._key = key
         self._post = post
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
@@ -55,7 +55,15 @@ class PahoLink:
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
 
-    def open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: tuple[str, ...]) -> None:
+    def open(
+        self,
+        host: str,
+        port: int,
+        ca_pem: str,
+        device_id: str,
+        subscribe: tuple[str, ...],
+        keep_alive_s: int = KEEP_ALIVE_S,
+    ) -> None:
         """See `Link.open`.
 
         Raises:
@@ -63,9 +71,11 @@ class PahoLink:
             Unavailable: the device's certificate cannot be read.
         """
         with self._changing:
-            self._open(host, port, ca_pem, device_id, subscribe)
+            self._open(host, port, ca_pem, device_id, subscribe, keep_alive_s)
 
-    def _open(self, host: str, port: int, ca_pem: str, device_id: str, subscribe: tuple[str, ...]) -> None:
+    def _open(
+        self, host: str, port: int, ca_pem: str, device_id: str, subscribe: tuple[str, ...], keep_alive_s: int
+    ) -> None:
         from paho.mqtt.client import MQTTv5
         from paho.mqtt.enums import CallbackAPIVersion
         from paho.mqtt.packettypes import PacketTypes
@@ -74,7 +84,7 @@ class PahoLink:
         from agent.adapters.linux.mqtt_client import MAX_PACKET_BYTES, BoundedClient
 
         self.close()
-        self._opened = host, port, ca_pem, device_id, subscribe
+        self._opened = host, port, ca_pem, device_id, subscribe, keep_alive_s
         context = client_context(ca_pem, self._certificate, self._key, self._dates)
         self._subscribe = subscribe
         client = BoundedClient(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
@@ -88,7 +98,7 @@ class PahoLink:
         client.on_message = self._on_message
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.MaximumPacketSize = MAX_PACKET_BYTES
-        client.connect_async(host, port, KEEP_ALIVE_S, clean_start=True, properties=properties)
+        client.connect_async(host, port, keep_alive_s, clean_start=True, properties=properties)
         self._client = client
         client.loop_start()
 

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from agent.formats import ownership
 from tests.contract.ports.board import Board, free_ports, wait_for
 from tests.contract.ports.test_agent_process import claim, enrol
 from tests.contract.server import harness
@@ -15,11 +14,10 @@ VERSION = "1.1.0"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    # A delivery is signed again when the timestamp gets old: seconds here, an hour elsewhere.
-    made = harness.make_server(tmp_path_factory.mktemp("server") / "s", director_timestamp_age_s=5)
-    offered = made.services.ownership
-    record = ownership.parse(offered.record(offered.current))
-    offered.publish(record.replace(telemetry_interval_s=5))  # so that the first camera says soon that it serves
+    # A delivery is signed again when the timestamp gets old: seconds here, an hour elsewhere. The first
+    # camera says soon that it serves, for it measures often.
+    folder = tmp_path_factory.mktemp("server") / "s"
+    made = harness.make_server(folder, director_timestamp_age_s=5, telemetry_interval_s=5)
     harness.start(made)
     yield made
     harness.stop(made)

@@ -37,6 +37,7 @@ def test_init_refuses_a_folder_that_exists_and_changes_nothing(tmp_path):
         ((), "not a host", "neither an IP address nor a host name"),
         (("--device-port", "70000"), "h", "ports.device"),
         (("--check-interval", "1s"), "h", "check_interval_s"),
+        (("--line", "wet"), "h", "line"),
         (("--check-interval", "soon"), "h", "no duration"),
         (("--passphrase-file", "/nonexistent"), "h", "cannot be read"),
     ],

@@ -14,7 +14,7 @@ from agent.formats import messages, taken
 from agent.formats.envelope import Envelope
 from tests.unit.server.conftest import NOW
 from update_server.db.models import Device, Message
-from update_server.fleet import history, ingest
+from update_server.fleet import history, ingest, telemetry
 from update_server.fleet.ingest import Answer, Incoming, Ingest, take_batch
 from update_server.fleet.sealed import SealingKeys
 from update_server.keyfiles import new_key, public_pem
@@ -152,6 +152,40 @@ def test_a_message_that_is_delivered_again_is_no_flood(world):
     for _ in range(3):
         world.take(last)
     assert world.refused() == []
+
+
+def test_several_samples_are_one_message_and_the_last_one_is_shown(world):
+    at = {"version": "1.0.1", "slot": "a", "phase": "idle"}
+    body = {"samples": [at | {"at": NOW - 600, "uptime_s": 5}, at | {"at": NOW - 300, "uptime_s": 305}]}
+    message = world.envelope("telemetry", body)
+    assert message.payload[:1] != b"{"
+    assert world.take(message, message) == []
+    device = world.device()
+    assert (device.telemetry, device.telemetry_at) == (at | {"uptime_s": 305}, NOW - 300)
+    assert (world.stored(), device.online, device.last_seen_at, world.refused()) == (1, True, NOW, [])
+    world.take(world.telemetry("1.0.2"))
+    assert world.device().telemetry["version"] == "1.0.2", "as cameras from before send it"
+
+
+def test_a_message_with_one_bad_sample_is_refused_whole(world):
+    at = {"version": "1.0.1", "slot": "a", "phase": "idle", "at": NOW}
+    for wrong in (at | {"slot": "c"}, {"at": NOW}, at | {"rss_bytes": -1}, at | {"address": "x"}):
+        for body in ([at, wrong], [wrong, at]):
+            world.take(world.envelope("telemetry", {"samples": body}))
+    assert (world.stored(), world.device().telemetry) == (0, {})
+    assert set(world.refused()) == {"format"}
+
+
+def test_no_other_kind_has_such_a_form(world):
+    made = world.envelope("telemetry", {"samples": [{"at": NOW, "version": "1", "slot": "a", "phase": "idle"}]})
+    for kind in ("alarm", "report", "evidence"):
+        assert world.take(Incoming(f"camward/1/{CAMERA}/up/{kind}", made.payload)) == []
+    assert (world.stored(), world.refused()) == (0, ["format"] * 3)
+
+
+@pytest.mark.parametrize(("line", "interval_s", "silent_s"), [("wired", 300, 900), ("mobile", 300, 3 * 3600)])
+def test_a_camera_is_silent_when_three_messages_are_missing(line, interval_s, silent_s):
+    assert telemetry.silent_after_s(line, interval_s) == silent_s
 
 
 def test_telemetry_is_short(world):

@@ -1,4 +1,4 @@
-"""The link is opened by the main loop, and shown another certificate by a worker: whoever comes first."""
+"""Of the link: how long a line may be silent, and one who opens it beside one who shows another certificate."""
 
 import socket
 import threading
@@ -36,3 +36,16 @@ def test_who_opens_it_and_who_shows_another_certificate_leave_one_connection(tmp
     assert len(set(threading.enumerate()) - before) == 1
     link.close()
     assert set(threading.enumerate()) == before
+
+
+def test_another_certificate_changes_nothing_about_how_long_the_line_may_be_silent(tmp_path):
+    key, certificate = certificates.self_signed("S1")
+    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "certificate.pem").write_text(certificate)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]  # where nobody listens any more
+    link = PahoLink(tmp_path / "certificate.pem", tmp_path / "key.pem", lambda _: None)
+    link.open("127.0.0.1", port, certificate, "d" * 26, (), 1200)
+    link.show("identity/certificate.pem")
+    assert link._client._keepalive == 1200
+    link.close()

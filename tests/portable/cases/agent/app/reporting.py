@@ -8,4 +8,5 @@ for topic in ("/state", "/up/telemetry", "/up/report"):
     for payload in camera.world.broker.on(topic):
         print(topic, payload)
 for payload in camera.world.broker.on("/up/telemetry"):
-    print(json.dump(envelope.parse(payload).body))
+    for sample in envelope.parse(payload).body["samples"]:
+        print(json.dump(sample))

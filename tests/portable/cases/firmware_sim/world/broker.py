@@ -16,7 +16,7 @@ def attempt(work):
 
 unsure = WorldLink(Broker(), lambda: fits)
 fits = False
-unsure.open("h", 1, CA, "id", ())
+unsure.open("h", 1, CA, "id", (), 60)
 print(unsure.events)
 fits = True
 unsure.poll()
@@ -26,8 +26,8 @@ print(unsure.events)
 
 broker = Broker()
 link = WorldLink(broker)
-print(link.publish("n", "t", b"p", False), attempt(lambda: link.open("h", 1, "no", "id", ())))
-link.open("h", 1, CA, "id", ("down",))
+print(link.publish("n", "t", b"p", False), attempt(lambda: link.open("h", 1, "no", "id", (), 60)))
+link.open("h", 1, CA, "id", ("down",), 60)
 print(link.publish("n", "up/t", b"p", False))
 link.begin()
 print(link.publish("n", "up/t", b"p", False), link.subscribed, broker.on("/t"), link.events)
@@ -46,7 +46,7 @@ print(link.events)
 receipted = Broker()
 receipted.takes = lambda device, messages: (device + str([(one.seq, one.code) for one in messages])).encode()
 link = WorldLink(receipted)
-link.open("h", 1, CA, "id", ())
+link.open("h", 1, CA, "id", (), 60)
 link.begin()
 for kind in ("alarm", "telemetry"):
     wire = envelope.encode(envelope.Envelope(kind, "a" * 26, "b", 7, 0, {"x": 1}, b""))
@@ -66,7 +66,7 @@ broker = Broker()
 link = WorldLink(broker, None, documents.get, clock)
 link.show("identity/b.pem")
 print(repr(link.shown()), link.events)
-link.open("h", 1, CA, "id", ())
+link.open("h", 1, CA, "id", (), 60)
 print(repr(link.shown()), link.events)
 broker.distrusts_since = 1763800000
 link.show("identity/certificate.pem")

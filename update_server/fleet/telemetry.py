@@ -1,0 +1,31 @@
+"""Telemetry as it is taken in: of several samples in one message (agent.formats.samples), or of one, as older cameras
+send it; and after how long its absence means something.
+"""
+
+from agent.core import gathering
+from agent.formats import messages
+from agent.formats.envelope import SAMPLES, Envelope
+from update_server.db.models import Device
+
+SILENT_MESSAGES = 3  # so many are missing, and a camera counts as silent
+
+
+def taken(device: Device, envelope: Envelope, now: int) -> None:
+    """Note what a message says; the camera shows what was measured last.
+
+    Raises:
+        FormatError: one of its samples is malformed; nothing is noted.
+    """
+    samples = envelope.body.get(SAMPLES, [envelope.body])
+    telemetry = [messages.parse_telemetry(sample) for sample in samples][-1]
+    device.online = True
+    at = min(envelope.at, now)  # a camera's clock that was ahead once must not shut out what follows
+    if device.telemetry_at is None or at >= device.telemetry_at:
+        known = telemetry.as_dict()
+        device.telemetry = {name: value for name, value in known.items() if value is not None}
+        device.telemetry_at, device.version = at, telemetry.version
+
+
+def silent_after_s(line: str, interval_s: int) -> int:
+    """Without a word for longer than this, a camera counts as silent, whatever the broker believes."""
+    return SILENT_MESSAGES * interval_s * gathering.most(line, interval_s)
