@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
+    from agent.adapters.linux.mqtt_client import BoundedClient
+
 KEEP_ALIVE_S = 60  # where nobody says otherwise: the broker notices an outage within 90 s
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
+LEAVE_S = 2.0  # for the last packets to get out; the caller is the main loop
 QOS = 1
 NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
 
@@ -43,7 +46,7 @@ class PahoLink:
         self._key = key
         self._post = post
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
-        self._client: Client | None = None
+        self._client: BoundedClient | None = None
         self._lock = threading.Lock()
         # The main loop opens and closes, a worker shows: two clients of one id would end each other's sessions.
         self._changing = threading.RLock()
@@ -178,8 +181,7 @@ class PahoLink:
             client, self._client = self._client, None
             if client is None:
                 return
-            client.disconnect()
-            client.loop_stop()
+            client.leave(LEAVE_S)
             with self._lock:
                 self._names.clear()
                 self._early.clear()
@@ -193,6 +195,9 @@ class PahoLink:
         code: "ReasonCode",
         _properties: "Properties | None",
     ) -> None:
+        if client is not self._client:  # it was left while it was connecting
+            client.disconnect()
+            return
         if code.is_failure:
             self._delay(client)
             self._post(("down", str(code)))
@@ -210,6 +215,8 @@ class PahoLink:
         self._post(("up",))
 
     def _on_connect_fail(self, client: "Client", _data: object) -> None:
+        if client is not self._client:
+            return
         self._delay(client)
         self._post(("down", "the broker cannot be reached"))
 
@@ -221,14 +228,18 @@ class PahoLink:
         code: "ReasonCode",
         _properties: "Properties | None",
     ) -> None:
+        if client is not self._client:
+            return
         with self._lock:
             self._connected = self._up = False
         self._delay(client)
         self._post(("down", str(code)))
 
     def _on_publish(
-        self, _client: "Client", _data: object, mid: int, code: "ReasonCode", _properties: "Properties"
+        self, client: "Client", _data: object, mid: int, code: "ReasonCode", _properties: "Properties"
     ) -> None:
+        if client is not self._client:
+            return
         became = "refused" if code.is_failure or code.value == NOBODY else "acknowledged"
         with self._lock:
             name = self._names.pop(mid, None)
@@ -237,7 +248,9 @@ class PahoLink:
         if name is not None:
             self._post((became, name))
 
-    def _on_message(self, _client: "Client", _data: object, message: "MQTTMessage") -> None:
+    def _on_message(self, client: "Client", _data: object, message: "MQTTMessage") -> None:
+        if client is not self._client:
+            return
         self._post(("message", message.topic, bytes(message.payload)))
 
     def _delay(self, client: "Client") -> None:

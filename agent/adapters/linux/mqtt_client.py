@@ -15,6 +15,14 @@ MAX_HALF_TAKEN = 16  # messages of QoS 2, which nobody has subscribed to
 class BoundedClient(Client):
     """As its parent, but what cannot be read ends the session, and the next one begins after the usual delay."""
 
+    def leave(self, within_s: float) -> None:
+        """End the session, and wait so long for its goodbye; a thread that waits for a name server ends by itself."""
+        self.disconnect()
+        self._thread_terminate = True
+        thread = self._thread
+        if thread is not None:
+            thread.join(within_s)
+
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read; `bufsize` is what is still missing of the packet.
 

@@ -18,17 +18,18 @@ Behaviour = Callable[[ssl.SSLSocket], object]
 """Answers one request on this connection; returning true closes it."""
 
 
-def certificate(folder, name, address):
-    """A self-signed certificate and its key, as files; the certificate's PEM."""
+def certificate(folder, name, address, names=()):
+    """A self-signed certificate and its key, as files; the certificate's PEM. With `names` it is for these instead."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
+    sans = [x509.DNSName(one) for one in names] or [x509.IPAddress(ip_address(address))]
     made = (
         x509.CertificateBuilder()
         .subject_name(subject).issuer_name(subject).public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(sans), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )  # fmt: skip
