@@ -45,7 +45,7 @@ def valid_domain(domain: str) -> str:
     Raises:
         ValueError: it is no DNS name.
     """
-    if not HOST_NAME.match(domain) or domain.replace(".", "").isdigit():
+    if not HOST_NAME.match(domain) or domain.replace(".", "").isdigit() or len(max(domain.split("."), key=len)) > 63:
         raise ValueError(f"{domain!r} is no domain")
     return domain.lower()
 

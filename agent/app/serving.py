@@ -94,7 +94,8 @@ class Serving:
             name, chain = value
             ports.web_certificate.keep(name, chain)
             ports.store.write(ISSUER, issuer)
-            self._is_due(issuer)
+            if self._is_due(issuer):
+                raise Unavailable("the server's certificate has to be renewed already")
         except (Rejected, Unavailable) as caught:
             self._attempt += 1
             self.problem = str(caught)

@@ -264,7 +264,7 @@ class Issued:
     def __init__(self, certificate: Path, key: Path) -> None:
         self._folder = certificate.parent / "issued"
         self._key = key
-        self._held: tuple[str, int, ssl.SSLContext] | None = None
+        self._held: tuple[str, int, ssl.SSLContext | None] | None = None
 
     def serve(self, context: ssl.SSLContext) -> None:
         """Have a server's context look for it in each handshake."""
@@ -276,11 +276,20 @@ class Issued:
         path = self._folder / (name.lower() + ".pem")
         try:
             changed_ns = path.stat().st_mtime_ns
-            if self._held is None or self._held[:2] != (path.name, changed_ns):
-                self._held = path.name, changed_ns, tls_context(path, self._key)
-        except OSError:  # there is none of that name, or it is damaged
+        except OSError:  # there is none of that name
             return
-        connection.context = self._held[2]
+        held = self._held  # handshakes run beside each other
+        if held is None or held[:2] != (path.name, changed_ns):
+            held = self._held = path.name, changed_ns, self._read(path)
+        if held[2] is not None:
+            connection.context = held[2]
+
+    def _read(self, path: Path) -> ssl.SSLContext | None:
+        """None where it is damaged, which is not to be found out in every handshake."""
+        try:
+            return tls_context(path, self._key)
+        except OSError:
+            return None
 
 
 class Doorkeeper:

@@ -14,6 +14,7 @@ from update_server.errors import BadInput, Conflict, Forbidden, NotFound
 MAX_IDENTITY_BYTES = 8192
 MAX_TEXT_CHARS = 64
 KEPT_REFUSALS = 100  # per camera; an attacker's noise does not fill the disk
+GONE = "gone: {kind} at the camera"  # as shapes.attention knows it
 
 
 @dataclass(frozen=True)

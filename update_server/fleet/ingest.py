@@ -36,7 +36,6 @@ TOPIC = re.compile(
     r"camward/1/(?P<id>[a-z2-7]{26})/(?:up/(?P<kind>telemetry|alarm|evidence|report)|(?P<state>state))\Z"
 )
 TROUBLE = ("rolled_back", "refused", "failed")  # events that need a person's attention
-GONE = "gone: {kind} at the camera"  # as shapes.attention knows it
 HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, 3.4)
 CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
 MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
@@ -125,7 +124,7 @@ class Ingest:
             raise Refused("format", str(error)) from None
         device.online = state.online
         if state.gone:
-            device.attention = GONE.format(kind=state.gone)
+            device.attention = devices.GONE.format(kind=state.gone)
             commands.left(session, device.id, state.gone, now)
         if state.online:
             device.last_seen_at, device.version = now, state.version

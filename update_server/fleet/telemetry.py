@@ -2,10 +2,16 @@
 send it; and after how long its absence means something.
 """
 
+import contextlib
+
 from agent.core import gathering
-from agent.formats import messages
+from agent.formats import messages, ownership
 from agent.formats.envelope import SAMPLES, Envelope
+from agent.formats.errors import FormatError
 from update_server.db.models import Device
+from update_server.errors import NotFound
+from update_server.fleet.ownership import Ownership
+from update_server.settings import Devices
 
 SILENT_MESSAGES = 3  # so many are missing, and a camera counts as silent
 
@@ -26,6 +32,13 @@ def taken(device: Device, envelope: Envelope, now: int) -> None:
         device.telemetry_at, device.version = at, telemetry.version
 
 
-def silent_after_s(line: str, interval_s: int) -> int:
-    """Without a word for longer than this, a camera counts as silent, whatever the broker believes."""
+def silent_after_s(records: Ownership, sha256: str, settings: Devices) -> int:
+    """Without a word for longer than this, a camera counts as silent, whatever the broker believes.
+
+    What counts is the record `sha256`, with which it enrolled, whatever the settings say by now.
+    """
+    line, interval_s = settings.line, settings.telemetry_interval_s
+    with contextlib.suppress(NotFound, FormatError):
+        said = ownership.parse(records.record(sha256))
+        line, interval_s = said.line, said.telemetry_interval_s
     return SILENT_MESSAGES * interval_s * gathering.most(line, interval_s)

@@ -1,5 +1,6 @@
 """The dashboard's pages. They only show and pass on: what things mean is decided by the services."""
 
+import functools
 import hmac
 import time
 from collections.abc import Callable, Mapping
@@ -217,12 +218,15 @@ class Pages:
     ) -> HTMLResponse:
         now, t = int(time.time()), self._texts(request)
 
+        @functools.cache
+        def limit_s(ownership_sha256: str) -> int:
+            return silent_after_s(self._services.ownership, ownership_sha256, self._services.settings.devices)
+
         def device_state(row: Device) -> str:
             if not row.online:
                 return "offline"
-            said = self._services.settings.devices
-            limit_s = silent_after_s(said.line, said.telemetry_interval_s)
-            return "silent" if row.last_seen_at and now - row.last_seen_at > limit_s else "online"
+            late = row.last_seen_at and now - row.last_seen_at > limit_s(row.ownership_sha256)
+            return "silent" if late else "online"
 
         text = self._templates.get_template(template).render(
             t=t, who=who, now=now, path=request.url.path, operator=self._services.settings.operator, shapes=shapes,

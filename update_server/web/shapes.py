@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from update_server.fleet import alarms, ingest
+from update_server.fleet import alarms, devices
 from update_server.rollouts.plan import Counts
 from update_server.web.texts import Texts
 
@@ -60,7 +60,7 @@ def duration(seconds: int) -> str:
 
 def attention(text: str, t: Texts) -> str:
     """Why a camera needs attention, in the reader's language where the text is one of ours."""
-    for key, form in (("attack_now", alarms.UNDER_ATTACK), ("attack_got_in", alarms.GOT_IN), ("gone", ingest.GONE)):
+    for key, form in (("attack_now", alarms.UNDER_ATTACK), ("attack_got_in", alarms.GOT_IN), ("gone", devices.GONE)):
         if (found := alarms.matched(form, text)) is not None:
             return t(key, *(t(f"gone_{value}") if key == "gone" else value for value in found.values()))
     return text

@@ -98,6 +98,7 @@ def services_chain(key: str, ca: str, reply: str) -> list[str]:
         EnrolmentRefused: it is no such list, or none of them is for this key and one DNS name, and by this CA.
     """
     from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID
 
     own, others = _listed(key, reply)
     if own is None:
@@ -105,10 +106,13 @@ def services_chain(key: str, ca: str, reply: str) -> list[str]:
     try:
         names = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         hosts = names.get_values_for_type(x509.DNSName)
+        usages = list(own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
     except (ValueError, x509.ExtensionNotFound):
-        hosts = []
+        hosts, usages = [], []
     if len(hosts) != 1 or not HOST_NAME.match(hosts[0]):
         raise EnrolmentRefused("the certificate is not for one name")
+    if usages != [ExtendedKeyUsageOID.SERVER_AUTH]:
+        raise EnrolmentRefused("the certificate is not for servers alone")
     return [hosts[0], _pem_path(own, others, ca)]
 
 

@@ -4,6 +4,9 @@ A broker shows a certificate of the fleet's CA, and may have been taken over all
 bounds and without expecting broken ones: an exception would end its thread, and the link with it, without a word.
 """
 
+import contextlib
+import socket
+
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
 
@@ -22,6 +25,11 @@ class BoundedClient(Client):
         thread = self._thread
         if thread is not None:
             thread.join(within_s)
+        if thread is not None and thread.is_alive():  # the broker does not read: what waits would keep it for long
+            connection = self.socket()
+            if isinstance(connection, socket.socket):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read; `bufsize` is what is still missing of the packet.

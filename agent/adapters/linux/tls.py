@@ -38,7 +38,9 @@ class _DatedSocket(ssl.SSLSocket):
         try:
             super().do_handshake(block)
             _judge(self)
-        except OSError:  # SSLError is one
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise  # it has not ended: the caller comes back
+        except OSError:  # refused, or gone
             self.close()
             raise
 

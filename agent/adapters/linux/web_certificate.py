@@ -89,6 +89,8 @@ class SelfSignedCertificate:
     def _make(self, serial: str) -> None:
         key, certificate = certificates.run("self_signed", serial=serial)
         self._folder.mkdir(parents=True, exist_ok=True)
+        for path in self._issued():  # for a key that is no more
+            path.unlink()
         self._give(self._folder, FOLDER_MODE)
         # The key first: who sees the certificate finds the key.
         self._put("key.pem", key.encode())

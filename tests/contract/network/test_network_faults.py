@@ -25,7 +25,7 @@ LOSS = 0.3
 def relayed(tmp_path_factory):
     """A camera whose server is behind a relay, on every port that it uses."""
     folder = tmp_path_factory.mktemp("relayed")
-    server = harness.make_server(folder / "s", host=THERE, listen=HERE)
+    server = harness.make_server(folder / "s", host=THERE, listen=HERE, from_versions=0)
     harness.start(server)
     try:
         with (
@@ -155,7 +155,7 @@ def test_a_wire_that_loses_three_packets_in_ten_gets_there(tmp_path):
     """Real packets, lost in both directions; the kernel's TCP repairs, and the agent notices nothing but slowness."""
     changed = SLOT_BLOCKS // 8
     with LossyWire(0.0, seed="thirty percent") as wire:
-        server = harness.make_server(tmp_path / "s", host=FAR, listen="0.0.0.0")
+        server = harness.make_server(tmp_path / "s", host=FAR, listen="0.0.0.0", from_versions=0)
         harness.start(server)
         try:
             with camera_at(server, tmp_path, lambda: wire.to_camera_bytes(server.device_port)) as site:

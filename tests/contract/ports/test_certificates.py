@@ -128,6 +128,60 @@ def test_what_the_cameras_ca_has_not_signed_is_refused():
     assert chain(by_stranger, trusted=false_root), "the control: whoever trusts the stranger takes it"
 
 
+SERVER, CLIENT = x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+@pytest.mark.parametrize(
+    ("hosts", "usages", "says"),
+    [
+        (["one.camward.internal"], [SERVER], ""),
+        (["one.camward.internal"], [SERVER, CLIENT], "servers alone"),
+        (["one.camward.internal"], [], "one name"),
+        (["one.camward.internal", "two.camward.internal"], [SERVER], "one name"),
+        (["../one"], [SERVER], "one name"),
+        ([], [SERVER], "one name"),
+    ],
+)
+def test_the_services_certificate_is_for_one_name_and_for_servers_alone(hosts, usages, says):
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Camward camera")]))
+        .issuer_name(ROOT.subject)
+        .public_key(KEY.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(FROM)
+        .not_valid_after(TO)
+    )
+    if hosts:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(one) for one in hosts]), critical=False
+        )
+    if usages:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    body = base64.encodebytes(pkcs7.serialize_certificates([builder.sign(CA, hashes.SHA256())], Encoding.DER))
+    ca, reply = ROOT.public_bytes(Encoding.PEM).decode(), base64.b64encode(body).decode()
+    if says:
+        with pytest.raises(EnrolmentRefused, match=says):
+            certificates.run("services_chain", key=pem(KEY), ca=ca, reply=reply)
+        return
+    name, made = certificates.run("services_chain", key=pem(KEY), ca=ca, reply=reply)
+    assert name == hosts[0]
+    assert len(x509.load_pem_x509_certificates(made.encode())) == 1
+
+
+def test_a_new_key_of_the_services_leaves_no_certificate_for_the_former_one(tmp_path: Path):
+    web = SelfSignedCertificate(tmp_path / "web", 0)
+    web.ensure("KW1-1")
+    web.keep("one.camward.internal", b"chain")
+    web.keep("two.camward.internal", b"another")
+    assert web.issued() == b"another"
+    assert web.ensure("KW1-1")
+    assert web.issued() == b"another"
+    web.path.unlink()
+    web.ensure("KW1-1")
+    assert web.issued() is None
+
+
 def test_a_process_that_fails_is_no_answer(capfd: pytest.CaptureFixture[str]):
     with pytest.raises(Unavailable, match="request"):
         certificates.run("request", key="rubbish", device_id="one", serial="KW1-1")

@@ -64,7 +64,9 @@ def test_no_server_may_have_a_name_among_the_cameras(hosts, tmp_path):
     assert made.devices.camera_domain == "other.example.net"
 
 
-@pytest.mark.parametrize("domain", ["", "10.0.0.1", "-a.example", "a..b", "*.example.net", "a/b"])
+@pytest.mark.parametrize(
+    "domain", ["", "10.0.0.1", "-a.example", "a..b", "*.example.net", "a/b", "a" * 64 + ".example"]
+)
 def test_what_is_no_domain_is_refused(domain):
     with pytest.raises(Misconfigured):
         settings.validated("server.toml", operator="O", hosts=("a.example",), devices={"camera_domain": domain})

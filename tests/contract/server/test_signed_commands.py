@@ -163,7 +163,6 @@ def test_an_erase_takes_two_people_and_the_cameras_last_word_ends_it(people, new
     wait_for(lambda: camera.server.json("device", "show", camera.id)["attention"].startswith("gone"), "what is said")
     assert shown(camera)[0]["state"] == "delivered", "nobody has signed that"
     answer(camera, "accepted", shown(camera)[0])
-    link.publish(link.topic + "state", gone, retain=True)
     wait_for(lambda: shown(camera)[0]["state"] == "done", "the end")
     link.close()
 

@@ -14,7 +14,7 @@ from agent.formats import messages, taken
 from agent.formats.envelope import Envelope
 from tests.unit.server.conftest import NOW
 from update_server.db.models import Device, Message
-from update_server.fleet import history, ingest, telemetry
+from update_server.fleet import history, ingest
 from update_server.fleet.ingest import Answer, Incoming, Ingest, take_batch
 from update_server.fleet.sealed import SealingKeys
 from update_server.keyfiles import new_key, public_pem
@@ -181,11 +181,6 @@ def test_no_other_kind_has_such_a_form(world):
     for kind in ("alarm", "report", "evidence"):
         assert world.take(Incoming(f"camward/1/{CAMERA}/up/{kind}", made.payload)) == []
     assert (world.stored(), world.refused()) == (0, ["format"] * 3)
-
-
-@pytest.mark.parametrize(("line", "interval_s", "silent_s"), [("wired", 300, 900), ("mobile", 300, 3 * 3600)])
-def test_a_camera_is_silent_when_three_messages_are_missing(line, interval_s, silent_s):
-    assert telemetry.silent_after_s(line, interval_s) == silent_s
 
 
 def test_telemetry_is_short(world):

@@ -5,6 +5,7 @@ import pytest
 from agent.formats import ownership
 from agent.formats.errors import FormatError
 from tests.fuzz import seeds
+from update_server.fleet import telemetry
 from update_server.fleet.ownership import Ownership
 from update_server.settings import Devices
 
@@ -49,3 +50,11 @@ def test_a_record_from_before_there_was_a_choice_is_of_a_mobile_line(records):
     assert ownership.parse(wired).line == ownership.WIRED
     with pytest.raises(FormatError):
         ownership.parse(wired.replace(b'"wired"', b'"other"'))
+
+
+@pytest.mark.parametrize(("line", "interval_s", "silent_s"), [("wired", 300, 900), ("mobile", 300, 3 * 3600)])
+def test_a_camera_is_silent_when_three_messages_are_missing_by_its_own_record(records, line, interval_s, silent_s):
+    settings = Devices(line="wired", telemetry_interval_s=7)
+    own = records.keep(current(records).replace(line=line, telemetry_interval_s=interval_s))
+    assert telemetry.silent_after_s(records, own, settings) == silent_s
+    assert telemetry.silent_after_s(records, "0" * 64, settings) == 21, "by the settings where the record is gone"
