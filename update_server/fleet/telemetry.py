@@ -2,8 +2,6 @@
 send it; and after how long its absence means something.
 """
 
-import contextlib
-
 from agent.core import gathering
 from agent.formats import messages, ownership
 from agent.formats.envelope import SAMPLES, Envelope
@@ -37,8 +35,12 @@ def silent_after_s(records: Ownership, sha256: str, settings: Devices) -> int:
 
     What counts is the record `sha256`, with which it enrolled, whatever the settings say by now.
     """
-    line, interval_s = settings.line, settings.telemetry_interval_s
-    with contextlib.suppress(NotFound, FormatError):
+    try:
         said = ownership.parse(records.record(sha256))
-        line, interval_s = said.line, said.telemetry_interval_s
+    except (NotFound, FormatError):
+        return _silent_s(settings.line, settings.telemetry_interval_s)
+    return _silent_s(said.line, said.telemetry_interval_s)
+
+
+def _silent_s(line: str, interval_s: int) -> int:
     return SILENT_MESSAGES * interval_s * gathering.most(line, interval_s)
