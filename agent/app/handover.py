@@ -32,10 +32,8 @@ MAX_JOURNAL_BYTES = 8 * 1024
 
 VOUCHER = "factory/voucher.json"
 HISTORY = "evidence/history.json"
-USED_UP = (
-    VOUCHER,
-    "web/issued/",
-)  # of what would stay; the voucher serves the first owner alone, each certificate its own
+# Of what would stay: the voucher serves the first owner alone, and an issued certificate the owner that it is by.
+USED_UP = (VOUCHER, "web/issued/")
 ALWAYS = ("factory/", "trust/image/", "trust/rollback_index", "clock/")
 OF_THE_USERS = ("credentials/", "secret/", "web/", HISTORY)  # stays when only the operator changes
 KEPT = {

@@ -42,6 +42,7 @@ FILL = "/data/camward/soak.fill"
 ALARMING = """
 from agent.app.honest_reporting import *
 from agent.app import honest_reporting
+from agent.formats.errors import Unavailable
 
 class Reporting(honest_reporting.Reporting):
     # The camera, with an alarm every some seconds. It says which it keeps, once it does.
@@ -56,7 +57,7 @@ class Reporting(honest_reporting.Reporting):
         try:
             number = int(store.read("soak/next") or b"1")
             store.write("soak/next", b"%d" % (number + 1))
-        except Exception:
+        except Unavailable:
             return
         if self.queue("alarm", {"code": "soak", "detail": str(number)}):
             print("soak: kept %d" % number, flush=True)

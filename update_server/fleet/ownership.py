@@ -54,11 +54,7 @@ class Ownership:
         """
         if not (self._folder / CURRENT).exists():
             self.publish(first_record(settings, ca, director_root))
-            return
-        before = ownership.parse(self.record(self.current))
-        if before.director_root != director_root:
-            known = {name: getattr(before, name) for name in before.FIELDS}
-            self.publish(ownership.Ownership(**{**known, "director_root": director_root}))
+        self._amend(director_root=director_root)
 
     def offer_sealing_key(self, sealing_key: str) -> None:
         """See to it that the current record names this key. Servers of before have none; there may be no record yet.
@@ -69,10 +65,7 @@ class Ownership:
             FormatError: a camera would not accept the record.
             OSError: it cannot be written.
         """
-        if (self._folder / CURRENT).exists():
-            before = ownership.parse(self.record(self.current))
-            if before.sealing_key != sealing_key:
-                self.publish(before.replace(sealing_key=sealing_key))
+        self._amend(sealing_key=sealing_key)
 
     def offer_command_key(self, online: Online) -> None:
         """See to it that the current record names a key of this server for commands; servers of before have none.
@@ -96,11 +89,15 @@ class Ownership:
             FormatError: a camera would not accept the record.
             OSError: it cannot be written.
         """
+        self._amend(
+            check_interval_s=said.check_interval_s, telemetry_interval_s=said.telemetry_interval_s, line=said.line
+        )
+
+    def _amend(self, **changes: object) -> None:
+        """Have the current record, if there is one yet, say this."""
         if (self._folder / CURRENT).exists():
             before = ownership.parse(self.record(self.current))
-            after = before.replace(
-                check_interval_s=said.check_interval_s, telemetry_interval_s=said.telemetry_interval_s, line=said.line
-            )
+            after = before.replace(**changes)
             if after != before:
                 self.publish(after)
 

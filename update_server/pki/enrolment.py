@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -132,28 +131,27 @@ class Enrolment:
             raise BadInput("The camera's services need a key of their own.")
         if devices.known(session, device).serial != request.serial:
             raise BadInput("The serial number differs from the enrolled one.")
+        _limit(session, device, now)
         name = f"{device}.{self._domain}"
-
-        def certify() -> x509.Certificate:
-            return self.authority.certify_services(request.key, request.serial, name, self._days, utc(now))
-
-        return est.certs_only([_kept(session, device, certify, now)])
+        made = self.authority.certify_services(request.key, request.serial, name, self._days, utc(now))
+        _keep(session, device, made, now)
+        return est.certs_only([made])
 
     def _certify(self, session: Session, request: est.Request, now: int) -> x509.Certificate:
         """Issue a certificate of a camera's identity and keep it.
 
         Raises:
-            TooManyAttempts: as `_kept`.
+            TooManyAttempts: as `_limit`.
         """
+        device = device_id(request.key)
+        _limit(session, device, now)
+        made = self.authority.certify_device(request.key, request.serial, self._days, utc(now))
+        _keep(session, device, made, now)
+        return made
 
-        def certify() -> x509.Certificate:
-            return self.authority.certify_device(request.key, request.serial, self._days, utc(now))
 
-        return _kept(session, device_id(request.key), certify, now)
-
-
-def _kept(session: Session, device: str, certify: Callable[[], x509.Certificate], now: int) -> x509.Certificate:
-    """Issue a certificate to a camera and keep it.
+def _limit(session: Session, device: str, now: int) -> None:
+    """Let no camera have certificate upon certificate issued.
 
     Raises:
         TooManyAttempts: the camera got DAILY_CERTIFICATES within a day; a hijacked one does not fill the disk.
@@ -161,7 +159,9 @@ def _kept(session: Session, device: str, certify: Callable[[], x509.Certificate]
     mine = (Certificate.device_id == device, Certificate.issued_at > now - DAY_S)
     if (session.scalar(select(func.count()).select_from(Certificate).where(*mine)) or 0) >= DAILY_CERTIFICATES:
         raise TooManyAttempts("Too many certificates for this camera.", DAY_S)
-    made = certify()
+
+
+def _keep(session: Session, device: str, made: x509.Certificate, now: int) -> None:
     session.add(
         Certificate(
             serial_number=f"{made.serial_number:x}", device_id=device, issued_at=now,
@@ -169,7 +169,6 @@ def _kept(session: Session, device: str, certify: Callable[[], x509.Certificate]
             der=made.public_bytes(serialization.Encoding.DER),
         )
     )  # fmt: skip
-    return made
 
 
 def _hash(secret: str) -> str:

@@ -11,10 +11,8 @@ NEW_PASSWORD = "maple engine forty quiet bridges"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = harness.make_server(tmp_path_factory.mktemp("server") / "s")
-    harness.start(made)
-    yield made
-    harness.stop(made)
+    with harness.running(tmp_path_factory.mktemp("server") / "s") as made:
+        yield made
 
 
 @pytest.fixture

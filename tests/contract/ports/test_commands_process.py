@@ -23,10 +23,8 @@ SLOT = bytes(range(256)) * 64
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = harness.make_server(tmp_path_factory.mktemp("server") / "s")
-    harness.start(made)
-    yield made
-    harness.stop(made)
+    with harness.running(tmp_path_factory.mktemp("server") / "s") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

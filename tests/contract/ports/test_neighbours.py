@@ -17,10 +17,8 @@ def server(tmp_path_factory):
     # A delivery is signed again when the timestamp gets old: seconds here, an hour elsewhere. The first
     # camera says soon that it serves, for it measures often.
     folder = tmp_path_factory.mktemp("server") / "s"
-    made = harness.make_server(folder, director_timestamp_age_s=5, telemetry_interval_s=5)
-    harness.start(made)
-    yield made
-    harness.stop(made)
+    with harness.running(folder, director_timestamp_age_s=5, telemetry_interval_s=5) as made:
+        yield made
 
 
 @pytest.fixture

@@ -22,10 +22,8 @@ PLAIN_MQTT_PORT = 1883  # where tshark expects it
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = harness.make_server(tmp_path_factory.mktemp("server") / "s")
-    harness.start(made)
-    yield made
-    harness.stop(made)
+    with harness.running(tmp_path_factory.mktemp("server") / "s") as made:
+        yield made
 
 
 @pytest.fixture

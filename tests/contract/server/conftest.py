@@ -9,10 +9,8 @@ from tests.contract.server import harness
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    made = harness.make_server(tmp_path_factory.mktemp("server") / "s")
-    harness.start(made)
-    yield made
-    harness.stop(made)
+    with harness.running(tmp_path_factory.mktemp("server") / "s") as made:
+        yield made
 
 
 @pytest.fixture

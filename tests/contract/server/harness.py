@@ -156,6 +156,17 @@ def stop(server):
         server.services.close()
 
 
+@contextlib.contextmanager
+def running(folder, **how):
+    """A server of its own with its broker, while inside; arguments as of `make_server`."""
+    made = make_server(folder, **how)
+    start(made)
+    try:
+        yield made
+    finally:
+        stop(made)
+
+
 def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", **changes):
     """A server that is not running. `host`: what cameras call it, if that is not where it listens."""
     device_port, people_port, mqtt_port = free_ports(3)
