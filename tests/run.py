@@ -119,6 +119,21 @@ def run_one(category: Category, output: IO[str] | None) -> Count:
     return Count(found.passed, found.failed, found.skipped, round(time.monotonic() - begun, 1))
 
 
+def _failures(category: Category, most: int = 20) -> list[str]:
+    """The tests that failed, each with what it said last: of a long run often just the last lines are kept."""
+    report = RESULTS / f"{category.name}.xml"
+    if category.module or not report.is_file():
+        return []
+    found = []
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        for bad in (*case.findall("failure"), *case.findall("error")):
+            said = (bad.text or bad.get("message") or "").strip().splitlines()
+            why = [line for line in said if line.startswith("E ")] or said
+            found.append(f"{case.get('classname')}::{case.get('name')}")
+            found.extend(f"    {line[:200]}" for line in (*why[:6], *said[-1:]))
+    return found[: most * 8]
+
+
 def _lane(categories: Sequence[Category], counts: dict[str, Count], say: threading.Lock) -> None:
     for category in categories:
         log = RESULTS / f"{category.name}.log"
@@ -166,6 +181,9 @@ def main(names: list[str]) -> int:
         counts[name] = one
         line = f"{name:<16} {one.passed:>5} passed {one.failed:>3} failed {one.skipped:>3} skipped {one.seconds:6.0f} s"
         print(line, "" if one.whole else "  NOT WHOLE")
+    for one_category in (*ALL, *EXTRA):
+        if one_category.name in counts and counts[one_category.name].failed:
+            print("\n".join(_failures(one_category)))
     whole = all(one.whole for one in counts.values())
     summary = {
         "seconds": round(time.monotonic() - begun, 1),
