@@ -13,8 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from update_server.errors import Misconfigured
 from update_server.files import write_atomic
-from update_server.keyfiles import new_key, read_key, write_key
+from update_server.keyfiles import new_key, parse_public, write_key
+from update_server.pki.signing import SigningKey
+from update_server.repository import signers
+from update_server.repository.online import Online
 
+CA_FILE, KEY_FILE = "ca.pem", "ca.key.pem"
+KEY_NAME = "fleet CA"
 CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
 SERVER_DAYS = 397  # what browsers accept
 INGEST_NAME = "camward-ingest"
@@ -34,17 +39,25 @@ def device_id(key: ec.EllipticCurvePublicKey) -> str:
 
 
 class Authority:
-    """Issues certificates with the CA key in `folder` (`ca.key.pem`, `ca.pem`)."""
+    """Issues certificates by `ca.pem` in `folder`. Where its key is, says `signers.toml` there, as for online keys.
+
+    A key is opened when it is first to sign: what only looks needs no token and no PIN.
+    """
 
     def __init__(self, folder: Path) -> None:
+        """Read the CA's certificate.
+
+        Raises:
+            Misconfigured: it is missing or damaged.
+        """
         self.folder = folder
-        self._key = read_key(folder / "ca.key.pem")
         try:
-            self.certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+            self.certificate = x509.load_pem_x509_certificate((folder / CA_FILE).read_bytes())
         except (OSError, ValueError) as error:
             raise Misconfigured(
-                f"{folder / 'ca.pem'} is no certificate: {error}.", "Restore it from your backup."
+                f"{folder / CA_FILE} is no certificate: {error}.", "Restore it from your backup."
             ) from None
+        self._key = SigningKey(_public(self.certificate, folder / CA_FILE), Online(folder, KEY_FILE))
 
     @property
     def pem(self) -> str:
@@ -55,6 +68,15 @@ class Authority:
     def der(self) -> bytes:
         """The CA certificate as DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def prove(self) -> None:
+        """See that the CA's key signs.
+
+        Raises:
+            Misconfigured: the server has no signer for it, or it holds another key.
+            SigningFailed: its token or service is out of reach, or its PIN is not known.
+        """
+        self._key.sign(b"camward: may this key sign?", ec.ECDSA(hashes.SHA256()))
 
     def certify_device(self, key: ec.EllipticCurvePublicKey, serial: str, days: int, now: datetime) -> x509.Certificate:
         """A certificate for the camera that holds `key`; its name is derived from the key, never asked for.
@@ -171,13 +193,22 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256())
 
 
-def make(folder: Path, operator: str, now: datetime) -> Authority:
+def make(folder: Path, operator: str, now: datetime, uri: str = "") -> Authority:
     """Make the fleet CA of `operator` in the existing, empty `folder`.
 
+    `uri` names the CA's key (`update_server.repository.signers`), which exists; without it one is made, in a file.
+
     Raises:
+        ServerError: the key that `uri` names cannot be used.
         OSError: it cannot be written.
     """
-    key = new_key()
+    keys = Online(folder, KEY_FILE)
+    if not uri:
+        write_key(folder / KEY_FILE, new_key())
+        uri = f"{signers.PLAIN}:{KEY_FILE}"
+    public = keys.check(uri).public_key
+    keys.add(uri, signers.public_key_with_name(public, KEY_NAME))
+    key = SigningKey(parse_public(public.keyval["public"].encode(), uri), keys)
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator[:64]),
@@ -197,9 +228,20 @@ def make(folder: Path, operator: str, now: datetime) -> Authority:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_key(folder / "ca.key.pem", key)
-    write_atomic(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
+    write_atomic(folder / CA_FILE, certificate.public_bytes(serialization.Encoding.PEM))
     return Authority(folder)
+
+
+def _public(certificate: x509.Certificate, where: Path) -> ec.EllipticCurvePublicKey:
+    """The key of a CA.
+
+    Raises:
+        Misconfigured: it is no P-256 key.
+    """
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Misconfigured(f"{where} is no certificate of a P-256 key.", "Restore it from your backup.")
+    return key
 
 
 def _key_usage(

@@ -50,11 +50,13 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        Misconfigured: certificates or the broker are unusable.
+        Misconfigured: certificates, the CA's key or the broker are unusable.
+        SigningFailed: the CA's key is out of reach.
         Conflict: a port is taken.
     """
     settings, now = services.settings, int(time.time())
     pki = settings.path("pki")
+    services.authority.prove()
     services.authority.renew_own(settings.hosts, utc(now))
     try:
         services.image.resign(now)
