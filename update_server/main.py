@@ -46,6 +46,10 @@ GROUPS = {
             "site": "device:site",
         },
     ),
+    "factory-ca": (
+        "Manufacturers' CAs, by whose certificates cameras enrol without a token's secret.",
+        {"add": "factory:add", "allow": "factory:allow", "list": "factory:list_cas", "remove": "factory:remove"},
+    ),
     "fleet": (
         "All cameras at once.",
         {

@@ -15,7 +15,10 @@ MAX_CA_BYTES = 2048  # a P-256 certificate has about 500
 
 
 class Token(Value):
-    """`url` of the server (https), one-time `secret`, `id` of the token, `ca` (DER), `ownership_sha256` (hex)."""
+    """`url` of the server (https), one-time `secret`, `id` of the token, `ca` (DER), `ownership_sha256` (hex).
+
+    Without a secret (empty) it is an invitation: the camera shows the certificate that its factory gave it.
+    """
 
     FIELDS = ("url", "secret", "id", "ca", "ownership_sha256")
     url: str
@@ -54,12 +57,9 @@ def parse(text: str) -> Token:
     ca = base64.decode(fields.text(source, "ca", 2 * MAX_CA_BYTES))
     if not 0 < len(ca) <= MAX_CA_BYTES:
         raise FormatError("ca is empty or too long")
-    secret = fields.text(source, "secret", 128)
-    if not secret:
-        raise FormatError("secret is empty")
     return Token(
         url=https_url(source, "url"),
-        secret=secret,
+        secret=fields.text(source, "secret", 128),
         id=fields.name(source, "id", 64),
         ca=ca,
         ownership_sha256=fields.hexadecimal(source, "ownership_sha256", 32),

@@ -6,6 +6,7 @@ time it is and renew it, for a year (docs/adr/0030-renewal.md).
 
 import re
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cryptography import x509
@@ -63,27 +64,42 @@ class RequireCertificate:
 
     TLS has verified the certificate against the fleet CA, but for its dates, which are looked at here, at each request:
     a connection does not outlive its certificate. Its name becomes `scope["state"]["device_id"]`.
+
+    TLS takes factory certificates as well, for simpleenroll; here they open nothing, whatever name is in them.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, issued: Callable[[x509.Certificate], bool]) -> None:
+        """`issued(certificate)`: whether it is by the fleet's CA."""
         self._app = app
+        self._issued = issued
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             try:
-                scope.setdefault("state", {}).update(_peer(scope, int(time.time())))
+                scope.setdefault("state", {}).update(self._state(scope))
             except ServerError as error:
                 await error_answer(Request(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
+    def _state(self, scope: Scope) -> dict[str, object]:
+        certificate = _shown(scope)
+        if certificate is not None and not self._issued(certificate):
+            raise Forbidden("The client certificate is not by this fleet's CA.", "Enrol first.")
+        return _peer(scope, int(time.time()))
+
+
+def _shown(scope: Scope) -> x509.Certificate | None:
+    """The certificate that the client has shown in TLS."""
+    der = scope.get("extensions", {}).get("tls", {}).get("peer_certificate")
+    return x509.load_der_x509_certificate(der) if der else None
+
 
 def _peer(scope: Scope, now: int) -> dict[str, object]:
-    der = scope.get("extensions", {}).get("tls", {}).get("peer_certificate")
-    if not der:
+    certificate = _shown(scope)
+    if certificate is None:
         raise Unauthenticated("A client certificate is required.", "Enrol first.")
-    certificate = x509.load_der_x509_certificate(der)
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise Forbidden("The client certificate names no camera.")
@@ -104,7 +120,8 @@ class DeviceApi:
     def app(self) -> ASGIApp:
         """The ASGI application."""
         routes = [Route(one.path, getattr(self, one.handler), methods=[one.method]) for one in ENDPOINTS]
-        return RequireCertificate(Starlette(routes=routes, exception_handlers={ServerError: error_answer}))
+        made = Starlette(routes=routes, exception_handlers={ServerError: error_answer})
+        return RequireCertificate(made, self._services.authority.issued)
 
     def ca_certificates(self, _request: Request) -> Response:
         """EST cacerts (RFC 7030, 4.1)."""
@@ -112,13 +129,18 @@ class DeviceApi:
         return Response(body, media_type=PKCS7, headers=BASE64)
 
     async def enrol(self, request: Request) -> Response:
-        """EST simpleenroll with a one-time token (RFC 7030, 4.2.1)."""
+        """EST simpleenroll with a one-time token, or by a factory certificate (RFC 7030, 3.3.2, 4.2.1)."""
         body = await read_body(request, est.MAX_REQUEST_BYTES)
         header = request.headers.get("authorization", "")
+        peer, services = _shown(request.scope), self._services
 
         def work() -> bytes:
-            with self._services.database.write() as session:
-                return self._services.enrolment.enrol(session, header, body, int(time.time()))
+            with services.database.write() as session:
+                now = int(time.time())
+                if peer is None or services.authority.issued(peer):
+                    return services.enrolment.enrol(session, header, body, now)
+                current = services.ownership.current
+                return services.enrolment.enrol_by_factory(session, peer, header, body, current, now)
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 

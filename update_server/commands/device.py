@@ -18,19 +18,23 @@ Which = Annotated[str, typer.Argument(metavar="ID", help="Id (or its beginning) 
 def token(
     serial: Annotated[str | None, typer.Option(help="Only this serial number may use it.")] = None,
     valid: Annotated[str, typer.Option(help="How long, for example 30m, 1h, 2d.")] = "1h",
+    by_factory: shared.ByFactory = False,
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
     """Make a one-time enrolment token, to be pasted on the camera's page."""
     with shared.opened(folder) as services, services.database.write() as session:
         now, valid_s = shared.now(), shared.duration(valid)
-        made = services.enrolment.make_token(session, services.ownership.current, serial, valid_s, now)
+        made = services.enrolment.make_token(
+            session, services.ownership.current, serial, valid_s, now, invitation=by_factory
+        )
         devices.audit(session, shared.operator_name(), "device token", made.id, now)
     if as_json:
         shared.print_json({"id": made.id, "token": made.text, "expires_at": made.expires_at})
     else:
         typer.echo(made.text)
-        typer.echo(f"Valid once, until {shared.local_time(made.expires_at)}.", err=True)
+        once = "No secret: for cameras with a factory certificate, each once," if by_factory else "Valid once,"
+        typer.echo(f"{once} until {shared.local_time(made.expires_at)}.", err=True)
 
 
 def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:

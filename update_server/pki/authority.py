@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -68,6 +69,14 @@ class Authority:
     def der(self) -> bytes:
         """The CA certificate as DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def issued(self, certificate: x509.Certificate) -> bool:
+        """Whether the fleet's CA has signed this certificate itself."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False
+        return True
 
     def prove(self) -> None:
         """See that the CA's key signs.

@@ -8,7 +8,7 @@ import errno
 import socket
 import ssl
 from asyncio import TimerHandle, Transport
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,9 +102,37 @@ def tls_context(pki: Path, *, client_certificates: bool) -> ssl.SSLContext:
             context.load_verify_locations(pki / "ca.pem")
             context.verify_mode = ssl.CERT_OPTIONAL
             context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VerifyFlags(NO_CHECK_TIME)
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # factory CAs that are named need be no roots
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(f"The server's certificates in {pki} cannot be used: {error}.", "Restore them.") from None
     return context
+
+
+class Anchors:
+    """Further CAs whose client certificates a listener's TLS lets in, while it runs; the application looks again.
+
+    TLS forgets none before the server's next start: certificates of one that was removed the application refuses.
+    """
+
+    def __init__(self, context: ssl.SSLContext, wanted: Callable[[], Iterable[str]]) -> None:
+        """`wanted()`: their certificates, PEM."""
+        self._context = context
+        self._wanted = wanted
+        self._known: set[str] = set()
+
+    def refresh(self) -> None:
+        """Take in those that are new, from the next connection on.
+
+        Raises:
+            Misconfigured: one is no certificate.
+        """
+        for pem in self._wanted():
+            if pem not in self._known:
+                try:
+                    self._context.load_verify_locations(cadata=pem)
+                except (ssl.SSLError, ValueError) as error:
+                    raise Misconfigured(f"A CA's certificate cannot be used: {error}.", "Remove it.") from None
+                self._known.add(pem)
 
 
 def bind(host: str, port: int) -> socket.socket:

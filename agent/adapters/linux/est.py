@@ -34,15 +34,18 @@ class EstEnroller:
         dates: Callable[[], Dates] = by_the_system,
         certificate: Path | None = None,
         services_key: Path | None = None,
+        factory: tuple[Path, Path] | None = None,
     ) -> None:
         """`dates` judges the server's certificate; see `agent.adapters.linux.tls`. `certificate`: this device's.
 
-        `services_key`: of the camera's own services, PEM.
+        `services_key`: of the camera's own services, PEM. `factory`: the certificate (with those between it and its CA)
+        and key that the factory gave this camera, PEM; they may be missing.
         """
         self._keys = keys
         self._dates = dates
         self._certificate = certificate
         self._services_key = services_key
+        self._factory = factory
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.certify`.
@@ -53,12 +56,19 @@ class EstEnroller:
         """
         login = base64.b64encode(f"{token.id}:{token.secret}".encode()).decode()
         ca_pem = ssl.DER_cert_to_PEM_cert(token.ca)
+        shown: tuple[Path | None, Path | None] = (None, None) if token.secret else self._factory_files()
 
         def context() -> ssl.SSLContext:
-            return client_context(ca_pem, None, None, self._dates)
+            return client_context(ca_pem, *shown, self._dates)
 
         headers = {"Authorization": "Basic " + login}
         return self._chain(token.url, PATH, context, headers, ca_pem, (device_id, serial, key))
+
+    def _factory_files(self) -> tuple[Path, Path]:
+        """Raises EnrolmentRefused: this camera has none."""
+        if self._factory is None or not all(path.is_file() for path in self._factory):
+            raise EnrolmentRefused("this token has no secret, and this camera no factory certificate to show instead")
+        return self._factory
 
     def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.renew`.
