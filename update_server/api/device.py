@@ -125,7 +125,7 @@ class DeviceApi:
 
     def ca_certificates(self, _request: Request) -> Response:
         """EST cacerts (RFC 7030, 4.1)."""
-        body = est.certs_only([self._services.authority.certificate])
+        body = est.certs_only(self._services.authority.trusted)
         return Response(body, media_type=PKCS7, headers=BASE64)
 
     async def enrol(self, request: Request) -> Response:

@@ -67,6 +67,15 @@ class Ownership:
         """
         self._amend(sealing_key=sealing_key)
 
+    def offer_ca(self, ca: str) -> None:
+        """See to it that the current record names these CAs (PEM), and no others.
+
+        Raises:
+            FormatError: a camera would not accept the record.
+            OSError: it cannot be written.
+        """
+        self._amend(ca=ca)
+
     def offer_command_key(self, online: Online) -> None:
         """See to it that the current record names a key of this server for commands; servers of before have none.
 

@@ -65,6 +65,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         LOG.error("%s", error)
     services.warn(now)
     services.offer_keys()
+    services.ownership.offer_ca(services.authority.bundle)
     services.ownership.offer_settings(settings.devices)
     shut_out = services.shut_out(now)
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)

@@ -37,6 +37,12 @@ def board(tmp_path, server):
     assert made.stop().replace(f"camward-agent: no watchdog: {made.folder}/no-watchdog\n", "") == ""
 
 
+def is_up(board):
+    """Whether it is enrolled to the end: its services have a certificate as well, and nothing is under way."""
+    wait_for(lambda: board.status()["link"] == "up", "the session with the broker: " + str(board.status()))
+    wait_for(lambda: list((board.state / "web/issued").glob("*.pem")), "the services' certificate")
+
+
 def give(board, maker):
     """The factory's certificate and key."""
     key = new_key()
@@ -50,7 +56,7 @@ def test_a_camera_with_an_invitation_in_its_voucher_enrols_by_itself(board, serv
     out = board.state / "factory/voucher.json"
     server.run("device", "voucher", board.serial, "--by-factory", "--out", out)
     board.power_on()
-    wait_for(lambda: board.status()["link"] == "up", "the session with the broker: " + str(board.status()))
+    is_up(board)
     shown = server.json("device", "show", board.status()["device"])
     assert (shown["serial"], shown["model"]) == (board.serial, "kawa-1")
     assert not out.exists()
@@ -66,7 +72,7 @@ def test_a_person_pastes_an_invitation_that_serves_every_camera_with_a_certifica
     wait_for(lambda: "no factory certificate" in board.status()["enrolment"]["problem"], "the refusal")
     give(board, maker)
     assert board.ask("web", "enrol", grant=grant, token=invitation)["ok"]
-    wait_for(lambda: board.status()["link"] == "up", "the session with the broker: " + str(board.status()))
+    is_up(board)
 
 
 def test_a_certificate_of_another_maker_enrols_nobody(board, server):
