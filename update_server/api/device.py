@@ -6,10 +6,10 @@ time it is and renew it, for a year (docs/adr/0030-renewal.md).
 
 import re
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +23,8 @@ from update_server.body import read_body
 from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est
+from update_server.pki import external as external_ca
+from update_server.pki.authority import Authority
 from update_server.services import Services
 
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
@@ -68,10 +70,10 @@ class RequireCertificate:
     TLS takes factory certificates as well, for simpleenroll; here they open nothing, whatever name is in them.
     """
 
-    def __init__(self, app: ASGIApp, issued: Callable[[x509.Certificate], bool]) -> None:
-        """`issued(certificate)`: whether it is by the fleet's CA."""
+    def __init__(self, app: ASGIApp, authority: Authority) -> None:
+        """`authority` knows whose certificates count."""
         self._app = app
-        self._issued = issued
+        self._authority = authority
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -85,9 +87,14 @@ class RequireCertificate:
 
     def _state(self, scope: Scope) -> dict[str, object]:
         certificate = _shown(scope)
-        if certificate is not None and not self._issued(certificate):
-            raise Forbidden("The client certificate is not by this fleet's CA.", "Enrol first.")
-        return _peer(scope, int(time.time()))
+        external = False
+        if certificate is not None and not self._authority.issued(certificate):
+            anchor = scope["extensions"]["tls"].get("anchor")
+            if anchor not in [one.public_bytes(Encoding.DER) for one in self._authority.external]:
+                raise Forbidden("The client certificate is not by this fleet's CA.", "Enrol first.")
+            external_ca.check(certificate)
+            external = True
+        return {**_peer(scope, int(time.time())), "external": external}
 
 
 def _shown(scope: Scope) -> x509.Certificate | None:
@@ -121,7 +128,7 @@ class DeviceApi:
         """The ASGI application."""
         routes = [Route(one.path, getattr(self, one.handler), methods=[one.method]) for one in ENDPOINTS]
         made = Starlette(routes=routes, exception_handlers={ServerError: error_answer})
-        return RequireCertificate(made, self._services.authority.issued)
+        return RequireCertificate(made, self._services.authority)
 
     def ca_certificates(self, _request: Request) -> Response:
         """EST cacerts (RFC 7030, 4.1)."""
@@ -146,6 +153,8 @@ class DeviceApi:
 
     async def renew(self, request: Request) -> Response:
         """EST simplereenroll with the current certificate, or with one that has ended (RFC 7030, 4.2.2)."""
+        if request.state.external:
+            raise Forbidden("Another server has issued this certificate.", "Renew it there.")
         body = await read_body(request, est.MAX_REQUEST_BYTES)
 
         def work() -> bytes:
@@ -168,9 +177,14 @@ class DeviceApi:
 
     def ownership(self, request: Request) -> Response:
         """The ownership record whose hash stood in the camera's enrolment token."""
-        with self._services.database.read() as session:
+        services = self._services
+        if request.state.external:
+            with services.database.write() as session:
+                current, now = services.ownership.current, int(time.time())
+                external_ca.admit(session, request.state.certificate, current, now)
+        with services.database.read() as session:
             sha256 = devices.known(session, request.state.device_id).ownership_sha256
-        return Response(self._services.ownership.record(sha256), media_type=JSON)
+        return Response(services.ownership.record(sha256), media_type=JSON)
 
     async def identity(self, request: Request) -> Response:
         """What the camera says about itself; its evidence key is taken once."""

@@ -90,7 +90,7 @@ class Ownership:
                 self.publish(before.replace(command_keys=(public,)))
 
     def offer_settings(self, said: Devices) -> None:
-        """See to it that the current record says how often cameras speak, as the settings do, and by what line.
+        """See to it that the current record says how often cameras speak, by what line, and who certifies them.
 
         Cameras that are enrolled keep the record that they have (docs/telemetry.md).
 
@@ -99,7 +99,10 @@ class Ownership:
             OSError: it cannot be written.
         """
         self._amend(
-            check_interval_s=said.check_interval_s, telemetry_interval_s=said.telemetry_interval_s, line=said.line
+            check_interval_s=said.check_interval_s,
+            telemetry_interval_s=said.telemetry_interval_s,
+            line=said.line,
+            est_url=said.est_url,
         )
 
     def _amend(self, **changes: object) -> None:

@@ -19,7 +19,7 @@ from update_server.pki.signing import SigningKey
 from update_server.repository import signers
 from update_server.repository.online import Online
 
-CA_FILE, KEY_FILE = "ca.pem", "ca.key.pem"
+CA_FILE, KEY_FILE, EXTERNAL_FILE = "ca.pem", "ca.key.pem", "external.pem"
 KEY_NAME = "fleet CA"
 CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
 SERVER_DAYS = 397  # what browsers accept
@@ -44,6 +44,8 @@ class Authority:
 
     Where its key is, says `signers.toml` there, as for online keys. A key is opened when it is first to sign: what only
     looks needs no token and no PIN.
+
+    `external.pem`, if it is there, has the CAs of another's by which cameras are certified: those need be roots.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,6 +66,12 @@ class Authority:
                 f"{folder / CA_FILE} is no certificate: {error}.", "Restore it from your backup."
             ) from None
         self.certificate = self.trusted[0]
+        self.external = []
+        if (folder / EXTERNAL_FILE).exists():
+            try:
+                self.external = x509.load_pem_x509_certificates((folder / EXTERNAL_FILE).read_bytes())
+            except (OSError, ValueError) as error:
+                raise Misconfigured(f"{folder / EXTERNAL_FILE} has no certificates: {error}.", "Correct it.") from None
         self._key = SigningKey(_public(self.certificate, folder / CA_FILE), Online(folder, KEY_FILE))
 
     @property
@@ -74,7 +82,7 @@ class Authority:
     @property
     def bundle(self) -> str:
         """All CAs that cameras are to trust, as PEM, the oldest first: the same whichever of them issues."""
-        return "".join(map(as_pem, sorted(self.trusted, key=lambda one: one.not_valid_before_utc)))
+        return "".join(map(as_pem, sorted(self.trusted, key=lambda one: one.not_valid_before_utc) + self.external))
 
     @property
     def der(self) -> bytes:

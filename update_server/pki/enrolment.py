@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from agent.formats import token
+from agent.formats.errors import FormatError
 from update_server.db.models import Certificate, Device, EnrolmentToken
-from update_server.errors import BadInput, TooManyAttempts, Unauthenticated
+from update_server.errors import BadInput, Misconfigured, TooManyAttempts, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est, factory
 from update_server.pki.authority import Authority, device_id, utc
@@ -44,6 +45,7 @@ class Enrolment:
         self._url = url
         self._days = told.certificate_days
         self._domain = told.camera_domain
+        self._est_url = told.est_url
 
     def make_token(
         self,
@@ -54,16 +56,22 @@ class Enrolment:
         now: int,
         *,
         invitation: bool = False,
+        login: tuple[str, str] | None = None,
     ) -> MadeToken:
         """A one-time token valid for `valid_s` seconds, for the camera with `serial` or, if None, for any.
 
-        An invitation has no secret: any number of cameras may have it, and each shows its factory certificate.
+        An invitation has no secret: any number of cameras may have it, and each shows its factory certificate. Where
+        another EST server certifies cameras, the token is for that one: with its `login` (user, password) or an
+        invitation; this server keeps nothing of it.
 
         Raises:
             BadInput: `serial` is malformed.
         """
         if serial is not None and not est.SERIAL.match(serial):
             raise BadInput(f"{serial!r} is no serial number.", "Copy it from the camera's label.")
+        if self._est_url:
+            login = ("invitation", "") if invitation else login
+            return self._elsewhere(ownership_sha256, login, now + valid_s)
         name, secret = secrets.token_hex(8), "" if invitation else secrets.token_urlsafe(SECRET_BYTES)
         kept = INVITATION if invitation else _hash(secret)
         session.add(
@@ -74,6 +82,29 @@ class Enrolment:
         )  # fmt: skip
         text = token.encode(token.Token(self._url, secret, name, self.authority.der, ownership_sha256))
         return MadeToken(name, text, now + valid_s)
+
+    def _elsewhere(self, ownership_sha256: str, login: tuple[str, str] | None, expires_at: int) -> MadeToken:
+        """A token for the other EST server.
+
+        Raises:
+            BadInput: there is no login for it, or none that cameras take.
+            Misconfigured: its CA is not known.
+        """
+        if login is None:
+            raise BadInput(
+                f"Cameras are certified by {self._est_url}, which gives its own passwords.",
+                "Name one with --est-user and --est-password-file, or use --by-factory.",
+            )
+        if not self.authority.external:
+            raise Misconfigured(f"The CA of {self._est_url} is not in pki/external.pem.", "Put its root there, PEM.")
+        ca = self.authority.external[0].public_bytes(serialization.Encoding.DER)
+        made = token.Token(self._url, login[1], login[0], self.authority.der, ownership_sha256, self._est_url, ca)
+        text = token.encode(made)
+        try:
+            token.parse(text)
+        except FormatError as error:
+            raise BadInput(f"Cameras would refuse such a token: {error.detail}.", "Choose other names.") from None
+        return MadeToken(login[0], text, expires_at)
 
     def enrol(self, session: Session, authorization: str, body: bytes, now: int) -> bytes:
         """Answer a simpleenroll: redeem the token, certify the key. Returns base64 PKCS#7.

@@ -19,6 +19,7 @@ from agent.formats.errors import FormatError
 from update_server.db.models import Certificate, Device
 from update_server.errors import Conflict, NotFound
 from update_server.fleet.ownership import Ownership
+from update_server.pki import external
 from update_server.pki.authority import Authority, as_pem, fingerprint, is_by, new_ca
 
 MAX_NAMED = 5
@@ -95,7 +96,11 @@ def retire(session: Session, authority: Authority, records: Ownership) -> tuple[
         OSError: it cannot be written.
     """
     other = _other(authority)
-    holding = [one for one in session.scalars(select(Device)) if not _shows(session, one, authority.certificate)]
+    everyone = session.scalars(select(Device))
+    holding = [
+        one for one in everyone
+        if not external.certifies(session, one.id) and not _shows(session, one, authority.certificate)
+    ]  # fmt: skip
     if holding:
         raise Conflict(
             f"{len(holding)} cameras have not said that they show a certificate by the present CA: {_named(holding)}.",

@@ -7,6 +7,7 @@ pins this to the uvicorn version in use.
 import errno
 import socket
 import ssl
+import sys
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -30,15 +31,19 @@ MAX_CONNECTIONS = 2000
 
 
 class _WithPeer:
-    """The application of one connection: adds that connection's peer certificate (DER or None) to each request."""
+    """The application of one connection: adds that connection's peer certificate (DER or None) to each request.
 
-    def __init__(self, app: ASGIApp, peer: bytes | None) -> None:
+    And `anchor`, the trusted certificate that TLS has found above it; None where TLS does not say (resumed sessions).
+    """
+
+    def __init__(self, app: ASGIApp, peer: bytes | None, anchor: bytes | None) -> None:
         self._app = app
         self._peer = peer
+        self._anchor = anchor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        scope.setdefault("extensions", {})["tls"] = {"peer_certificate": self._peer}
+        scope.setdefault("extensions", {})["tls"] = {"peer_certificate": self._peer, "anchor": self._anchor}
         await self._app(scope, receive, send)
 
 
@@ -55,7 +60,8 @@ class PeerProtocol(H11Protocol):
         """Take the certificate that TLS verified, once per connection."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
-        self.app: Any = _WithPeer(self.app, tls.getpeercert(True) if tls is not None else None)
+        peer = tls.getpeercert(True) if tls is not None else None
+        self.app: Any = _WithPeer(self.app, peer, _anchor(tls) if peer else None)
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
@@ -79,6 +85,15 @@ class PeerProtocol(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _anchor(tls: Any) -> bytes | None:
+    """The last certificate of the chain that OpenSSL has verified, DER."""
+    if sys.version_info >= (3, 13):
+        chain = tls.get_verified_chain()
+    else:
+        chain = [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in tls._sslobj.get_verified_chain() or ()]
+    return chain[-1] if chain else None
 
 
 def tls_context(pki: Path, *, client_certificates: bool) -> ssl.SSLContext:

@@ -17,7 +17,7 @@ from update_server.fleet import broker as broker_files
 from update_server.fleet.broker import Gate
 from update_server.fleet.ingest import Incoming, take_batch
 from update_server.pki import factory
-from update_server.pki.authority import utc
+from update_server.pki.authority import as_pem, utc
 from update_server.services import Services
 from update_server.serving.broker import BrokerChild
 from update_server.serving.link import Link
@@ -71,7 +71,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     device_tls = tls_context(pki, client_certificates=True)
-    anchors = Anchors(device_tls, lambda: _factory_anchors(services))
+    anchors = Anchors(device_tls, lambda: _anchors(services))
     anchors.refresh()
     listeners = [
         listener(applications.device, device_tls),
@@ -107,9 +107,9 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, (gate, anchors), say))
 
 
-def _factory_anchors(services: Services) -> list[str]:
+def _anchors(services: Services) -> list[str]:
     with services.database.read() as session:
-        return factory.anchors(session)
+        return [*factory.anchors(session), *map(as_pem, services.authority.external)]
 
 
 async def _main(

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.repositories import World
 from update_server.db.models import Certificate, Device
-from update_server.errors import Conflict
+from update_server.errors import Conflict, Misconfigured
 from update_server.fleet.ownership import Ownership
 from update_server.keyfiles import new_key, write_key
 from update_server.pki import authority, rotation
@@ -154,6 +154,27 @@ def test_the_next_key_may_be_elsewhere(office, tmp_path):
     switch(office)
     Authority(office.ca.folder).prove()
     assert not (office.ca.folder / "ca.key-2.pem").exists()
+
+
+def test_cameras_that_another_ca_certifies_hold_neither(office):
+    begin(office)
+    tell(office)
+    switch(office)
+    with office.database.write() as session:
+        session.get(Certificate, "1").serial_number = "x1"
+    retire(office)
+
+
+def test_other_cas_stay_in_the_record_through_it_all(office):
+    other = authority.as_pem(office.ca.certificate)  # any certificate will do
+    (office.ca.folder / "external.pem").write_text(other)
+    office.ca = Authority(office.ca.folder)
+    begin(office)
+    assert office.ca.bundle.count("BEGIN") == 3
+    assert office.ca.bundle.endswith(other)
+    (office.ca.folder / "external.pem").write_text("x")
+    with pytest.raises(Misconfigured):
+        Authority(office.ca.folder)
 
 
 def test_a_camera_of_which_nothing_is_known_holds_the_old_one(office):
