@@ -5,6 +5,7 @@ server sent is so parsed outside the process that holds the agent's state. Keys 
 """
 
 import base64
+import contextlib
 import datetime
 import json
 import os
@@ -159,7 +160,8 @@ def main() -> int:
         answer: dict[str, object] = {"made": JOBS[question.pop("job")](**question)}
     except EnrolmentRefused as error:
         answer = {"refused": error.detail}
-    sys.stdout.write(json.dumps(answer))
+    with contextlib.suppress(BrokenPipeError):  # the agent has ended meanwhile, and nobody waits
+        os.write(sys.stdout.fileno(), json.dumps(answer).encode())
     return 0
 
 
