@@ -270,6 +270,7 @@ def _compose(
     downloader = HttpsDownloader(*identity, clock.dates)
     neighbours = HttpsNeighbourServer(device, *identity, failed, clock.dates)
     public = PublicFetcher(clock.dates_without_clock)
+    factory = store.path("factory/certificate.pem"), store.path("factory/key.pem")
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
     def connections() -> "list[dict[str, Any]]":
@@ -295,7 +296,7 @@ def _compose(
         releases=public,
         bundle=BundleFile(),
         uploads=FileUploads(options.state / "bundle", config.login_gid),
-        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key),
+        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key, factory),
         link=link,
         clock=clock,
         services=LoopbackServices(web.path),

@@ -46,6 +46,14 @@ GROUPS = {
             "site": "device:site",
         },
     ),
+    "ca": (
+        "The fleet's CA, and the next one.",
+        {"list": "ca:list_cas", "new": "ca:new", "issue": "ca:issue", "retire": "ca:retire"},
+    ),
+    "factory-ca": (
+        "Manufacturers' CAs, by whose certificates cameras enrol without a token's secret.",
+        {"add": "factory:add", "allow": "factory:allow", "list": "factory:list_cas", "remove": "factory:remove"},
+    ),
     "fleet": (
         "All cameras at once.",
         {

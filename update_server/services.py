@@ -360,7 +360,7 @@ class Services:
             OSError: the ownership record cannot be written.
         """
         root = self.director.latest_root().decode("ascii")
-        self.ownership.offer_root(self.settings, self.authority.pem, root)
+        self.ownership.offer_root(self.settings, self.authority.bundle, root)
         self.offer_keys()
 
     def offer_keys(self) -> None:

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from agent.formats import delivery
+from agent.formats import delivery, token
+from agent.formats.errors import FormatError
 from update_server.errors import Misconfigured
 
 SETTINGS_FILE = "server.toml"
@@ -48,6 +49,18 @@ def valid_domain(domain: str) -> str:
     if not HOST_NAME.match(domain) or domain.replace(".", "").isdigit() or len(max(domain.split("."), key=len)) > 63:
         raise ValueError(f"{domain!r} is no domain")
     return domain.lower()
+
+
+def valid_est_url(url: str) -> str:
+    """Return `url` if it is empty, or the address of an EST server as cameras take it.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return token.est_url({"url": url}, "url") if url else ""
+    except FormatError as error:
+        raise ValueError(error.detail) from None
 
 
 def authority(host: str, port: int) -> str:
@@ -113,6 +126,7 @@ class Devices(_Section):
     telemetry_interval_s: Annotated[int, Field(ge=5, le=DAY_S)] = 600
     certificate_days: Annotated[int, Field(ge=1, le=825)] = 90
     camera_domain: Annotated[str, Field(max_length=200), AfterValidator(valid_domain)] = "camward.internal"
+    est_url: Annotated[str, AfterValidator(valid_est_url)] = ""
     token_valid_s: Annotated[int, Field(ge=60, le=30 * DAY_S)] = 3600
 
 

@@ -14,7 +14,7 @@ from agent.app.enrolment_state import ENROLMENT
 from agent.app.identity import CERTIFICATE, EVIDENCE, IDENTITY
 from agent.core import backoff
 from agent.formats import base64, ownership, token
-from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
 from agent.formats.json import dump
 
 TYPE_CHECKING = False
@@ -229,6 +229,8 @@ class Enrolling:
         self.problem = str(error)
         self._attempt += 1
         delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
+        if isinstance(error, Busy):
+            delay = max(delay, error.retry_after_s)
         self._desk.at(_TIMER, self._desk.now + max(1.0, delay), again)
 
 

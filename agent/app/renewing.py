@@ -15,7 +15,7 @@ from agent.app.trust_store import stored
 from agent.core import renewal
 from agent.formats import certificate, utc
 from agent.formats.certificate import Validity
-from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Renewing:
         if owner is None:
             return
         self._waits = True
-        asked = (owner.server_url, owner.ca, desk.device_id, desk.label.serial, IDENTITY)
+        asked = (owner.est_url or owner.server_url, owner.ca, desk.device_id, desk.label.serial, IDENTITY)
         desk.call("enroller", "renew", asked, self._answered)
 
     def _answered(self, value: "object", error: "CamwardError | None") -> None:
@@ -144,7 +144,7 @@ class Renewing:
                 raise Rejected("the server's certificate is no later than the one there is")
             self._desk.ports.store.write(RENEWED_CERTIFICATE, value)
         except (Rejected, Unavailable) as caught:
-            self._later(str(caught))
+            self._later(str(caught), caught.retry_after_s if isinstance(caught, Busy) else 0.0)
             return
         self._try()
 
@@ -208,7 +208,7 @@ class Renewing:
         self._show(CERTIFICATE)
         self._later("the broker does not take the new certificate")
 
-    def _later(self, problem: str) -> None:
+    def _later(self, problem: str, least_s: float = 0.0) -> None:
         self.problem = problem
         self._attempt += 1
         desk = self._desk
@@ -219,4 +219,4 @@ class Renewing:
             delay = renewal.retry_s(found, self._attempt, desk.random())
         except (FormatError, Unavailable):
             delay = LOOK_EVERY_S
-        desk.at(_TIMER, desk.now + delay, self._look)
+        desk.at(_TIMER, desk.now + max(delay, least_s), self._look)

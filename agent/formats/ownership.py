@@ -30,7 +30,8 @@ class Ownership(Value):
 
     `sealing_key`: the P-256 public key (PEM) to which reports are sealed (agent.formats.cose), or None: then they leave
     in the clear, as with every server that knew no sealing. `command_keys` and `authority_keys` are PEM
-    (agent.formats.command); no key but P-256 is believed. `line`: one of LINES.
+    (agent.formats.command); no key but P-256 is believed. `line`: one of LINES. `est_url`: the server that renews
+    the certificate (agent.formats.token.est_url), if that is another one than `server_url`; empty if not.
     """
 
     FIELDS = (
@@ -46,6 +47,7 @@ class Ownership(Value):
         "telemetry_interval_s",
         "authority_keys",
         "line",
+        "est_url",
     )
     operator: str
     server_url: str
@@ -59,11 +61,14 @@ class Ownership(Value):
     telemetry_interval_s: int
     authority_keys: "tuple[str, ...]"
     line: str
+    est_url: str
 
     def __init__(self, *args: "Any", **kwargs: "Any") -> None:
         if len(args) < len(self.FIELDS):
-            kwargs.setdefault("line", MOBILE)  # so have records from before there was a choice
+            kwargs.setdefault("est_url", "")
         if len(args) < len(self.FIELDS) - 1:
+            kwargs.setdefault("line", MOBILE)  # so have records from before there was a choice
+        if len(args) < len(self.FIELDS) - 2:
             kwargs.setdefault("authority_keys", ())  # records from before commands have none
         Value.__init__(self, *args, **kwargs)
 
@@ -86,6 +91,8 @@ def encode(record: Ownership) -> bytes:
     }
     if record.line != MOBILE:
         members["settings"]["line"] = record.line
+    if record.est_url:
+        members["est"] = {"url": record.est_url}
     if record.authority_keys:
         members["authority_keys"] = list(record.authority_keys)
     return dump(members)
@@ -115,6 +122,7 @@ def parse(body: bytes) -> Ownership:
         check_interval_s=fields.integer(settings, "check_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         telemetry_interval_s=fields.integer(settings, "telemetry_interval_s", MIN_INTERVAL_S, MAX_INTERVAL_S),
         line=fields.choice(settings, "line", LINES) if "line" in settings else MOBILE,
+        est_url=token.est_url(fields.obj(source, "est"), "url") if "est" in source else "",
     )
     if not record.ca.startswith("-----BEGIN CERTIFICATE-----") or any(character > "~" for character in record.ca):
         raise FormatError("ca is no PEM certificate")

@@ -96,25 +96,33 @@ def provision_command(
     voucher: Annotated[
         Path | None, typer.Option("--voucher", help="factory voucher, with which the camera enrols by itself")
     ] = None,
+    factory_certificate: Annotated[
+        Path | None, typer.Option(help="factory certificate (PEM), which it shows instead of a token's secret")
+    ] = None,
+    factory_key: Annotated[Path | None, typer.Option(help="the key of that (PEM)")] = None,
     relock_if_gone: RelockOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make one camera: its disk, and its label with the claim code for the person."""
     store = default_store()
+    certificate, key = read_given(factory_certificate), read_given(factory_key)
+    factory = (certificate, key) if certificate is not None and key is not None else None
+    if factory is None and (certificate, key) != (None, None):
+        raise ImageError("a factory certificate and its key go together", "name both")
     with progress(as_json) as note:
         relock_into = store.lock if relock_if_gone else None
         built = build_image(
             model, version, variant=variant, image_root=image_root, store=store, relock_into=relock_into, note=note
         )
-        device = provision_device(built, serial, folder, voucher=read_voucher(voucher))
+        device = provision_device(built, serial, folder, voucher=read_given(voucher), factory=factory)
     show(
         {"serial": device.serial, "folder": str(device.folder), "label": str(device.label_txt), "mac": device.mac},
         as_json,
     )
 
 
-def read_voucher(path: Path | None) -> bytes | None:
-    """The voucher in a file, if one is named.
+def read_given(path: Path | None) -> bytes | None:
+    """What is in a file, if one is named.
 
     Raises:
         ImageError: it cannot be read.
@@ -122,7 +130,7 @@ def read_voucher(path: Path | None) -> bytes | None:
     try:
         return None if path is None else path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}", "name another --voucher") from error
+        raise ImageError(f"{path} cannot be read: {error.strerror}", "name another file") from error
 
 
 @app.command("relock")

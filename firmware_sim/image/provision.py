@@ -71,6 +71,7 @@ def provision(
     code: str | None = None,
     mac: str | None = None,
     voucher: bytes | None = None,
+    factory: tuple[bytes, bytes] | None = None,
 ) -> Device:
     """Make one camera's disk and label from a factory image.
 
@@ -81,6 +82,7 @@ def provision(
         code: claim code with or without dashes, or None for a random one.
         mac: network address, or None for one that follows from the serial number.
         voucher: a factory voucher (`camward-server device voucher`) with which the camera enrols by itself, or None.
+        factory: a factory certificate and its key (PEM) that the camera may show instead of a token's secret, or None.
 
     Returns:
         The camera.
@@ -102,7 +104,10 @@ def provision(
             raise ImageError(f"{out_dir} is not empty", "choose another folder")
         work = Path(tempfile.mkdtemp(prefix=".tmp-", dir=out_dir.parent))
         try:
-            _fill(work, built, serial, plain, address, voucher)
+            extras = {} if voucher is None else {"voucher.json": voucher}
+            if factory is not None:
+                extras |= {"certificate.pem": factory[0], "key.pem": factory[1]}
+            _fill(work, built, serial, plain, address, extras)
             if out_dir.exists():
                 out_dir.rmdir()
             work.rename(out_dir)
@@ -157,7 +162,8 @@ def _check_voucher(voucher: bytes | None, serial: str) -> None:
         raise ImageError(f"the voucher is for {named}", f"make one for {serial}")
 
 
-def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str, voucher: bytes | None) -> None:
+def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str, extras: dict[str, bytes]) -> None:
+    """`extras`: what else the factory puts beside the label, by name."""
     work.chmod(0o755)
     salt = secrets.token_bytes(SALT_BYTES)
     label = {
@@ -175,11 +181,9 @@ def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str, vouc
     for folder in (content, content / "camward"):
         folder.chmod(0o711)
     factory.chmod(0o700)
-    (factory / "label.json").write_text(json.dumps(label) + "\n")
-    (factory / "label.json").chmod(0o600)
-    if voucher is not None:
-        (factory / "voucher.json").write_bytes(voucher)
-        (factory / "voucher.json").chmod(0o600)
+    for name, body in {"label.json": json.dumps(label).encode() + b"\n", **extras}.items():
+        (factory / name).write_bytes(body)
+        (factory / name).chmod(0o600)
     make_data(work / "data.ext4", built.layout, content)
     copy_sparse(built.disk, work / "disk.img", built.layout.data_offset)
     put_file(work / "disk.img", built.layout.data_offset, work / "data.ext4")

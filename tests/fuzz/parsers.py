@@ -326,6 +326,7 @@ PARSERS: dict[str, Parser] = {
     **{f"formats.fields.{name}": _FIELDS for name in FIELDS},
     "formats.samples.parse": Parser(samples.parse, seeds.SAMPLES),
     "formats.envelope.device_id": _FIELDS,
+    "formats.token.est_url": _FIELDS,
     "formats.token.https_url": _FIELDS,
     "formats.health.parse_health": Parser(
         _object(lambda source: health.parse_health(source, {"web": "web"})), (json.dump(seeds.HEALTH),)
@@ -355,7 +356,7 @@ PARSERS: dict[str, Parser] = {
     "formats.release.version_key": Parser(_text(release.version_key), (b"1.20.3",)),
     "formats.releases.parse": Parser(_object(releases.parse), (seeds.PUBLIC,)),
     "formats.taken.parse": Parser(taken.parse, (seeds.TAKEN,)),
-    "formats.token.parse": Parser(_text(token.parse), (seeds.TOKEN,)),
+    "formats.token.parse": Parser(_text(token.parse), (seeds.TOKEN, seeds.TOKEN_EST)),
     "formats.tuf.parse": Parser(lambda data: tuf.parse(data, "timestamp", MAX_BYTES), (seeds.TIMESTAMP,)),
     "formats.tuf.parse_root": Parser(lambda data: tuf.parse_root(data, MAX_BYTES), (seeds.ROOT,)),
     "formats.tuf.parse_keys": Parser(_object(lambda source: tuf.parse_keys(source, tuf.read_p256_key)), (seeds.KEYS,)),

@@ -165,6 +165,9 @@ COMMAND_STATE = commands.encode(
 )
 _TOKEN = token.Token(url="https://10.0.2.2:8443", secret="s3cret", id="t-1", ca=CERTIFICATE, ownership_sha256="ab" * 32)
 TOKEN = token.encode(_TOKEN).encode()
+TOKEN_EST = token.encode(
+    _TOKEN.replace(secret="", est_url="https://est.example/.well-known/est/cameras", est_ca=CERTIFICATE)
+).encode()
 VOUCHER = _signed(voucher.signed_part("KW1-000001", TOKEN.decode(), NOW))
 RECEIPT = _signed(receipt.signed_part(DEVICE_ID, "ab" * receipt.NONCE_BYTES, NOW))
 TAKEN = _signed(taken.signed_part(DEVICE_ID, (taken.One(7, "ab" * 32, ""), taken.One(9, "cd" * 32, "format"))))

@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +23,8 @@ from update_server.body import read_body
 from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est
+from update_server.pki import external as external_ca
+from update_server.pki.authority import Authority
 from update_server.services import Services
 
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
@@ -63,27 +66,47 @@ class RequireCertificate:
 
     TLS has verified the certificate against the fleet CA, but for its dates, which are looked at here, at each request:
     a connection does not outlive its certificate. Its name becomes `scope["state"]["device_id"]`.
+
+    TLS takes factory certificates as well, for simpleenroll; here they open nothing, whatever name is in them.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, authority: Authority) -> None:
+        """`authority` knows whose certificates count."""
         self._app = app
+        self._authority = authority
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             try:
-                scope.setdefault("state", {}).update(_peer(scope, int(time.time())))
+                scope.setdefault("state", {}).update(self._state(scope))
             except ServerError as error:
                 await error_answer(Request(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
+    def _state(self, scope: Scope) -> dict[str, object]:
+        certificate = _shown(scope)
+        external = False
+        if certificate is not None and not self._authority.issued(certificate):
+            anchor = scope["extensions"]["tls"].get("anchor")
+            if anchor not in [one.public_bytes(Encoding.DER) for one in self._authority.external]:
+                raise Forbidden("The client certificate is not by this fleet's CA.", "Enrol first.")
+            external_ca.check(certificate)
+            external = True
+        return {**_peer(scope, int(time.time())), "external": external}
+
+
+def _shown(scope: Scope) -> x509.Certificate | None:
+    """The certificate that the client has shown in TLS."""
+    der = scope.get("extensions", {}).get("tls", {}).get("peer_certificate")
+    return x509.load_der_x509_certificate(der) if der else None
+
 
 def _peer(scope: Scope, now: int) -> dict[str, object]:
-    der = scope.get("extensions", {}).get("tls", {}).get("peer_certificate")
-    if not der:
+    certificate = _shown(scope)
+    if certificate is None:
         raise Unauthenticated("A client certificate is required.", "Enrol first.")
-    certificate = x509.load_der_x509_certificate(der)
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     if len(names) != 1 or not isinstance(names[0].value, str):
         raise Forbidden("The client certificate names no camera.")
@@ -104,26 +127,34 @@ class DeviceApi:
     def app(self) -> ASGIApp:
         """The ASGI application."""
         routes = [Route(one.path, getattr(self, one.handler), methods=[one.method]) for one in ENDPOINTS]
-        return RequireCertificate(Starlette(routes=routes, exception_handlers={ServerError: error_answer}))
+        made = Starlette(routes=routes, exception_handlers={ServerError: error_answer})
+        return RequireCertificate(made, self._services.authority)
 
     def ca_certificates(self, _request: Request) -> Response:
         """EST cacerts (RFC 7030, 4.1)."""
-        body = est.certs_only([self._services.authority.certificate])
+        body = est.certs_only(self._services.authority.trusted)
         return Response(body, media_type=PKCS7, headers=BASE64)
 
     async def enrol(self, request: Request) -> Response:
-        """EST simpleenroll with a one-time token (RFC 7030, 4.2.1)."""
+        """EST simpleenroll with a one-time token, or by a factory certificate (RFC 7030, 3.3.2, 4.2.1)."""
         body = await read_body(request, est.MAX_REQUEST_BYTES)
         header = request.headers.get("authorization", "")
+        peer, services = _shown(request.scope), self._services
 
         def work() -> bytes:
-            with self._services.database.write() as session:
-                return self._services.enrolment.enrol(session, header, body, int(time.time()))
+            with services.database.write() as session:
+                now = int(time.time())
+                if peer is None or services.authority.issued(peer):
+                    return services.enrolment.enrol(session, header, body, now)
+                current = services.ownership.current
+                return services.enrolment.enrol_by_factory(session, peer, header, body, current, now)
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 
     async def renew(self, request: Request) -> Response:
         """EST simplereenroll with the current certificate, or with one that has ended (RFC 7030, 4.2.2)."""
+        if request.state.external:
+            raise Forbidden("Another server has issued this certificate.", "Renew it there.")
         body = await read_body(request, est.MAX_REQUEST_BYTES)
 
         def work() -> bytes:
@@ -146,9 +177,14 @@ class DeviceApi:
 
     def ownership(self, request: Request) -> Response:
         """The ownership record whose hash stood in the camera's enrolment token."""
-        with self._services.database.read() as session:
+        services = self._services
+        if request.state.external:
+            with services.database.write() as session:
+                current, now = services.ownership.current, int(time.time())
+                external_ca.admit(session, request.state.certificate, current, now)
+        with services.database.read() as session:
             sha256 = devices.known(session, request.state.device_id).ownership_sha256
-        return Response(self._services.ownership.record(sha256), media_type=JSON)
+        return Response(services.ownership.record(sha256), media_type=JSON)
 
     async def identity(self, request: Request) -> Response:
         """What the camera says about itself; its evidence key is taken once."""

@@ -18,19 +18,28 @@ Which = Annotated[str, typer.Argument(metavar="ID", help="Id (or its beginning) 
 def token(
     serial: Annotated[str | None, typer.Option(help="Only this serial number may use it.")] = None,
     valid: Annotated[str, typer.Option(help="How long, for example 30m, 1h, 2d.")] = "1h",
+    by_factory: shared.ByFactory = False,
+    est_user: Annotated[str, typer.Option(help="Of the EST server in server.toml, if cameras use another.")] = "",
+    est_password_file: Annotated[Path | None, typer.Option(help="Holds the password of --est-user.")] = None,
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
     """Make a one-time enrolment token, to be pasted on the camera's page."""
+    login = None
+    if est_password_file is not None:
+        login = est_user, (shared.passphrase(est_password_file) or b"").decode("utf-8", "replace")
     with shared.opened(folder) as services, services.database.write() as session:
         now, valid_s = shared.now(), shared.duration(valid)
-        made = services.enrolment.make_token(session, services.ownership.current, serial, valid_s, now)
+        made = services.enrolment.make_token(
+            session, services.ownership.current, serial, valid_s, now, invitation=by_factory, login=login
+        )
         devices.audit(session, shared.operator_name(), "device token", made.id, now)
     if as_json:
         shared.print_json({"id": made.id, "token": made.text, "expires_at": made.expires_at})
     else:
         typer.echo(made.text)
-        typer.echo(f"Valid once, until {shared.local_time(made.expires_at)}.", err=True)
+        once = "No secret: for cameras with a factory certificate, each once," if by_factory else "Valid once,"
+        typer.echo(f"{once} until {shared.local_time(made.expires_at)}.", err=True)
 
 
 def list_devices(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:

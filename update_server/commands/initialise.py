@@ -82,15 +82,23 @@ class Made:
 
 
 def initialise(
-    folder: Path, offline: Path, settings: Settings, passphrase: bytes | None, plan: KeyPlan | None = None
+    folder: Path,
+    offline: Path,
+    settings: Settings,
+    passphrase: bytes | None,
+    plan: KeyPlan | None = None,
+    ca_key: str = "",
 ) -> Made:
     """Make a server in `folder` and its offline keys in `offline`. Both appear complete or not at all.
+
+    `ca_key` is the URI of the fleet CA's key; without it, one is made in a file.
 
     With a plan whose offline keys exist elsewhere, `offline` is not made, and the server waits for the key ceremony.
 
     Raises:
         Conflict: one of them exists.
         BadInput: `offline` lies inside `folder`, or the plan is wrong.
+        ServerError: the CA's key cannot be used.
         Misconfigured: they cannot be written.
     """
     plan = plan or KeyPlan()
@@ -110,7 +118,7 @@ def initialise(
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             scratch.append(Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)))
-        _fill(scratch[0], settings, password)
+        _fill(scratch[0], settings, password, ca_key)
         if elsewhere:
             _begin_ceremony(scratch[0], plan)
         else:
@@ -141,14 +149,14 @@ def _move_in(scratch: Sequence[Path], paths: Sequence[Path]) -> None:
         raise
 
 
-def _fill(root: Path, settings: Settings, password: str) -> None:
+def _fill(root: Path, settings: Settings, password: str, ca_key: str) -> None:
     """Everything but the keys of the repositories."""
     now = int(time.time())
     for name in FOLDERS:
         (root / name).mkdir(parents=True)
     for name in SECRET_FOLDERS:
         (root / name).chmod(0o700)
-    ca = authority.make(root / "pki", settings.operator, utc(now))
+    ca = authority.make(root / "pki", settings.operator, utc(now), ca_key)
     ca.write_server(settings.hosts, utc(now))
     ca.write_ingest(utc(now))
     SealingKeys(root / "keys/sealing").renew()

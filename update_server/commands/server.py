@@ -39,6 +39,7 @@ def init(
     image_root_key: PublicKeys = None,
     image_targets_key: PublicKeys = None,
     director_root_key: PublicKeys = None,
+    ca_key: Annotated[str, typer.Option(metavar="URI", help="The fleet CA's key. Default: a new one in a file.")] = "",
 ) -> None:
     """Make a new server: keys, certificates, database, broker configuration, first administrator.
 
@@ -72,6 +73,7 @@ def init(
                 [read_public_key(file) for file in image_targets_key or ()],
                 [read_public_key(file) for file in director_root_key or ()],
             ),
+            ca_key,
         )
     _say(made)
 

@@ -31,6 +31,9 @@ PassphraseFile = Annotated[
     Path | None,
     typer.Option("--passphrase-file", help=f"Holds the offline keys' passphrase. Default: ${PASSPHRASE_VARIABLE}"),
 ]
+ByFactory = Annotated[
+    bool, typer.Option("--by-factory", help="Without a secret: cameras show their factory certificates instead.")
+]
 HERE = Path()
 
 

@@ -21,6 +21,7 @@ def make(
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Do not sign: 'camward-server keys voucher' does, elsewhere.")
     ] = False,
+    by_factory: shared.ByFactory = False,
     offline_keys: shared.OfflineKeys = None,
     passphrase_file: shared.PassphraseFile = None,
     folder: Dir = shared.HERE,
@@ -36,7 +37,7 @@ def make(
         with services.database.write() as session:
             now = shared.now()
             made = services.enrolment.make_token(
-                session, services.ownership.current, serial, shared.duration(valid), now
+                session, services.ownership.current, serial, shared.duration(valid), now, invitation=by_factory
             )
             body = vouchers.sign(vouchers.draft(serial, made.text, made.expires_at), signing)
             if not prepare:

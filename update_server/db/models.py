@@ -77,7 +77,10 @@ class ApiToken(Base):
 
 
 class EnrolmentToken(Base):
-    """A one-time right to enrol one camera; only the hash of its secret is stored."""
+    """A one-time right to enrol one camera; only the hash of its secret is stored.
+
+    Or an invitation without a secret, for cameras with a factory certificate (update_server.pki.enrolment.INVITATION).
+    """
 
     __tablename__ = "enrolment_token"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -88,6 +91,30 @@ class EnrolmentToken(Base):
     expires_at: Mapped[int]
     used_at: Mapped[int | None]
     device_id: Mapped[str | None] = mapped_column(String(26))
+
+
+class FactoryCa(Base):
+    """A manufacturer's CA (IEEE 802.1AR), by whose certificates cameras enrol (update_server.pki.factory).
+
+    `anybody`: any serial number, with `model` in the certificate's subject if that is not empty; else listed ones only.
+    """
+
+    __tablename__ = "factory_ca"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    pem: Mapped[str] = mapped_column(Text, unique=True)
+    anybody: Mapped[bool]
+    model: Mapped[str] = mapped_column(String(64))
+    added_at: Mapped[int]
+
+
+class FactoryDevice(Base):
+    """A serial number that may enrol by its factory certificate, or (with `device_id`) has done so."""
+
+    __tablename__ = "factory_device"
+    ca: Mapped[str] = mapped_column(ForeignKey("factory_ca.name", ondelete="CASCADE"), primary_key=True)
+    serial: Mapped[str] = mapped_column(String(64), primary_key=True)
+    device_id: Mapped[str | None] = mapped_column(String(26))
+    enrolled_at: Mapped[int | None] = mapped_column(index=True)
 
 
 class Device(Base):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.formats import cose
 from update_server.files import PUBLIC, SECRET, write_atomic
-from update_server.pki.authority import INGEST_NAME
+from update_server.pki.authority import CA_FILE, EXTERNAL_FILE, INGEST_NAME
 
 USER = "mosquitto"  # Debian's package makes it
 CERTIFICATES = {"ca.pem": PUBLIC, "server.pem": PUBLIC, "server.key.pem": SECRET}
@@ -94,7 +94,10 @@ def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[st
     write_acl(folder, account, shut_out)
     write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
     for name, mode in CERTIFICATES.items():
-        write_atomic(folder / name, (pki / name).read_bytes(), mode)
+        body = (pki / name).read_bytes()
+        if name == CA_FILE and (pki / EXTERNAL_FILE).exists():
+            body += (pki / EXTERNAL_FILE).read_bytes()
+        write_atomic(folder / name, body, mode)
     if account is not None:
         # The names here are its own to choose: no link is followed, and nothing with a second name changes hands.
         for path in (folder / "data", *(folder / name for name in CERTIFICATES), *_state(folder)):

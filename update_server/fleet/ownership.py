@@ -67,6 +67,15 @@ class Ownership:
         """
         self._amend(sealing_key=sealing_key)
 
+    def offer_ca(self, ca: str) -> None:
+        """See to it that the current record names these CAs (PEM), and no others.
+
+        Raises:
+            FormatError: a camera would not accept the record.
+            OSError: it cannot be written.
+        """
+        self._amend(ca=ca)
+
     def offer_command_key(self, online: Online) -> None:
         """See to it that the current record names a key of this server for commands; servers of before have none.
 
@@ -81,7 +90,7 @@ class Ownership:
                 self.publish(before.replace(command_keys=(public,)))
 
     def offer_settings(self, said: Devices) -> None:
-        """See to it that the current record says how often cameras speak, as the settings do, and by what line.
+        """See to it that the current record says how often cameras speak, by what line, and who certifies them.
 
         Cameras that are enrolled keep the record that they have (docs/telemetry.md).
 
@@ -90,7 +99,10 @@ class Ownership:
             OSError: it cannot be written.
         """
         self._amend(
-            check_interval_s=said.check_interval_s, telemetry_interval_s=said.telemetry_interval_s, line=said.line
+            check_interval_s=said.check_interval_s,
+            telemetry_interval_s=said.telemetry_interval_s,
+            line=said.line,
+            est_url=said.est_url,
         )
 
     def _amend(self, **changes: object) -> None:

@@ -7,14 +7,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from update_server.errors import Misconfigured
 from update_server.files import write_atomic
-from update_server.keyfiles import new_key, read_key, write_key
+from update_server.keyfiles import new_key, parse_public, write_key
+from update_server.pki.signing import SigningKey
+from update_server.repository import signers
+from update_server.repository.online import Online
 
+CA_FILE, KEY_FILE, EXTERNAL_FILE = "ca.pem", "ca.key.pem", "external.pem"
+KEY_NAME = "fleet CA"
 CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
 SERVER_DAYS = 397  # what browsers accept
 INGEST_NAME = "camward-ingest"
@@ -34,27 +40,84 @@ def device_id(key: ec.EllipticCurvePublicKey) -> str:
 
 
 class Authority:
-    """Issues certificates with the CA key in `folder` (`ca.key.pem`, `ca.pem`)."""
+    """Issues certificates by the first CA in `ca.pem` in `folder`; what the others there have issued is trusted, too.
+
+    Where its key is, says `signers.toml` there, as for online keys. A key is opened when it is first to sign: what only
+    looks needs no token and no PIN.
+
+    `external.pem`, if it is there, has the CAs of another's by which cameras are certified: those need be roots.
+    """
 
     def __init__(self, folder: Path) -> None:
+        """Read the CAs' certificates.
+
+        Raises:
+            Misconfigured: they are missing or damaged.
+        """
         self.folder = folder
-        self._key = read_key(folder / "ca.key.pem")
+        self._read()
+
+    def _read(self) -> None:
+        folder = self.folder
         try:
-            self.certificate = x509.load_pem_x509_certificate((folder / "ca.pem").read_bytes())
+            self.trusted = x509.load_pem_x509_certificates((folder / CA_FILE).read_bytes())
         except (OSError, ValueError) as error:
             raise Misconfigured(
-                f"{folder / 'ca.pem'} is no certificate: {error}.", "Restore it from your backup."
+                f"{folder / CA_FILE} is no certificate: {error}.", "Restore it from your backup."
             ) from None
+        self.certificate = self.trusted[0]
+        self.external = []
+        if (folder / EXTERNAL_FILE).exists():
+            try:
+                self.external = x509.load_pem_x509_certificates((folder / EXTERNAL_FILE).read_bytes())
+            except (OSError, ValueError) as error:
+                raise Misconfigured(f"{folder / EXTERNAL_FILE} has no certificates: {error}.", "Correct it.") from None
+        self._key = SigningKey(_public(self.certificate, folder / CA_FILE), Online(folder, KEY_FILE))
 
     @property
     def pem(self) -> str:
         """The CA certificate as PEM."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+        return as_pem(self.certificate)
+
+    @property
+    def bundle(self) -> str:
+        """All CAs that cameras are to trust, as PEM, the oldest first: the same whichever of them issues."""
+        return "".join(map(as_pem, sorted(self.trusted, key=lambda one: one.not_valid_before_utc) + self.external))
 
     @property
     def der(self) -> bytes:
         """The CA certificate as DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def issued(self, certificate: x509.Certificate) -> bool:
+        """Whether one of the fleet's CAs has signed this certificate itself."""
+        return any(is_by(certificate, one) for one in self.trusted)
+
+    def where(self) -> dict[str, str]:
+        """The URI of the key of each trusted CA, by its `fingerprint`; empty where none is listed."""
+        keys = Online(self.folder, KEY_FILE)
+        return {
+            fingerprint(one): keys.where(signers.public_key(_public(one, self.folder / CA_FILE)).keyid)
+            for one in self.trusted
+        }
+
+    def trust(self, certificates: list[x509.Certificate]) -> None:
+        """Have the first of these issue, and the others be trusted. A server that runs goes on by the old file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_atomic(self.folder / CA_FILE, "".join(map(as_pem, certificates)).encode("ascii"))
+        self._read()
+
+    def prove(self) -> None:
+        """See that the CA's key signs.
+
+        Raises:
+            Misconfigured: the server has no signer for it, or it holds another key.
+            SigningFailed: its token or service is out of reach, or its PIN is not known.
+        """
+        self._key.sign(b"camward: may this key sign?", ec.ECDSA(hashes.SHA256()))
 
     def certify_device(self, key: ec.EllipticCurvePublicKey, serial: str, days: int, now: datetime) -> x509.Certificate:
         """A certificate for the camera that holds `key`; its name is derived from the key, never asked for.
@@ -122,7 +185,7 @@ class Authority:
         self._write("ingest", key, certificate)
 
     def renew_own(self, hosts: tuple[str, ...], now: datetime) -> None:
-        """Make the server's two certificates again when less than a quarter of their life is left.
+        """Make the server's two certificates again when less than a quarter of their life is left, or by another CA.
 
         Raises:
             Misconfigured: one of them is missing or damaged.
@@ -132,7 +195,7 @@ class Authority:
                 old = x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
             except (OSError, ValueError) as error:
                 raise Misconfigured(f"{self.folder / name}.pem is no certificate: {error}.", "Restore it.") from None
-            if old.not_valid_after_utc - now > timedelta(days=SERVER_DAYS // 4):
+            if old.not_valid_after_utc - now > timedelta(days=SERVER_DAYS // 4) and is_by(old, self.certificate):
                 continue
             if name == "server":
                 self.write_server(hosts, now)
@@ -171,20 +234,40 @@ class Authority:
         return builder.sign(self._key, hashes.SHA256())
 
 
-def make(folder: Path, operator: str, now: datetime) -> Authority:
-    """Make the fleet CA of `operator` in the existing, empty `folder`.
+def make(folder: Path, operator: str, now: datetime, uri: str = "") -> Authority:
+    """Make the fleet CA of `operator` in the existing, empty `folder`; the rest as of `new_ca`.
 
     Raises:
+        ServerError: the key that `uri` names cannot be used.
         OSError: it cannot be written.
     """
-    key = new_key()
+    write_atomic(folder / CA_FILE, as_pem(new_ca(folder, operator, now, uri)).encode("ascii"))
+    return Authority(folder)
+
+
+def new_ca(folder: Path, operator: str, now: datetime, uri: str = "", number: int = 1) -> x509.Certificate:
+    """A new CA whose key is listed in `folder`, and which nobody trusts yet; `number` tells it from those before.
+
+    `uri` names the CA's key (`update_server.repository.signers`), which exists; without it one is made, in a file.
+
+    Raises:
+        ServerError: the key that `uri` names cannot be used.
+        OSError: it cannot be written.
+    """
+    keys = Online(folder, KEY_FILE)
+    if uri:
+        public = keys.check(uri).public_key
+        keys.add(uri, signers.public_key_with_name(public, KEY_NAME))
+    else:
+        public = keys.new(KEY_FILE.removesuffix(".pem"))
+    key = SigningKey(parse_public(public.keyval["public"].encode(), uri), keys)
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, operator[:64]),
-            x509.NameAttribute(NameOID.COMMON_NAME, "Camward fleet CA"),
+            x509.NameAttribute(NameOID.COMMON_NAME, "Camward fleet CA" + (f" {number}" if number > 1 else "")),
         ]
     )
-    certificate = (
+    return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -197,9 +280,37 @@ def make(folder: Path, operator: str, now: datetime) -> Authority:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_key(folder / "ca.key.pem", key)
-    write_atomic(folder / "ca.pem", certificate.public_bytes(serialization.Encoding.PEM))
-    return Authority(folder)
+
+
+def as_pem(certificate: x509.Certificate) -> str:
+    """A certificate as PEM."""
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of a certificate, in hexadecimal: what people compare."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def is_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` has signed this certificate itself."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _public(certificate: x509.Certificate, where: Path) -> ec.EllipticCurvePublicKey:
+    """The key of a CA.
+
+    Raises:
+        Misconfigured: it is no P-256 key.
+    """
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Misconfigured(f"{where} is no certificate of a P-256 key.", "Restore it from your backup.")
+    return key
 
 
 def _key_usage(

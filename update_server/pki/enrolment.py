@@ -11,16 +11,19 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from agent.formats import token
+from agent.formats.errors import FormatError
 from update_server.db.models import Certificate, Device, EnrolmentToken
-from update_server.errors import BadInput, TooManyAttempts, Unauthenticated
+from update_server.errors import BadInput, Misconfigured, TooManyAttempts, Unauthenticated
 from update_server.fleet import devices
-from update_server.pki import est
+from update_server.pki import est, factory
 from update_server.pki.authority import Authority, device_id, utc
 from update_server.settings import Devices
 
 DAY_S = 86_400
 DAILY_CERTIFICATES = 20  # for one camera: it needs one in two months, and asks again when a reply is lost
 SECRET_BYTES = 32  # 256 bits: guessing needs no lockout
+INVITATION = "factory"
+"""In the place of a secret's hash: there is no secret, and the camera shows its factory certificate instead."""
 DENIED = "The enrolment token is unknown, used or expired."
 REMEDY = "Make a new one with 'camward-server device token'."
 
@@ -42,26 +45,66 @@ class Enrolment:
         self._url = url
         self._days = told.certificate_days
         self._domain = told.camera_domain
+        self._est_url = told.est_url
 
     def make_token(
-        self, session: Session, ownership_sha256: str, serial: str | None, valid_s: int, now: int
+        self,
+        session: Session,
+        ownership_sha256: str,
+        serial: str | None,
+        valid_s: int,
+        now: int,
+        *,
+        invitation: bool = False,
+        login: tuple[str, str] | None = None,
     ) -> MadeToken:
         """A one-time token valid for `valid_s` seconds, for the camera with `serial` or, if None, for any.
+
+        An invitation has no secret: any number of cameras may have it, and each shows its factory certificate. Where
+        another EST server certifies cameras, the token is for that one: with its `login` (user, password) or an
+        invitation; this server keeps nothing of it.
 
         Raises:
             BadInput: `serial` is malformed.
         """
         if serial is not None and not est.SERIAL.match(serial):
             raise BadInput(f"{serial!r} is no serial number.", "Copy it from the camera's label.")
-        name, secret = secrets.token_hex(8), secrets.token_urlsafe(SECRET_BYTES)
+        if self._est_url:
+            login = ("invitation", "") if invitation else login
+            return self._elsewhere(ownership_sha256, login, now + valid_s)
+        name, secret = secrets.token_hex(8), "" if invitation else secrets.token_urlsafe(SECRET_BYTES)
+        kept = INVITATION if invitation else _hash(secret)
         session.add(
             EnrolmentToken(
-                id=name, secret_hash=_hash(secret), serial=serial, ownership_sha256=ownership_sha256,
+                id=name, secret_hash=kept, serial=serial, ownership_sha256=ownership_sha256,
                 created_at=now, expires_at=now + valid_s, used_at=None, device_id=None,
             )
         )  # fmt: skip
         text = token.encode(token.Token(self._url, secret, name, self.authority.der, ownership_sha256))
         return MadeToken(name, text, now + valid_s)
+
+    def _elsewhere(self, ownership_sha256: str, login: tuple[str, str] | None, expires_at: int) -> MadeToken:
+        """A token for the other EST server.
+
+        Raises:
+            BadInput: there is no login for it, or none that cameras take.
+            Misconfigured: its CA is not known.
+        """
+        if login is None:
+            raise BadInput(
+                f"Cameras are certified by {self._est_url}, which gives its own passwords.",
+                "Name one with --est-user and --est-password-file, or use --by-factory.",
+            )
+        if not self.authority.external:
+            raise Misconfigured(f"The CA of {self._est_url} is not in pki/external.pem.", "Put its root there, PEM.")
+        ca = self.authority.external[0].public_bytes(serialization.Encoding.DER)
+        made = token.Token(self._url, login[1], login[0], self.authority.der, ownership_sha256, self._est_url, ca)
+        text = token.encode(made)
+        try:
+            token.parse(text)
+        except FormatError as error:
+            raise BadInput(f"Cameras would refuse such a token: {error.detail}.", "Choose other names.") from None
+        return MadeToken(login[0], text, expires_at)
 
     def enrol(self, session: Session, authorization: str, body: bytes, now: int) -> bytes:
         """Answer a simpleenroll: redeem the token, certify the key. Returns base64 PKCS#7.
@@ -90,13 +133,39 @@ class Enrolment:
             devices.refuse_denied(device)
         certificate = self._certify(session, request, now)
         row.used_at, row.device_id = now, device_id(request.key)
-        if device is None:
-            device = Device(
-                id=row.device_id, serial=request.serial, enrolled_at=now, ownership_sha256=row.ownership_sha256
-            )
-            session.add(device)
-        device.serial, device.ownership_sha256 = request.serial, row.ownership_sha256
-        device.seals = False  # its software, or the record that it has now, may know of none
+        _register(session, device, request, row.ownership_sha256, now)
+        return est.certs_only([certificate])
+
+    def enrol_by_factory(
+        self, session: Session, peer: x509.Certificate, authorization: str, body: bytes, current: str, now: int
+    ) -> bytes:
+        """Answer a simpleenroll by the factory certificate `peer`, whose key TLS has proven. Returns base64 PKCS#7.
+
+        `authorization` names the invitation, which names the ownership record; without one it is `current`.
+
+        Raises:
+            Unauthenticated: the invitation is unknown, expired or for another camera, or nobody knows the certificate.
+            BadInput: the request is malformed, or names another serial number than the certificate.
+            Forbidden: this camera may not, has enrolled already, or is denied.
+            TooManyAttempts: the camera, or its whole make, asks again and again.
+        """
+        name, secret = est.parse_basic(authorization) if authorization else ("", "")
+        if secret:  # a token of its own goes before the certificate
+            return self.enrol(session, authorization, body, now)
+        request = est.parse_request(body)
+        if authorization:
+            row = session.get(EnrolmentToken, name)
+            if row is None or row.secret_hash != INVITATION or row.expires_at <= now:
+                raise Unauthenticated("The invitation is unknown or expired.", REMEDY)
+            if row.serial not in (None, request.serial):
+                raise Unauthenticated("The invitation is for another serial number.", REMEDY)
+            current = row.ownership_sha256
+        name = device_id(request.key)
+        ca = factory.redeem(session, peer, request, name, now)
+        device = session.get(Device, name)
+        certificate = self._certify(session, request, now)
+        _register(session, device, request, current, now)
+        devices.audit(session, f"factory-ca:{ca.name}", "device enrol", f"{name} {request.serial}", now)
         return est.certs_only([certificate])
 
     def renew(self, session: Session, peer: x509.Certificate, body: bytes, now: int) -> bytes:
@@ -148,6 +217,15 @@ class Enrolment:
         made = self.authority.certify_device(request.key, request.serial, self._days, utc(now))
         _keep(session, device, made, now)
         return made
+
+
+def _register(session: Session, device: Device | None, request: est.Request, ownership_sha256: str, now: int) -> None:
+    """The camera is enrolled, with this ownership record; `device` is what is known of it already."""
+    if device is None:
+        device = Device(id=device_id(request.key), serial=request.serial, enrolled_at=now)
+        session.add(device)
+    device.serial, device.ownership_sha256 = request.serial, ownership_sha256
+    device.seals = False  # its software, or the record that it has now, may know of none
 
 
 def _limit(session: Session, device: str, now: int) -> None:

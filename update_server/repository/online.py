@@ -38,8 +38,10 @@ class Entry:
 class Online:
     """The online keys in `folder`. Reads the file again when a key is asked for that it does not know."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, files: str = "*.pem") -> None:
+        """`files`: which files in the folder are keys, where nothing lists them yet."""
         self._folder = folder
+        self._files = files
         self._entries: dict[str, Entry] = {}
         self._signers: dict[str, CheckedSigner] = {}
 
@@ -51,7 +53,8 @@ class Online:
         """
         file = self._folder / SIGNERS_FILE
         if not file.exists():
-            found = [self._entry(f"{signers.PLAIN}:{path.name}", None) for path in sorted(self._folder.glob("*.pem"))]
+            names = sorted(path.name for path in self._folder.glob(self._files))
+            found = [self._entry(f"{signers.PLAIN}:{name}", None) for name in names]
         else:
             try:
                 listed = tomllib.loads(file.read_text(encoding="utf-8")).get("signer", [])

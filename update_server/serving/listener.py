@@ -7,8 +7,9 @@ pins this to the uvicorn version in use.
 import errno
 import socket
 import ssl
+import sys
 from asyncio import TimerHandle, Transport
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,19 @@ MAX_CONNECTIONS = 2000
 
 
 class _WithPeer:
-    """The application of one connection: adds that connection's peer certificate (DER or None) to each request."""
+    """The application of one connection: adds that connection's peer certificate (DER or None) to each request.
 
-    def __init__(self, app: ASGIApp, peer: bytes | None) -> None:
+    And `anchor`, the trusted certificate that TLS has found above it; None where TLS does not say (resumed sessions).
+    """
+
+    def __init__(self, app: ASGIApp, peer: bytes | None, anchor: bytes | None) -> None:
         self._app = app
         self._peer = peer
+        self._anchor = anchor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        scope.setdefault("extensions", {})["tls"] = {"peer_certificate": self._peer}
+        scope.setdefault("extensions", {})["tls"] = {"peer_certificate": self._peer, "anchor": self._anchor}
         await self._app(scope, receive, send)
 
 
@@ -55,7 +60,8 @@ class PeerProtocol(H11Protocol):
         """Take the certificate that TLS verified, once per connection."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")
-        self.app: Any = _WithPeer(self.app, tls.getpeercert(True) if tls is not None else None)
+        peer = tls.getpeercert(True) if tls is not None else None
+        self.app: Any = _WithPeer(self.app, peer, _anchor(tls) if peer else None)
         self._set_deadline()
 
     def data_received(self, data: bytes) -> None:
@@ -81,6 +87,15 @@ class PeerProtocol(H11Protocol):
             self._deadline = None
 
 
+def _anchor(tls: Any) -> bytes | None:
+    """The last certificate of the chain that OpenSSL has verified, DER."""
+    if sys.version_info >= (3, 13):
+        chain = tls.get_verified_chain()
+    else:
+        chain = [ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in tls._sslobj.get_verified_chain() or ()]
+    return chain[-1] if chain else None
+
+
 def tls_context(pki: Path, *, client_certificates: bool) -> ssl.SSLContext:
     """TLS 1.2 or newer with the server's certificate; client certificates, where offered, are verified by the fleet CA.
 
@@ -102,9 +117,37 @@ def tls_context(pki: Path, *, client_certificates: bool) -> ssl.SSLContext:
             context.load_verify_locations(pki / "ca.pem")
             context.verify_mode = ssl.CERT_OPTIONAL
             context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VerifyFlags(NO_CHECK_TIME)
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # factory CAs that are named need be no roots
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(f"The server's certificates in {pki} cannot be used: {error}.", "Restore them.") from None
     return context
+
+
+class Anchors:
+    """Further CAs whose client certificates a listener's TLS lets in, while it runs; the application looks again.
+
+    TLS forgets none before the server's next start: certificates of one that was removed the application refuses.
+    """
+
+    def __init__(self, context: ssl.SSLContext, wanted: Callable[[], Iterable[str]]) -> None:
+        """`wanted()`: their certificates, PEM."""
+        self._context = context
+        self._wanted = wanted
+        self._known: set[str] = set()
+
+    def refresh(self) -> None:
+        """Take in those that are new, from the next connection on.
+
+        Raises:
+            Misconfigured: one is no certificate.
+        """
+        for pem in self._wanted():
+            if pem not in self._known:
+                try:
+                    self._context.load_verify_locations(cadata=pem)
+                except (ssl.SSLError, ValueError) as error:
+                    raise Misconfigured(f"A CA's certificate cannot be used: {error}.", "Remove it.") from None
+                self._known.add(pem)
 
 
 def bind(host: str, port: int) -> socket.socket:

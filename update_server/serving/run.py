@@ -16,11 +16,12 @@ from update_server.errors import Misconfigured, PublishRefused, ServerError
 from update_server.fleet import broker as broker_files
 from update_server.fleet.broker import Gate
 from update_server.fleet.ingest import Incoming, take_batch
-from update_server.pki.authority import utc
+from update_server.pki import factory
+from update_server.pki.authority import as_pem, utc
 from update_server.services import Services
 from update_server.serving.broker import BrokerChild
 from update_server.serving.link import Link
-from update_server.serving.listener import Listener, bind, listener, tls_context
+from update_server.serving.listener import Anchors, Listener, bind, listener, tls_context
 from update_server.serving.nudge import Nudger
 
 LOG = logging.getLogger("camward.server")
@@ -50,11 +51,13 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        Misconfigured: certificates or the broker are unusable.
+        Misconfigured: certificates, the CA's key or the broker are unusable.
+        SigningFailed: the CA's key is out of reach.
         Conflict: a port is taken.
     """
     settings, now = services.settings, int(time.time())
     pki = settings.path("pki")
+    services.authority.prove()
     services.authority.renew_own(settings.hosts, utc(now))
     try:
         services.image.resign(now)
@@ -62,12 +65,16 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         LOG.error("%s", error)
     services.warn(now)
     services.offer_keys()
+    services.ownership.offer_ca(services.authority.bundle)
     services.ownership.offer_settings(settings.devices)
     shut_out = services.shut_out(now)
     account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
+    device_tls = tls_context(pki, client_certificates=True)
+    anchors = Anchors(device_tls, lambda: _anchors(services))
+    anchors.refresh()
     listeners = [
-        listener(applications.device, tls_context(pki, client_certificates=True)),
+        listener(applications.device, device_tls),
         listener(applications.people, tls_context(pki, client_certificates=False)),
     ]
     with contextlib.ExitStack() as stack:
@@ -97,7 +104,12 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         stack.callback(link.stop)
         if with_broker and not link.connected.wait(BROKER_START_S):
             raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
-        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, gate, say))
+        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, (gate, anchors), say))
+
+
+def _anchors(services: Services) -> list[str]:
+    with services.database.read() as session:
+        return [*factory.anchors(session), *map(as_pem, services.authority.external)]
 
 
 async def _main(
@@ -105,7 +117,7 @@ async def _main(
     pairs: list[tuple[Listener, socket.socket]],
     link: Link,
     broker: BrokerChild | None,
-    gate: Gate,
+    kept: tuple[Gate, Anchors],
     say: Callable[[str], None],
 ) -> None:
     stopping = asyncio.Event()
@@ -115,7 +127,7 @@ async def _main(
     tasks = [asyncio.create_task(server.serve(sockets=[bound])) for server, bound in pairs]
     nudger = Nudger(services.database, link.publish, services.commands.hasten, int(time.time()))
     ticker = asyncio.create_task(_tick(services, nudger, stopping))
-    keeper = asyncio.create_task(_keep(services, gate, stopping))
+    keeper = asyncio.create_task(_keep(services, *kept, stopping))
     deltas = asyncio.create_task(_make_deltas(services, stopping))
     watcher = asyncio.create_task(_watch(link, broker, (ticker, keeper, deltas), stopping))
     while not all(server.started for server, _ in pairs):
@@ -139,9 +151,18 @@ async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> 
     )  # fmt: skip
 
 
-async def _keep(services: Services, gate: Gate, stopping: asyncio.Event, every_s: float = GATE_EVERY_S) -> None:
-    """Keep denied cameras out of the broker; apart from the other jobs, which may sign for minutes at a key service."""
-    await _repeat(((0, lambda at: gate.apply(services.shut_out(at))),), every_s, stopping)
+async def _keep(
+    services: Services, gate: Gate, anchors: Anchors, stopping: asyncio.Event, every_s: float = GATE_EVERY_S
+) -> None:
+    """Keep denied cameras out of the broker, and let new factory CAs in.
+
+    Apart from the other jobs, which may sign for minutes at a key service.
+    """
+    jobs: Jobs = (
+        (0, lambda at: gate.apply(services.shut_out(at))),
+        (0, lambda _at: anchors.refresh()),
+    )
+    await _repeat(jobs, every_s, stopping)
 
 
 async def _repeat(jobs: Jobs, pause_s: float, stopping: asyncio.Event) -> None:

@@ -5,12 +5,14 @@ server sent is so parsed outside the process that holds the agent's state. Keys 
 """
 
 import base64
+import contextlib
 import datetime
 import json
 import os
 import re
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -71,7 +73,8 @@ def request(key: str, device_id: str, serial: str) -> list[str]:
         x509.CertificateSigningRequestBuilder()
         .subject_name(x509.Name(subject))
         .add_extension(x509.SubjectAlternativeName([name]), critical=False)
-        .sign(_private_key(key), hashes.SHA256())
+        # The same bytes each time: a server that has put a request aside knows it again (RFC 7030, 4.2.3).
+        .sign(_private_key(key), hashes.SHA256(), ecdsa_deterministic=True)
     )
     return [base64.encodebytes(made.public_bytes(serialization.Encoding.DER)).decode()]
 
@@ -157,7 +160,8 @@ def main() -> int:
         answer: dict[str, object] = {"made": JOBS[question.pop("job")](**question)}
     except EnrolmentRefused as error:
         answer = {"refused": error.detail}
-    sys.stdout.write(json.dumps(answer))
+    with contextlib.suppress(BrokenPipeError):  # the agent has ended meanwhile, and nobody waits
+        os.write(sys.stdout.fileno(), json.dumps(answer).encode())
     return 0
 
 
@@ -174,7 +178,10 @@ def _listed(key: str, reply: str) -> "tuple[x509.Certificate | None, list[x509.C
     spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     ours = _private_key(key).public_key().public_bytes(*spki)
     try:
-        found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(base64.b64decode(reply)))
+        with warnings.catch_warnings():
+            # OpenSSL keeps the order that it is given, which DER does not; the library reads that, and warns of it.
+            warnings.filterwarnings("ignore", "PKCS#7 certificates could not be parsed as DER", UserWarning)
+            found = pkcs7.load_der_pkcs7_certificates(base64.b64decode(base64.b64decode(reply)))
         own = [item for item in found if item.public_key().public_bytes(*spki) == ours]
     except (ValueError, UnsupportedAlgorithm) as error:  # binascii.Error is a ValueError
         raise EnrolmentRefused("the reply is no PKCS#7 list of certificates that we know") from error

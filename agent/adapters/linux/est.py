@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 from agent.adapters.linux import certificates
 from agent.adapters.linux.certificates import EnrolmentRefused
 from agent.adapters.linux.dates import Dates, by_the_system
-from agent.adapters.linux.fetcher import split_server
+from agent.adapters.linux.fetcher import not_now, split_server
 from agent.adapters.linux.http_exchange import HttpServer
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.tls import client_context
 from agent.formats.errors import Unavailable
+from agent.formats.token import EST
 
 if TYPE_CHECKING:
     from agent.formats.token import Token
 
-PATH = "/.well-known/est/simpleenroll"
-RENEWAL_PATH = "/.well-known/est/simplereenroll"
+ENROL, RENEW = "/simpleenroll", "/simplereenroll"
 SERVICES_PATH = "/.well-known/est/services/simpleenroll"  # a label of our own (RFC 7030, 3.2.2)
 MAX_REPLY_BYTES = 64 * 1024  # a P-256 chain of five is 6 KB in base64
 
@@ -34,15 +34,18 @@ class EstEnroller:
         dates: Callable[[], Dates] = by_the_system,
         certificate: Path | None = None,
         services_key: Path | None = None,
+        factory: tuple[Path, Path] | None = None,
     ) -> None:
         """`dates` judges the server's certificate; see `agent.adapters.linux.tls`. `certificate`: this device's.
 
-        `services_key`: of the camera's own services, PEM.
+        `services_key`: of the camera's own services, PEM. `factory`: the certificate (with those between it and its CA)
+        and key that the factory gave this camera, PEM; they may be missing.
         """
         self._keys = keys
         self._dates = dates
         self._certificate = certificate
         self._services_key = services_key
+        self._factory = factory
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.certify`.
@@ -52,13 +55,21 @@ class EstEnroller:
             Unavailable: try later.
         """
         login = base64.b64encode(f"{token.id}:{token.secret}".encode()).decode()
-        ca_pem = ssl.DER_cert_to_PEM_cert(token.ca)
+        ca_pem = ssl.DER_cert_to_PEM_cert(token.est_ca or token.ca)
+        shown: tuple[Path | None, Path | None] = (None, None) if token.secret else self._factory_files()
 
         def context() -> ssl.SSLContext:
-            return client_context(ca_pem, None, None, self._dates)
+            return client_context(ca_pem, *shown, self._dates)
 
-        headers = {"Authorization": "Basic " + login}
-        return self._chain(token.url, PATH, context, headers, ca_pem, (device_id, serial, key))
+        # An invitation's id means something to our own server alone.
+        headers = {} if token.est_url and not token.secret else {"Authorization": "Basic " + login}
+        return self._chain(token.est_url or token.url, ENROL, context, headers, ca_pem, (device_id, serial, key))
+
+    def _factory_files(self) -> tuple[Path, Path]:
+        """Raises EnrolmentRefused: this camera has none."""
+        if self._factory is None or not all(path.is_file() for path in self._factory):
+            raise EnrolmentRefused("this token has no secret, and this camera no factory certificate to show instead")
+        return self._factory
 
     def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.renew`.
@@ -72,7 +83,7 @@ class EstEnroller:
         def context() -> ssl.SSLContext:
             return client_context(ca_pem, self._certificate, self._keys.path(key), self._dates)
 
-        return self._chain(server_url, RENEWAL_PATH, context, {}, ca_pem, (device_id, serial, key))
+        return self._chain(server_url, RENEW, context, {}, ca_pem, (device_id, serial, key))
 
     def certify_services(
         self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str
@@ -110,7 +121,8 @@ class EstEnroller:
         """The chain that the server gives for `whose` (device id, serial number, name of the key), by this CA."""
         device_id, serial, key = whose
         private = self._keys.pem(key)
-        reply = self._certified(server_url, path, context, headers, (device_id, serial, private))
+        server, _, label = server_url.partition(EST)
+        reply = self._certified(server, EST + label + path, context, headers, (device_id, serial, private))
         (chain,) = certificates.run("chain", key=private, device_id=device_id, ca=ca_pem, reply=reply)
         return chain.encode()
 
@@ -134,8 +146,8 @@ class EstEnroller:
         status, body = answer.status, answer.body
         if status in {http.HTTPStatus.BAD_REQUEST, http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN}:
             raise EnrolmentRefused(f"the server answered {status}")
-        if status != http.HTTPStatus.OK:
-            raise Unavailable(f"the server answered {status} to the enrolment")
+        if status != http.HTTPStatus.OK:  # 202: somebody has to agree first (RFC 7030, 4.2.3)
+            raise not_now(status, answer.headers, path)
         if len(body) > MAX_REPLY_BYTES:
             raise Unavailable(f"the server's answer to the enrolment has more than {MAX_REPLY_BYTES} bytes")
         return base64.b64encode(body).decode()

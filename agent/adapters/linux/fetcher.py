@@ -17,7 +17,7 @@ from agent.formats.errors import Busy, FormatError, Unavailable
 
 PORT = 8443
 MAX_RETRY_DIGITS = 10  # of seconds
-_BUSY = frozenset({http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE})
+_BUSY = frozenset({http.HTTPStatus.ACCEPTED, http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE})
 _RANGE = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/(?:[0-9]{1,15}|\*)", re.ASCII)  # RFC 9110, 14.4
 
 

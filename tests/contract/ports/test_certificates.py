@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import json
 import ssl
 import subprocess
 import sys
@@ -210,3 +211,20 @@ def test_keys_are_written_as_the_library_writes_them(tmp_path: Path):
 def test_the_libraries_for_certificates_stay_out_of_the_agent(tmp_path: Path):
     command = [sys.executable, "-c", STAYS_SMALL, str(tmp_path)]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_job_whose_agent_has_ended_says_nothing_on_the_console(waits):
+    line = [sys.executable, "-m", "agent.adapters.linux.certificates"]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(line, **pipes) as job:
+        question = json.dumps({"job": "self_signed", "serial": "KW1-1"}).encode()
+        if waits:
+            answer, said = job.communicate(question)
+            assert len(json.loads(answer)["made"]) == 2
+        else:
+            job.stdout.close()
+            job.stdin.write(question)
+            job.stdin.close()
+            said = job.stderr.read()
+        assert (said, job.wait()) == (b"", 0)

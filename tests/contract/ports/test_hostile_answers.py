@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from agent.adapters.linux.est import RENEWAL_PATH, EstEnroller
+from agent.adapters.linux.est import EstEnroller
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.store import FileStore
 from agent.formats.errors import FormatError, Unavailable
@@ -241,6 +241,7 @@ def test_a_kept_connection_that_dies_under_the_request_is_replaced_once(server, 
 # --- enrolment, by the same means
 
 EST = "/.well-known/est/simpleenroll"
+RENEWAL_PATH = "/.well-known/est/simplereenroll"
 HOSTILE_ENROLMENTS = {
     "endless": flood(OK + b"Content-Length: 999999999\r\n\r\n", b"MIIB"),
     "endless interim answers": flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),

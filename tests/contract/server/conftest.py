@@ -1,5 +1,7 @@
 """A running server with its broker, a published release, and cameras, for the contract tests."""
 
+import secrets
+import subprocess
 import time
 
 import pytest
@@ -38,3 +40,23 @@ def release(server, tmp_path_factory):
 def tools():
     """The helpers, for tests that need more than the fixtures."""
     return harness
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory):
+    """A PKCS#11 token: its folder, and the environment in which programs find it. The PIN lies in a file.
+
+    One for the session: a process knows the tokens that were there when it opened the first.
+    """
+    home = tmp_path_factory.mktemp("token")
+    (home / "tokens").mkdir()
+    (home / "softhsm2.conf").write_text(f"directories.tokendir = {home}/tokens\nobjectstore.backend = file\n")
+    environment = {"SOFTHSM2_CONF": str(home / "softhsm2.conf")}
+    (home / "pin").write_text(secrets.token_urlsafe(9))
+    with harness.environment(environment):
+        subprocess.run(
+            ["softhsm2-util", "--init-token", "--free", "--label", "camward",
+             "--pin", (home / "pin").read_text(), "--so-pin", secrets.token_urlsafe(9)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        yield home

@@ -167,12 +167,12 @@ def running(folder, **how):
         stop(made)
 
 
-def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", **changes):
-    """A server that is not running. `host`: what cameras call it, if that is not where it listens."""
+def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", extra=(), **changes):
+    """A server that is not running. `host`: what cameras call it, if that is not where it listens; `extra`: words."""
     device_port, people_port, mqtt_port = free_ports(3)
     out = command(
         "init", folder, "--operator", "River Office", "--host", host, "--listen", listen,
-        "--device-port", device_port, "--people-port", people_port, "--mqtt-port", mqtt_port,
+        "--device-port", device_port, "--people-port", people_port, "--mqtt-port", mqtt_port, *extra,
     ).stdout  # fmt: skip
     password = out.split("password: ")[1].split()[0]
     text = (folder / "server.toml").read_text()

@@ -1,6 +1,5 @@
 """Keys on a PKCS#11 token (SoftHSM2): an offline key, and the online keys of a server that serves a camera."""
 
-import secrets
 import subprocess
 import sys
 
@@ -18,23 +17,6 @@ with pkcs11.lib(sys.argv[1]).get_token(token_label="camward").open(user_pin=sys.
     parameters = session.create_domain_parameters(pkcs11.KeyType.EC, curve, local=True)
     parameters.generate_keypair(id=bytes([0x38]), store=True)
 """
-
-
-@pytest.fixture(scope="module")
-def token(tmp_path_factory):
-    """A token of our own: its folder, and the environment in which programs find it. The PIN lies in a file."""
-    home = tmp_path_factory.mktemp("token")
-    (home / "tokens").mkdir()
-    (home / "softhsm2.conf").write_text(f"directories.tokendir = {home}/tokens\nobjectstore.backend = file\n")
-    environment = {"SOFTHSM2_CONF": str(home / "softhsm2.conf")}
-    (home / "pin").write_text(secrets.token_urlsafe(9))
-    with harness.environment(environment):
-        subprocess.run(
-            ["softhsm2-util", "--init-token", "--free", "--label", "camward",
-             "--pin", (home / "pin").read_text(), "--so-pin", secrets.token_urlsafe(9)],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        yield home
 
 
 def uri(home, number, pin=True):

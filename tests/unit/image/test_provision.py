@@ -74,16 +74,18 @@ def test_two_cameras_have_nothing_in_common_that_is_secret(built: BuiltImage, tm
     assert len({new_code() for _ in range(50)}) == 50
 
 
-def test_a_voucher_lies_on_the_disk_of_its_camera(built: BuiltImage, tmp_path: Path):
-    body = voucher_for("KW1-000001")
-    device = provision(built, "KW1-000001", tmp_path / "camera", voucher=body)
+@pytest.mark.parametrize("name", ["voucher.json", "certificate.pem", "key.pem"])
+def test_what_the_factory_gives_lies_on_the_disk_of_its_camera(built: BuiltImage, tmp_path: Path, name: str):
+    given = {"voucher.json": voucher_for("KW1-000001"), "certificate.pem": b"a certificate", "key.pem": b"a key"}
+    factory = (given["certificate.pem"], given["key.pem"])
+    device = provision(built, "KW1-000001", tmp_path / "camera", voucher=given["voucher.json"], factory=factory)
     data = tmp_path / "data"
     with device.disk.open("rb") as disk:
         disk.seek(LAYOUT.data_offset)
         data.write_bytes(disk.read())
-    command = ["/usr/sbin/debugfs", "-R", "cat /camward/factory/voucher.json", data]
-    assert subprocess.run(command, check=True, capture_output=True).stdout == body
-    command = ["/usr/sbin/debugfs", "-R", "stat /camward/factory/voucher.json", data]
+    command = ["/usr/sbin/debugfs", "-R", f"cat /camward/factory/{name}", data]
+    assert subprocess.run(command, check=True, capture_output=True).stdout == given[name]
+    command = ["/usr/sbin/debugfs", "-R", f"stat /camward/factory/{name}", data]
     assert b"Mode:  0600" in subprocess.run(command, check=True, capture_output=True).stdout
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from update_server.errors import PublishRefused
 from update_server.serving import run
+from update_server.serving.listener import Anchors
 
 
 class Jobs:
@@ -16,6 +17,7 @@ class Jobs:
 
     def __init__(self, error=None):
         self.error, self.ticks, self.told, self.kept = error, 0, 0, 0
+        self.trusted = []
         self.settings = types.SimpleNamespace(rollouts=types.SimpleNamespace(tick_s=0.001))
         self.image = types.SimpleNamespace(resign=lambda now: None)
 
@@ -32,6 +34,9 @@ class Jobs:
 
     def shut_out(self, _now):
         return set()
+
+    def load_verify_locations(self, cadata):
+        self.trusted.append(cadata)
 
     def apply(self, _shut_out):
         self.kept += 1
@@ -81,10 +86,11 @@ def test_denied_cameras_are_kept_out_while_another_job_takes_its_time():
     """A rollout that a key service signs, say: the broker is told all the same."""
     jobs, over = Jobs(), threading.Event()
     jobs.tick = lambda _now: over.wait(30)
+    anchors = Anchors(jobs, lambda: ["a CA"])
 
     async def serve():
         stopping = asyncio.Event()
-        loops = run._tick(jobs, jobs, stopping), run._keep(jobs, jobs, stopping, 0.001)
+        loops = run._tick(jobs, jobs, stopping), run._keep(jobs, jobs, anchors, stopping, 0.001)
         tasks = [asyncio.create_task(one) for one in loops]
         async with asyncio.timeout(20):
             while jobs.kept < 3:
@@ -95,3 +101,4 @@ def test_denied_cameras_are_kept_out_while_another_job_takes_its_time():
 
     asyncio.run(serve())
     assert jobs.told <= 1
+    assert jobs.trusted == ["a CA"]  # once

@@ -80,8 +80,10 @@ def test_token_round_trip() -> None:
         {"url": "https://a b"},
         {"url": "https://é"},
         {"url": "https://a?x"},
-        {"secret": ""},
         {"secret": "x" * 129},
+        {"est_url": "https://est.example", "est_ca": b"x"},
+        {"est_url": "https://est.example/.well-known/est", "est_ca": b""},
+        {"est_url": "https://est.example/.well-known/est", "est_ca": b"x" * 2049},
         {"id": "a:b"},
         {"ca": b""},
         {"ca": b"x" * 2049},
@@ -91,6 +93,11 @@ def test_token_round_trip() -> None:
 def test_bad_tokens(change: dict[str, Any]) -> None:
     with pytest.raises(FormatError):
         token.parse(token.encode(TOKEN.replace(**change)))
+
+
+def test_a_token_without_a_secret_is_an_invitation() -> None:
+    invitation = TOKEN.replace(secret="")
+    assert token.parse(token.encode(invitation)) == invitation
 
 
 @settings(max_examples=200)

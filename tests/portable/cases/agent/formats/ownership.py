@@ -22,9 +22,13 @@ record = ownership.Ownership(
 )
 body = ownership.encode(record)
 print(ownership.parse(body) == record, ownership.parse(body).operator)
+other = record.replace(est_url="https://est.example/.well-known/est/cameras")
+print(ownership.parse(ownership.encode(other)) == other, ownership.encode(other) == body)
 source = json.parse_object(body, 100000)
 for name, value in (
     ("v", 2),
+    ("est", {"url": "https://est.example"}),
+    ("est", "https://est.example/.well-known/est"),
     ("operator", 5),
     ("server", {"url": "http://x"}),
     ("broker", {"host": "-x", "port": 1}),

@@ -40,4 +40,21 @@ for url in (
         print(url, "taken")
     except FormatError as error:
         print(url, error)
+for est in (
+    "",
+    "https://est.example/.well-known/est",
+    "https://est.example:8443/.well-known/est/cameras",
+    "https://est.example/.well-known/est/",
+    "https://est.example/.well-known/est/a/b",
+    "https://est.example/.well-known/est/a?b",
+    "https://est.example/.well-known/estate",
+    "https://est.example/est",
+    "http://est.example/.well-known/est",
+    "https://u@est.example/.well-known/est",
+):
+    other = made.replace(est_url=est, est_ca=b"\x30\x00" if est else b"", secret="")
+    try:
+        print(est, token.parse(token.encode(other)) == other)
+    except FormatError as error:
+        print(est, error)
 wire.show("token")
