@@ -38,14 +38,12 @@ class TpmKeyStore:
         self._shown: dict[str, _MemoryFile] = {}
 
     def path(self, name: str) -> Path:
-        """Where the TLS library reads the key `name` from: memory of this process, empty while there is no key.
+        """Where the TLS library reads the key `name` from: memory of this process, empty before `ensure`.
 
-        Raises:
-            Unavailable: the TPM or the storage fails, or the stored key is damaged or another TPM's.
+        So asking needs no TPM: an agent with another one comes as far as the erase that makes it a new camera.
         """
         if name not in self._shown:
             self._shown[name] = _MemoryFile(name)
-            self._show(name)
         return self._shown[name].path
 
     def ensure(self, name: str) -> bytes:

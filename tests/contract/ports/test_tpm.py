@@ -16,11 +16,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from cryptography.x509.oid import NameOID
 
 from agent.adapters.linux import certificates
+from agent.adapters.linux.admin_commands import ERASE_JOURNAL
 from agent.adapters.linux.device_secret import UnsafeFileDeviceSecret
+from agent.adapters.linux.erasure import FileErasure
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.store import FileStore
 from agent.adapters.linux.tpm import Tpm
 from agent.adapters.linux.unsealer import HpkeUnsealer
+from agent.app.handover import finish
 from agent.app.identity import EVIDENCE, IDENTITY, NEXT, UNSEALING
 from agent.formats import tpm as formats
 from agent.formats.errors import Rejected, Unavailable
@@ -171,7 +174,6 @@ def test_without_a_tpm_nothing_works_and_nothing_is_replaced(camera, tmp_path):
     before = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
     for attempt in (
         lambda: broken.keys.ensure(IDENTITY),
-        lambda: broken.keys.path(IDENTITY),
         lambda: broken.keys.sign(EVIDENCE, b""),
         lambda: broken.secret.seal("a", b""),
         lambda: broken.secret.open("a", bytes(64)),
@@ -196,6 +198,20 @@ def test_a_forgotten_secret_takes_an_older_copy_of_the_storage_with_it(camera, c
     again.secret.forget()
     again.secret.seal("b", b"the next owner's")
     assert usable(guarded(tmp_path / "copy", Tpm(chip.connect))) == set()
+
+
+def test_an_erase_leaves_nothing_that_opens_and_works_with_another_chip_as_well(camera, chip, other_chip, tmp_path):
+    shutil.copytree(tmp_path / "state", tmp_path / "copy")
+    before = {name: camera.keys.ensure(name) for name in (IDENTITY, EVIDENCE, UNSEALING)}
+    for whose, folder in ((chip, "state"), (other_chip, "copy")):
+        erased = guarded(tmp_path / folder, Tpm(whose.connect))
+        erased.keys.path(IDENTITY)
+        erased.store.write(ERASE_JOURNAL, b"{}")
+        erased.erasure = FileErasure(tmp_path / folder)
+        assert finish(erased, "1.0.0") == "erase"
+        assert not (tmp_path / folder / "identity").exists() or not list((tmp_path / folder / "identity").iterdir())
+        assert erased.tpm.secret() is None
+        assert not {erased.keys.ensure(name) for name in before} & set(before.values())
 
 
 def test_the_making_of_a_secret_that_was_cut_off_goes_on(chip, tmp_path):
@@ -241,6 +257,8 @@ def test_what_is_stored_does_not_take_the_place_of_something_else(camera):
 
 def test_tls_is_spoken_with_the_key_in_memory_also_when_it_is_replaced(camera, chip, tmp_path):
     path = camera.keys.path(IDENTITY)
+    assert path.read_bytes() == b""
+    camera.keys.ensure(IDENTITY)
     assert str(path).startswith("/proc/self/fd/")
     for turn in range(2):
         certificate = tmp_path / f"certificate-{turn}.pem"
