@@ -11,7 +11,11 @@ from agent.adapters.linux.options import Options
 from agent.formats.errors import CamwardError, FormatError, Unavailable
 
 if TYPE_CHECKING:
+    from agent.adapters.linux.device_secret import TpmDeviceSecret, UnsafeFileDeviceSecret
+    from agent.adapters.linux.keys import UnsafeFileKeyStore
     from agent.adapters.linux.sockets import LineServer
+    from agent.adapters.linux.store import FileStore
+    from agent.adapters.linux.tpm_keys import TpmKeyStore
     from agent.app.agent import Agent
     from agent.app.effects import Call
     from agent.app.ports import Ports
@@ -233,7 +237,6 @@ def _compose(
     from agent.adapters.linux.block_device import DiskFile
     from agent.adapters.linux.bundle_fetcher import BundleFile
     from agent.adapters.linux.console import SystemConsole
-    from agent.adapters.linux.device_secret import UnsafeFileDeviceSecret
     from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
@@ -249,7 +252,7 @@ def _compose(
     from agent.adapters.linux.ssh import SystemSsh
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.unpacker import ZstdUnpacker
-    from agent.adapters.linux.unsealer import UnsafeFileUnsealer
+    from agent.adapters.linux.unsealer import HpkeUnsealer
     from agent.adapters.linux.uploads import FileUploads
     from agent.adapters.linux.web_certificate import SelfSignedCertificate
     from agent.app.identity import CERTIFICATE, UNSEALING
@@ -258,7 +261,7 @@ def _compose(
 
     layout = parse_layout(config.layout)
     store = FileStore(options.state)
-    key_store = keys.UnsafeFileKeyStore(store)
+    key_store, secret = _guarded(store, config)
     device = DiskFile(options.disk or Path(layout.device), layout.erase_bytes)
     boot = boot_control.RawBootControl(
         device, layout.boot_record, options.command_line, restart or boot_control.restart_machine, layout.erase_bytes
@@ -292,7 +295,7 @@ def _compose(
         downloader=downloader,
         neighbours=neighbours,
         unpacker=ZstdUnpacker(),
-        unsealer=UnsafeFileUnsealer(key_store, UNSEALING),
+        unsealer=HpkeUnsealer(key_store, UNSEALING),
         releases=public,
         bundle=BundleFile(),
         uploads=FileUploads(options.state / "bundle", config.login_gid),
@@ -304,7 +307,7 @@ def _compose(
         watchdog=watchdog,
         web_certificate=web,
         verify_signature=keys.verify_signature,
-        secret=UnsafeFileDeviceSecret(store),
+        secret=secret,
         # Beside the agent's own folder, which is closed to others: every program may read passwd.
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
         account_files=SystemAccountFiles(options.etc),
@@ -312,6 +315,26 @@ def _compose(
         sealer=HpkeSealer(),
         spool=FileSpool(store),
     )
+
+
+def _guarded(
+    store: "FileStore", config: "Config"
+) -> "tuple[UnsafeFileKeyStore | TpmKeyStore, UnsafeFileDeviceSecret | TpmDeviceSecret]":
+    """The keys and the device's secret, in what the manufacturer says this camera has."""
+    from agent.adapters.linux.device_secret import TpmDeviceSecret, UnsafeFileDeviceSecret
+    from agent.app.identity import IDENTITY, NEXT, UNSEALING
+    from agent.formats.config import TPM
+
+    if config.keys == TPM:
+        from agent.adapters.linux.tpm import Tpm
+        from agent.adapters.linux.tpm_keys import TpmKeyStore
+
+        chip = Tpm()
+        guard = TpmDeviceSecret(chip)
+        return TpmKeyStore(store, chip, guard, tls=(IDENTITY, NEXT), unsealing=UNSEALING), guard
+    from agent.adapters.linux.keys import UnsafeFileKeyStore
+
+    return UnsafeFileKeyStore(store), UnsafeFileDeviceSecret(store)
 
 
 def _agent(ports: "Ports", config: "Config", options: Options) -> "Agent":

@@ -32,6 +32,15 @@ MAX_HISTORY_BYTES = 64 * 1024
 DAILY_S = 86400.0
 SETTLE_S = 5.0  # several changes at once lead to one collection
 LOCKOUT_TRIES = 8  # the wait begins with the sixth try; two more for a service that counts otherwise
+NOT_RESISTED = {
+    "none": ("the whole storage is read",),
+    "tpm2": (
+        "the TLS key and the device's secret are read from the running agent's memory",
+        "storage and TPM are taken together",
+        "the wires of the TPM are listened to",
+    ),
+}
+"""By what guards keys: how they are got at all the same (docs/adr/0039-tpm.md)."""
 NO_EVIDENCE = "no evidence: "
 _TIMER = "evidence"
 
@@ -171,11 +180,14 @@ class Evidence:
         facts["problems"] = {"found": list(self._desk.problems)}
 
     def _key_protection(self) -> "dict[str, Any]":
-        """What guards the keys, and what that does not resist: keys in files fall with the storage they lie on."""
+        """What guards the keys, and what that does not resist."""
         ports = self._desk.ports
         guards = {"keys": ports.keys.protection(), "device_secret": ports.secret.protection()}
         found: "dict[str, Any]" = dict(guards)
-        found["not_resisted"] = ["the whole storage is read"] if "none" in guards.values() else []
+        not_resisted: "list[str]" = []
+        for guard in guards.values():
+            not_resisted += [one for one in NOT_RESISTED[guard] if one not in not_resisted]
+        found["not_resisted"] = not_resisted
         return found
 
     def _tell_system_logins(self, facts: "dict[str, Any]") -> None:

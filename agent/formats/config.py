@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MAX_CONFIG_BYTES = 64 * 1024  # the largest so far has 3 KB; declarations may grow
 MAX_SERVICES = 16  # one login socket each
 SERVICE_KINDS = ("web", "rtsps", "onvif")
+FILES, TPM = "files", "tpm2"
+"""Where keys are: files that nothing in hardware guards, or a TPM 2.0. Not chosen by what is there: who takes the TPM
+out would have the camera make keys that it does not guard."""
 MIN_INTERVAL_S = 5  # faster checks only load the server
 MAX_INTERVAL_S = 86400  # a camera that asks less than daily is not being looked after
 MIN_TELEMETRY_AGE_S = 3600
@@ -49,7 +52,7 @@ class Config(Value):
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
         "declarations", "user_folders", "releases", "system_logins", "accounts", "ws_token",
-        "telemetry_max_age_s",
+        "telemetry_max_age_s", "keys",
     )  # fmt: skip
     model: str
     hardware: str
@@ -74,6 +77,7 @@ class Config(Value):
     accounts: "audit.Audit"  # what the audit of accounts goes by
     ws_token: bool  # whether an administrator may switch on WS-UsernameToken for ONVIF
     telemetry_max_age_s: int  # what is older and was not sent is given up
+    keys: str  # FILES or TPM
 
 
 def parse(body: bytes) -> Config:
@@ -115,6 +119,7 @@ def parse(body: bytes) -> Config:
         accounts=audit.parse(fields.obj(source, "accounts")) if "accounts" in source else audit.DEFAULT,
         ws_token=fields.boolean(source, "ws_token") if "ws_token" in source else False,
         telemetry_max_age_s=_telemetry_age(update),
+        keys=fields.choice(source, "keys", (FILES, TPM)) if "keys" in source else FILES,
     )
 
 

@@ -37,6 +37,7 @@ SET = (
     Wanted("product-1.2.0", "1.2.0", fault="camera-crashes", notes_en="New codec.", notes_ja="新しいコーデック。"),
     Wanted("ungated-1.0.0", "1.0.0", variant="ungated"),
     Wanted("lab-1.0.0", "1.0.0", variant="lab"),
+    Wanted("tpm-1.0.0", "1.0.0", variant="tpm"),
     Wanted("main-1.0.0", "1.0.0", variant="main"),
     Wanted("main-1.1.0", "1.1.0", variant="main"),
 )

@@ -17,6 +17,9 @@ DTB_SPARE_BYTES = 4096  # room for two public keys
 CELL_BITS = 32  # of a device tree
 SPARED = "cryptomgr.notests initcall_blacklist=load_system_certificate_list,jent_mod_init"
 """What the kernel does at each start for services that no camera uses; docs/adr/0024 says why each may go."""
+TPM_ADDRESS = 0x0C000000
+"""Where QEMU's `virt` puts the first device of its platform bus, which the TPM is the only one of."""
+TPM_BYTES = 0x5000  # the five localities of the TPM interface specification
 MARKER_BYTES = 4096  # the least that an operating system can leave alone: one page
 
 
@@ -145,7 +148,21 @@ def make_control_dtb(model: Model, flashes: tuple[Path, Path], certificates: Seq
     run_tool(["fdtput", "-t", "i", dtb, "/config", "bootsecure", "1"])
     run_tool(["fdtput", "-t", "s", dtb, "/config", "bootcmd", "boot"])
     reserve_marker(dtb, model.target.marker_address)
+    if model.agent.get("keys") == "tpm2":
+        add_tpm(dtb)
     return dtb
+
+
+def add_tpm(dtb: Path) -> None:
+    """Say where the TPM is: given a device tree, QEMU adds nothing to it (Linux' binding tcg,tpm-tis-mmio).
+
+    Raises:
+        ImageError: dtc is missing or failed.
+    """
+    node = f"/tpm@{TPM_ADDRESS:x}"
+    run_tool(["fdtput", "-c", "-p", dtb, node])
+    run_tool(["fdtput", "-t", "s", dtb, node, "compatible", "tcg,tpm-tis-mmio"])
+    run_tool(["fdtput", "-t", "x", dtb, node, "reg", *_cells(TPM_ADDRESS, 2), *_cells(TPM_BYTES, 2)])
 
 
 def reserve_marker(dtb: Path, address: int) -> None:

@@ -101,8 +101,8 @@ def build(
     Args:
         model: name of a model.
         version: X.Y.Z.
-        variant: one of the model's variants: product, lab, ungated, main. With a layout that has a recovery system,
-            that one is built first.
+        variant: one of the model's variants: product, lab, tpm, ungated, main. With a layout that has a recovery
+            system, that one is built first.
         security_epoch: becomes the FIT's rollback index.
         severity: low, medium, high or critical.
         fault: None, or for a release broken on purpose `camera-crashes`, `agent-crashes` or `agent-hangs`.

@@ -63,7 +63,7 @@ def sign(
 
 
 def _fill(source: BuiltImage, keys: BootKeys, name: str, passphrase: bytes | None, place: Path, note: Note) -> None:
-    model = load_model(source.model)
+    model = load_model(source.model).as_variant(source.variant)
     described = _checked(source)
     layout = source.layout
     work = place / "work"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_sim.qemu.errors import MachineError
+from firmware_sim.qemu.swtpm import SWTPM
 
 QEMU = "qemu-system-aarch64"
 BOARD_ARGS = ("-machine", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", "256")
@@ -37,6 +38,8 @@ class Hardware:
         shell: whether a virtio console is plugged in, on which the lab variant offers a shell.
         extra: further QEMU arguments, e.g. `("-device", "i6300esb", "-action", "watchdog=reset")`.
         network: the /24 that QEMU's own network has, in which the camera is .15.
+        tpm: folder of a TPM 2.0 chip (`firmware_sim.qemu.swtpm`), which is written; None leaves it out. The control
+            device tree has to say where it is, as that of the variant `tpm` does. Such a machine takes no snapshots.
     """
 
     firmware: Path
@@ -49,6 +52,7 @@ class Hardware:
     shell: bool = False
     extra: tuple[str, ...] = field(default=())
     network: str = USUAL_NETWORK
+    tpm: Path | None = None
 
     def files(self) -> dict[str, Path]:
         """Return the parts that are files, by name."""
@@ -61,7 +65,10 @@ class Hardware:
         Raises:
             MachineError: code `missing_tool` or `missing_file`.
         """
-        for tool, package in ((self.qemu, "qemu-system-arm"), ("qemu-img", "qemu-utils")):
+        tools = [(self.qemu, "qemu-system-arm"), ("qemu-img", "qemu-utils")]
+        if self.tpm is not None:
+            tools.append((SWTPM, "swtpm"))
+        for tool, package in tools:
             if shutil.which(tool) is None:
                 raise MachineError("missing_tool", f"{tool} is not installed", f"run `make setup` or install {package}")
         for name, path in self.files().items():
@@ -121,7 +128,7 @@ def command_line(
         hardware: the parts.
         overlays: qcow2 files by part name.
         forwards: ways into the guest.
-        sockets: inherited descriptors for `qmp`, `console` and, with a shell, `shell`.
+        sockets: inherited descriptors for `qmp`, `console` and, with a shell or a TPM, `shell` and `tpm`.
         console_log: file to which QEMU appends everything the console prints.
         write_log: existing file in which QEMU logs every write and flush of the disk.
     """
@@ -144,6 +151,9 @@ def command_line(
     if hardware.shell:
         argv += ["-chardev", f"socket,id=shell,fd={sockets['shell']}", "-device", "virtio-serial-device"]
         argv += ["-device", "virtconsole,chardev=shell"]
+    if hardware.tpm is not None:
+        argv += ["-chardev", f"socket,id=tpm,fd={sockets['tpm']}", "-tpmdev", "emulator,id=tpm0,chardev=tpm"]
+        argv += ["-device", "tpm-tis-device,tpmdev=tpm0"]
     return argv + list(hardware.extra)
 
 

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from firmware_sim.netns import require_closed_network
-from firmware_sim.qemu import overlay
+from firmware_sim.qemu import overlay, swtpm
 from firmware_sim.qemu.console import Console, pair
 from firmware_sim.qemu.deadline import Deadline
 from firmware_sim.qemu.errors import MachineError
@@ -83,6 +83,7 @@ class Machine:
         self._watchdog: threading.Timer | None = None
         self._watchdog_fired = False
         self._process: subprocess.Popen[bytes] | None = None
+        self._chip: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
         self._shell_console = Console()
         self._captures = 0
@@ -130,6 +131,9 @@ class Machine:
         )
         with (self.work_dir / "qemu.log").open("ab") as log:
             self._process = spawn(argv, log=log, pass_fds=[end.fileno() for end in theirs.values()])
+        if self.hardware.tpm is not None:
+            self._chip = swtpm.for_machine(self.hardware.tpm, ours["tpm"])
+            ours["tpm"].close()
         for end in theirs.values():
             end.close()
         self._arm_watchdog()
@@ -147,9 +151,10 @@ class Machine:
 
     def power_cut(self) -> None:
         """Take the power away at once. What "at once" keeps is said in this module's docstring."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        for process in (self._process, self._chip):
+            if process is not None:
+                process.kill()
+                process.wait()
         self._forget_process()
 
     def reset(self) -> None:
@@ -327,14 +332,10 @@ class Machine:
 
     # Inside
 
-    def _make_overlays(self, snapshot: Path | None) -> dict[str, Path]:
-        if snapshot is None:
-            return overlay.create(self.hardware, self.work_dir)
-        return overlay.copy(snapshot, self.work_dir)
-
     def _sockets(self) -> tuple[dict[str, socket.socket], dict[str, socket.socket]]:
         ours, theirs = {}, {}
-        for name in ("qmp", "console", *(("shell",) if self.hardware.shell else ())):
+        shell, chip = self.hardware.shell, self.hardware.tpm is not None
+        for name in ("qmp", "console", *["shell"] * shell, *["tpm"] * chip):
             ours[name], theirs[name] = pair()
         return ours, theirs
 
@@ -361,8 +362,10 @@ class Machine:
 
     def _snapshot(self, command: str, tag: str) -> None:
         devices = [part for part in WRITABLE if part in self._overlays]
-        if not devices:
-            raise MachineError("snapshot", "a machine without a disk has no place for a snapshot")
+        if not devices or self.hardware.tpm is not None:
+            raise MachineError(
+                "snapshot", "a machine without a disk has no place for it, and a TPM keeps its own state"
+            )
         arguments = {"job-id": f"{command}-{tag}", "tag": tag, "vmstate": devices[0], "devices": devices}
         try:
             self.monitor.run_job(command, arguments, Deadline(SNAPSHOT_S))
@@ -375,7 +378,7 @@ class Machine:
             self._qmp = None
         self.console.detach()
         self._shell_console.detach()
-        self._process = None
+        self._process = self._chip = None
 
     def _explained(self, error: MachineError) -> MachineError:
         log = self.work_dir / "qemu.log"

@@ -197,7 +197,7 @@ def enrolled(camera_of: Callable[[str], Device], folder: Path, watchdog_s: float
         assert fleet.page()["enrolment"]["phase"] != "enrolled"
         answer = lab.person.ask("/api/enrol", {"token": operator.token()})
         assert answer.ok, answer.text
-        seen = operator.wait_for(operator.devices, _is_online, Deadline(BOOT_S), "the camera in the operator's list")
+        seen = operator.wait_for(operator.devices, is_online, Deadline(BOOT_S), "the camera in the operator's list")
         fleet.device_id = str(seen[0]["id"])
         lab.machine.save(ENROLLED)
         yield fleet
@@ -208,5 +208,5 @@ def set_clock(lab: LabCamera) -> None:
     lab.shell(f"date -s @{int(time.time())} >/dev/null")
 
 
-def _is_online(devices: list[dict[str, Any]]) -> bool:
+def is_online(devices: list[dict[str, Any]]) -> bool:
     return bool(devices) and bool(devices[0]["online"])

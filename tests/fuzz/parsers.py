@@ -68,6 +68,7 @@ from agent.formats import (
     system_logins,
     taken,
     token,
+    tpm,
     transfer,
     tuf,
     utc,
@@ -76,7 +77,7 @@ from agent.formats import (
     xml,
 )
 from agent.formats.errors import FormatError
-from tests.fuzz import seeds
+from tests.fuzz import seeds, tpm_seeds
 
 MAX_BYTES = 512 * 1024
 SECRET = seeds.PlainSecret()
@@ -266,6 +267,13 @@ _FIELDS = Parser(_value(_every_field), (seeds.FIELDS,))
 
 PARSERS: dict[str, Parser] = {
     "formats.transfer.parse": Parser(_object(transfer.parse), (b"{}", seeds.TRANSFER)),
+    "formats.tpm.response_code": Parser(tpm.response_code, (tpm_seeds.FLUSHED, tpm_seeds.NO_SECRET, tpm_seeds.SIGNED)),
+    "formats.tpm.parse_handle": Parser(tpm.parse_handle, (tpm_seeds.LOADED,)),
+    "formats.tpm.parse_created": Parser(tpm.parse_created, (tpm_seeds.CREATED,)),
+    "formats.tpm.parse_signature": Parser(tpm.parse_signature, (tpm_seeds.SIGNED,)),
+    "formats.tpm.parse_product": Parser(tpm.parse_product, (tpm_seeds.PRODUCT,)),
+    "formats.tpm.parse_secret": Parser(tpm.parse_secret, (tpm_seeds.SECRET,)),
+    "formats.tpm.parse_blob": Parser(tpm.parse_blob, (tpm_seeds.BLOB,)),
     "formats.neighbours.parse": Parser(_object(neighbours.parse), (b"{}", seeds.NEIGHBOURS)),
     "formats.running.parse": Parser(running.parse, (seeds.RUNNING,)),
     "formats.address.parse": Parser(_text(address.parse), (b"192.168.7.2", b"fd00::7:2", b"::ffff:10.0.0.1")),

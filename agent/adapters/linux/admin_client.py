@@ -19,11 +19,18 @@ REFUSALS = {
 }
 
 
+class NotRunning(Unavailable):
+    """Nobody listens where the agent would, or who did has ended without an answer."""
+
+    code = "not_running"
+
+
 def ask(run_folder: Path, op: str, **members: object) -> "dict[str, Any]":
     """One question to the running agent over its admin socket.
 
     Raises:
-        Unavailable: it is not running, refuses, or does not answer.
+        NotRunning: nobody listens, or not to us.
+        Unavailable: it refuses, or does not answer.
     """
     path = run_folder / "admin.sock"
     line = dump({"v": 1, "op": op, **members}) + b"\n"
@@ -34,11 +41,15 @@ def ask(run_folder: Path, op: str, **members: object) -> "dict[str, Any]":
             client.sendall(line)
             with client.makefile("rb") as answers:
                 answer = answers.readline(MAX_ADMIN_LINE_BYTES)
+        if not answer:
+            raise NotRunning("the agent closed the connection; only root may ask")
         return parse_object(answer, MAX_ADMIN_LINE_BYTES)
+    except (FileNotFoundError, ConnectionError) as error:
+        raise NotRunning(f"the agent does not answer at {path}: {error.strerror}") from error
     except OSError as error:
         raise Unavailable(f"the agent does not answer at {path}: {error.strerror or error}") from error
     except FormatError as error:
-        raise Unavailable("the agent closed the connection; only root may ask") from error
+        raise Unavailable("the agent's answer is none") from error
 
 
 def must(answer: "dict[str, Any]") -> "dict[str, Any]":

@@ -3,11 +3,18 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from agent.adapters.linux import install_command
-from agent.adapters.linux.admin_client import ask, must
+from agent.adapters.linux.admin_client import NotRunning, ask, must
+from agent.adapters.linux.options import Options
+from agent.adapters.linux.store import FileStore
 from agent.formats.errors import Unavailable
 
+CMDLINE = Path("/proc/cmdline")
+ERASE_JOURNAL = "handover/erase.json"  # of agent.app.handover, which takes any content
+RESTART_NOW = 3
+"""Exit status of an erase that whoever asked for it has to restart the camera for."""
 Command = Callable[[argparse.Namespace], int]
 Add = Callable[[str, Command, str], argparse.ArgumentParser]
 
@@ -43,7 +50,9 @@ def add(command: Add) -> None:
     transfer = command("transfer", _transfer, "Move to another operator; the present one stays until that has worked.")
     transfer.add_argument("token", help="the one-time token from the next operator")
     _sure(transfer)
-    _sure(command("erase", _erase, "Erase users, operator and everything of theirs: for sale or disposal."))
+    erase = command("erase", _erase, "Erase users, operator and everything of theirs: for sale or disposal.")
+    erase.add_argument("--state", type=Path, default=Options.state, help=argparse.SUPPRESS)
+    _sure(erase)
 
 
 def _sure(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +204,15 @@ def _transfer(options: argparse.Namespace) -> int:
 
 def _erase(options: argparse.Namespace) -> int:
     _make_sure(options, "Users, operator and all data of theirs will be gone. Only the label's code claims it again.")
-    must(ask(options.run, "erase"))
+    try:
+        must(ask(options.run, "erase"))
+    except NotRunning:
+        # It may be unable to start, as with keys of another TPM: its next start begins with the erase, and needs none.
+        if b"camward.trial=1" in CMDLINE.read_bytes().split():
+            raise Unavailable("a new version is being tried; try again when the camera has restarted") from None
+        FileStore(options.state).write(ERASE_JOURNAL, b"{}")
+        _say("The agent does not run. It erases the camera when it starts next: restart the camera now.")
+        return RESTART_NOW
     _say("The camera erases itself, and restarts now.")
     return 0
 

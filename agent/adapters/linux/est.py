@@ -12,12 +12,13 @@ from agent.adapters.linux.certificates import EnrolmentRefused
 from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.fetcher import not_now, split_server
 from agent.adapters.linux.http_exchange import HttpServer
-from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.tls import client_context
 from agent.formats.errors import Unavailable
 from agent.formats.token import EST
 
 if TYPE_CHECKING:
+    from agent.adapters.linux.keys import UnsafeFileKeyStore
+    from agent.adapters.linux.tpm_keys import TpmKeyStore
     from agent.formats.token import Token
 
 ENROL, RENEW = "/simpleenroll", "/simplereenroll"
@@ -30,7 +31,7 @@ class EstEnroller:
 
     def __init__(
         self,
-        keys: UnsafeFileKeyStore,
+        keys: "UnsafeFileKeyStore | TpmKeyStore",
         dates: Callable[[], Dates] = by_the_system,
         certificate: Path | None = None,
         services_key: Path | None = None,

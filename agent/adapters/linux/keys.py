@@ -39,8 +39,8 @@ _LINE = 64
 class UnsafeFileKeyStore:
     """`agent.ports.secrets.KeyStore` as PEM files (PKCS#8, 0600) in the store.
 
-    Unsafe: whoever takes the camera's storage out has the keys. A TPM or secure element takes its place where there is
-    one; the evidence says which of the two protects this device.
+    Unsafe: whoever takes the camera's storage out has the keys. `agent.adapters.linux.tpm_keys` takes its place where
+    the manufacturer has put in a TPM; the evidence says which of the two protects this device.
     """
 
     def __init__(self, store: FileStore) -> None:
@@ -51,6 +51,14 @@ class UnsafeFileKeyStore:
         """The PEM file, for the TLS library."""
         return self._store.path(_document(name))
 
+    def holds(self, name: str) -> bool:
+        """Whether there is such a key.
+
+        Raises:
+            Unavailable: the storage fails.
+        """
+        return self._store.read(_document(name)) is not None
+
     def ensure(self, name: str) -> bytes:
         """See `KeyStore.ensure`.
 
@@ -59,9 +67,9 @@ class UnsafeFileKeyStore:
         """
         from cryptography.hazmat.primitives.asymmetric import ec
 
-        if self._store.read(_document(name)) is None:
+        if not self.holds(name):
             self._store.write(_document(name), _encode(ec.generate_private_key(ec.SECP256R1())))
-        return SPKI_P256 + _point(self._key(name))
+        return SPKI_P256 + _point(self.private(name))
 
     def sign(self, name: str, message: bytes) -> bytes:
         """See `KeyStore.sign`.
@@ -73,7 +81,7 @@ class UnsafeFileKeyStore:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-        r, s = decode_dss_signature(self._key(name).sign(message, ec.ECDSA(hashes.SHA256())))
+        r, s = decode_dss_signature(self.private(name).sign(message, ec.ECDSA(hashes.SHA256())))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
     def forget(self, name: str) -> None:
@@ -91,7 +99,7 @@ class UnsafeFileKeyStore:
         Raises:
             Unavailable: the storage fails, or the key `by` is damaged.
         """
-        if self._store.read(_document(by)) is None:
+        if not self.holds(by):
             return
         self._store.write(_document(name), self.pem(by).encode())
         self._keys.pop(name, None)
@@ -107,9 +115,14 @@ class UnsafeFileKeyStore:
         Raises:
             Unavailable: no such key, it is damaged, or the storage fails.
         """
-        return _encode(self._key(name)).decode()
+        return _encode(self.private(name)).decode()
 
-    def _key(self, name: str) -> "EllipticCurvePrivateKey":
+    def private(self, name: str) -> "EllipticCurvePrivateKey":
+        """The key as `cryptography` takes one.
+
+        Raises:
+            Unavailable: no such key, it is damaged, or the storage fails.
+        """
         if name not in self._keys:
             pem = self._store.read(_document(name))
             if pem is None:

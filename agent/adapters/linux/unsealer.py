@@ -6,12 +6,13 @@ from agent.formats.errors import Rejected
 
 if TYPE_CHECKING:
     from agent.adapters.linux.keys import UnsafeFileKeyStore
+    from agent.adapters.linux.tpm_keys import TpmKeyStore
 
 
-class UnsafeFileUnsealer:
-    """`agent.ports.packing.Unsealer` with the key `name` of the file key store, and as unsafe as that."""
+class HpkeUnsealer:
+    """`agent.ports.packing.Unsealer` with the key `name` of the key store, and as safe as that."""
 
-    def __init__(self, keys: "UnsafeFileKeyStore", name: str) -> None:
+    def __init__(self, keys: "UnsafeFileKeyStore | TpmKeyStore", name: str) -> None:
         self._keys = keys
         self._name = name
 
@@ -32,12 +33,8 @@ class UnsafeFileUnsealer:
         """
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives import hpke
-        from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        key = load_pem_private_key(self._keys.pem(self._name).encode(), None)
-        if not isinstance(key, EllipticCurvePrivateKey):
-            raise Rejected("the unsealing key is none of ours")
+        key = self._keys.private(self._name)
         suite = hpke.Suite(hpke.KEM.P256, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
         try:
             return suite.decrypt(enc + sealed, key, info)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from agent.adapters.linux.admin_commands import RESTART_NOW
 from tests.contract.ports.board import CODE, Board, wait_for
 from tests.contract.ports.test_agent_process import PASSWORD, claim
 from tests.contract.server import harness
@@ -150,6 +151,19 @@ def test_a_kill_in_the_middle_of_an_erase_is_made_good_at_the_next_start(enrolle
     assert "camward-agent: erase is done" in board.console
     assert board.ask("web", "state")["state"] == "unclaimed"
     assert KEPT | FRESH <= documents(board) <= KEPT | FRESH | {"clock/floor.json"}
+
+
+def test_a_camera_whose_agent_does_not_start_is_erased_when_it_does(enrolled):
+    board = enrolled
+    key = (board.state / "identity/tls.key.pem").read_bytes()
+    board.kill()
+    (board.state / "identity/tls.key.pem").write_bytes(b"damaged")
+    assert command(board, "erase", "--yes", "--state", board.state) == RESTART_NOW
+    board.console.clear()
+    board.power_on()
+    assert "camward-agent: erase is done" in board.console
+    assert board.ask("web", "state")["state"] == "unclaimed"
+    assert (board.state / "identity/tls.key.pem").read_bytes() not in (b"damaged", key)
 
 
 def test_a_camera_enrols_with_the_voucher_of_its_factory(board, servers, tmp_path):

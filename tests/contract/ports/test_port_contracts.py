@@ -21,7 +21,7 @@ from agent.adapters.linux.store import FileStore
 from agent.app.handover import finish
 from agent.formats import boot_record
 from agent.formats.boot_record import FRESH, RECORD_BYTES
-from agent.formats.errors import Rejected, Unavailable
+from agent.formats.errors import Unavailable
 from agent.formats.shadow import Passwd, Shadow, encode_passwd, encode_shadow, is_yescrypt
 from firmware_sim.world.boot import RecordSectors, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.chance import Chance
@@ -29,7 +29,7 @@ from firmware_sim.world.console import BASE_PASSWD, BASE_SHADOW, UnsafeWorldCons
 from firmware_sim.world.disk import Medium, StrictBlockDevice
 from firmware_sim.world.machine import WorldClock
 from firmware_sim.world.power import Misuse, Power
-from firmware_sim.world.secrets import SECRET, UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
+from firmware_sim.world.secrets import UnsafePasswordHasher
 from firmware_sim.world.store import Documents, MemoryErasure, MemorySpool, MemoryStore
 
 BLOCK = 4096
@@ -55,10 +55,6 @@ def linux(folder):
         reopen=lambda: DiskFile(disk, BLOCK),
         boot=boot,
         rollback=UnsafeFileRollbackStore(boot, store),
-        keys=UnsafeFileKeyStore(store),
-        again=lambda: UnsafeFileKeyStore(FileStore(folder / "state")),
-        secret=UnsafeFileDeviceSecret(store),
-        secret_again=lambda: UnsafeFileDeviceSecret(FileStore(folder / "state")),
         console=_console(folder),
         hasher=Argon2Hasher(),
         entropy=SystemEntropy(),
@@ -105,10 +101,6 @@ def world(_folder):
         reopen=lambda: StrictBlockDevice(medium, windows, BLOCK),
         boot=boot,
         rollback=UnsafeWorldRollbackStore(boot, store),
-        keys=UnsafeKeyStore(documents, Chance(1)),
-        again=lambda: UnsafeKeyStore(documents, Chance(2)),
-        secret=UnsafeDeviceSecret(documents, Chance(5)),
-        secret_again=lambda: UnsafeDeviceSecret(documents, Chance(6)),
         console=UnsafeWorldConsole(Chance(7)),
         hasher=UnsafePasswordHasher(Chance(3)),
         entropy=Chance(4),
@@ -386,47 +378,7 @@ def test_a_restart_is_asked_for_once(ports):
     assert ports.restarts == [1]
 
 
-# --- KeyStore, PasswordHasher, Entropy, Clock
-
-
-def test_a_key_stays_the_same_and_another_is_another(ports):
-    with pytest.raises(Unavailable):
-        ports.keys.sign("tls", b"message")
-    tls, evidence = ports.keys.ensure("tls"), ports.keys.ensure("evidence")
-    assert tls != evidence
-    assert len(tls) == 91
-    assert ports.keys.ensure("tls") == tls
-    assert ports.again().ensure("tls") == tls
-    assert len(ports.keys.sign("evidence", b"message")) == 64
-    assert ports.keys.protection() == "none"
-
-
-def test_a_forgotten_key_is_gone_and_the_next_one_is_another(ports):
-    first = ports.keys.ensure("tls")
-    ports.keys.sign("tls", b"message")
-    ports.keys.forget("tls")
-    ports.keys.forget("tls")
-    with pytest.raises(Unavailable):
-        ports.keys.sign("tls", b"message")
-    assert ports.keys.ensure("tls") != first
-
-
-def test_a_key_takes_the_place_of_another_once(ports):
-    first, following = ports.keys.ensure("tls"), ports.keys.ensure("next")
-    ports.keys.replace("tls", "next")
-    assert ports.keys.ensure("tls") == ports.again().ensure("tls") == following != first
-    ports.keys.replace("tls", "next")
-    assert ports.keys.ensure("tls") == following
-    assert ports.keys.ensure("next") not in (first, following)
-
-
-@pytest.mark.parametrize("body", [b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
-def test_a_damaged_key_is_never_replaced(ports, body):
-    ports.keys.ensure("tls")
-    ports.store.write("identity/tls.key.pem", body)
-    with pytest.raises(Unavailable):
-        ports.again().ensure("tls")
-    assert ports.store.read("identity/tls.key.pem") == body
+# --- PasswordHasher, Entropy, Clock
 
 
 def test_a_password_fits_its_own_hash_alone(ports):
@@ -438,58 +390,7 @@ def test_a_password_fits_its_own_hash_alone(ports):
         assert not ports.hasher.verify("correct horse", malformed)
 
 
-# --- DeviceSecret, Console
-
-
-def test_what_was_sealed_opens_under_its_name_on_this_device(ports):
-    for body in (b"", b"x", bytes(range(256)) * 40):
-        sealed = ports.secret.seal("a/b.json", body)
-        assert ports.secret.open("a/b.json", sealed) == ports.secret_again().open("a/b.json", sealed) == body
-        assert sealed != ports.secret.seal("a/b.json", body)
-        assert body[:16] not in sealed or len(body) < 16
-        for name in ("a/c.json", "a/b.jso", ""):
-            with pytest.raises(Rejected):
-                ports.secret.open(name, sealed)
-    assert ports.secret.protection() == "none"
-
-
-def test_whatever_is_changed_does_not_open(ports):
-    sealed = ports.secret.seal("a", b"the stores")
-    for at in range(len(sealed)):
-        with pytest.raises(Rejected):
-            ports.secret.open("a", sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :])
-    for shorter in (b"", sealed[:1], sealed[:12], sealed[:28], sealed[:-1], sealed + b"\0", sealed[1:]):
-        with pytest.raises(Rejected):
-            ports.secret.open("a", shorter)
-
-
-def test_opening_makes_no_key_and_a_forgotten_one_is_another(ports):
-    with pytest.raises(Rejected):
-        ports.secret.open("a", bytes(64))
-    assert ports.store.read(SECRET) is None
-    sealed = ports.secret.seal("a", b"body")
-    first = ports.store.read(SECRET)
-    assert len(first) == 32
-    ports.secret.forget()
-    ports.secret.forget()
-    assert ports.store.read(SECRET) is None
-    with pytest.raises(Rejected):
-        ports.secret.open("a", sealed)
-    ports.secret.seal("a", b"body")
-    assert ports.store.read(SECRET) != first
-    with pytest.raises(Rejected):
-        ports.secret.open("a", sealed)
-
-
-@pytest.mark.parametrize("body", [b"", b"short", bytes(33)])
-def test_a_damaged_secret_is_never_replaced(ports, body):
-    sealed = ports.secret.seal("a", b"body")
-    ports.store.write(SECRET, body)
-    with pytest.raises(Unavailable):
-        ports.secret_again().seal("a", b"body")
-    with pytest.raises(Rejected):
-        ports.secret_again().open("a", sealed)
-    assert ports.store.read(SECRET) == body
+# --- Console
 
 
 def test_the_console_lets_in_whom_the_files_name(ports):

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from agent.core.slots import AB, RECOVERY, parse_layout
-from firmware_sim.image.bootflash import MARKER_BYTES, boot_environment, compile_script, fit_sectors, reserve_marker
+from firmware_sim.image.bootflash import (
+    MARKER_BYTES,
+    add_tpm,
+    boot_environment,
+    compile_script,
+    fit_sectors,
+    reserve_marker,
+)
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import load_model
 
@@ -71,6 +78,17 @@ def test_every_script_that_is_run_exists():
     script = boot_environment(load_model("kawa-1"))
     names = {line.split("=", 1)[0] for line in script.splitlines()}
     assert set(re.findall(r"\brun (cw_\w+)", script)) <= names
+
+
+def test_linux_learns_where_the_tpm_is(tmp_path: Path):
+    tree = tmp_path / "control.dtb"
+    subprocess.run(["dtc", "-O", "dtb", "-o", tree, "-"], input=b"/dts-v1/; / { };", check=True)
+    add_tpm(tree)
+    text = subprocess.run(["dtc", "-O", "dts", tree], check=True, capture_output=True, text=True).stdout
+    node = re.search(r"tpm@c000000 \{([^}]*)\}", text)
+    assert node is not None
+    assert 'compatible = "tcg,tpm-tis-mmio";' in node[1]
+    assert "reg = <0x00 0xc000000 0x00 0x5000>" in node[1]
 
 
 def test_linux_is_kept_off_the_word_and_nothing_else_of_ours_lies_there(tmp_path: Path):

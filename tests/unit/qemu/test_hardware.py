@@ -62,6 +62,14 @@ def test_the_shell_is_plugged_in_on_request_only(hardware):
     assert "virtconsole,chardev=shell" in argv
 
 
+def test_a_tpm_is_plugged_in_on_request_only(hardware, tmp_path):
+    with_tpm = replace(hardware, tpm=tmp_path / "chip")
+    argv = command_line(with_tpm, {}, (), {"qmp": 3, "console": 4, "tpm": 5}, Path("/x/log"))
+    assert "socket,id=tpm,fd=5" in argv
+    assert "tpm-tis-device,tpmdev=tpm0" in argv
+    assert "tpm-tis" not in " ".join(command_line(hardware, {}, (), {"qmp": 3, "console": 4}, Path("/x/log")))
+
+
 def test_a_disk_whose_writes_are_logged_is_the_same_card_over_the_same_overlay(hardware):
     overlays = {"disk": Path("/x/disk.qcow2")}
     text = " ".join(command_line(hardware, overlays, (), {"qmp": 3, "console": 4}, Path("/x/log"), Path("/x/writes")))

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key, lo
 
 from agent.adapters.linux.keys import UnsafeFileKeyStore
 from agent.adapters.linux.store import FileStore
-from agent.adapters.linux.unsealer import UnsafeFileUnsealer
+from agent.adapters.linux.unsealer import HpkeUnsealer
 from agent.formats import base64
 from agent.formats.delivery import Artifact
 from agent.formats.errors import Rejected, Unavailable
@@ -21,7 +21,7 @@ ARTIFACT = Artifact("", "a.segments", 100, "ab" * 32, 60, "cd" * 32, b"", b"")
 
 @pytest.fixture
 def unsealer(tmp_path):
-    return UnsafeFileUnsealer(UnsafeFileKeyStore(FileStore(tmp_path)), "unseal")
+    return HpkeUnsealer(UnsafeFileKeyStore(FileStore(tmp_path)), "unseal")
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_nonsense_is_refused(unsealer, public, enc):
 
 def test_the_key_is_made_once_and_only_its_owner_reads_it(unsealer, tmp_path):
     first = unsealer.public()
-    again = UnsafeFileUnsealer(UnsafeFileKeyStore(FileStore(tmp_path)), "unseal")
+    again = HpkeUnsealer(UnsafeFileKeyStore(FileStore(tmp_path)), "unseal")
     assert again.public() == first
     path = tmp_path / "identity/unseal.key.pem"
     assert oct(path.stat().st_mode)[-3:] == "600"
