@@ -46,6 +46,10 @@ GROUPS = {
             "site": "device:site",
         },
     ),
+    "consumer": (
+        "Back ends that read what cameras' programs send.",
+        {"add": "consumer:add", "list": "consumer:list_consumers", "remove": "consumer:remove"},
+    ),
     "fleet": (
         "All cameras at once.",
         {

@@ -63,8 +63,8 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     services.warn(now)
     services.offer_keys()
     services.ownership.offer_settings(settings.devices)
-    shut_out = services.shut_out(now)
-    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)
+    access = services.access(now)
+    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, *access)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [
         listener(applications.device, tls_context(pki, client_certificates=True)),
@@ -82,7 +82,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
             if broker is not None:
                 broker.reload()
 
-        gate = Gate(settings.path("broker"), account, shut_out, reload)
+        gate = Gate(settings.path("broker"), account, access[0], reload, access[1])
 
         def take(batch: list[Incoming]) -> None:
             answers = take_batch(services.database, services.ingest, batch, int(time.time()))
@@ -140,8 +140,8 @@ async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> 
 
 
 async def _keep(services: Services, gate: Gate, stopping: asyncio.Event, every_s: float = GATE_EVERY_S) -> None:
-    """Keep denied cameras out of the broker; apart from the other jobs, which may sign for minutes at a key service."""
-    await _repeat(((0, lambda at: gate.apply(services.shut_out(at))),), every_s, stopping)
+    """Keep the broker's list as the database has it; apart from jobs that may sign for minutes at a key service."""
+    await _repeat(((0, lambda at: gate.apply(*services.access(at))),), every_s, stopping)
 
 
 async def _repeat(jobs: Jobs, pause_s: float, stopping: asyncio.Event) -> None:
