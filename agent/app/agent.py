@@ -167,7 +167,8 @@ class Agent:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before any of them is written: a camera without credentials *and* without all of these is new.
         first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
-        self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
+        on_trial = slots.on_trial(ports.boot.read(), ports.boot.booted_slot())
+        self._accounts.load(first_boot, on_trial)
         self._ssh.start()
         locking = any(problem in LOCKING for problem in desk.problems)
         if locking:
@@ -179,7 +180,7 @@ class Agent:
         ports.rollback.raise_to(ports.rollback.read())
         self._credentials.settle()
         self._reporting.start(self._facts)
-        self._programs.start()
+        self._programs.start(on_trial)
         self._changing.start()
         self._alarms.start()
         self._login.start()

@@ -72,16 +72,20 @@ class Programs:
         self._sent = 0
         self._late: "list[tuple[float, int, bytes]]" = []
 
-    def start(self) -> None:
+    def start(self, on_trial: bool) -> None:
         """Find what waits. What a program left that this version does not declare goes: nobody would send it.
+
+        It stays while this version is on trial, and in a recovery system, which has no services and declares none:
+        the system after it may be the one before it.
 
         Raises:
             Unavailable: the storage fails.
         """
         store = self._desk.ports.store
-        for name in store.names(FOLDER):
-            if not any(first_number(name, program) for program in self._clients):
-                store.delete(name)
+        if not on_trial and self._desk.config.services:
+            for name in store.names(FOLDER):
+                if not any(first_number(name, program) for program in self._clients):
+                    store.delete(name)
         for client in self._clients.values():
             client.shelf.load()
         self._reporting.topics_hook = self.topics

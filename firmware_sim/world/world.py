@@ -258,7 +258,8 @@ class World(Hardware):
         body = factory.config_body(
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
-            self.password, self.system_logins, self.accounts, self.takes_tokens, self.programs,
+            self.password, self.system_logins, self.accounts, self.takes_tokens,
+            self.programs if firmware.behaviour != RECOVERY else [],
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])

@@ -7,11 +7,14 @@ from agent.app.reporting import PUBACK_S, REOPEN_S
 from agent.app.shelf import RESERVE_BYTES
 from agent.formats import base64, json
 from agent.formats.programs import MIN_KEEP_BYTES
+from firmware_sim.world.firmware import Geometry
 from firmware_sim.world.people import PASSWORD, USER, request
 from firmware_sim.world.power import OUTCOMES, PowerCut
 from firmware_sim.world.store import MemorySpool
 from firmware_sim.world.world import Stuck
+from tests.scenario.looks import settled
 from tests.scenario.owners import status
+from tests.scenario.stage import Stage
 from tests.scenario.sweep import sweep
 
 RIVER = {
@@ -267,6 +270,39 @@ def test_a_program_that_a_version_no_longer_declares_leaves_nothing(linked):
     ]
     with pytest.raises((KeyError, Stuck)):
         send(linked, b"x")
+
+
+def test_an_update_through_a_recovery_system_which_declares_no_program_loses_nothing():
+    world = Stage(Geometry(slot_blocks=14, root_blocks=12, recovery_blocks=5)).world("1.1.0")
+    world.programs = [RIVER]
+    world.broker.unheard_on.add("/app/")
+    world.power_on()
+    world.run_for(30)
+    assert send(world, b"x")["ok"]
+    world.run_until(lambda: settled(world, "1.1.0"))
+    assert [boot.slot for boot in world.boots] == ["a", "b", "a"]
+    world.broker.unheard_on.clear()
+    world.run_until(lambda: arrived(world))
+    assert arrived(world) == [b"x"]
+
+
+def test_a_version_on_trial_lets_lie_what_the_one_before_it_may_send(stage):
+    world = stage.world("1.1.0")
+    world.programs = [RIVER]
+    world.broker.unheard_on.add("/app/")
+    world.power_on()
+    world.run_for(30)
+    assert send(world, b"x")["ok"]
+    world.programs = []
+    world.run_until(lambda: settled(world, "1.1.0"))
+
+    def lies():
+        return any(name.startswith("programs/") for name in world.documents.content)
+
+    assert lies(), "it was on trial when it started"
+    world.power_cut()
+    world.power_on()
+    assert not lies(), "the control: the version that stays does not declare it"
 
 
 def test_damage_costs_the_message_that_it_hits(linked):
