@@ -30,10 +30,11 @@ MAX_FRESH = 16  # messages in memory of one program
 MAX_DOWN_BYTES = 4096
 BATCH_S = 1.0  # of one program's messages that are kept: a write to the flash each second at most
 REFUSE_S = 1.0  # until a refusal is answered: who asks in vain gets no more of the main loop by asking faster
-MAX_LATE = 256  # refusals that wait
+MAX_LATE = 32  # refusals of one program that wait: as many as its connections may have asked for
 UNHEARD_S = 10.0  # until a message that nobody was there for is sent again; twice as long each time
 MAX_UNHEARD_S = 600.0
-_LATE, _SILENT, _UNHEARD, _BATCH = "late refusals", "silent for programs", "unheard program", "kept for program "
+_SILENT = "silent for programs"
+_LATE, _UNHEARD, _BATCH = "late refusals of ", "unheard of ", "to be kept of "  # and the program's name
 
 
 class Client:
@@ -53,6 +54,7 @@ class Client:
         self.retry_at = 0.0
         self.unheard_s = UNHEARD_S
         self.receiver = 0  # connection that hears what comes
+        self.late: "list[tuple[float, int, bytes]]" = []  # refusals: when, connection, line
         self.lost = 0  # messages that were not kept, and were not delivered
 
 
@@ -70,7 +72,6 @@ class Programs:
         }
         self._turns = sorted(self._clients)
         self._sent = 0
-        self._late: "list[tuple[float, int, bytes]]" = []
 
     def start(self, on_trial: bool) -> None:
         """Find what waits. What a program left that this version does not declare goes: nobody would send it.
@@ -116,7 +117,7 @@ class Programs:
         try:
             request = program_line.parse_request(body)
         except FormatError as error:
-            self._no(connection, None, "bad_request", {"detail": str(error)[:200]})
+            self._no(client, connection, None, "bad_request", {"detail": str(error)[:200]})
             return
         if request.op == program_line.STATE:
             self._yes(connection, request.n, self._state(client))
@@ -126,7 +127,7 @@ class Programs:
             client.receiver = connection
             self._yes(connection, request.n, {})
         else:
-            self._no(connection, request.n, "topic", {})
+            self._no(client, connection, request.n, "topic", {})
 
     def _state(self, client: Client) -> "dict[str, Any]":
         found = self._counts(client)
@@ -137,13 +138,13 @@ class Programs:
         program, now, size = client.program, self._desk.now, len(request.data)
         wait_s = max(client.messages.wait_s(now, 1), client.bytes.wait_s(now, size))
         if request.topic not in program.publish:
-            self._no(connection, request.n, "topic", {})
+            self._no(client, connection, request.n, "topic", {})
         elif size > program.max_message_bytes:
-            self._no(connection, request.n, "too_long", {"max_bytes": program.max_message_bytes})
+            self._no(client, connection, request.n, "too_long", {"max_bytes": program.max_message_bytes})
         elif not self._reporting.has_server():
-            self._no(connection, request.n, "no_server", {})
+            self._no(client, connection, request.n, "no_server", {})
         elif wait_s:
-            self._no(connection, request.n, "wait", {"retry_after_s": wait_s})
+            self._no(client, connection, request.n, "wait", {"retry_after_s": wait_s})
         else:
             client.messages.spend(now, 1)
             client.bytes.spend(now, size)
@@ -151,6 +152,9 @@ class Programs:
 
     def _take(self, connection: int, client: Client, request: "Request") -> None:
         if client.program.publish[request.topic]:
+            if sum(len(one[3]) for one in client.batch) + len(request.data) > client.program.keep_bytes:
+                self._no(client, connection, request.n, "full", {})  # and so the memory is bounded as well
+                return
             client.batch.append((connection, request.n, request.topic, request.data))
             if len(client.batch) == 1:
                 due = max(self._desk.now, client.written_at + BATCH_S)
@@ -172,7 +176,7 @@ class Programs:
         except Unavailable as error:
             code = "full" if isinstance(error, Full) else "unavailable"
             for connection, number, _, _ in batch:
-                self._no(connection, number, code, {})
+                self._no(client, connection, number, code, {})
             return
         for connection, number, _, _ in batch:
             self._yes(connection, number, {})
@@ -181,18 +185,22 @@ class Programs:
     def _yes(self, connection: int, number: int, members: "dict[str, Any]") -> None:
         self._desk.send(connection, program_line.encode_reply(number, members))
 
-    def _no(self, connection: int, number: "int | None", code: str, members: "dict[str, Any]") -> None:
-        self._late.append((self._desk.now + REFUSE_S, connection, program_line.encode_refusal(number, code, members)))
-        self._late = self._late[-MAX_LATE:]  # of those who did not wait for the first
-        self._desk.at(_LATE, self._late[0][0], self._refuse)
+    def _no(self, client: Client, connection: int, number: "int | None", code: str, members: "dict[str, Any]") -> None:
+        line = program_line.encode_refusal(number, code, members)
+        client.late.append((self._desk.now + REFUSE_S, connection, line))
+        client.late = client.late[-MAX_LATE:]  # what is dropped is of connections that have gone meanwhile
+        self._answer_later(client)
 
-    def _refuse(self) -> None:
-        due = [one for one in self._late if one[0] <= self._desk.now]
-        self._late = self._late[len(due) :]
+    def _answer_later(self, client: Client) -> None:
+        if client.late:
+            self._desk.at(_LATE + client.program.name, client.late[0][0], lambda: self._refuse(client))
+
+    def _refuse(self, client: Client) -> None:
+        due = [one for one in client.late if one[0] <= self._desk.now]
+        client.late = client.late[len(due) :]
         for _, connection, line in due:
             self._desk.send(connection, line)
-        if self._late:
-            self._desk.at(_LATE, self._late[0][0], self._refuse)
+        self._answer_later(client)
 
     # The link
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.app.programs import MAX_DOWN_BYTES, MAX_FRESH, REFUSE_S, SERVICE, UNHEARD_S
+from agent.app.events import Line
+from agent.app.programs import MAX_DOWN_BYTES, MAX_FRESH, MAX_LATE, REFUSE_S, SERVICE, UNHEARD_S
 from agent.app.reporting import PUBACK_S, REOPEN_S
 from agent.app.shelf import RESERVE_BYTES
 from agent.formats import base64, json
@@ -113,6 +114,29 @@ def test_a_flood_is_bounded_for_its_program_alone_and_holds_up_no_alarm(linked):
     assert not all(taken), "200,000 bytes were all for this hour"
     linked.run_for(3600)
     assert send(linked, b"x" * 2000, "viewers")["ok"]
+
+
+def test_refusals_of_one_program_push_out_no_answer_of_another(linked):
+    linked.step(Line(9001, SERVICE + "counter", b"nonsense\n"))
+    for connection in range(300):
+        linked.step(Line(9100 + connection, SERVICE + "river", b"nonsense\n"))
+    linked.run_for(2)
+    answered = [connection for connection in linked._replies if connection > 9000]
+    assert 9001 in answered
+    assert len(answered) == 1 + MAX_LATE
+
+
+def test_what_gathers_in_a_second_is_bounded_by_the_programs_room(linked):
+    wide = {**RIVER, "max_message_bytes": 16384, "messages_per_minute": 600, "bytes_per_hour": 16 * 2**20}
+    linked.power_cut()
+    linked.programs = [wide]
+    linked.power_on()
+    linked.run_for(60)
+    line = json.dump({"v": 1, "n": 1, "op": "publish", "topic": "level", "data": base64.encode(bytes(16384))})
+    for connection in range(9000, 9100):
+        linked.step(Line(connection, SERVICE + "river", line))
+    gathered = linked.agent._programs._clients["river"].batch
+    assert 0 < sum(len(one[3]) for one in gathered) <= MIN_KEEP_BYTES
 
 
 def test_while_anything_of_the_agents_waits_nothing_of_a_programs_is_sent(linked):
