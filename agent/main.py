@@ -13,6 +13,7 @@ from agent.formats.errors import CamwardError, FormatError, Unavailable
 if TYPE_CHECKING:
     from agent.adapters.linux.device_secret import TpmDeviceSecret, UnsafeFileDeviceSecret
     from agent.adapters.linux.keys import UnsafeFileKeyStore
+    from agent.adapters.linux.program_sockets import ProgramServer
     from agent.adapters.linux.sockets import LineServer
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.tpm_keys import TpmKeyStore
@@ -84,7 +85,8 @@ class Loop:
         self._watchdog = _watchdog(options.watchdog)
         self._ports = _compose(options, self._config, self._watchdog, self._linked, self._bug, restart)
         self._agent = _agent(self._ports, self._config, options)
-        self._servers = self._listen(options)
+        self._programs = self._listen_to_programs(options)
+        self._servers = [*self._listen(options), *self._programs]
         self._running = True
         self._error: "BaseException | None" = None
         self._wake_at: "float | None" = None
@@ -134,7 +136,7 @@ class Loop:
         self._carry_out(self._agent.step(event, self._now()))
 
     def _carry_out(self, outcome: "tuple[Effects, float | None]") -> None:
-        from agent.app.effects import Call, Reboot, Reply, Say
+        from agent.app.effects import Call, Push, Reboot, Reply, Say
 
         effects, self._wake_at = outcome
         for effect in effects:
@@ -143,6 +145,9 @@ class Loop:
             elif isinstance(effect, Reply):
                 for server in self._servers:
                     server.send(effect.connection, effect.body)
+            elif isinstance(effect, Push):
+                for program in self._programs:
+                    program.push(effect.connection, effect.body)
             elif isinstance(effect, Say):
                 print(effect.text, flush=True)
             elif isinstance(effect, Reboot):
@@ -182,6 +187,23 @@ class Loop:
             servers.append(
                 LineServer(path, service.name, 0o660, group, camera, MAX_LINE_BYTES, self._selector, self._line)
             )
+        return servers
+
+    def _listen_to_programs(self, options: Options) -> "list[ProgramServer]":
+        """One socket for each program that may use the link."""
+        if not self._config.programs:
+            return []
+        import os
+
+        from agent.adapters.linux.program_sockets import ProgramServer
+        from agent.app.programs import SERVICE
+        from agent.formats.program_line import MAX_LINE_BYTES
+
+        servers = []
+        for program in self._config.programs:
+            path, users = options.run / "link" / f"{program.name}.sock", frozenset({0, os.geteuid(), program.uid})
+            name, group = SERVICE + program.name, program.gid
+            servers.append(ProgramServer(path, name, 0o660, group, users, MAX_LINE_BYTES, self._selector, self._line))
         return servers
 
     def _line(self, connection: int, service: str, body: bytes) -> None:

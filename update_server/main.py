@@ -54,6 +54,10 @@ GROUPS = {
         "Manufacturers' CAs, by whose certificates cameras enrol without a token's secret.",
         {"add": "factory:add", "allow": "factory:allow", "list": "factory:list_cas", "remove": "factory:remove"},
     ),
+    "consumer": (
+        "Back ends that read what cameras' programs send.",
+        {"add": "consumer:add", "list": "consumer:list_consumers", "remove": "consumer:remove"},
+    ),
     "fleet": (
         "All cameras at once.",
         {

@@ -14,7 +14,7 @@ from update_server.db.session import Database, check_schema
 from update_server.deltas.service import Deltas
 from update_server.errors import Conflict, Misconfigured, NotFound, ServerError
 from update_server.files import SECRET
-from update_server.fleet import commands, devices, history, passwords, sites
+from update_server.fleet import commands, consumers, devices, history, passwords, sites
 from update_server.fleet.commands import Commands
 from update_server.fleet.ingest import Answer, Ingest
 from update_server.fleet.ownership import Ownership
@@ -101,10 +101,10 @@ class Services:
                 some = found[first : first + taken.MAX_MESSAGES]
                 yield taken.TOPIC.format(device_id), self.director.sign_taken(device_id, some)
 
-    def shut_out(self, now: int) -> set[str]:
-        """The cameras that the broker is to let nothing through from or to."""
+    def access(self, now: int) -> consumers.Access:
+        """What the broker's access control list is to say."""
         with self.database.read() as session:
-            return devices.shut_out(session, now)
+            return consumers.access(session, now)
 
     def prune(self, now: int) -> None:
         """Drop telemetry and ended commands that nobody needs any more; reports, alarms and evidence stay."""

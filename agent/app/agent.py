@@ -27,6 +27,7 @@ from agent.app.neighbours import Neighbours
 from agent.app.offering import Offering
 from agent.app.office import Office
 from agent.app.ordering import Ordering
+from agent.app.programs import SERVICE, Programs
 from agent.app.proving import Proving
 from agent.app.renewing import Renewing
 from agent.app.reporting import RECEIPT, Reporting
@@ -103,6 +104,7 @@ class Agent:
         self._accounts = Accounts(ports.store, ports.secret, self._console, config.ws_token)
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
+        self._programs = Programs(desk, time, self._reporting)
         self._renewing = Renewing(desk, time, self._reporting)
         self._serving = Serving(desk, time)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
@@ -140,7 +142,7 @@ class Agent:
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing, auditing, ssh, self._renewing, self._serving,
+            credentials, changing, auditing, ssh, self._renewing, self._serving, self._programs,
         )  # fmt: skip
         self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
         self._office.login_hook = self._login.line
@@ -165,7 +167,8 @@ class Agent:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before any of them is written: a camera without credentials *and* without all of these is new.
         first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
-        self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
+        on_trial = slots.on_trial(ports.boot.read(), ports.boot.booted_slot())
+        self._accounts.load(first_boot, on_trial)
         self._ssh.start()
         locking = any(problem in LOCKING for problem in desk.problems)
         if locking:
@@ -177,6 +180,7 @@ class Agent:
         ports.rollback.raise_to(ports.rollback.read())
         self._credentials.settle()
         self._reporting.start(self._facts)
+        self._programs.start(on_trial)
         self._changing.start()
         self._alarms.start()
         self._login.start()
@@ -207,17 +211,23 @@ class Agent:
         elif isinstance(event, Line):
             if event.service == ADMIN:
                 self._office.line(event.connection, event.body)
+            elif event.service[: len(SERVICE)] == SERVICE:
+                self._programs.line(event.connection, event.service[len(SERVICE) :], event.body)
             else:
                 self._login.line(event.connection, event.service, event.body)
         elif isinstance(event, Linked):
             self._reporting.linked(event.up, event.reason)
             self._renewing.linked(event.up)
         elif isinstance(event, Acknowledged):
-            self._reporting.acknowledged(event.name)
+            if not self._programs.acknowledged(event.name):
+                self._reporting.acknowledged(event.name)
         elif isinstance(event, Refused):
-            self._reporting.refused(event.name)
+            if not self._programs.refused(event.name):
+                self._reporting.refused(event.name)
         elif isinstance(event, Message):
-            if event.topic.endswith(RECEIPT):
+            if self._programs.message(event.topic, event.payload):
+                pass  # first: a program's topic may end as ours do
+            elif event.topic.endswith(RECEIPT):
                 self._reporting.receipt(event.payload)
             elif event.topic.endswith(TOPIC_END):
                 self._commanding.message(event.payload)

@@ -1,6 +1,6 @@
 """The desk all parts of the agent work at: outgoing effects, pending calls, timers, and the time of this step."""
 
-from agent.app.effects import Call, Reboot, Reply, Say
+from agent.app.effects import Call, Push, Reboot, Reply, Say
 from agent.core import slots
 from agent.formats.errors import Unavailable
 
@@ -76,6 +76,10 @@ class Desk:
     def send(self, connection: int, line: bytes) -> None:
         """Answer one line of a local connection."""
         self._effects.append(Reply(connection, line))
+
+    def push(self, connection: int, line: bytes) -> None:
+        """Tell a local connection something that it has not asked for."""
+        self._effects.append(Push(connection, line))
 
     def say(self, text: str) -> None:
         """One line for the console."""

@@ -32,6 +32,14 @@ class Reply(Value):
     body: bytes
 
 
+class Push(Value):
+    """Send one line that nobody has asked for; a program that does not read loses its connection."""
+
+    FIELDS = ("connection", "body")
+    connection: int
+    body: bytes
+
+
 class Say(Value):
     """One line for the console."""
 

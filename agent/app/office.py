@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.app.handover import Handover
     from agent.app.health import Health
     from agent.app.offering import Offering
+    from agent.app.programs import Programs
     from agent.app.renewing import Renewing
     from agent.app.reporting import Reporting
     from agent.app.serving import Serving
@@ -65,6 +66,7 @@ class Office:
         ssh: "Ssh",
         renewing: "Renewing",
         serving: "Serving",
+        programs: "Programs",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -84,6 +86,7 @@ class Office:
         self._ssh = ssh
         self._renewing = renewing
         self._serving = serving
+        self._programs = programs
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -131,6 +134,7 @@ class Office:
             "outbox": self._reporting.count(),
             "outbox_lost": self._reporting.counters()["outbox_lost"],
             "outbox_written_bytes": self._reporting.counters()["outbox_written_bytes"],
+            "programs": self._programs.status(),
             "problems": list(self._desk.problems),
             "accounts": self._auditing.status(),
             "ssh": self._ssh.status(),

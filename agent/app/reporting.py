@@ -73,11 +73,15 @@ class Reporting:
         run = str(hexlify(desk.ports.entropy.bytes(4)), "utf-8")
         self._boot = desk.ports.clock.boot_id()[:36] + "." + run
         self.link_problem = "not enrolled"
+        # What shares the link, behind all this: agent.app.programs.
+        self.topics_hook: "Callable[[], tuple[str, ...]]" = tuple
+        self.began_hook: "Callable[[], None]" = _nothing
+        self.spare_hook: "Callable[[], None]" = _nothing
 
     def start(self, facts: "Facts") -> None:
         """Find the messages that wait. `facts()` gives the members of telemetry that other parts know."""
         self._facts = facts
-        self._outgoing.load(self._pump)
+        self._outgoing.load(self.pump)
 
     def stop(self) -> None:
         """Write what is kept in memory for a while; for an orderly shutdown."""
@@ -132,7 +136,7 @@ class Reporting:
         except (Rejected, Unavailable) as error:
             self.link_problem = "a message was lost: " + str(error)
             return False
-        self._pump()
+        self.pump()
         return True
 
     def _sealed(self, kind: str, seq: int, body: "dict[str, Any]") -> bytes:
@@ -175,7 +179,7 @@ class Reporting:
         if record is None:
             return
         down = "camward/1/" + self._desk.device_id + "/down/"
-        topics = (down + "command", down + "receipt")
+        topics = (down + "command", down + "receipt") + self.topics_hook()
         host, keep_alive_s = record.broker_host, KEEP_ALIVE_S[record.line]
         self._desk.ports.link.open(host, record.broker_port, record.ca, self._desk.device_id, topics, keep_alive_s)
         self.link_problem = "connecting"
@@ -188,6 +192,7 @@ class Reporting:
         for timer in (_SILENT, _LATE, _UNHEARD):
             self._desk.cancel(timer)
         self._outgoing.again()
+        self.began_hook()
         self.link_problem = "" if up else reason
         if up:
             self._desk.ports.link.begin()
@@ -206,7 +211,7 @@ class Reporting:
             self._watch()
 
     def refused(self, name: str) -> None:
-        """The broker has not taken it. A message stays in flight, and with it the session ends soon (`_silent`)."""
+        """The broker has not taken it. A message stays in flight, and with it the session ends soon (`silent`)."""
         if name == BIRTH and BIRTH_NUMBER in self._in_flight:
             self._in_flight.remove(BIRTH_NUMBER)
             self._watch()
@@ -224,15 +229,16 @@ class Reporting:
                 self._watch()
         if self._outgoing.acknowledged(number):
             self._await()
-        self._pump()
+        self.pump()
 
-    def _pump(self) -> None:
-        """Hand over what may be in flight."""
+    def pump(self) -> None:
+        """Hand over what may be in flight; the link is for others while nothing waits."""
         while self._heard and len(self._in_flight) < IN_FLIGHT:
             found = self._outgoing.next()
             if found is None:
                 if self._outgoing.unread:
                     self._await()
+                self.spare_hook()
                 return
             number, kind, wire = found
             topic = "camward/1/" + self._desk.device_id + "/up/" + kind
@@ -247,9 +253,9 @@ class Reporting:
         """The oldest message in flight has its time from now on: what came behind it proves nothing."""
         self._desk.cancel(_SILENT)
         if self._in_flight:
-            self._desk.at(_SILENT, self._desk.now + PUBACK_S, self._silent)
+            self._desk.at(_SILENT, self._desk.now + PUBACK_S, self.silent)
 
-    def _silent(self) -> None:
+    def silent(self) -> None:
         """Nothing is acknowledged any more: the connection is half open, or the broker is stuck."""
         self._desk.say("camward-agent: the broker acknowledges nothing; connecting again")
         self._desk.ports.link.close()
@@ -310,7 +316,11 @@ class Reporting:
         self._awaits = False
         if self._outgoing.unreceipted():
             self._late_s = min(2 * self._late_s, MAX_RECEIPT_S)
-            self._pump()
+            self.pump()
+
+
+def _nothing() -> None:
+    """Nobody shares the link."""
 
 
 def _keep_nothing(_role: str, _body: bytes) -> None:

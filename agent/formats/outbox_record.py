@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 FOLDER = "outbox"
 MARK = b"CWo1"
-KINDS = ("alarm", "evidence", "report", "telemetry")
+PROGRAM = "program"
+KINDS = ("alarm", "evidence", "report", "telemetry", PROGRAM)
 """By the number that the header holds; new ones go to the end."""
 LANES = ("alarm", "paper", "telemetry")
 """What is sent first comes first; what is given up first, last. Evidence and reports are the papers."""
@@ -49,8 +50,8 @@ class Record(Value):
 
 
 def lane(kind: str) -> str:
-    """The lane that messages of this kind go by."""
-    return kind if kind in LANES else "paper"
+    """The lane that messages of this kind go by; those of programs lie apart (agent.app.shelf), and have none."""
+    return kind if kind in LANES else "" if kind == PROGRAM else "paper"
 
 
 def encode(kind: str, number: int, seq: int, at: int, body: bytes) -> bytes:

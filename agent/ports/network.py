@@ -198,8 +198,17 @@ class Link(Protocol):
         """
         ...
 
-    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+    def publish(
+        self,
+        name: str,
+        topic: str,
+        payload: bytes,
+        retain: bool,
+        properties: "tuple[tuple[str, str], ...]" = (),
+    ) -> bool:
         """Hand over one message at QoS 1; False while no session has begun, or its queue is full.
+
+        `properties`: names and values that travel beside it (MQTT 5, 3.3.2.3.7).
 
         Not durable: keep the message until `("acknowledged", name)`. `("refused", name)` says that the broker has not
         taken it, or that nobody is there to whom it could ever give it (MQTT 5, reason code 0x10).

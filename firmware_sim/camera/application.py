@@ -14,7 +14,7 @@ from firmware_sim.camera.http_server import HttpServer
 from firmware_sim.camera.listener import Door, Doorkeeper, Issued, bind, tls_context
 from firmware_sim.camera.login import Login
 from firmware_sim.camera.onvif.service import DeviceService, Maker
-from firmware_sim.camera.pattern import TestPattern
+from firmware_sim.camera.pattern import TestPattern, level
 from firmware_sim.camera.privileges import drop_privileges
 from firmware_sim.camera.rtsp import RtspServer
 from firmware_sim.camera.web.app import WebApp
@@ -29,6 +29,9 @@ MAX_STREAMS = 8
 """Viewers at once on each RTSP listener: recorder, operator, and a few more."""
 
 LOOK_FOR_CERTIFICATE_EVERY_S = 0.5
+
+CM_PER_MARK = 10
+"""Of the level staff in the test pattern."""
 
 
 class Bound:
@@ -95,11 +98,23 @@ def run(config: CameraConfig, login: Login) -> None:
         _on_signal(keeper.stop)
         if stop.is_set():
             keeper.stop()
+        if config.link is not None and config.mode == "gated":
+            _gauge(config.link, config.frames_per_second, keeper)
         with _discoverable(config, login, bound):
             ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
             print(f"camward-camera: ready {ports}", flush=True)
             keeper.run()
     print("camward-camera: stopped", flush=True)
+
+
+def _gauge(link: Path, frames_per_second: int, keeper: Doorkeeper) -> None:
+    """Tell the operator's back end what the gauge in the picture shows, and how many watch."""
+    from firmware_sim.camera.gauge import Gauge
+
+    def level_cm() -> int:
+        return CM_PER_MARK * level(int(time.monotonic() * frames_per_second))
+
+    Gauge(link, level_cm, lambda: keeper.guests(("rtsps", "rtsp"))).start()
 
 
 @contextlib.contextmanager

@@ -48,6 +48,7 @@ class CameraConfig(NamedTuple):
         run_as: account to drop to, or None to stay (host tests only).
         hosts: DNS names by which people may call the camera, beside its addresses.
         frames_per_second: of the stream, 1..10.
+        link: the agent's socket for the river gauge, or None for no gauge.
         fault: `crash` makes a broken release for the demo; None otherwise.
     """
 
@@ -68,6 +69,7 @@ class CameraConfig(NamedTuple):
     run_as: RunAs | None
     hosts: tuple[str, ...]
     frames_per_second: int
+    link: Path | None
     fault: Literal["crash"] | None
 
 
@@ -117,6 +119,7 @@ def parse_config(data: bytes) -> CameraConfig:
         run_as=_run_as(fields),
         hosts=_hosts(fields),
         frames_per_second=fields.number("frames_per_second", 1, 10, 3),
+        link=_link(fields),
         fault=_fault(fields),
     )
     fields.nothing_left()
@@ -188,6 +191,15 @@ def _hosts(fields: _Fields) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > 16 or not all(isinstance(name, str) for name in value):
         raise ConfigError("hosts must be a list of at most 16 names")
     return tuple(name.lower() for name in value)
+
+
+def _link(fields: _Fields) -> Path | None:
+    value = fields.take("link")
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith("/"):
+        raise ConfigError("link must be an absolute path")
+    return Path(value)
 
 
 def _fault(fields: _Fields) -> Literal["crash"] | None:

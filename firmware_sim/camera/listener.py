@@ -320,6 +320,11 @@ class Doorkeeper:
             door.sock.listen(BACKLOG)
             door.sock.setblocking(False)
 
+    def guests(self, names: tuple[str, ...]) -> int:
+        """How many are in by the doors of these names."""
+        with self._lock:
+            return sum(1 for door in self._guests.values() if door.name in names)
+
     def run(self) -> None:
         """Serve until `stop`; then close every connection and listener.
 

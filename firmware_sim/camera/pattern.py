@@ -64,6 +64,11 @@ class TestPattern:
             return self._scan
 
 
+def level(number: int) -> int:
+    """How many of the gauge's marks stand under water in a frame, 0 to 3."""
+    return (number // 4) % 4
+
+
 def _still_scene() -> list[list[Tile]]:
     """What never moves: sky, far bank with hills, the gauge and the two captions."""
     rows = [[_flat(222 - 4 * row)] * _COLUMNS for row in range(_HORIZON)]
@@ -84,9 +89,9 @@ def _moving_scene(scene: list[list[Tile]], number: int) -> list[list[Tile]]:
     rows = [list(row) for row in scene]
     for row in range(_HORIZON, _ROWS):
         waves = [_wave((number + 3 * row + column) % _WATER_PHASES, row) for column in range(_WATER_PHASES)]
-        level = row >= 18 - (number // 4) % 4
+        wet = row >= 18 - level(number)
         for column in range(_COLUMNS):
-            if column not in (_GAUGE_COLUMN, _GAUGE_COLUMN + 1) or level:
+            if column not in (_GAUGE_COLUMN, _GAUGE_COLUMN + 1) or wet:
                 rows[row][column] = waves[column % _WATER_PHASES]
     _write(rows, 27, 2, f"{number % 10**COUNT_DIGITS:0{COUNT_DIGITS}d}")
     return rows

@@ -24,19 +24,22 @@ class Broker:
     Attributes:
         down: no connection is possible.
         refuses: topics (parts of) whose publications are lost without acknowledgement.
-        messages: (topic, payload) in the order of arrival.
+        messages, properties: (topic, payload) in the order of arrival, and what travelled beside each.
         others: brokers of other operators that the camera can reach, by host.
         takes: (device, messages) -> the server's receipt for them, or None where no server takes anything in. It does
             so at once, and once: it refuses nothing, whatever comes.
         loses_receipts: they get lost on their way.
         unheard: no server has subscribed; what comes is thrown away, and the camera is told so.
+        unheard_on: topics (parts of) to which nobody has subscribed, in the same way.
         distrusts_since: it takes no camera's certificate that was given then or later, whatever its dates.
     """
 
     def __init__(self) -> None:
         self.down = False
         self.refuses: set[str] = set()
+        self.unheard_on: set[str] = set()
         self.messages: list[tuple[str, bytes]] = []
+        self.properties: list[tuple[tuple[str, str], ...]] = []
         self.others: dict[str, Broker] = {}
         self.takes: Callable[[str, tuple[taken.One, ...]], bytes] | None = None
         self.loses_receipts = self.unheard = False
@@ -50,7 +53,7 @@ class Broker:
         """Take one message: `acknowledged` or `refused`, or empty where the camera hears nothing of it."""
         if any(part in topic for part in self.refuses):
             return ""
-        if self.unheard:
+        if self.unheard or any(part in topic for part in self.unheard_on):
             return "refused"
         self.messages.append((topic, payload))
         return "acknowledged"
@@ -115,11 +118,15 @@ class WorldLink:
         """The session is known of."""
         self._begun = self._up
 
-    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+    def publish(
+        self, name: str, topic: str, payload: bytes, retain: bool, properties: "tuple[tuple[str, str], ...]" = ()
+    ) -> bool:
         """Hand over one message; acknowledged in `events` unless the broker refuses it."""
         if not self._begun:
             return False
         became = self._broker.publish(topic, payload)
+        if became == "acknowledged":
+            self._broker.properties.append(properties)
         if became:
             self.events.append((became, name))
         receipt = self._broker.receipt(topic, payload) if became == "acknowledged" else None

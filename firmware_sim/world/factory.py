@@ -98,13 +98,14 @@ def config_body(
     system_logins: "dict[str, Any] | None" = None,
     accounts: "dict[str, Any] | None" = None,
     takes_tokens: bool = False,
+    programs: "list[Any] | None" = None,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
     `schedule`: members of `update` that say when it may restart; `health`: what it declares, by default that the
     services answer; `releases` where the manufacturer has a public image repository. A recovery system has no services.
     `password`: the policy, by default that of NIST. `system_logins` where administrators get a shell.
-    `takes_tokens`: whether WS-UsernameToken is not ruled out.
+    `takes_tokens`: whether WS-UsernameToken is not ruled out. `programs`: that may use the link.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -144,4 +145,6 @@ def config_body(
         about["accounts"] = accounts
     if takes_tokens:
         about["ws_token"] = True
+    if programs:
+        about["programs"] = programs
     return json.dump(about)

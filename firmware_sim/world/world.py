@@ -5,7 +5,7 @@ world; what does not is made anew by `power_on`. A test arranges a world, lets o
 """
 
 from agent.app.agent import Agent
-from agent.app.effects import Call, Reboot, Reply, Say, perform
+from agent.app.effects import Call, Push, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Line
 from agent.app.ports import Ports
 from agent.formats import config, json, label
@@ -104,6 +104,8 @@ class World(Hardware):
         self.accounts: dict[str, Any] | None = None  # as the firmware's configuration has it
         self.files: dict[str, Any] = {}  # of accounts, on the data partition and elsewhere, by path
         self.takes_tokens = False  # by configuration
+        self.programs: list[Any] = []  # that may use the link, as the firmware's configuration has them
+        self.pushed: list[tuple[int, bytes]] = []  # connection and line: what programs were told unasked
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device, self.make_spool, self.make_keys = StrictBlockDevice, MemorySpool, UnsafeKeyStore
@@ -129,7 +131,7 @@ class World(Hardware):
         twin.medium.content[:] = self.medium.content
         twin.documents.content.update(self.documents.content)
         twin.schedule, twin.password, twin.takes_tokens = dict(self.schedule), self.password, self.takes_tokens
-        twin.system_logins, twin.accounts = self.system_logins, self.accounts
+        twin.system_logins, twin.accounts, twin.programs = self.system_logins, self.accounts, self.programs
         twin.files.update(self.files)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
@@ -257,6 +259,7 @@ class World(Hardware):
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
             self.password, self.system_logins, self.accounts, self.takes_tokens,
+            self.programs if firmware.behaviour != RECOVERY else [],
         )  # fmt: skip
         settings = config.parse(body)
         about = label.parse(self.documents.content["factory/label.json"])
@@ -296,6 +299,8 @@ class World(Hardware):
                 self._calls.append(effect)
             elif isinstance(effect, Reply):
                 self._replies[effect.connection] = effect.body
+            elif isinstance(effect, Push):
+                self.pushed.append((effect.connection, effect.body))
             elif isinstance(effect, Say):
                 self.console.append(effect.text)
             elif isinstance(effect, Reboot):

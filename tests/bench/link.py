@@ -188,7 +188,7 @@ def _agents(folder: Path, camera: harness.Camera, port: int, kind: str, *, store
         if not stored:
             for _ in range(MESSAGES):
                 agent.put(kind)
-                agent.reporting._pump()
+                agent.reporting.pump()
                 while not agent.events.empty():
                     agent.turn()
         while agent.acknowledged < MESSAGES:

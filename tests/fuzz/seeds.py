@@ -112,6 +112,16 @@ BOOT_RECORDS = tuple(
     for values in ((1, "a", "-", 0, 0, 0, 0, "-", 0, 1), (2**32 - 1, "b", "a", 10, 2, 9, 3, "r", 1, 2**32 - 1))
 )
 HEALTH = {"deadline_s": 60, "checks": [{"check": "answers", "service": "web"}, {"check": "server", "deadline_s": 90}]}
+_PROGRAM = {
+    "name": "river", "uid": 900, "gid": 900, "receive": ["interval"], "max_message_bytes": 1024,
+    "publish": [{"topic": "level", "durable": True}], "messages_per_minute": 60, "bytes_per_hour": 1000,
+    "keep_bytes": 65536,
+}  # fmt: skip
+PROGRAMS = json.dumps({"programs": [_PROGRAM]}).encode()
+PROGRAM_LINES = (
+    b'{"v":1,"n":1,"op":"publish","topic":"level","data":"Mi4zMSBt"}\n',
+    b'{"v":1,"n":2,"op":"receive"}\n',
+)
 CONFIG = json.dumps(
     {
         "v": 1,
@@ -129,6 +139,7 @@ CONFIG = json.dumps(
         "password": {"min_chars": 12},
         "declarations": {"a": [1, "b"]},
         "user_folders": ["/data/camera"],
+        "programs": [_PROGRAM],
     }
 ).encode()
 LAYOUT = json.dumps(GEOMETRY.layout()).encode()

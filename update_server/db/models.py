@@ -156,6 +156,18 @@ class Certificate(Base):
     der: Mapped[bytes]
 
 
+class Consumer(Base):
+    """A back end that reads what a program of the cameras sends; those that were removed stay, to be shut out."""
+
+    __tablename__ = "consumer"
+    client: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(32))
+    program: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[int]
+    expires_at: Mapped[int]
+    removed_at: Mapped[int | None]
+
+
 class Message(Base):
     """Every message ingested, once: (device, boot, seq) is unique, which makes ingest idempotent."""
 

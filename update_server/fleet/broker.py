@@ -24,7 +24,11 @@ UP_KINDS = ("telemetry", "alarm", "evidence", "report")
 TLS12_CIPHERS = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
 
 
-def acl(shut_out: Iterable[str] = ()) -> str:
+Consumers = Iterable[tuple[str, str]]
+"""Each consumer's name in its certificate, and the program whose topics are its own."""
+
+
+def acl(shut_out: Iterable[str] = (), consumers: Consumers = ()) -> str:
     """The access control list. `%u` is the common name of the client's certificate, so the camera's id.
 
     Of `shut_out` nothing is taken and nothing given to; a denial goes before every pattern.
@@ -34,12 +38,18 @@ def acl(shut_out: Iterable[str] = ()) -> str:
         *(f"pattern write camward/1/%u/up/{kind}" for kind in UP_KINDS),
         "pattern write camward/1/%u/state",
         "pattern read camward/1/%u/down/#",
+        "# Of its other programs, which the camera tells apart (docs/link-socket.md).",
+        "pattern write camward/1/%u/app/+/up/+",
+        "pattern read camward/1/%u/app/+/down/+",
         "",
         f"user {INGEST_NAME}",
         "topic read camward/1/+/up/#",
         "topic read camward/1/+/state",
         "topic write camward/1/+/down/#",
     ]
+    for client, program in sorted(consumers):
+        lines += ["", f"user {client}"]
+        lines += [f"topic read camward/1/+/app/{program}/up/+", f"topic write camward/1/+/app/{program}/down/+"]
     for device_id in sorted(shut_out):
         lines += ["", f"user {device_id}", "topic deny #"]
     return "\n".join(lines) + "\n"
@@ -81,7 +91,9 @@ def config(port: int, listen: str, user: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[str] = ()) -> pwd.struct_passwd | None:
+def write(
+    folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[str] = (), consumers: Consumers = ()
+) -> pwd.struct_passwd | None:
     """Write mosquitto.conf, acl and copies of the server's certificate into `folder`, for the user it returns.
 
     None stands for the user we are: no root, or root of a user namespace that holds nobody else.
@@ -91,7 +103,7 @@ def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[st
     """
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     account = _account(folder)
-    write_acl(folder, account, shut_out)
+    write_acl(folder, account, shut_out, consumers)
     write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
     for name, mode in CERTIFICATES.items():
         body = (pki / name).read_bytes()
@@ -105,13 +117,13 @@ def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[st
     return account
 
 
-def write_acl(folder: Path, account: pwd.struct_passwd | None, shut_out: Iterable[str]) -> None:
+def write_acl(folder: Path, account: pwd.struct_passwd | None, shut_out: Iterable[str], consumers: Consumers) -> None:
     """Write the access control list alone, for the user that `write` has returned.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_atomic(folder / "acl", acl(shut_out).encode(), SECRET)
+    write_atomic(folder / "acl", acl(shut_out, consumers).encode(), SECRET)
     if account is not None:
         # The name is its own to choose: no link is followed.
         os.chown(folder / "acl", account.pw_uid, account.pw_gid, follow_symlinks=False)
@@ -121,26 +133,32 @@ class Gate:
     """Keeps the broker's access control list as the database wants it, while the server runs."""
 
     def __init__(
-        self, folder: Path, account: pwd.struct_passwd | None, written: Iterable[str], reload: Callable[[], None]
+        self,
+        folder: Path,
+        account: pwd.struct_passwd | None,
+        written: Iterable[str],
+        reload: Callable[[], None],
+        consumers: Consumers = (),
     ) -> None:
-        """`written`: whom the list shuts out already. `reload` has the broker read it; called after each change."""
+        """`written`, `consumers`: as in the list already. `reload` has the broker read it, after each change."""
         self._folder = folder
         self._account = account
-        self._known: set[str] | None = set(written)
+        self._known: tuple[set[str], set[tuple[str, str]]] | None = (set(written), set(consumers))
         self._reload = reload
 
-    def apply(self, shut_out: set[str]) -> bool:
+    def apply(self, shut_out: set[str], consumers: Consumers = ()) -> bool:
         """Write the list and have it read, if it is another one; whether it was.
 
         Raises:
             OSError: it cannot be written, or the broker is gone; the next call tries again.
         """
-        if shut_out == self._known:
+        wanted = (shut_out, set(consumers))
+        if wanted == self._known:
             return False
         self._known = None  # until it is done
-        write_acl(self._folder, self._account, shut_out)
+        write_acl(self._folder, self._account, *wanted)
         self._reload()
-        self._known = shut_out
+        self._known = wanted
         return True
 
 

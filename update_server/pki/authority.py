@@ -150,6 +150,15 @@ class Authority:
         usages, end = [ExtendedKeyUsageOID.SERVER_AUTH], now + timedelta(days=days)
         return self._issue(key, subject, [x509.DNSName(name)], usages, now - BACKDATE_DEVICE, end)
 
+    def certify_consumer(self, key: ec.EllipticCurvePublicKey, client: str, now: datetime) -> x509.Certificate:
+        """A certificate for a client of the broker, whose access control list knows it by the name `client`.
+
+        It names no device, so that it opens nothing at the device listener.
+        """
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, client)])
+        usages, end = [ExtendedKeyUsageOID.CLIENT_AUTH], now + timedelta(days=SERVER_DAYS)
+        return self._issue(key, subject, [], usages, now - BACKDATE_DEVICE, end)
+
     def write_server(self, hosts: tuple[str, ...], now: datetime) -> None:
         """Make `server.pem` and `server.key.pem` for `hosts` (DNS names and IP addresses).
 

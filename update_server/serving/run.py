@@ -67,8 +67,8 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     services.offer_keys()
     services.ownership.offer_ca(services.authority.bundle)
     services.ownership.offer_settings(settings.devices)
-    shut_out = services.shut_out(now)
-    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)
+    access = services.access(now)
+    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, *access)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     device_tls = tls_context(pki, client_certificates=True)
     anchors = Anchors(device_tls, lambda: _anchors(services))
@@ -89,7 +89,7 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
             if broker is not None:
                 broker.reload()
 
-        gate = Gate(settings.path("broker"), account, shut_out, reload)
+        gate = Gate(settings.path("broker"), account, access[0], reload, access[1])
 
         def take(batch: list[Incoming]) -> None:
             answers = take_batch(services.database, services.ingest, batch, int(time.time()))
@@ -159,7 +159,7 @@ async def _keep(
     Apart from the other jobs, which may sign for minutes at a key service.
     """
     jobs: Jobs = (
-        (0, lambda at: gate.apply(services.shut_out(at))),
+        (0, lambda at: gate.apply(*services.access(at))),
         (0, lambda _at: anchors.refresh()),
     )
     await _repeat(jobs, every_s, stopping)

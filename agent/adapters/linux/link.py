@@ -110,7 +110,9 @@ class PahoLink:
         with self._lock:
             self._up = self._connected
 
-    def publish(self, name: str, topic: str, payload: bytes, retain: bool) -> bool:
+    def publish(
+        self, name: str, topic: str, payload: bytes, retain: bool, properties: tuple[tuple[str, str], ...] = ()
+    ) -> bool:
         """See `Link.publish`; a message that is under way already is not sent twice."""
         client = self._client
         with self._lock:
@@ -121,7 +123,7 @@ class PahoLink:
             if len(self._names) >= MAX_IN_FLIGHT:
                 return False
         # Not under our lock: paho calls `_on_publish` while it holds a lock that `publish` takes.
-        info = client.publish(topic, payload, QOS, retain)
+        info = client.publish(topic, payload, QOS, retain, _beside(properties))
         if info.rc:
             return False  # the connection is gone, or the packet id, which has come round, is still in use
         mid = info.mid
@@ -259,3 +261,14 @@ class PahoLink:
         self._failures += 1
         delay = max(MIN_DELAY_S, self._random.uniform(0, ceiling))
         client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]
+
+
+def _beside(properties: tuple[tuple[str, str], ...]) -> "Properties | None":
+    if not properties:
+        return None
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+
+    found = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    found.UserProperty = list(properties)
+    return found

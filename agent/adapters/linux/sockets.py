@@ -20,6 +20,7 @@ Taken = Callable[[int, str, bytes], None]
 class LineServer:
     """One listening Unix socket and its connections, driven by the main loop's selector."""
 
+    most = MAX_CONNECTIONS
     _numbers = 0
 
     def __init__(
@@ -94,12 +95,15 @@ class LineServer:
         client.setblocking(False)
         credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, user, _ = _CREDENTIALS.unpack(credentials)
-        if user not in self._users or len(self._open) >= MAX_CONNECTIONS:
+        if user not in self._users or len(self._open) >= self.most:
             client.close()
             return
         LineServer._numbers += 1
         number = LineServer._numbers
-        self._open[number] = Connection(client, self._selector, self._max_line_bytes, self._line, self._gone, number)
+        self._open[number] = self._made(client, number)
+
+    def _made(self, client: socket.socket, number: int) -> "Connection":
+        return Connection(client, self._selector, self._max_line_bytes, self._line, self._gone, number)
 
     def _line(self, number: int, line: bytes) -> None:
         self._taken(number, self._name, line)

@@ -59,6 +59,7 @@ class Board:
     console: list = field(default_factory=list)
     neighbours_port: int = 0  # where it serves other cameras, if it does
     ws_token: bool = False  # whether it takes WS-UsernameToken
+    programs: list | None = None  # that may use the link
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +108,7 @@ class Board:
             "update": update, "password": {}, "declarations": declarations,
             **({} if self.releases is None else {"releases": self.releases}),
             **({"ws_token": True} if self.ws_token else {}),
+            **({"programs": self.programs} if self.programs else {}),
         }  # fmt: skip
 
     # Power

@@ -3,15 +3,23 @@
 One camera's life, told in order: each test goes on where the one before has ended.
 """
 
+import json
 import sqlite3
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from paho.mqtt.enums import CallbackAPIVersion
 
 from agent.core.clock import LEFT_TO_NTP_S
 from agent.core.compliance_checks import MAX_SIMPLE_STEPS
@@ -82,6 +90,53 @@ def test_the_report_is_signed_by_the_registered_evidence_key_and_an_altered_one_
             verify(key, altered)
     with pytest.raises(InvalidSignature):
         verify(ec.generate_private_key(ec.SECP256R1()).public_key(), message)
+
+
+@contextmanager
+def back_end(fleet: Fleet, folder: Path) -> Iterator[tuple[mqtt.Client, list[mqtt.MQTTMessage]]]:
+    """A consumer of what the camera's river gauge sends, and what it has heard."""
+    command = [sys.executable, "-m", "update_server.main", "consumer", "add", "river-office", "--program", "river"]
+    command += ["--out", str(folder), "--json", "--dir", str(fleet.operator.server)]
+    about = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=BOOT_S).stdout)
+    client, came = mqtt.Client(CallbackAPIVersion.VERSION2, about["client"], protocol=mqtt.MQTTv5), []
+    client.tls_set(str(folder / "ca.pem"), str(folder / "cert.pem"), str(folder / "key.pem"))
+    client.on_connect = lambda *_: client.subscribe(about["reads"], 1)
+    client.on_message = lambda _c, _d, message: came.append(message)
+    client.connect("127.0.0.1", about["port"])
+    client.loop_start()
+    try:
+        yield client, came
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def test_a_program_that_speaks_no_tls_reaches_its_back_end_over_a_cut_line_too(fleet: Fleet, tmp_path: Path):
+    lab, topic = fleet.lab, f"camward/1/{fleet.device_id}/app/river/"
+    assert lab.shell("stat -c '%a %u %g' /run/camward/link/river.sock") == "660 0 900"
+    with back_end(fleet, tmp_path / "consumer") as (client, came):
+
+        def levels() -> list[int]:
+            found = [json.loads(one.payload) for one in list(came) if one.topic == topic + "up/level"]
+            assert all(one["cm"] in {0, 10, 20, 30} for one in found)
+            return list(dict.fromkeys(one["at"] for one in found))
+
+        wait_until(levels, Deadline(UPDATE_S), "the first level, which has waited for somebody to hear it")
+        client.publish(topic + "down/interval", b"5", 1)
+        wait_until(lambda: len(levels()) > 2, Deadline(UPDATE_S), "levels every five seconds")
+        lab.machine.link(False)
+        cut_at, before = int(lab.shell("date +%s")), len(levels())
+        lab.shell("sleep 30")
+        assert len(levels()) == before
+        assert lab.shell("ls /data/camward/programs")
+        mended_at = int(lab.shell("date +%s"))
+        lab.machine.link(True)
+        wait_until(lambda: levels()[-1] > mended_at, Deadline(UPDATE_S), "levels from after the line was mended")
+        client.publish(topic + "down/interval", b"3600", 1)
+    assert levels() == sorted(levels()), "in the order in which they were measured"
+    assert len([at for at in levels() if cut_at < at < mended_at]) >= 2, "those from meanwhile"
+    viewers = [json.loads(one.payload) for one in came if one.topic == topic + "up/viewers"]
+    assert all(set(one) == {"count"} for one in viewers)
 
 
 def test_a_clock_that_somebody_has_set_is_put_right_and_the_camera_is_reached(fleet: Fleet):

@@ -37,6 +37,8 @@ def test_a_product_configuration_needs_few_words_and_opens_no_plain_rtsp() -> No
         ({"listeners": []}, "listeners must be an object"),
         ({"run_as": {"uid": 0, "gid": 0}}, "run_as.uid must be"),
         ({"run_as": {"uid": 900}}, "run_as.gid must be"),
+        ({"link": "river.sock"}, "link must be an absolute path"),
+        ({"link": 1}, "link must be an absolute path"),
         ({"frames_per_second": True}, "frames_per_second must be"),
         ({"fault": "maybe"}, "fault must be"),
         ({"hosts": "camera"}, "hosts must be"),

@@ -57,6 +57,17 @@ def test_the_list_is_written_and_read_when_it_changes_and_not_otherwise(gate):
     assert reloads == [broker.acl({"a"}), broker.acl()]
 
 
+def test_consumers_are_in_the_list_until_they_are_removed(gate):
+    gate, reloads = gate
+    assert gate.apply(set(), {("consumer-a-1", "river")})
+    assert not gate.apply(set(), {("consumer-a-1", "river")})
+    assert gate.apply({"consumer-a-1"}, set())
+    rights = "topic read camward/1/+/app/river/up/+\ntopic write camward/1/+/app/river/down/+\n"
+    assert reloads[0].endswith("\nuser consumer-a-1\n" + rights)
+    assert reloads[1].endswith("\nuser consumer-a-1\ntopic deny #\n")
+    assert "river" not in reloads[1]
+
+
 def test_what_could_not_be_written_is_tried_again(tmp_path):
     reloads = []
     gate = Gate(tmp_path / "none", None, (), lambda: reloads.append(1))

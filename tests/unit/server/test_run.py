@@ -32,13 +32,13 @@ class Jobs:
     def warn(self, _now):
         pass
 
-    def shut_out(self, _now):
-        return set()
+    def access(self, _now):
+        return set(), set()
 
     def load_verify_locations(self, cadata):
         self.trusted.append(cadata)
 
-    def apply(self, _shut_out):
+    def apply(self, _shut_out, _consumers):
         self.kept += 1
 
     def run(self, _now):

@@ -1,0 +1,58 @@
+"""Back ends that read what cameras' programs send: who is let in, and under which name."""
+
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from update_server.errors import BadInput, Conflict, NotFound
+from update_server.fleet import consumers
+from update_server.pki import authority
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    return authority.make(tmp_path_factory.mktemp("pki"), "An operator", datetime.fromtimestamp(NOW, UTC))
+
+
+def test_a_consumer_has_a_certificate_for_clients_alone_and_the_list_knows_it_by_its_name(database, ca):
+    with database.write() as session:
+        made = consumers.add(session, ca, "back-end", "river", NOW)
+        shut_out, let_in = consumers.access(session, NOW)
+    (name,) = made.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    assert name.value == made.row.client
+    assert (shut_out, let_in) == (set(), {(made.row.client, "river")})
+    assert made.certificate.public_key() == made.key.public_key()
+    usage = made.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usage) == [ExtendedKeyUsageOID.CLIENT_AUTH]
+    with pytest.raises(x509.ExtensionNotFound):
+        made.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+
+
+def test_one_that_was_removed_is_shut_out_while_its_certificate_is_good_and_its_name_is_another_clients(database, ca):
+    with database.write() as session:
+        first = consumers.add(session, ca, "back-end", "river", NOW).row
+        with pytest.raises(Conflict):
+            consumers.add(session, ca, "back-end", "counter", NOW)
+        consumers.remove(session, "back-end", NOW + 5)
+        second = consumers.add(session, ca, "back-end", "river", NOW + 6).row
+        assert first.client != second.client
+        assert consumers.everyone(session) == [second]
+        assert consumers.access(session, NOW + 7) == ({first.client}, {(second.client, "river")})
+        assert consumers.access(session, first.expires_at + 1)[0] == set()
+        consumers.remove(session, "back-end", NOW + 8)
+        with pytest.raises(NotFound):
+            consumers.remove(session, "back-end", NOW + 9)
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [("", "river"), ("A", "river"), ("a b", "river"), ("a\nuser x", "river"), ("-a", "river"), ("x" * 33, "river")]
+    + [("a", program) for program in ("", "River", "#", "+", "a/b", "river\ntopic read #", "x" * 17)],
+)
+def test_what_is_no_name_gets_into_no_list(database, ca, name, program):
+    with database.write() as session, pytest.raises(BadInput):
+        consumers.add(session, ca, name, program, NOW)
