@@ -107,10 +107,11 @@ class Services:
             return devices.shut_out(session, now)
 
     def prune(self, now: int) -> None:
-        """Drop telemetry and ended commands that nobody needs any more; reports, alarms and evidence stay."""
+        """Drop what nobody needs any more: telemetry, commands, certificates that ended; evidence and so on stay."""
         with self.database.write() as session:
             history.prune(session, now)
             commands.prune(session, now)
+            devices.prune_certificates(session, now)
 
     def expiries(self, now: int, within_s: int) -> list[Expiry]:
         """What expires, the soonest first; due is what somebody has to see to within that time.

@@ -49,6 +49,7 @@ NUDGE_EVERY_S = 5.0  # an unsigned message can do no more than make the camera l
 LASTING = (EVIDENCE, REBOOT, ERASE)  # what takes a while is answered twice: accepted, and then what came of it
 CALM = (update.IDLE, update.CHECKING, update.WAITING)  # phases that a restart disturbs nothing in
 LOOK_S = 10.0
+_RESUME = "commands"
 WAIT_S = 1800.0  # for an update under way; later commands wait behind this one
 UNKNOWN_COMMAND, BAD_ARGUMENTS, FAILED = "unknown_command", "arguments", "failed"
 SIGNED_FOR_US = (commands.REPLAYED, commands.EXPIRED, commands.FUTURE)
@@ -82,6 +83,7 @@ class Commanding:
         self._state = NOTHING
         self._loaded = False
         self._lost = False
+        self._unread = False
         self._resumed = False
         self._asking = False
         self._patience = Patience()
@@ -96,14 +98,21 @@ class Commanding:
         }
 
     def enrolled(self, record: "Ownership") -> None:
-        """There is an operator, whose commands count from now on; go on with what the last run has left.
-
-        Raises:
-            Unavailable: the storage fails; called again later.
-        """
-        if not self._loaded:
-            self._load()
+        """There is an operator, whose commands count from now on; go on with what the last run has left."""
         self._record, self._keys = record, Keys(record)
+        self._resume()
+
+    def _resume(self) -> None:
+        """Storage that fails is asked again later: until then no command is followed, and all else goes on."""
+        try:
+            if not self._loaded:
+                self._load()
+        except Unavailable as error:
+            if not self._unread:
+                self._desk.say("camward-agent: what is kept of commands cannot be read: " + str(error))
+            self._unread = True
+            self._desk.at(_RESUME, self._desk.now + LOOK_S, self._resume)
+            return
         if not self._resumed:
             self._resumed = True
             for kept in (self._state.one, self._state.grave):
@@ -126,7 +135,7 @@ class Commanding:
         """Take one message of the broker; nothing in it is trusted."""
         if not self._keys.known():
             self._nudge()
-        elif self._patience.reads(self._desk.now):
+        elif self._loaded and self._patience.reads(self._desk.now):  # the server sends again what is not read
             try:
                 self._judge(formats.parse(payload))
             except FormatError:

@@ -117,18 +117,30 @@ def with_keys(record: "Ownership", arguments: "dict[str, Any]") -> "Ownership":
     """The ownership record after `change_keys` with these arguments.
 
     Raises:
-        FormatError: they name no key, something else, or make no record.
+        FormatError: they name no key, something else, or make no record; or two have to sign, and there are not two.
     """
     fields.only(arguments, CHANGEABLE)
     if not arguments:
         raise FormatError("nothing to change")
     changes: "dict[str, Any]" = {}
     for name in arguments:
-        changes[name] = tuple(fields.array(arguments, name)) if name.endswith("_keys") else arguments[name]
+        changes[name] = _distinct(arguments, name) if name.endswith("_keys") else arguments[name]
     changed = record.replace(**changes)
     if ownership.parse(ownership.encode(changed)) != changed:
         raise FormatError("the changed record does not read as it was written")
     return changed
+
+
+def _distinct(arguments: "dict[str, Any]", name: str) -> "tuple[str, ...]":
+    """Keys of a list, each of which can verify something: signatures are counted by keys, and not by how they look.
+
+    Raises:
+        FormatError: one is no P-256 key in PEM, or stands there twice.
+    """
+    found = tuple([fields.as_text(one, name) for one in fields.array(arguments, name, ownership.MAX_COMMAND_KEYS)])
+    if len({tuf.point_from_pem(one) for one in found}) != len(found):
+        raise FormatError(name + ": one of the keys stands there twice")
+    return found
 
 
 def report_body(report: CommandReport) -> "dict[str, Any]":

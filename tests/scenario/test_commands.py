@@ -296,6 +296,23 @@ def test_while_the_storage_fails_no_command_is_followed(stage, camera):
     assert len(camera.boots) == 2
 
 
+def test_a_document_that_cannot_be_read_stops_commands_and_nothing_else(stage):
+    world = stage.world()
+    on(world)
+    world.run_for(60)
+    world.power_cut()
+    world.documents.broken_folder = "commands/"
+    on(world)
+    world.run_for(60)
+    deliver(world, stage.operator.command("reboot", 1, now(world)), 120)
+    assert (len(world.boots), told(world)) == (2, [])
+    assert world.admin("status")["certificate"]["ends"], "the renewal of certificates goes on"
+    world.documents.broken_folder = ""
+    world.run_for(60)
+    deliver(world, stage.operator.command("check", 2, now(world)))
+    assert told(world) == [done(2, "check")]
+
+
 # --- power cuts
 
 

@@ -37,6 +37,7 @@ UNANSWERED, KEYS_CHANGED = "unanswered", "keys_changed"
 RESEND_S, MAX_RESEND_S = 30, 3600
 KEPT_S = 90 * 86_400  # ended ones
 MAX_SHOWN = 1000
+SIGNATURE_BYTES = 256  # of one in JSON: 64 digits that name the key, 144 at most of ECDSA P-256, and what stands around
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Commands:
 
         Raises:
             BadInput: it is not one of these.
-            Conflict: the camera knows no authority keys, or has all that it shall have.
+            Conflict: the camera knows no authority keys, or has all that it shall have, or could not read so much.
         """
         if name not in GRAVE:
             raise BadInput(f"{name!r} needs no signatures of people.", "Give it: 'camward-server command send'.")
@@ -134,7 +135,13 @@ class Commands:
         arguments = self._differences(record) if name == CHANGE_KEYS else {}
         if name == CHANGE_KEYS and not arguments:
             raise Conflict(f"{device.serial} has the keys of the current record.", "Nothing to change.")
-        return {"signed": draft(session, device, name, arguments, valid_s, now), "signatures": []}
+        made = {"signed": draft(session, device, name, arguments, valid_s, now), "signatures": []}
+        if len(json.dumps(made)) + 2 * SIGNATURE_BYTES > formats.MAX_COMMAND_BYTES:
+            raise Conflict(
+                f"{device.serial} would not read so long a command.",
+                f"It holds {formats.MAX_COMMAND_BYTES} bytes: have fewer keys or CA certificates in the record.",
+            )
+        return made
 
     def adopt(self, session: Session, body: bytes, who: str, now: int) -> Command:
         """Queue a command that was signed elsewhere.
@@ -157,7 +164,11 @@ class Commands:
     def hasten(self, session: Session, device_id: str, now: int) -> bool:
         """Have a camera look for updates now; False where it takes no signed commands."""
         device = session.get(Device, device_id)
-        if device is None or not self.known(device):
+        try:
+            if device is None or not self.known(device):
+                return False
+        except Misconfigured as error:  # its record is damaged: no reason to keep the other cameras waiting
+            devices.refuse(session, device_id, "ownership record", str(error), now)
             return False
         waiting = session.scalars(select(Command).where(Command.device_id == device_id, Command.state.in_(PENDING)))
         names = [row.name for row in waiting if row.state == QUEUED or row.name != CHECK]

@@ -14,6 +14,7 @@ from update_server.errors import BadInput, Conflict, Forbidden, NotFound
 MAX_IDENTITY_BYTES = 8192
 MAX_TEXT_CHARS = 64
 KEPT_REFUSALS = 100  # per camera; an attacker's noise does not fill the disk
+KEPT_CERTIFICATES_S = 90 * 86_400  # after their end, for whoever looks into what has happened
 GONE = "gone: {kind} at the camera"  # as shapes.attention knows it
 
 
@@ -68,6 +69,11 @@ def shut_out(session: Session, now: int) -> set[str]:
     removed = holders.where(Certificate.device_id.not_in(select(Device.id)))
     denied = select(Device.id).where(Device.denied_at.is_not(None))
     return set(session.scalars(removed)) | set(session.scalars(denied))
+
+
+def prune_certificates(session: Session, now: int) -> None:
+    """Forget certificates that ended long ago: none of them opens anything, or counts for anything, any more."""
+    session.execute(delete(Certificate).where(Certificate.expires_at < now - KEPT_CERTIFICATES_S))
 
 
 def find(session: Session, wanted: str) -> Device:

@@ -12,7 +12,7 @@ from agent.formats.command import CommandReport
 from tests.fuzz import seeds
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_nudge import sign
-from update_server.db.models import Command, Device
+from update_server.db.models import Command, Device, Refusal
 from update_server.errors import BadInput, Conflict
 from update_server.fleet import commands
 from update_server.fleet.commands import Commands
@@ -164,6 +164,42 @@ def test_a_key_that_the_server_has_no_more_keeps_no_order_from_the_others(room):
     with room.database.write() as session:
         assert [room.commands.hasten(session, one, NOW) for one in (ONE, TWO)] == [True, True]
     assert room.due() == [(TWO, "check")]
+
+
+def test_a_damaged_record_keeps_no_order_from_the_others(room):
+    damaged = room.records._folder / ("0" * 64 + ".json")
+    damaged.write_bytes(b"{")
+    with room.database.write() as session:
+        session.get_one(Device, ONE).ownership_sha256 = "0" * 64
+    for device_id in (ONE, TWO):
+        sign(room.database, device_id, 1, NOW)
+    told = []
+    nudger = Nudger(room.database, lambda topic, _: told.append(topic) or True, room.commands.hasten, NOW)
+    assert nudger.run(NOW) == 2
+    assert room.states() == [("check", "queued", "")]
+    assert room.due() == [(TWO, "check")]
+    assert told == [f"camward/1/{ONE}/down/command"], "it gets the message that needs no keys"
+    with room.database.read() as session:
+        (refusal,) = session.scalars(select(Refusal))
+    assert (refusal.device_id, refusal.code) == (ONE, "ownership record")
+
+
+def test_a_change_that_a_camera_could_not_read_is_not_prepared(room):
+    certificate = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        people = [str(CryptoSigner.generate_ecdsa().public_key.keyval["public"]) for _ in range(2)]
+        before = ownership.parse(room.records.record(room.records.current)).replace(authority_keys=tuple(people))
+        device.ownership_sha256 = room.records.keep(before)
+        for chars, fits in ((6000, True), (7000, False)):
+            room.records.publish(before.replace(ca=certificate % ("x" * chars)))
+            if fits:
+                body = room.commands.prepare(session, device, "change_keys", 60, NOW)
+                body["signatures"] = [{"keyid": one * 64, "sig": "0" * 144} for one in "01"]
+                assert formats.parse(json.dumps(body).encode()).arguments["ca"] == certificate % ("x" * chars)
+            else:
+                with pytest.raises(Conflict, match="so long a command"):
+                    room.commands.prepare(session, device, "change_keys", 60, NOW)
 
 
 def test_what_the_old_keys_have_signed_does_not_stand_in_the_way_once_they_are_changed(room):
