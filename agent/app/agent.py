@@ -28,6 +28,7 @@ from agent.app.offering import Offering
 from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.proving import Proving
+from agent.app.quarantining import IN_QUARANTINE, Quarantining
 from agent.app.renewing import Renewing
 from agent.app.reporting import RECEIPT, Reporting
 from agent.app.serving import Serving
@@ -101,6 +102,7 @@ class Agent:
         time = TrustedTime(desk)
         self._console = Console(desk, config.system_logins) if config.system_logins is not None else None
         self._accounts = Accounts(ports.store, ports.secret, self._console, config.ws_token)
+        self._quarantining = quarantining = Quarantining(desk, self._accounts)
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
         self._renewing = Renewing(desk, time, self._reporting)
@@ -122,6 +124,7 @@ class Agent:
         self._ordering = Ordering(desk, time, image_root, checking, self._updating, self._enrolling)
         self._offering = Offering(desk, time, self._accounts, self._ordering, evidence_path.rpartition("/")[0])
         self._handover = Handover(desk, self._updating)
+        self._handover.barred_hook = lambda: IN_QUARANTINE if quarantining.active else ""
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
         self._evidence = Evidence(
@@ -136,18 +139,22 @@ class Agent:
             desk, self._accounts, credentials, self._console, self._reporting, lambda: denied(own), self._updating.calm
         )
         auditing.changed_hook = self._evidence.soon
+        self._evidence.quarantine_hook = quarantining.fact
         self._evidence.audited_hook = lambda: (auditing.fact(), auditing.opened())
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing, auditing, ssh, self._renewing, self._serving,
+            credentials, changing, auditing, ssh, self._renewing, self._serving, quarantining,
         )  # fmt: skip
-        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
+        self._login = Login(
+            desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh, quarantining
+        )
         self._office.login_hook = self._login.line
         self._guard = guard
         self._commanding = Commanding(
-            desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling
-        )
+            desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling,
+            quarantining,
+        )  # fmt: skip
         self._settled = False
         if finished:
             desk.say("camward-agent: " + finished + " is done")
@@ -165,6 +172,7 @@ class Agent:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before any of them is written: a camera without credentials *and* without all of these is new.
         first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
+        self._quarantining.start()
         self._accounts.load(first_boot, slots.on_trial(ports.boot.read(), ports.boot.booted_slot()))
         self._ssh.start()
         locking = any(problem in LOCKING for problem in desk.problems)
@@ -284,4 +292,5 @@ class Agent:
         }
         found.update(self._changing.facts())
         found.update(self._neighbours.facts())
+        found.update(self._quarantining.facts())
         return found

@@ -11,7 +11,7 @@ from agent.app.handover import ERASE as ERASING
 from agent.core import commands, update
 from agent.core.commands import AGAIN, BUSY, NOTHING, TAKE, UNSURE, Kept, Keys, Patience, decode, encode, judge
 from agent.formats import command as formats
-from agent.formats import ownership
+from agent.formats import ownership, quarantine
 from agent.formats.command import (
     ACCEPTED,
     CHANGE_KEYS,
@@ -20,8 +20,10 @@ from agent.formats.command import (
     ERASE,
     EVIDENCE,
     KIND,
+    QUARANTINE,
     REBOOT,
     REFUSED,
+    RELEASE,
     CommandReport,
 )
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from agent.app.enrolling import Enrolling
     from agent.app.evidence import Evidence
     from agent.app.handover import Handover
+    from agent.app.quarantining import Quarantining
     from agent.app.reporting import Reporting
     from agent.app.trusted_time import TrustedTime
     from agent.app.updating import Updating
@@ -69,6 +72,7 @@ class Commanding:
         reporting: "Reporting",
         going: "Handover",
         enrolling: "Enrolling",
+        quarantining: "Quarantining",
     ) -> None:
         self._desk = desk
         self._time = time
@@ -78,6 +82,7 @@ class Commanding:
         self._reporting = reporting
         self._handover = going
         self._enrolling = enrolling
+        self._quarantining = quarantining
         self._keys = Keys()
         self._record: "Ownership | None" = None
         self._state = NOTHING
@@ -95,6 +100,8 @@ class Commanding:
             REBOOT: self._reboot,
             ERASE: self._erase,
             CHANGE_KEYS: self._change_keys,
+            QUARANTINE: self._quarantine,
+            RELEASE: self._release,
         }
 
     def enrolled(self, record: "Ownership") -> None:
@@ -230,10 +237,13 @@ class Commanding:
         work = self._work.get(kept.name)
         if work is None:
             self._ended(kept, REFUSED, UNKNOWN_COMMAND)
-        elif kept.arguments and kept.name != CHANGE_KEYS:
+        elif kept.arguments and kept.name not in formats.WITH_ARGUMENTS:
             self._ended(kept, REFUSED, BAD_ARGUMENTS)
         else:
-            work(kept)
+            try:
+                work(kept)
+            except FormatError:
+                self._ended(kept, REFUSED, BAD_ARGUMENTS)
 
     def _soon(self, kept: Kept) -> None:
         self._desk.soon(_timer(kept), lambda: self._carry_out(kept))
@@ -312,6 +322,21 @@ class Commanding:
                 self._desk.at(_timer(kept), self._desk.now + LOOK_S, look)
 
         look()
+
+    def _quarantine(self, kept: Kept) -> None:
+        reason, at = quarantine.reason(kept.arguments), self._time.now_s()
+        self._when_stored(kept, lambda told: self._quarantining.begin(kept.seq, reason, at, told))
+
+    def _release(self, kept: Kept) -> None:
+        self._when_stored(kept, self._quarantining.end)
+
+    def _when_stored(self, kept: Kept, act: "Callable[[Callable[[str], None]], None]") -> None:
+        """Do it, and say what came of it; where the storage fails, do it again later."""
+        try:
+            act(lambda code: self._ended(kept, DONE, code))
+        except Unavailable as error:
+            self._desk.say("camward-agent: " + kept.name + " cannot be kept: " + str(error))
+            self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
 
     def _change_keys(self, kept: Kept) -> None:
         """Replace keys and CA of the ownership record; what else it says stays."""

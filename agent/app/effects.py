@@ -61,6 +61,7 @@ BLOCKING = {
     "hasher": "hash",
     "console": "hash",
     "ssh": "ssh",
+    "firewall": "firewall",
     "services": "probe",
     "sensors": "probe",
     "account_files": "audit",

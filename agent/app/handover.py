@@ -18,6 +18,7 @@ from agent.formats.json import dump, parse_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from agent.app.desk import Desk
@@ -56,6 +57,8 @@ class Handover:
         self._desk = desk
         self._updating = updating
         self.begun = ""
+        self.barred_hook: "Callable[[], str]" = lambda: ""
+        """Why nothing but an erase can begin now; empty if it can."""
 
     def obstacle(self) -> str:
         """Why nothing can begin now; empty if it can.
@@ -74,7 +77,7 @@ class Handover:
         Nothing can stop it from then on. `next_token`: of the operator that a transfer goes to, who has certified the
         key `next`.
         """
-        obstacle = self.obstacle()
+        obstacle = self.obstacle() or ("" if kind == ERASE else self.barred_hook())
         if obstacle:
             return obstacle
         desk = self._desk

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.app.handover import Handover
     from agent.app.health import Health
     from agent.app.offering import Offering
+    from agent.app.quarantining import Quarantining
     from agent.app.renewing import Renewing
     from agent.app.reporting import Reporting
     from agent.app.serving import Serving
@@ -65,6 +66,7 @@ class Office:
         ssh: "Ssh",
         renewing: "Renewing",
         serving: "Serving",
+        quarantining: "Quarantining",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -84,6 +86,7 @@ class Office:
         self._ssh = ssh
         self._renewing = renewing
         self._serving = serving
+        self._quarantining = quarantining
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -135,6 +138,7 @@ class Office:
             "accounts": self._auditing.status(),
             "ssh": self._ssh.status(),
             "waiting_logins": self._guard.held(),
+            "quarantine": self._quarantining.status(),
         }
         return {name: _shown(value) for name, value in found.items()}
 

@@ -25,8 +25,9 @@ MAX_COMMAND_BYTES = 7 * 1024  # a packet of the link holds 8 KiB, its topic and 
 MAX_VALID_S = 30 * 86_400  # what is older was meant for another day
 MAX_NAME_CHARS = 32
 
-CHECK, EVIDENCE, REBOOT, ERASE, CHANGE_KEYS = "check", "evidence", "reboot", "erase", "change_keys"
-COMMANDS = (CHECK, EVIDENCE, REBOOT, ERASE, CHANGE_KEYS)
+CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE = "check", "evidence", "reboot", "quarantine", "release"
+ERASE, CHANGE_KEYS = "erase", "change_keys"
+COMMANDS = (CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE, ERASE, CHANGE_KEYS)
 GRAVE = (ERASE, CHANGE_KEYS)
 """Commands that two of the record's `authority_keys` have to sign; one of its `command_keys` is enough for others."""
 
@@ -34,6 +35,7 @@ KIND = "command"
 ACCEPTED, DONE, REFUSED = "accepted", "done", "refused"
 EVENTS = (ACCEPTED, DONE, REFUSED)
 MAX_CODE_CHARS = 32
+WITH_ARGUMENTS = (QUARANTINE, CHANGE_KEYS)
 CHANGEABLE = ("ca", "command_keys", "authority_keys", "sealing_key")
 """Members of the ownership record that `change_keys` may replace; whose camera it is, and where its server is, stay."""
 

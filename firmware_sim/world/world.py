@@ -212,7 +212,7 @@ class World(Hardware):
         self.hasher = UnsafePasswordHasher(self._entropy)
         self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
         self.account_files = UnsafeWorldAccountFiles(self.files, self.console_files, self.hasher, self.clock)
-        self.ssh = ssh.WorldSsh(self.console_files)
+        self.ssh, self.firewall = ssh.WorldSsh(self.console_files), ssh.WorldFirewall()
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
         self.neighbours = network.WorldNeighbourServer(device)
@@ -247,6 +247,7 @@ class World(Hardware):
             console=self.console_files,
             account_files=self.account_files,
             ssh=self.ssh,
+            firewall=self.firewall,
             sealer=UnsafeWorldSealer(self._entropy),
             spool=self.make_spool(self.documents),
         )
@@ -258,13 +259,12 @@ class World(Hardware):
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
             self.password, self.system_logins, self.accounts, self.takes_tokens,
         )  # fmt: skip
-        settings = config.parse(body)
-        about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()
         try:
+            about = label.parse(self.documents.content["factory/label.json"])
             given = about, self.image_root, self._product[0], self._product[1], factory.deny_list, EVIDENCE_PATH
-            self.agent = Agent(self.ports, settings, *given)
+            self.agent = Agent(self.ports, config.parse(body), *given)
             self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:
             self._drop_agent()

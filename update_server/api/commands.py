@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from agent.formats.command import MAX_VALID_S
+from agent.formats.quarantine import MAX_REASON_CHARS
 from update_server.api.auth import Opened, Reader, Writer
 from update_server.errors import BadInput, Conflict
-from update_server.fleet import commands, devices, passwords
+from update_server.fleet import command_form, commands, devices, passwords
 from update_server.fleet.commands import VALID_S, SentCommand
 
 router = APIRouter(tags=["commands"])
@@ -18,11 +19,13 @@ router = APIRouter(tags=["commands"])
 class CommandRequest(BaseModel):
     """A command, and for which cameras: ids or serial numbers, or a group, a site, or what is both."""
 
-    command: Literal["check", "evidence", "reboot"]
+    command: Literal["check", "evidence", "reboot", "quarantine", "release"]
     devices: Annotated[list[str], Field(max_length=1000)] = []
     group: str | None = None
     site: str | None = None
     valid_s: Annotated[int, Field(ge=1, le=MAX_VALID_S)] = VALID_S
+    reason: Annotated[str, Field(max_length=MAX_REASON_CHARS)] = ""
+    """For the audit log; that of a quarantine is shown at the camera."""
 
 
 class CommandsMade(BaseModel):
@@ -46,6 +49,7 @@ def send_commands(wanted: CommandRequest, services: Opened, who: Writer) -> Comm
     if wanted.devices and (wanted.group or wanted.site):
         raise BadInput("Say which cameras: by id, or by a group or site.")
     now, made, failed = int(time.time()), [], []
+    arguments = command_form.with_reason(wanted.command, wanted.reason)
     with services.database.write() as session:
         if wanted.devices:
             meant = [devices.find(session, one) for one in dict.fromkeys(wanted.devices)]
@@ -53,10 +57,10 @@ def send_commands(wanted: CommandRequest, services: Opened, who: Writer) -> Comm
             meant = passwords.members(session, wanted.group, wanted.site)
         for device in meant:
             try:
-                row = services.commands.send(session, device, wanted.command, wanted.valid_s, who.name, now)
+                row = services.commands.send(session, device, wanted.command, wanted.valid_s, who.name, now, arguments)
             except Conflict as error:
                 failed.append(str(error))
                 continue
-            commands.audit(session, who.name, row, now)
+            commands.audit(session, who.name, row, now, wanted.reason)
             made.append(commands.line(row, device))
     return CommandsMade(commands=made, failed=failed)

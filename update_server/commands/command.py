@@ -12,7 +12,7 @@ from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Device
 from update_server.errors import BadInput, Conflict, ServerError
-from update_server.fleet import commands, devices, passwords
+from update_server.fleet import command_form, commands, devices, passwords
 from update_server.fleet.commands import SentCommand
 from update_server.repository import signed_commands
 
@@ -22,6 +22,7 @@ Ids = Annotated[
 Group = Annotated[str | None, typer.Option(help="Cameras of this group; 'all' is everybody's.")]
 Site = Annotated[str | None, typer.Option(help="Cameras of this site.")]
 Valid = Annotated[str, typer.Option(help="How long a camera may take it, for example 10m, 1d; 30d at most.")]
+Reason = Annotated[str, typer.Option(help="Why: for the audit log; that of a quarantine is shown at the camera.")]
 ALONE = ", ".join(one for one in COMMANDS if one not in GRAVE)
 
 
@@ -31,20 +32,22 @@ def send(
     group: Group = None,
     site: Site = None,
     valid: Valid = "1d",
+    reason: Reason = "",
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
     """Give cameras a command, signed by this server's command key; each camera gets its own."""
     valid_s, made, failed = shared.duration(valid), [], []
+    arguments = command_form.with_reason(name, reason)
     with shared.opened(folder) as services, services.database.write() as session:
         now, who = shared.now(), shared.operator_name()
         for device in _meant(session, which, group, site):
             try:
-                row = services.commands.send(session, device, name, valid_s, who, now)
+                row = services.commands.send(session, device, name, valid_s, who, now, arguments)
             except Conflict as error:
                 failed.append(str(error))
                 continue
-            commands.audit(session, who, row, now)
+            commands.audit(session, who, row, now, reason)
             made.append(commands.line(row, device))
     _show(made, as_json=as_json)
     _end(failed)

@@ -17,11 +17,23 @@ from sqlalchemy.orm import Session
 from agent.core.commands import Keys
 from agent.formats import canonical_json, ownership
 from agent.formats import command as formats
-from agent.formats.command import CHANGE_KEYS, CHECK, COMMANDS, DONE, ERASE, GRAVE, REFUSED, CommandReport
+from agent.formats.command import (
+    CHANGE_KEYS,
+    CHECK,
+    COMMANDS,
+    DONE,
+    ERASE,
+    GRAVE,
+    QUARANTINE,
+    REFUSED,
+    RELEASE,
+    CommandReport,
+)  # fmt: skip
 from agent.formats.errors import FormatError
 from update_server.db.models import Command, Device
 from update_server.errors import BadInput, Conflict, Misconfigured, NotFound
 from update_server.fleet import devices
+from update_server.fleet.command_form import check_arguments, read
 from update_server.fleet.ownership import Ownership
 from update_server.repository.online import Online
 from update_server.repository.verifier import verify_signature
@@ -33,6 +45,8 @@ MAX_PENDING = 16  # of one camera
 VALID_S = 86_400
 HASTE_S = 600  # a camera that comes later looks by itself
 UNANSWERED_S = 3600  # after its end a command that was accepted is given up, for the sake of those behind it
+QUARANTINED_AT = "quarantined_at"
+"""Of what a camera is known to say of itself: a command's signed answer tells it before the next telemetry does."""
 UNANSWERED, KEYS_CHANGED = "unanswered", "keys_changed"
 RESEND_S, MAX_RESEND_S = 30, 3600
 KEPT_S = 90 * 86_400  # ended ones
@@ -94,11 +108,15 @@ class Commands:
         except NotFound:
             return False
 
-    def send(self, session: Session, device: Device, name: str, valid_s: int, who: str, now: int) -> Command:
+    def send(
+        self, session: Session, device: Device, name: str, valid_s: int, who: str, now: int,
+        arguments: dict[str, Any] | None = None,
+    ) -> Command:  # fmt: skip
         """Sign a command by this server's key, and queue it.
 
         Raises:
-            BadInput: there is no such command, or it is one that people have to sign.
+            BadInput: there is no such command, it is one that people have to sign, or the camera would refuse its
+                arguments.
             Conflict: the camera takes no commands of this server, or too many wait for it.
             SigningFailed: the key is out of reach.
         """
@@ -106,13 +124,14 @@ class Commands:
             known = ", ".join(one for one in COMMANDS if one not in GRAVE)
             hint = "Have it signed: 'camward-server command prepare'." if name in GRAVE else f"Commands: {known}."
             raise BadInput(f"{name!r} is no command that this server can give by itself.", hint)
+        check_arguments(name, arguments or {})
         held = [keyid for keyid in map(formats.key_id, self._record(device).command_keys) if self._online.where(keyid)]
         if not held:
             raise Conflict(
                 f"{device.serial} takes no commands of this server: it was enrolled without its command key.",
                 "Have its keys changed ('camward-server command prepare change_keys'), or enrol it again.",
             )
-        signed = draft(session, device, name, {}, valid_s, now)
+        signed = draft(session, device, name, arguments or {}, valid_s, now)
         return self._queue(
             session, device, _file(signed, self._online.signer(held[0]).sign(_message(signed))), who, now
         )
@@ -191,6 +210,9 @@ class Commands:
         row.state, row.code, row.changed_at = report.event, report.code, now
         if row.name == ERASE and row.state == ACCEPTED and device.attention == devices.GONE.format(kind=ERASE):
             row.state = DONE  # its last word, which nobody signs, was faster than this one
+        if row.name in (QUARANTINE, RELEASE) and row.state == DONE:
+            known = {name: value for name, value in device.telemetry.items() if name != QUARANTINED_AT}
+            device.telemetry = known | ({QUARANTINED_AT: now} if row.name == QUARANTINE else {})
         if row.name == CHANGE_KEYS and row.state == DONE:
             changed = formats.with_keys(self._record(device), read(row.body).arguments)
             device.ownership_sha256 = self._records.keep(changed)
@@ -252,18 +274,6 @@ class Commands:
 @functools.lru_cache(maxsize=64)
 def _parsed(body: bytes) -> ownership.Ownership:
     return ownership.parse(body)
-
-
-def read(body: bytes) -> formats.Command:
-    """What a command says, whoever has signed it.
-
-    Raises:
-        BadInput: it is none.
-    """
-    try:
-        return formats.parse(body)
-    except FormatError as error:
-        raise BadInput(f"This is no command: {error.detail}.", "Make one: 'camward-server command prepare'.") from None
 
 
 def draft(
@@ -364,6 +374,6 @@ def prune(session: Session, now: int) -> None:
     session.execute(delete(Command).where(*old))
 
 
-def audit(session: Session, who: str, row: Command, now: int) -> None:
-    """Record that a command was given."""
-    devices.audit(session, who, "command", f"{row.device_id} {row.name} {row.seq}", now)
+def audit(session: Session, who: str, row: Command, now: int, reason: str = "") -> None:
+    """Record that a command was given, and why, in the words of whoever gave it."""
+    devices.audit(session, who, "command", f"{row.device_id} {row.name} {row.seq}" + (reason and ": " + reason), now)

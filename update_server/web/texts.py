@@ -70,6 +70,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Shut out of server and broker since {}: camward-server device allow",
         "{} からサーバーとブローカーへの接続を拒否しています（解除：camward-server device allow）",
     ),
+    "in_quarantine": ("In quarantine", "隔離中"),
+    "in_quarantine_since": (
+        "Closed to everybody but this server since {}",
+        "{} からこのサーバー以外との通信を遮断しています",
+    ),
     "facts": ("Camera", "カメラ情報"),
     "telemetry": ("Telemetry", "テレメトリー"),
     "no_telemetry": ("No telemetry yet.", "テレメトリーはまだ届いていません。"),

@@ -12,9 +12,10 @@ from agent.formats.command import CommandReport
 from tests.fuzz import seeds
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_nudge import sign
-from update_server.db.models import Command, Device, Refusal
+from update_server.db.models import Audit, Command, Device, Refusal
 from update_server.errors import BadInput, Conflict
 from update_server.fleet import commands
+from update_server.fleet.command_form import with_reason
 from update_server.fleet.commands import Commands
 from update_server.fleet.ownership import Ownership
 from update_server.repository.online import Online
@@ -263,3 +264,39 @@ def test_a_queue_ends_somewhere(room):
     with pytest.raises(Conflict):
         room.send()
     room.send(device_id=TWO)
+
+
+def test_a_quarantine_shows_from_the_cameras_signed_answer_until_that_of_its_release(room):
+    def known():
+        with room.database.read() as session:
+            return session.get_one(Device, ONE).telemetry
+
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        device.telemetry = {"slot": "a"}
+        arguments = with_reason("quarantine", "ticket 7")
+        row = room.commands.send(session, device, "quarantine", 600, "me", NOW, arguments)
+        commands.audit(session, "me", row, NOW, "ticket 7")
+        seq = row.seq
+        assert formats.parse(row.body).arguments == {"reason": "ticket 7"}
+    room.answer("refused", seq, "quarantine", "arguments")
+    assert known() == {"slot": "a"}
+    _, seq = room.send("quarantine")
+    room.answer("done", seq, "quarantine", "no_firewall", NOW + 5)
+    assert known() == {"slot": "a", "quarantined_at": NOW + 5}
+    assert room.states()[-1] == ("quarantine", "done", "no_firewall")
+    _, seq = room.send("release")
+    assert known()["quarantined_at"], "nothing is over before the camera has said so"
+    room.answer("done", seq, "release")
+    assert known() == {"slot": "a"}
+    with room.database.read() as session:
+        assert session.scalars(select(Audit.detail)).one().endswith(": ticket 7")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("check", {"reason": "x"}), ("quarantine", {"reason": "x" * 201}), ("quarantine", {"reason": "a\nb"})],
+)
+def test_what_every_camera_would_refuse_is_not_sent(room, name, arguments):
+    with room.database.write() as session, pytest.raises(BadInput, match="would refuse"):
+        room.commands.send(session, session.get_one(Device, ONE), name, 600, "me", NOW, arguments)

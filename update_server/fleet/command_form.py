@@ -1,0 +1,41 @@
+"""What a command may say: read as the camera reads it, and what comes with it. Pure."""
+
+from typing import Any
+
+from agent.formats import command as formats
+from agent.formats import quarantine
+from agent.formats.command import QUARANTINE
+from agent.formats.errors import FormatError
+from update_server.errors import BadInput
+
+
+def check_arguments(name: str, arguments: dict[str, Any]) -> None:
+    """Send nothing that every camera would refuse.
+
+    Raises:
+        BadInput: what comes with the command is not what it takes.
+    """
+    try:
+        if name == QUARANTINE:
+            quarantine.reason(arguments)
+        elif arguments:
+            raise FormatError(f"{name} takes no arguments")
+    except FormatError as error:
+        raise BadInput(f"Cameras would refuse this command: {error.detail}.", "See 'docs/operator.md'.") from None
+
+
+def read(body: bytes) -> formats.Command:
+    """What a command says, whoever has signed it.
+
+    Raises:
+        BadInput: it is none.
+    """
+    try:
+        return formats.parse(body)
+    except FormatError as error:
+        raise BadInput(f"This is no command: {error.detail}.", "Make one: 'camward-server command prepare'.") from None
+
+
+def with_reason(name: str, reason: str) -> dict[str, Any]:
+    """The arguments of a command for which somebody gave a reason: only a quarantine tells it to the owner."""
+    return {"reason": reason} if name == QUARANTINE and reason else {}
