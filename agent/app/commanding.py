@@ -24,6 +24,7 @@ from agent.formats.command import (
     REBOOT,
     REFUSED,
     RELEASE,
+    SETTINGS,
     CommandReport,
 )
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -102,6 +103,7 @@ class Commanding:
             CHANGE_KEYS: self._change_keys,
             QUARANTINE: self._quarantine,
             RELEASE: self._release,
+            SETTINGS: self._settings,
         }
 
     def enrolled(self, record: "Ownership") -> None:
@@ -335,8 +337,27 @@ class Commanding:
         try:
             act(lambda code: self._ended(kept, DONE, code))
         except Unavailable as error:
-            self._desk.say("camward-agent: " + kept.name + " cannot be kept: " + str(error))
-            self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
+            self._later(kept, error)
+
+    def _later(self, kept: Kept, error: "CamwardError") -> None:
+        """The storage fails: carry it out again."""
+        self._desk.say("camward-agent: " + kept.name + " cannot be kept: " + str(error))
+        self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
+
+    def _settings(self, kept: Kept) -> None:
+        """Replace intervals and line of the ownership record; what else it says stays."""
+        record = self._record
+        if record is None:
+            return  # carried out once there is one
+        changed = formats.with_settings(record, kept.arguments)
+        try:
+            self._desk.ports.store.write(RECORD, ownership.encode(changed))
+        except Unavailable as error:
+            self._later(kept, error)
+            return
+        self._ended(kept, DONE)
+        if changed != record:
+            self._enrolling.serve_again()
 
     def _change_keys(self, kept: Kept) -> None:
         """Replace keys and CA of the ownership record; what else it says stays."""
@@ -356,8 +377,7 @@ class Commanding:
             self._ended(kept, REFUSED, BAD_ARGUMENTS)
             return
         except Unavailable as error:
-            self._desk.say("camward-agent: changed keys cannot be kept: " + str(error))
-            self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
+            self._later(kept, error)
             return
         self._ended(kept, DONE)
         self._enrolling.serve_again()

@@ -26,8 +26,9 @@ MAX_VALID_S = 30 * 86_400  # what is older was meant for another day
 MAX_NAME_CHARS = 32
 
 CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE = "check", "evidence", "reboot", "quarantine", "release"
+SETTINGS = "settings"
 ERASE, CHANGE_KEYS = "erase", "change_keys"
-COMMANDS = (CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE, ERASE, CHANGE_KEYS)
+COMMANDS = (CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE, SETTINGS, ERASE, CHANGE_KEYS)
 GRAVE = (ERASE, CHANGE_KEYS)
 """Commands that two of the record's `authority_keys` have to sign; one of its `command_keys` is enough for others."""
 
@@ -35,9 +36,14 @@ KIND = "command"
 ACCEPTED, DONE, REFUSED = "accepted", "done", "refused"
 EVENTS = (ACCEPTED, DONE, REFUSED)
 MAX_CODE_CHARS = 32
-WITH_ARGUMENTS = (QUARANTINE, CHANGE_KEYS)
+WITH_ARGUMENTS = (QUARANTINE, SETTINGS, CHANGE_KEYS)
 CHANGEABLE = ("ca", "command_keys", "authority_keys", "sealing_key")
 """Members of the ownership record that `change_keys` may replace; whose camera it is, and where its server is, stay."""
+
+
+SETTABLE = ("check_interval_s", "telemetry_interval_s", "line")
+"""Members of the ownership record that `settings` may replace."""
+MIN_INTERVAL_S = 60  # more often than a record may say would be a load that one key alone could order
 
 
 class Command(Value):
@@ -131,6 +137,24 @@ def with_keys(record: "Ownership", arguments: "dict[str, Any]") -> "Ownership":
     if ownership.parse(ownership.encode(changed)) != changed:
         raise FormatError("the changed record does not read as it was written")
     return changed
+
+
+def with_settings(record: "Ownership", arguments: "dict[str, Any]") -> "Ownership":
+    """The ownership record after `settings` with these arguments.
+
+    Raises:
+        FormatError: they name nothing, something else, or what is out of bounds.
+    """
+    fields.only(arguments, SETTABLE)
+    if not arguments:
+        raise FormatError("nothing to change")
+    changes: "dict[str, Any]" = {}
+    for name in arguments:
+        if name == "line":
+            changes[name] = fields.choice(arguments, name, ownership.LINES)
+        else:
+            changes[name] = fields.integer(arguments, name, MIN_INTERVAL_S, ownership.MAX_INTERVAL_S)
+    return record.replace(**changes)
 
 
 def _distinct(arguments: "dict[str, Any]", name: str) -> "tuple[str, ...]":

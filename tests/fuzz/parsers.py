@@ -279,6 +279,9 @@ PARSERS: dict[str, Parser] = {
     "formats.command.with_keys": Parser(
         _object(lambda source: command.with_keys(ownership.parse(seeds.OWNERSHIP), source)), (seeds.CHANGED_KEYS,)
     ),
+    "formats.command.with_settings": Parser(
+        _object(lambda source: command.with_settings(ownership.parse(seeds.OWNERSHIP), source)), (seeds.SETTINGS,)
+    ),
     "formats.command.parse_report": Parser(_object(command.parse_report), (seeds.COMMAND_REPORT,)),
     "core.commands.decode": Parser(commands.decode, (seeds.COMMAND_STATE, commands.encode(commands.NOTHING))),
     "formats.quarantine.decode": Parser(quarantine.decode, (seeds.QUARANTINE,)),

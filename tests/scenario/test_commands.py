@@ -1,5 +1,7 @@
 """Signed commands as one camera meets them: of its operator, a thief, a broker that lies; with power cuts."""
 
+import itertools
+
 import pytest
 
 from agent.app.commanding import DOCUMENT, LOOK_S, WAIT_S
@@ -151,6 +153,31 @@ def test_what_this_version_does_not_know_is_refused_by_name_and_once(stage, came
     deliver(camera, stage.operator.command("reboot", 2, now(camera), {"hard": True}))
     assert told(camera) == [refused("unknown_command", 1, "sing"), refused("arguments", 2, "reboot")]
     assert len(camera.boots) == 1
+
+
+def test_settings_change_how_often_it_measures_and_its_line_at_once_and_after_a_restart(stage, camera):
+    before = ownership.parse(camera.documents.content[RECORD])
+    said = {"check_interval_s": 7200, "telemetry_interval_s": 600, "line": "mobile"}
+    deliver(camera, stage.operator.command("settings", 1, now(camera), said))
+    assert told(camera) == [done(1, "settings")]
+    assert ownership.parse(camera.documents.content[RECORD]) == before.replace(**said)
+    camera.run_for(60)
+    assert (camera.link.keep_alive_s, camera.admin("status")["link"]) == (1200, "up")
+    assert before.line == ownership.WIRED, "control: it was another line"
+    camera.run_for(2 * HOUR_S)
+    times = [one["at"] for one in envelope.parse(camera.broker.on("/up/telemetry")[-1]).body["samples"]]
+    assert {second - first for first, second in itertools.pairwise(times)} == {600}
+    camera.restart()
+    camera.run_for(60)
+    assert camera.link.keep_alive_s == 1200
+
+
+@pytest.mark.parametrize("said", [{}, {"telemetry_interval_s": 5}, {"server_url": "https://thief"}, {"line": "x"}])
+def test_settings_out_of_bounds_are_refused(stage, camera, said):
+    before = camera.documents.content[RECORD]
+    deliver(camera, stage.operator.command("settings", 1, now(camera), said))
+    assert told(camera) == [refused("arguments", 1, "settings")]
+    assert camera.documents.content[RECORD] == before
 
 
 # --- what is not followed

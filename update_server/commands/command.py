@@ -2,12 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from sqlalchemy.orm import Session
 
-from agent.formats.command import COMMANDS, GRAVE
+from agent.formats.command import COMMANDS, GRAVE, SETTINGS
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Device
@@ -33,15 +32,23 @@ def send(
     site: Site = None,
     valid: Valid = "1d",
     reason: Reason = "",
+    check_interval: Annotated[str, typer.Option(help="With settings: how often to look for updates, as 1d.")] = "",
+    telemetry_interval: Annotated[str, typer.Option(help="With settings: how often to measure, as 10m.")] = "",
+    line: Annotated[str, typer.Option(help="With settings: mobile or wired.")] = "",
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Give cameras a command, signed by this server's command key; each camera gets its own."""
+    """Give cameras a command, signed by this server's command key; each camera gets its own.
+
+    `settings` brings enrolled cameras what this server's settings say now, but for what the options say.
+    """
     valid_s, made, failed = shared.duration(valid), [], []
-    arguments = command_form.with_reason(name, reason)
+    arguments = command_form.with_reason(name, reason) | _settings(check_interval, telemetry_interval, line)
+    if name != SETTINGS and (check_interval or telemetry_interval or line):
+        raise BadInput(f"{name!r} takes no settings.")
     with shared.opened(folder) as services, services.database.write() as session:
         now, who = shared.now(), shared.operator_name()
-        for device in _meant(session, which, group, site):
+        for device in passwords.meant(session, which, group, site):
             try:
                 row = services.commands.send(session, device, name, valid_s, who, now, arguments)
             except Conflict as error:
@@ -75,7 +82,7 @@ def prepare(
     valid_s, made, failed = shared.duration(valid), [], []
     with shared.opened(folder) as services, services.database.write() as session:
         now = shared.now()
-        for device in _meant(session, which, group, site):
+        for device in passwords.meant(session, which, group, site):
             try:
                 made.append(services.commands.prepare(session, device, name, valid_s, now))
             except Conflict as error:
@@ -111,12 +118,12 @@ def import_(
     _end(failed)
 
 
-def _meant(session: Session, which: list[str] | None, group: str | None, site: str | None) -> list[Device]:
-    if which and (group or site):
-        raise BadInput("Say which cameras: by id, or by a group or site.")
-    if which:
-        return [devices.find(session, one) for one in dict.fromkeys(which)]
-    return passwords.members(session, group, site)
+def _settings(check_interval: str, telemetry_interval: str, line: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"line": line} if line else {}
+    for name, text in (("check_interval_s", check_interval), ("telemetry_interval_s", telemetry_interval)):
+        if text:
+            said[name] = shared.duration(text)
+    return said
 
 
 def _show(found: list[SentCommand], *, as_json: bool) -> None:

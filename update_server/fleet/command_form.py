@@ -4,13 +4,14 @@ from typing import Any
 
 from agent.formats import command as formats
 from agent.formats import quarantine
-from agent.formats.command import QUARANTINE
+from agent.formats.command import QUARANTINE, SETTINGS
 from agent.formats.errors import FormatError
+from agent.formats.ownership import Ownership
 from update_server.errors import BadInput
 
 
-def check_arguments(name: str, arguments: dict[str, Any]) -> None:
-    """Send nothing that every camera would refuse.
+def check_arguments(name: str, arguments: dict[str, Any], record: Ownership) -> None:
+    """Send nothing that a camera with this ownership record would refuse.
 
     Raises:
         BadInput: what comes with the command is not what it takes.
@@ -18,6 +19,8 @@ def check_arguments(name: str, arguments: dict[str, Any]) -> None:
     try:
         if name == QUARANTINE:
             quarantine.reason(arguments)
+        elif name == SETTINGS:
+            formats.with_settings(record, arguments)
         elif arguments:
             raise FormatError(f"{name} takes no arguments")
     except FormatError as error:

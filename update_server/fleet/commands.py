@@ -27,6 +27,7 @@ from agent.formats.command import (
     QUARANTINE,
     REFUSED,
     RELEASE,
+    SETTINGS,
     CommandReport,
 )  # fmt: skip
 from agent.formats.errors import FormatError
@@ -114,24 +115,32 @@ class Commands:
     ) -> Command:  # fmt: skip
         """Sign a command by this server's key, and queue it.
 
+        `settings` brings the camera what the current record says, but for what `arguments` say.
+
         Raises:
             BadInput: there is no such command, it is one that people have to sign, or the camera would refuse its
                 arguments.
-            Conflict: the camera takes no commands of this server, or too many wait for it.
+            Conflict: the camera takes no commands of this server, has these settings, or too many wait for it.
             SigningFailed: the key is out of reach.
         """
         if name not in COMMANDS or name in GRAVE:
             known = ", ".join(one for one in COMMANDS if one not in GRAVE)
             hint = "Have it signed: 'camward-server command prepare'." if name in GRAVE else f"Commands: {known}."
             raise BadInput(f"{name!r} is no command that this server can give by itself.", hint)
-        check_arguments(name, arguments or {})
-        held = [keyid for keyid in map(formats.key_id, self._record(device).command_keys) if self._online.where(keyid)]
+        record = self._record(device)
+        held = [keyid for keyid in map(formats.key_id, record.command_keys) if self._online.where(keyid)]
         if not held:
             raise Conflict(
                 f"{device.serial} takes no commands of this server: it was enrolled without its command key.",
                 "Have its keys changed ('camward-server command prepare change_keys'), or enrol it again.",
             )
-        signed = draft(session, device, name, arguments or {}, valid_s, now)
+        said = arguments or {}
+        if name == SETTINGS:
+            said = self._differences(record, formats.SETTABLE) | said
+            if not said:
+                raise Conflict(f"{device.serial} has the settings of this server.", "Nothing to change.")
+        check_arguments(name, said, record)
+        signed = draft(session, device, name, said, valid_s, now)
         return self._queue(
             session, device, _file(signed, self._online.signer(held[0]).sign(_message(signed))), who, now
         )
@@ -151,7 +160,7 @@ class Commands:
                 f"{device.serial} was enrolled without authority keys: nothing of that kind is taken from anybody.",
                 "Name them ('camward-server command-key authorise'), and enrol it again.",
             )
-        arguments = self._differences(record) if name == CHANGE_KEYS else {}
+        arguments = self._differences(record, formats.CHANGEABLE) if name == CHANGE_KEYS else {}
         if name == CHANGE_KEYS and not arguments:
             raise Conflict(f"{device.serial} has the keys of the current record.", "Nothing to change.")
         made = {"signed": draft(session, device, name, arguments, valid_s, now), "signatures": []}
@@ -189,12 +198,20 @@ class Commands:
         except Misconfigured as error:  # its record is damaged: no reason to keep the other cameras waiting
             devices.refuse(session, device_id, "ownership record", str(error), now)
             return False
-        waiting = session.scalars(select(Command).where(Command.device_id == device_id, Command.state.in_(PENDING)))
-        names = [row.name for row in waiting if row.state == QUEUED or row.name != CHECK]
-        if CHECK not in names:
-            with contextlib.suppress(Conflict):  # it looks by itself in time, and others are not to wait for that
-                self.send(session, device, CHECK, HASTE_S, "server", now)
+        self.look(session, device, "server", now)  # without one it looks by itself in time
         return True
+
+    def look(self, session: Session, device: Device, who: str, now: int) -> Command | None:
+        """The `check` that a camera still has to be sent, or another one; None where too many wait for it.
+
+        One that was sent may have been looked for already, before what it is to find was there.
+        """
+        mine = (Command.device_id == device.id, Command.name == CHECK, Command.state == QUEUED)
+        row = session.scalars(select(Command).where(*mine)).first()
+        if row is None:
+            with contextlib.suppress(Conflict):
+                row = self.send(session, device, CHECK, HASTE_S, who, now)
+        return row
 
     def reported(self, session: Session, device: Device, report: CommandReport, now: int) -> None:
         """Take what a camera has signed about a command; a refusal of what this server does not know is a refusal."""
@@ -213,6 +230,9 @@ class Commands:
         if row.name in (QUARANTINE, RELEASE) and row.state == DONE:
             known = {name: value for name, value in device.telemetry.items() if name != QUARANTINED_AT}
             device.telemetry = known | ({QUARANTINED_AT: now} if row.name == QUARANTINE else {})
+        if row.name == SETTINGS and row.state == DONE:
+            after = formats.with_settings(self._record(device), read(row.body).arguments)
+            device.ownership_sha256 = self._records.keep(after)
         if row.name == CHANGE_KEYS and row.state == DONE:
             changed = formats.with_keys(self._record(device), read(row.body).arguments)
             device.ownership_sha256 = self._records.keep(changed)
@@ -254,11 +274,11 @@ class Commands:
                 "Keep the present CA beside the next one until every camera has it.",
             )
 
-    def _differences(self, record: ownership.Ownership) -> dict[str, Any]:
+    def _differences(self, record: ownership.Ownership, members: tuple[str, ...]) -> dict[str, Any]:
         current = _parsed(self._records.record(self._records.current))
         return {
             name: list(value) if isinstance(value := getattr(current, name), tuple) else value
-            for name in formats.CHANGEABLE
+            for name in members
             if getattr(record, name) != getattr(current, name)
         }
 

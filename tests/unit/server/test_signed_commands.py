@@ -300,3 +300,31 @@ def test_a_quarantine_shows_from_the_cameras_signed_answer_until_that_of_its_rel
 def test_what_every_camera_would_refuse_is_not_sent(room, name, arguments):
     with room.database.write() as session, pytest.raises(BadInput, match="would refuse"):
         room.commands.send(session, session.get_one(Device, ONE), name, 600, "me", NOW, arguments)
+
+
+def settings_sent(room, **said):
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        row = room.commands.send(session, device, "settings", 600, "me", NOW, said)
+        return row.seq, formats.parse(row.body).arguments
+
+
+def test_settings_bring_a_camera_what_this_server_says_now_and_its_record_follows_the_answer(room):
+    with pytest.raises(Conflict, match="Nothing to change"):
+        settings_sent(room)
+    old = room.records.current
+    room.records.publish(ownership.parse(room.records.record(old)).replace(line="wired", telemetry_interval_s=300))
+    seq, said = settings_sent(room)
+    assert said == {"line": "wired", "telemetry_interval_s": 300}
+    with room.database.read() as session:
+        assert session.get_one(Device, ONE).ownership_sha256 == old, "not before the camera has said so"
+    room.answer("done", seq, "settings")
+    with room.database.read() as session:
+        assert session.get_one(Device, ONE).ownership_sha256 == room.records.current
+    assert settings_sent(room, line="mobile")[1] == {"line": "mobile"}
+
+
+@pytest.mark.parametrize("said", [{"line": "x"}, {"telemetry_interval_s": 5}, {"ca": "x"}])
+def test_settings_that_a_camera_would_refuse_are_not_sent(room, said):
+    with pytest.raises(BadInput, match="would refuse"):
+        settings_sent(room, **said)

@@ -81,3 +81,26 @@ def test_a_report_reads_as_it_was_written():
     assert command.parse_report(command.report_body(report)) == report
     with pytest.raises(FormatError):
         command.parse_report(command.report_body(report) | {"event": "obeyed"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"check_interval_s": 60}, {"check_interval_s": 86_400, "telemetry_interval_s": 60, "line": "wired"}],
+)
+def test_settings_change_intervals_and_line_and_nothing_else(arguments):
+    changed = command.with_settings(RECORD, arguments)
+    assert changed == RECORD.replace(**arguments)
+    assert ownership.parse(ownership.encode(changed)) == changed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {}, {"operator": "x"}, {"ca": RECORD.ca}, {"command_keys": []}, {"line": "satellite"}, {"line": None},
+        {"check_interval_s": 59}, {"check_interval_s": 86_401}, {"telemetry_interval_s": 59},
+        {"telemetry_interval_s": "60"}, {"telemetry_interval_s": 60.0}, {"check_interval_s": True},
+    ],
+)  # fmt: skip
+def test_settings_out_of_bounds_change_nothing(arguments):
+    with pytest.raises(FormatError):
+        command.with_settings(RECORD, arguments)

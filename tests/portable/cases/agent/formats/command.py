@@ -34,6 +34,14 @@ for arguments in (
         command.with_keys(record, arguments)
     except FormatError as error:
         print(error)
+print(command.with_settings(record, {"check_interval_s": 900, "telemetry_interval_s": 60, "line": "wired"}).line)
+for arguments in (
+    {}, {"operator": "x"}, {"line": "x"}, {"check_interval_s": 59}, {"telemetry_interval_s": 86401}, {"line": 1},
+):  # fmt: skip
+    try:
+        command.with_settings(record, arguments)
+    except FormatError as error:
+        print(error)
 report = command.CommandReport("refused", 0, "", "forged", 3)
 body = command.report_body(report)
 print(json.dump(body), command.parse_report(body) == report)
