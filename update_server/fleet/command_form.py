@@ -39,6 +39,18 @@ def read(body: bytes) -> formats.Command:
         raise BadInput(f"This is no command: {error.detail}.", "Make one: 'camward-server command prepare'.") from None
 
 
+def check_reason(reason: str) -> None:
+    """Take no reason that a camera could not show.
+
+    Raises:
+        BadInput: it is too long, or holds what cannot be shown on one line.
+    """
+    try:
+        quarantine.reason({"reason": reason})
+    except FormatError as error:
+        raise BadInput(f"The reason cannot be taken: {error.detail}.", "Write one short line.") from None
+
+
 def with_reason(name: str, reason: str) -> dict[str, Any]:
     """The arguments of a command for which somebody gave a reason: only a quarantine tells it to the owner."""
     return {"reason": reason} if name == QUARANTINE and reason else {}
