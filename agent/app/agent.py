@@ -20,7 +20,7 @@ from agent.app.evidence import Evidence
 from agent.app.guard import Guard
 from agent.app.handover import Handover
 from agent.app.health import Health
-from agent.app.identity import EVIDENCE, IDENTITY, device_id
+from agent.app.identity import EVIDENCE, IDENTITY, device_id, finish_rotation, named
 from agent.app.inventory import Inventory
 from agent.app.login import Login
 from agent.app.neighbours import Neighbours
@@ -31,6 +31,7 @@ from agent.app.proving import Proving
 from agent.app.quarantining import IN_QUARANTINE, Quarantining
 from agent.app.renewing import Renewing
 from agent.app.reporting import RECEIPT, Reporting
+from agent.app.rotating import Rotating
 from agent.app.serving import Serving
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
@@ -106,6 +107,7 @@ class Agent:
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
         self._renewing = Renewing(desk, time, self._reporting)
+        self._rotating = Rotating(desk, self._reporting, self._renewing)
         self._serving = Serving(desk, time)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
         guard = Guard(desk, proving, self._alarms)
@@ -153,7 +155,7 @@ class Agent:
         self._guard = guard
         self._commanding = Commanding(
             desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling,
-            quarantining,
+            quarantining, self._rotating,
         )  # fmt: skip
         self._settled = False
         if finished:
@@ -178,7 +180,9 @@ class Agent:
         locking = any(problem in LOCKING for problem in desk.problems)
         if locking:
             self._accounts.lock()
-        desk.device_id = device_id(ports.keys.ensure(IDENTITY))
+        finish_rotation(ports)
+        desk.device_id = device_id(ports.keys.ensure(IDENTITY))  # made here, on a new camera
+        desk.device_id = named(ports.store)[0] or desk.device_id
         ports.keys.ensure(EVIDENCE)
         desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
         # A boot record that was lost comes back without the index: the other copy brings it back.
@@ -220,6 +224,7 @@ class Agent:
         elif isinstance(event, Linked):
             self._reporting.linked(event.up, event.reason)
             self._renewing.linked(event.up)
+            self._rotating.linked(event.up)
         elif isinstance(event, Acknowledged):
             self._reporting.acknowledged(event.name)
         elif isinstance(event, Refused):
@@ -251,6 +256,7 @@ class Agent:
         self._evidence.enrolled(self._reporting)
         self._auditing.enrolled()
         self._neighbours.enrolled(record)
+        self._rotating.enrolled(record)
         self._commanding.enrolled(record)
         self._renewing.enrolled(record)
         self._serving.enrolled(record)

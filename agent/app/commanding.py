@@ -14,17 +14,9 @@ from agent.formats import command as formats
 from agent.formats import ownership, quarantine
 from agent.formats.command import (
     ACCEPTED,
-    CHANGE_KEYS,
-    CHECK,
     DONE,
-    ERASE,
-    EVIDENCE,
-    KIND,
-    QUARANTINE,
     REBOOT,
     REFUSED,
-    RELEASE,
-    SETTINGS,
     CommandReport,
 )
 from agent.formats.errors import FormatError, Rejected, Unavailable
@@ -40,6 +32,7 @@ if TYPE_CHECKING:
     from agent.app.handover import Handover
     from agent.app.quarantining import Quarantining
     from agent.app.reporting import Reporting
+    from agent.app.rotating import Rotating
     from agent.app.trusted_time import TrustedTime
     from agent.app.updating import Updating
     from agent.formats.command import Command
@@ -50,7 +43,12 @@ DOCUMENT = "commands/state.json"
 TOPIC_END = "/down/command"
 RESTART = "restart"  # in the store that a restart of the machine empties: the restart that is still to come
 NUDGE_EVERY_S = 5.0  # an unsigned message can do no more than make the camera look; not more often
-LASTING = (EVIDENCE, REBOOT, ERASE)  # what takes a while is answered twice: accepted, and then what came of it
+LASTING = (
+    formats.EVIDENCE,
+    REBOOT,
+    formats.ROTATE_IDENTITY,
+    formats.ERASE,
+)  # what takes a while is answered twice: accepted, and then what came of it
 CALM = (update.IDLE, update.CHECKING, update.WAITING)  # phases that a restart disturbs nothing in
 LOOK_S = 10.0
 _RESUME = "commands"
@@ -74,6 +72,7 @@ class Commanding:
         going: "Handover",
         enrolling: "Enrolling",
         quarantining: "Quarantining",
+        rotating: "Rotating",
     ) -> None:
         self._desk = desk
         self._time = time
@@ -84,6 +83,7 @@ class Commanding:
         self._handover = going
         self._enrolling = enrolling
         self._quarantining = quarantining
+        self._rotating = rotating
         self._keys = Keys()
         self._record: "Ownership | None" = None
         self._state = NOTHING
@@ -94,16 +94,16 @@ class Commanding:
         self._asking = False
         self._patience = Patience()
         self._nudged_at = -NUDGE_EVERY_S
-        # Renewal adds `rotate_identity` here.
         self._work: "dict[str, Callable[[Kept], None]]" = {
-            CHECK: self._check,
-            EVIDENCE: self._collect,
+            formats.CHECK: self._check,
+            formats.EVIDENCE: self._collect,
             REBOOT: self._reboot,
-            ERASE: self._erase,
-            CHANGE_KEYS: self._change_keys,
-            QUARANTINE: self._quarantine,
-            RELEASE: self._release,
-            SETTINGS: self._settings,
+            formats.ERASE: self._erase,
+            formats.CHANGE_KEYS: self._change_keys,
+            formats.QUARANTINE: self._quarantine,
+            formats.RELEASE: self._release,
+            formats.SETTINGS: self._settings,
+            formats.ROTATE_IDENTITY: self._rotate,
         }
 
     def enrolled(self, record: "Ownership") -> None:
@@ -359,6 +359,14 @@ class Commanding:
         if changed != record:
             self._enrolling.serve_again()
 
+    def _rotate(self, kept: Kept) -> None:
+        def told(code: str) -> None:
+            self._ended(kept, REFUSED if code else DONE, code)
+            if not code:
+                self._enrolling.serve_again()  # every connection by the new key
+
+        self._rotating.rotate(kept.digest, told)
+
     def _change_keys(self, kept: Kept) -> None:
         """Replace keys and CA of the ownership record; what else it says stays."""
         record, ports = self._record, self._desk.ports
@@ -384,7 +392,7 @@ class Commanding:
 
 
 def _timer(kept: Kept) -> str:
-    return KIND + " " + kept.name
+    return formats.KIND + " " + kept.name
 
 
 def _again(name: str) -> str:

@@ -154,6 +154,7 @@ def _transfer(ports: "Ports", body: bytes, version: str) -> None:
         store.write(identity.CERTIFICATE, certificate)
         store.delete(identity.NEXT_CERTIFICATE)
     store.delete(identity.RENEWED_CERTIFICATE)  # the former operator's
+    identity.forget_rotation(ports)
     ports.keys.replace(identity.IDENTITY, identity.NEXT)
     store.write(enrolment_state.ENROLMENT, enrolment_state.encode("owning", following))
 
@@ -194,7 +195,7 @@ def _remove(ports: "Ports", kind: str) -> None:
                 raise
     if kind != TRANSFER:
         # After the files, which are overwritten: a store of keys in files would only unlink its own.
-        for key in (identity.IDENTITY, identity.EVIDENCE, identity.UNSEALING, identity.NEXT):
+        for key in (identity.IDENTITY, identity.EVIDENCE, identity.UNSEALING, identity.NEXT, identity.ROTATED):
             ports.keys.forget(key)
     if kind == ERASE:
         ports.secret.forget()

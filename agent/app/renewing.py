@@ -46,6 +46,7 @@ class Renewing:
         self._was_up = False
         self._suspected = False  # the new certificate got no session: it is at fault if the old one gets one now
         self._down_at: "float | None" = None  # since when there is no session, by the monotonic clock
+        self.held = False  # while the identity gets another key (agent.app.rotating)
         self.problem = ""
         self.ends_at: "int | None" = None
         """When the certificate that is in place ends, in Unix seconds; None without one."""
@@ -69,13 +70,22 @@ class Renewing:
         elif self._down_at is None:
             self._down_at = self._desk.now
 
+    def busy(self) -> bool:
+        """Whether a renewal is under way."""
+        return self._waits or self._trying or self._suspected
+
+    def release(self) -> None:
+        """The rotation has come to its end: look what certificate is in place."""
+        self.held = False
+        self._desk.soon(_TIMER, self._look)
+
     def status(self) -> "dict[str, str]":
         """Until when the certificate in place is good, and what keeps it from being renewed."""
         return {"ends": "" if self.ends_at is None else utc.render(self.ends_at), "problem": self.problem}
 
     def _look(self) -> None:
         self._desk.at(_TIMER, self._desk.now + LOOK_EVERY_S, self._look)
-        if self._waits or self._trying:
+        if self._waits or self._trying or self.held:
             return
         try:
             found, spread = self._in_place()
@@ -163,7 +173,7 @@ class Renewing:
 
     def _show(self, name: str) -> None:
         self._reporting.linked(False, "connecting with the certificate")
-        self._desk.call("link", "show", (name,), self._shown)
+        self._desk.call("link", "show", (name, IDENTITY), self._shown)
 
     def _shown(self, _value: "object", error: "CamwardError | None") -> None:
         """The link connects by itself from here on, and may have been faster than this answer."""

@@ -26,9 +26,9 @@ MAX_VALID_S = 30 * 86_400  # what is older was meant for another day
 MAX_NAME_CHARS = 32
 
 CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE = "check", "evidence", "reboot", "quarantine", "release"
-SETTINGS = "settings"
+SETTINGS, ROTATE_IDENTITY = "settings", "rotate_identity"
 ERASE, CHANGE_KEYS = "erase", "change_keys"
-COMMANDS = (CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE, SETTINGS, ERASE, CHANGE_KEYS)
+COMMANDS = (CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE, SETTINGS, ROTATE_IDENTITY, ERASE, CHANGE_KEYS)
 GRAVE = (ERASE, CHANGE_KEYS)
 """Commands that two of the record's `authority_keys` have to sign; one of its `command_keys` is enough for others."""
 

@@ -10,7 +10,8 @@ else:
 class KeyStore(Protocol):
     """Private keys (ECDSA P-256) that never leave it.
 
-    Names in use: `tls` (the device's identity), `evidence`, and `next` (the identity that a transfer is preparing).
+    Names in use: `tls` (the device's identity), `evidence`, `next` (the identity that a transfer is preparing), and
+    `rotated` (the one that a rotation is preparing).
 
     Adapters that nothing in hardware protects have names that begin with `Unsafe`.
     """

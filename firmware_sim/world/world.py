@@ -9,7 +9,7 @@ from agent.app.effects import Call, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Line
 from agent.app.ports import Ports
 from agent.formats import config, json, label
-from firmware_sim.world import factory, network, ssh
+from firmware_sim.world import enroller, factory, network, ssh
 from firmware_sim.world.account_files import UnsafeWorldAccountFiles
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.broker import Broker, WorldLink, as_event
@@ -235,7 +235,7 @@ class World(Hardware):
             releases=network.WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
             bundle=WorldBundle(self.sticks, self.documents),
             uploads=self.uploads,
-            enroller=network.WorldEnroller(self.server, keys.ensure, self.clock, self.documents.content.get),
+            enroller=enroller.WorldEnroller(self.server, keys.ensure, self.clock, self.documents.content.get),
             link=self.link,
             clock=self.clock,
             services=services,
@@ -366,14 +366,14 @@ class World(Hardware):
     # --- people and programs on the camera
 
     def device_id(self) -> str:
-        """Who this camera is, by the key it made at its first boot (CONTRACTS: base32 of the key's SHA-256).
+        """Who this camera is, by the first key of its identity (CONTRACTS: base32 of the key's SHA-256).
 
         Raises:
             Stuck: no agent runs.
         """
         if self.agent is None:
             raise Stuck("no agent runs")
-        return factory.device_id(self.ports.keys.ensure("tls"))
+        return factory.name_of(self.ports)
 
     def ask(self, service: str, request: "dict[str, Any]") -> "dict[str, Any]":
         """One request on a login socket (or the admin socket, `ADMIN`), and its reply.

@@ -29,7 +29,7 @@ class SettingsSaid(BaseModel):
 class CommandRequest(BaseModel):
     """A command, and for which cameras: ids or serial numbers, or a group, a site, or what is both."""
 
-    command: Literal["check", "evidence", "reboot", "quarantine", "release", "settings"]
+    command: Literal["check", "evidence", "reboot", "quarantine", "release", "settings", "rotate_identity"]
     devices: Annotated[list[str], Field(max_length=1000)] = []
     group: str | None = None
     site: str | None = None

@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -22,6 +23,7 @@ from update_server.body import read_body
 from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est
+from update_server.pki.authority import key_sha256
 from update_server.services import Services
 
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
@@ -92,7 +94,10 @@ def _peer(scope: Scope, now: int) -> dict[str, object]:
     ends_at = int(certificate.not_valid_after_utc.timestamp()) + (GRACE_S if late else 0)
     if not certificate.not_valid_before_utc.timestamp() <= now <= ends_at:
         raise Unauthenticated("The client certificate has ended.", "Renew it, or enrol anew." if late else "Renew it.")
-    return {"device_id": names[0].value, "certificate": certificate}
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise Forbidden("The client certificate is of no key of a camera's.")
+    return {"device_id": names[0].value, "key_sha256": key_sha256(key)}
 
 
 class DeviceApi:
@@ -128,8 +133,8 @@ class DeviceApi:
 
         def work() -> bytes:
             with self._services.database.write() as session:
-                peer = request.state.certificate
-                return self._services.enrolment.renew(session, peer, body, int(time.time()))
+                who, key = request.state.device_id, request.state.key_sha256
+                return self._services.enrolment.renew(session, who, key, body, int(time.time()))
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 
@@ -139,15 +144,15 @@ class DeviceApi:
 
         def work() -> bytes:
             with self._services.database.write() as session:
-                who = request.state.device_id
-                return self._services.enrolment.certify_services(session, who, body, int(time.time()))
+                who, key = request.state.device_id, request.state.key_sha256
+                return self._services.enrolment.certify_services(session, who, key, body, int(time.time()))
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 
     def ownership(self, request: Request) -> Response:
         """The ownership record whose hash stood in the camera's enrolment token."""
         with self._services.database.read() as session:
-            sha256 = devices.known(session, request.state.device_id).ownership_sha256
+            sha256 = devices.known(session, request.state.device_id, request.state.key_sha256).ownership_sha256
         return Response(self._services.ownership.record(sha256), media_type=JSON)
 
     async def identity(self, request: Request) -> Response:
@@ -156,7 +161,8 @@ class DeviceApi:
 
         def work() -> None:
             with self._services.database.write() as session:
-                devices.set_identity(session, request.state.device_id, body, int(time.time()))
+                who, key = request.state.device_id, request.state.key_sha256
+                devices.set_identity(session, who, body, int(time.time()), key)
 
         await run_in_threadpool(work)
         return Response(status_code=204)
@@ -194,7 +200,7 @@ class DeviceApi:
             Forbidden: it is not enrolled here, or it is denied.
         """
         with self._services.database.read() as session:
-            devices.known(session, request.state.device_id)
+            devices.known(session, request.state.device_id, request.state.key_sha256)
 
     def _director_file(self, device_id: str, name: str) -> bytes:
         services, now = self._services, int(time.time())

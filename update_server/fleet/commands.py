@@ -24,16 +24,13 @@ from agent.formats.command import (
     DONE,
     ERASE,
     GRAVE,
-    QUARANTINE,
     REFUSED,
-    RELEASE,
-    SETTINGS,
     CommandReport,
 )  # fmt: skip
 from agent.formats.errors import FormatError
 from update_server.db.models import Command, Device
 from update_server.errors import BadInput, Conflict, Misconfigured, NotFound
-from update_server.fleet import devices
+from update_server.fleet import devices, rotation
 from update_server.fleet.command_form import check_arguments, read
 from update_server.fleet.ownership import Ownership
 from update_server.repository.online import Online
@@ -135,7 +132,7 @@ class Commands:
                 "Have its keys changed ('camward-server command prepare change_keys'), or enrol it again.",
             )
         said = arguments or {}
-        if name == SETTINGS:
+        if name == formats.SETTINGS:
             said = self._differences(record, formats.SETTABLE) | said
             if not said:
                 raise Conflict(f"{device.serial} has the settings of this server.", "Nothing to change.")
@@ -227,10 +224,12 @@ class Commands:
         row.state, row.code, row.changed_at = report.event, report.code, now
         if row.name == ERASE and row.state == ACCEPTED and device.attention == devices.GONE.format(kind=ERASE):
             row.state = DONE  # its last word, which nobody signs, was faster than this one
-        if row.name in (QUARANTINE, RELEASE) and row.state == DONE:
+        if row.name in (formats.QUARANTINE, formats.RELEASE) and row.state == DONE:
             known = {name: value for name, value in device.telemetry.items() if name != QUARANTINED_AT}
-            device.telemetry = known | ({QUARANTINED_AT: now} if row.name == QUARANTINE else {})
-        if row.name == SETTINGS and row.state == DONE:
+            device.telemetry = known | ({QUARANTINED_AT: now} if row.name == formats.QUARANTINE else {})
+        if row.name == formats.ROTATE_IDENTITY and row.state in (DONE, REFUSED):
+            rotation.ended(device, row.state)
+        if row.name == formats.SETTINGS and row.state == DONE:
             after = formats.with_settings(self._record(device), read(row.body).arguments)
             device.ownership_sha256 = self._records.keep(after)
         if row.name == CHANGE_KEYS and row.state == DONE:

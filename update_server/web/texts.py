@@ -259,6 +259,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "command_quarantine": ("Quarantine", "隔離"),
     "command_release": ("Release from quarantine", "隔離の解除"),
     "command_settings": ("This server's settings", "このサーバーの設定を適用"),
+    "command_rotate_identity": ("New identity key", "機器の鍵の更新"),
     "command_erase": ("Erase", "初期化"),
     "command_change_keys": ("Change keys", "鍵の変更"),
     "command_does_check": (
@@ -286,6 +287,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "command_does_settings": (
         "The camera gets the intervals and the line that this server's settings name now.",
         "このサーバーの現在の設定（確認・測定の間隔、回線の種類）をカメラに適用します。",
+    ),
+    "command_does_rotate_identity": (
+        "The camera makes another key for its identity. The old one counts until the new one has connected. "
+        "Its id stays.",
+        "カメラが機器の鍵を作り直します。新しい鍵で接続できるまで、古い鍵も有効です。機器 ID は変わりません。",
     ),
     "unable": ("Not possible", "送信できないカメラ"),
     "unable_note": (

@@ -77,8 +77,12 @@ def test_what_comes_from_afar_is_read_where_no_handover_can_be_begun(module: str
 
 def test_nothing_but_a_handover_touches_the_erasure_and_the_keys() -> None:
     assert {module for module, _, _ in calls("erasure")} == {"handover"}
-    assert {module for module, _, value in calls("forget") if "keys" in value} == {"handover", "transferring"}
-    assert {module for module, _, value in calls("replace") if "keys" in value} == {"handover"}
+    forgetting = {module for module, _, value in calls("forget") if "keys" in value}
+    assert forgetting == {"handover", "transferring", "identity", "rotating"}
+    for module in ("identity", "rotating"):  # of a rotation that came to nothing, and only that key
+        text = (ROOT / "app" / f"{module}.py").read_text()
+        assert text.count("keys.forget(") == text.count("keys.forget(ROTATED)") > 0
+    assert {module for module, _, value in calls("replace") if "keys" in value} == {"handover", "identity"}
 
 
 class Camera:
