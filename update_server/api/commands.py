@@ -44,10 +44,11 @@ class CommandRequest(BaseModel):
         """What goes with the command.
 
         Raises:
-            BadInput: it takes none.
+            BadInput: it takes none, or the reason cannot be shown.
         """
+        said = command_form.with_reason(self.command, self.reason)
         if self.settings is None:
-            return command_form.with_reason(self.command, self.reason)
+            return said
         if self.command != SETTINGS:
             raise BadInput(f"{self.command!r} takes no settings.")
         return self.settings.model_dump(exclude_none=True)

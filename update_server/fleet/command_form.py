@@ -52,5 +52,10 @@ def check_reason(reason: str) -> None:
 
 
 def with_reason(name: str, reason: str) -> dict[str, Any]:
-    """The arguments of a command for which somebody gave a reason: only a quarantine tells it to the owner."""
+    """The arguments of a command for which somebody gave a reason: only a quarantine tells it to the owner.
+
+    Raises:
+        BadInput: as `check_reason`, whatever the command is: it goes into the audit log.
+    """
+    check_reason(reason)
     return {"reason": reason} if name == QUARANTINE and reason else {}

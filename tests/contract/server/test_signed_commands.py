@@ -307,6 +307,8 @@ def test_a_quarantine_by_the_api_brings_the_reason_to_the_camera_and_into_the_au
     made = post(camera, {"command": "quarantine", "devices": [camera.id], "reason": "ticket 7"}).json()["commands"][0]
     assert ("command", f"{camera.id} quarantine {made['seq']}: ticket 7") in audited(camera)
     assert post(camera, {"command": "quarantine", "devices": [camera.id], "reason": "x" * 201}).status_code == 422
+    for name in ("quarantine", "check", "settings"):
+        assert post(camera, {"command": name, "devices": [camera.id], "reason": "a\x1b[2J"}).status_code == 400
 
 
 def test_a_required_change_is_ordered_and_hastened_in_one_go(camera):
