@@ -6,12 +6,15 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
-from agent.formats.command import CommandReport
+from agent.formats.command import COMMANDS, CommandReport
 from tests.web import seed
 from tests.web.browser import patience
 from tests.web.test_dashboard import Visitor, open_page
 from update_server.access import people
 from update_server.db.models import Audit, Command, Device
+from update_server.fleet.commands import STATES
+from update_server.web.command_pages import ALONE
+from update_server.web.texts import TEXTS
 
 HALL = 3
 REASON = "不審な通信 (ticket 7)"
@@ -134,6 +137,12 @@ def test_neither_page_is_wider_than_the_window(logged_in, fleet, hall, width):
         assert logged_in.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         logged_in.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_every_command_and_state_has_its_texts():
+    wanted = [f"command_{name}" for name in COMMANDS] + [f"command_does_{name}" for name in ALONE]
+    wanted += [f"command_state_{state}" for state in STATES]
+    assert [key for key in wanted if key not in TEXTS] == []
 
 
 @pytest.fixture
