@@ -109,9 +109,8 @@ class Services:
     def prune(self, now: int) -> None:
         """Drop what nobody needs any more: telemetry, commands, certificates that ended; evidence and so on stay."""
         with self.database.write() as session:
-            history.prune(session, now)
-            commands.prune(session, now)
-            devices.prune_certificates(session, now)
+            for prune in (history.prune, commands.prune, devices.prune_certificates):
+                prune(session, now)
 
     def expiries(self, now: int, within_s: int) -> list[Expiry]:
         """What expires, the soonest first; due is what somebody has to see to within that time.
