@@ -263,6 +263,7 @@ def _compose(
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
     from agent.adapters.linux.fetcher import HttpsFetcher
+    from agent.adapters.linux.firewall import NftFirewall
     from agent.adapters.linux.link import PahoLink
     from agent.adapters.linux.machine import SystemClock
     from agent.adapters.linux.neighbour_server import HttpsNeighbourServer
@@ -334,6 +335,7 @@ def _compose(
         console=SystemConsole(options.logins, options.run.with_name(options.run.name + "-logins"), options.etc),
         account_files=SystemAccountFiles(options.etc),
         ssh=SystemSsh(options.run.with_name(options.run.name + "-ssh")),
+        firewall=NftFirewall(options.nft),
         sealer=HpkeSealer(),
         spool=FileSpool(store),
     )

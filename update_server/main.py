@@ -111,6 +111,7 @@ GROUPS = {
         "Signed commands for cameras.",
         {
             "send": "command:send",
+            "require-change": "fleet:require_and_look",
             "list": "command:list_commands",
             "prepare": "command:prepare",
             "import": "command:import_",

@@ -107,10 +107,10 @@ class Services:
             return consumers.access(session, now)
 
     def prune(self, now: int) -> None:
-        """Drop telemetry and ended commands that nobody needs any more; reports, alarms and evidence stay."""
+        """Drop what nobody needs any more: telemetry, commands, certificates that ended; evidence and so on stay."""
         with self.database.write() as session:
-            history.prune(session, now)
-            commands.prune(session, now)
+            for prune in (history.prune, commands.prune, devices.prune_certificates):
+                prune(session, now)
 
     def expiries(self, now: int, within_s: int) -> list[Expiry]:
         """What expires, the soonest first; due is what somebody has to see to within that time.

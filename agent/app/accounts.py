@@ -74,6 +74,9 @@ class Accounts:
         self._next_uid = 0
         self.state = LOCKED
         self.users: "dict[str, Account]" = {}
+        self.quarantined = False
+        self.quarantines = 0
+        """Whether the camera is in quarantine, and the number of the last one (agent.app.quarantining)."""
         self.replaced: "dict[str, Account] | None" = None
         """The users as they were, while a change of them is neither committed nor put back."""
 
@@ -98,10 +101,14 @@ class Accounts:
         self.state, self.users = LOCKED, {}
         self.show()
 
+    def lets_in(self) -> bool:
+        """Whether anybody is let in at all."""
+        return self.state == CLAIMED and not self.quarantined
+
     def show(self) -> None:
         """Let the system's own programs know who is let in: nobody but claimed administrators, in whatever state."""
         if self._console is not None:
-            self._console.show_or_hide(self.users if self.state == CLAIMED else {})
+            self._console.show_or_hide(self.users if self.lets_in() else {})
 
     def has_room(self, user: str) -> bool:
         """Whether this user exists or may be added: a store with more than MAX_USERS would not be read again."""
@@ -160,7 +167,7 @@ class Accounts:
         self.state, self.users, self._plain, self._next_uid = CLAIMED, users, plain, next_uid
         self._ruled_out = False
         if self._console is not None:
-            self._console.show(users)
+            self._console.show(users if self.lets_in() else {})
 
     def commit(self) -> None:
         """The new stores count from now on; durable when it returns.

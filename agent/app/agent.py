@@ -20,7 +20,7 @@ from agent.app.evidence import Evidence
 from agent.app.guard import Guard
 from agent.app.handover import Handover
 from agent.app.health import Health
-from agent.app.identity import EVIDENCE, IDENTITY, device_id
+from agent.app.identity import EVIDENCE, IDENTITY, device_id, finish_rotation, named
 from agent.app.inventory import Inventory
 from agent.app.login import Login
 from agent.app.neighbours import Neighbours
@@ -29,8 +29,10 @@ from agent.app.office import Office
 from agent.app.ordering import Ordering
 from agent.app.programs import SERVICE, Programs
 from agent.app.proving import Proving
+from agent.app.quarantining import IN_QUARANTINE, Quarantining
 from agent.app.renewing import Renewing
 from agent.app.reporting import RECEIPT, Reporting
+from agent.app.rotating import Rotating
 from agent.app.serving import Serving
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
@@ -102,10 +104,12 @@ class Agent:
         time = TrustedTime(desk)
         self._console = Console(desk, config.system_logins) if config.system_logins is not None else None
         self._accounts = Accounts(ports.store, ports.secret, self._console, config.ws_token)
+        self._quarantining = quarantining = Quarantining(desk, self._accounts)
         proving = Proving(desk)
         self._reporting = Reporting(desk, time)
         self._programs = Programs(desk, time, self._reporting)
         self._renewing = Renewing(desk, time, self._reporting)
+        self._rotating = Rotating(desk, self._reporting, self._renewing)
         self._serving = Serving(desk, time)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
         guard = Guard(desk, proving, self._alarms)
@@ -124,6 +128,7 @@ class Agent:
         self._ordering = Ordering(desk, time, image_root, checking, self._updating, self._enrolling)
         self._offering = Offering(desk, time, self._accounts, self._ordering, evidence_path.rpartition("/")[0])
         self._handover = Handover(desk, self._updating)
+        self._handover.barred_hook = lambda: IN_QUARANTINE if quarantining.active else ""
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
         self._evidence = Evidence(
@@ -133,23 +138,32 @@ class Agent:
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         if self._console is not None:
             self._console.turned_away, changing.shut_out_hook = changing.shuts_out, self._console.refresh
-        own = (label.serial, label.mac, label.mac.replace(":", ""), config.model)
         self._auditing = auditing = Auditing(
-            desk, self._accounts, credentials, self._console, self._reporting, lambda: denied(own), self._updating.calm
+            desk,
+            self._accounts,
+            credentials,
+            self._console,
+            self._reporting,
+            lambda: denied((label.serial, label.mac, label.mac.replace(":", ""), config.model)),
+            self._updating.calm,
         )
         auditing.changed_hook = self._evidence.soon
+        self._evidence.quarantine_hook = quarantining.fact
         self._evidence.audited_hook = lambda: (auditing.fact(), auditing.opened())
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
-            credentials, changing, auditing, ssh, self._renewing, self._serving, self._programs,
+            credentials, changing, auditing, ssh, self._renewing, self._serving, self._programs, quarantining,
         )  # fmt: skip
-        self._login = Login(desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh)
+        self._login = Login(
+            desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh, quarantining
+        )
         self._office.login_hook = self._login.line
         self._guard = guard
         self._commanding = Commanding(
-            desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling
-        )
+            desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling,
+            quarantining, self._rotating,
+        )  # fmt: skip
         self._settled = False
         if finished:
             desk.say("camward-agent: " + finished + " is done")
@@ -167,13 +181,16 @@ class Agent:
             desk.say("camward-agent: not whole: " + ", ".join(self._desk.problems))
         # Before any of them is written: a camera without credentials *and* without all of these is new.
         first_boot = all(ports.store.read(name) is None for name in MARKS_OF_USE)
+        self._quarantining.start()
         on_trial = slots.on_trial(ports.boot.read(), ports.boot.booted_slot())
         self._accounts.load(first_boot, on_trial)
         self._ssh.start()
         locking = any(problem in LOCKING for problem in desk.problems)
         if locking:
             self._accounts.lock()
-        desk.device_id = device_id(ports.keys.ensure(IDENTITY))
+        finish_rotation(ports)
+        desk.device_id = device_id(ports.keys.ensure(IDENTITY))  # made here, on a new camera
+        desk.device_id = named(ports.store)[0] or desk.device_id
         ports.keys.ensure(EVIDENCE)
         desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
         # A boot record that was lost comes back without the index: the other copy brings it back.
@@ -218,6 +235,7 @@ class Agent:
         elif isinstance(event, Linked):
             self._reporting.linked(event.up, event.reason)
             self._renewing.linked(event.up)
+            self._rotating.linked(event.up)
         elif isinstance(event, Acknowledged):
             if not self._programs.acknowledged(event.name):
                 self._reporting.acknowledged(event.name)
@@ -253,6 +271,7 @@ class Agent:
         self._evidence.enrolled(self._reporting)
         self._auditing.enrolled()
         self._neighbours.enrolled(record)
+        self._rotating.enrolled(record)
         self._commanding.enrolled(record)
         self._renewing.enrolled(record)
         self._serving.enrolled(record)
@@ -294,4 +313,5 @@ class Agent:
         }
         found.update(self._changing.facts())
         found.update(self._neighbours.facts())
+        found.update(self._quarantining.facts())
         return found

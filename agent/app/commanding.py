@@ -11,15 +11,10 @@ from agent.app.handover import ERASE as ERASING
 from agent.core import commands, update
 from agent.core.commands import AGAIN, BUSY, NOTHING, TAKE, UNSURE, Kept, Keys, Patience, decode, encode, judge
 from agent.formats import command as formats
-from agent.formats import ownership
+from agent.formats import ownership, quarantine
 from agent.formats.command import (
     ACCEPTED,
-    CHANGE_KEYS,
-    CHECK,
     DONE,
-    ERASE,
-    EVIDENCE,
-    KIND,
     REBOOT,
     REFUSED,
     CommandReport,
@@ -35,7 +30,9 @@ if TYPE_CHECKING:
     from agent.app.enrolling import Enrolling
     from agent.app.evidence import Evidence
     from agent.app.handover import Handover
+    from agent.app.quarantining import Quarantining
     from agent.app.reporting import Reporting
+    from agent.app.rotating import Rotating
     from agent.app.trusted_time import TrustedTime
     from agent.app.updating import Updating
     from agent.formats.command import Command
@@ -46,9 +43,15 @@ DOCUMENT = "commands/state.json"
 TOPIC_END = "/down/command"
 RESTART = "restart"  # in the store that a restart of the machine empties: the restart that is still to come
 NUDGE_EVERY_S = 5.0  # an unsigned message can do no more than make the camera look; not more often
-LASTING = (EVIDENCE, REBOOT, ERASE)  # what takes a while is answered twice: accepted, and then what came of it
+LASTING = (
+    formats.EVIDENCE,
+    REBOOT,
+    formats.ROTATE_IDENTITY,
+    formats.ERASE,
+)  # what takes a while is answered twice: accepted, and then what came of it
 CALM = (update.IDLE, update.CHECKING, update.WAITING)  # phases that a restart disturbs nothing in
 LOOK_S = 10.0
+_RESUME = "commands"
 WAIT_S = 1800.0  # for an update under way; later commands wait behind this one
 UNKNOWN_COMMAND, BAD_ARGUMENTS, FAILED = "unknown_command", "arguments", "failed"
 SIGNED_FOR_US = (commands.REPLAYED, commands.EXPIRED, commands.FUTURE)
@@ -68,6 +71,8 @@ class Commanding:
         reporting: "Reporting",
         going: "Handover",
         enrolling: "Enrolling",
+        quarantining: "Quarantining",
+        rotating: "Rotating",
     ) -> None:
         self._desk = desk
         self._time = time
@@ -77,33 +82,46 @@ class Commanding:
         self._reporting = reporting
         self._handover = going
         self._enrolling = enrolling
+        self._quarantining = quarantining
+        self._rotating = rotating
         self._keys = Keys()
         self._record: "Ownership | None" = None
         self._state = NOTHING
         self._loaded = False
         self._lost = False
+        self._unread = False
         self._resumed = False
         self._asking = False
         self._patience = Patience()
         self._nudged_at = -NUDGE_EVERY_S
-        # Renewal adds `rotate_identity` here.
         self._work: "dict[str, Callable[[Kept], None]]" = {
-            CHECK: self._check,
-            EVIDENCE: self._collect,
+            formats.CHECK: self._check,
+            formats.EVIDENCE: self._collect,
             REBOOT: self._reboot,
-            ERASE: self._erase,
-            CHANGE_KEYS: self._change_keys,
+            formats.ERASE: self._erase,
+            formats.CHANGE_KEYS: self._change_keys,
+            formats.QUARANTINE: self._quarantine,
+            formats.RELEASE: self._release,
+            formats.SETTINGS: self._settings,
+            formats.ROTATE_IDENTITY: self._rotate,
         }
 
     def enrolled(self, record: "Ownership") -> None:
-        """There is an operator, whose commands count from now on; go on with what the last run has left.
-
-        Raises:
-            Unavailable: the storage fails; called again later.
-        """
-        if not self._loaded:
-            self._load()
+        """There is an operator, whose commands count from now on; go on with what the last run has left."""
         self._record, self._keys = record, Keys(record)
+        self._resume()
+
+    def _resume(self) -> None:
+        """Storage that fails is asked again later: until then no command is followed, and all else goes on."""
+        try:
+            if not self._loaded:
+                self._load()
+        except Unavailable as error:
+            if not self._unread:
+                self._desk.say("camward-agent: what is kept of commands cannot be read: " + str(error))
+            self._unread = True
+            self._desk.at(_RESUME, self._desk.now + LOOK_S, self._resume)
+            return
         if not self._resumed:
             self._resumed = True
             for kept in (self._state.one, self._state.grave):
@@ -126,7 +144,7 @@ class Commanding:
         """Take one message of the broker; nothing in it is trusted."""
         if not self._keys.known():
             self._nudge()
-        elif self._patience.reads(self._desk.now):
+        elif self._loaded and self._patience.reads(self._desk.now):  # the server sends again what is not read
             try:
                 self._judge(formats.parse(payload))
             except FormatError:
@@ -221,10 +239,13 @@ class Commanding:
         work = self._work.get(kept.name)
         if work is None:
             self._ended(kept, REFUSED, UNKNOWN_COMMAND)
-        elif kept.arguments and kept.name != CHANGE_KEYS:
+        elif kept.arguments and kept.name not in formats.WITH_ARGUMENTS:
             self._ended(kept, REFUSED, BAD_ARGUMENTS)
         else:
-            work(kept)
+            try:
+                work(kept)
+            except FormatError:
+                self._ended(kept, REFUSED, BAD_ARGUMENTS)
 
     def _soon(self, kept: Kept) -> None:
         self._desk.soon(_timer(kept), lambda: self._carry_out(kept))
@@ -304,6 +325,48 @@ class Commanding:
 
         look()
 
+    def _quarantine(self, kept: Kept) -> None:
+        reason, at = quarantine.reason(kept.arguments), self._time.now_s()
+        self._when_stored(kept, lambda told: self._quarantining.begin(kept.seq, reason, at, told))
+
+    def _release(self, kept: Kept) -> None:
+        self._when_stored(kept, self._quarantining.end)
+
+    def _when_stored(self, kept: Kept, act: "Callable[[Callable[[str], None]], None]") -> None:
+        """Do it, and say what came of it; where the storage fails, do it again later."""
+        try:
+            act(lambda code: self._ended(kept, DONE, code))
+        except Unavailable as error:
+            self._later(kept, error)
+
+    def _later(self, kept: Kept, error: "CamwardError") -> None:
+        """The storage fails: carry it out again."""
+        self._desk.say("camward-agent: " + kept.name + " cannot be kept: " + str(error))
+        self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
+
+    def _settings(self, kept: Kept) -> None:
+        """Replace intervals and line of the ownership record; what else it says stays."""
+        record = self._record
+        if record is None:
+            return  # carried out once there is one
+        changed = formats.with_settings(record, kept.arguments)
+        try:
+            self._desk.ports.store.write(RECORD, ownership.encode(changed))
+        except Unavailable as error:
+            self._later(kept, error)
+            return
+        self._ended(kept, DONE)
+        if changed != record:
+            self._enrolling.serve_again()
+
+    def _rotate(self, kept: Kept) -> None:
+        def told(code: str) -> None:
+            self._ended(kept, REFUSED if code else DONE, code)
+            if not code:
+                self._enrolling.serve_again()  # every connection by the new key
+
+        self._rotating.rotate(kept.digest, told)
+
     def _change_keys(self, kept: Kept) -> None:
         """Replace keys and CA of the ownership record; what else it says stays."""
         record, ports = self._record, self._desk.ports
@@ -322,15 +385,14 @@ class Commanding:
             self._ended(kept, REFUSED, BAD_ARGUMENTS)
             return
         except Unavailable as error:
-            self._desk.say("camward-agent: changed keys cannot be kept: " + str(error))
-            self._desk.at(_timer(kept), self._desk.now + LOOK_S, lambda: self._carry_out(kept))
+            self._later(kept, error)
             return
         self._ended(kept, DONE)
         self._enrolling.serve_again()
 
 
 def _timer(kept: Kept) -> str:
-    return KIND + " " + kept.name
+    return formats.KIND + " " + kept.name
 
 
 def _again(name: str) -> str:

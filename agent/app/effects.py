@@ -69,6 +69,7 @@ BLOCKING = {
     "hasher": "hash",
     "console": "hash",
     "ssh": "ssh",
+    "firewall": "firewall",
     "services": "probe",
     "sensors": "probe",
     "account_files": "audit",

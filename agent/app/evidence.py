@@ -4,7 +4,6 @@ Facts come from three places: Sensors (what the system shows), proofs on the liv
 has seen happen (kept in `evidence/history.json`). A probe that could not run leaves its fact out.
 """
 
-from agent.app.accounts import CLAIMED
 from agent.app.proving import FACTORY_PASSWORDS, IN, REFUSED, SILENT, WAITED, WAYS, Attempt
 from agent.core import compliance
 from agent.core.trust import Device
@@ -75,6 +74,8 @@ class Evidence:
         self._history = self._load()
         self.audited_hook: "Callable[[], tuple[dict[str, Any], list[str]]]" = lambda: ({}, [])
         """What the audit of accounts has found, and which accounts anybody gets in by."""
+        self.quarantine_hook: "Callable[[], dict[str, Any]]" = dict
+        """Whether the camera is in quarantine, and why."""
         self.table = ""
 
     def start(self) -> None:
@@ -178,6 +179,7 @@ class Evidence:
         facts["identity"] = {"model": config.model, "version": config.version, "serial": label.serial}
         facts["declaration"] = config.declarations
         facts["problems"] = {"found": list(self._desk.problems)}
+        facts["quarantine"] = self.quarantine_hook()
 
     def _key_protection(self) -> "dict[str, Any]":
         """What guards the keys, and what that does not resist."""
@@ -242,9 +244,9 @@ class Evidence:
     def _test_lockout(self, done: "Callable[[list[dict[str, Any]]], None]") -> None:
         """Wrong tries in each way of each service, from addresses and for users that nobody else has, until a wait.
 
-        An unclaimed or locked camera takes no tries at all, so there is nothing to test.
+        A camera that is unclaimed, locked or in quarantine takes no tries at all, so there is nothing to test.
         """
-        services = self._desk.config.services if self._accounts.state == CLAIMED else ()
+        services = self._desk.config.services if self._accounts.lets_in() else ()
         ways = [(service, way) for service in services for way in WAYS[service.kind]]
         found: "dict[str, list[tuple[str, int]]]" = {service.name: [] for service in services}
 

@@ -50,6 +50,10 @@ class Grants:
             return None
         return grant
 
+    def revoke_all(self) -> None:
+        """Take back every grant there is."""
+        self._out.clear()
+
     def revoke(self, user: str, service: str = "") -> None:
         """Take back every grant of this user, or those that one service was given."""
         for text in [text for text, one in self._out.items() if one.user == user and service in ("", one.service)]:

@@ -18,6 +18,7 @@ from agent.formats.json import dump, parse_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from agent.app.desk import Desk
@@ -56,6 +57,8 @@ class Handover:
         self._desk = desk
         self._updating = updating
         self.begun = ""
+        self.barred_hook: "Callable[[], str]" = lambda: ""
+        """Why nothing but an erase can begin now; empty if it can."""
 
     def obstacle(self) -> str:
         """Why nothing can begin now; empty if it can.
@@ -74,7 +77,7 @@ class Handover:
         Nothing can stop it from then on. `next_token`: of the operator that a transfer goes to, who has certified the
         key `next`.
         """
-        obstacle = self.obstacle()
+        obstacle = self.obstacle() or ("" if kind == ERASE else self.barred_hook())
         if obstacle:
             return obstacle
         desk = self._desk
@@ -151,6 +154,7 @@ def _transfer(ports: "Ports", body: bytes, version: str) -> None:
         store.write(identity.CERTIFICATE, certificate)
         store.delete(identity.NEXT_CERTIFICATE)
     store.delete(identity.RENEWED_CERTIFICATE)  # the former operator's
+    identity.forget_rotation(ports)
     ports.keys.replace(identity.IDENTITY, identity.NEXT)
     store.write(enrolment_state.ENROLMENT, enrolment_state.encode("owning", following))
 
@@ -191,7 +195,7 @@ def _remove(ports: "Ports", kind: str) -> None:
                 raise
     if kind != TRANSFER:
         # After the files, which are overwritten: a store of keys in files would only unlink its own.
-        for key in (identity.IDENTITY, identity.EVIDENCE, identity.UNSEALING, identity.NEXT):
+        for key in (identity.IDENTITY, identity.EVIDENCE, identity.UNSEALING, identity.NEXT, identity.ROTATED):
             ports.keys.forget(key)
     if kind == ERASE:
         ports.secret.forget()

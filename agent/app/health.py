@@ -1,6 +1,5 @@
 """Is this system doing its job? Every declared check must pass, twice, before its deadline (agent.formats.health)."""
 
-from agent.app.accounts import CLAIMED
 from agent.formats import health
 
 TYPE_CHECKING = False
@@ -120,8 +119,8 @@ class Health:
         self._desk.call("services", "answers", (self._service(check),), _good(passed))
 
     def _plays(self, check: "Check", passed: "Passed") -> None:
-        """With a ticket of the agent's own. Before the claim nobody is shown anything: then it has to answer."""
-        if self._accounts.state != CLAIMED:
+        """With a ticket of the agent's own. Where nobody is shown anything, it has to answer."""
+        if not self._accounts.lets_in():
             self._answers(check, passed)
             return
         ticket = self._tickets.issue(check.service, self._proving.address())

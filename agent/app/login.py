@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from agent.app.grants import Grant
     from agent.app.guard import Guard
     from agent.app.office import Office, Refusal
+    from agent.app.quarantining import Quarantining
     from agent.app.ssh import Ssh
     from agent.app.tickets import Tickets
     from agent.formats.errors import CamwardError
@@ -76,6 +77,7 @@ class Login:
         tickets: "Tickets",
         changing: "Changing",
         ssh: "Ssh",
+        quarantining: "Quarantining",
     ) -> None:
         """`office`: what an administrator can ask for; `tickets`: how the agent's own probe of a stream gets in."""
         self._desk = desk
@@ -85,6 +87,7 @@ class Login:
         self._office = office
         self._tickets = tickets
         self._changing = changing
+        self._quarantining = quarantining
         self._grants = Grants(desk)
         self._nonces = Nonces(desk.ports.entropy.bytes(NONCE_KEY_BYTES))
         self._hashing = 0
@@ -118,6 +121,8 @@ class Login:
         self._operations.update(self._tokens.operations())
         self._operations.update(Removing(accounts, credentials, self._grants, self._granted).operations())
         self._operations.update(ssh.operations(self._sure, self._granted))
+        self._operations.update(quarantining.operations(changing, office, self._compare))
+        quarantining.changed_hook = self._grants.revoke_all
 
     def start(self) -> None:
         """Prepare the hash that unknown users are compared with."""
@@ -131,6 +136,9 @@ class Login:
             self._desk.send(connection, login.encode_refusal("bad_request", {"detail": str(error)[:200]}))
             return
         asked = Asked(self._desk, connection, service, request)
+        if self._quarantining.refuses(request.op):
+            asked.no("locked")
+            return
         if request.op not in ("state", "policy", "claim", "claim_proof") and self._accounts.state != CLAIMED:
             asked.no(self._accounts.state)
             return
@@ -151,6 +159,7 @@ class Login:
         }
         if "user" in asked.arguments:
             told["generations"] = self._standing.standing(asked.arguments["user"])
+        told.update(self._quarantining.told())
         if told["claimable"]:
             told["claim_salt"] = self._claiming.salt()
         asked.yes(told)
@@ -242,6 +251,9 @@ class Login:
         return bool(wait_s)
 
     def _admit(self, asked: Asked, account: "Account", passing: bool) -> None:
+        if self._accounts.quarantined:  # since the password was given
+            asked.no("locked")
+            return
         if self._changing.turns_away(asked, account):
             return
         members = self._given(asked, account.name, account.role, passing)

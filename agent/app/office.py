@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agent.app.health import Health
     from agent.app.offering import Offering
     from agent.app.programs import Programs
+    from agent.app.quarantining import Quarantining
     from agent.app.renewing import Renewing
     from agent.app.reporting import Reporting
     from agent.app.serving import Serving
@@ -67,6 +68,7 @@ class Office:
         renewing: "Renewing",
         serving: "Serving",
         programs: "Programs",
+        quarantining: "Quarantining",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -87,6 +89,7 @@ class Office:
         self._renewing = renewing
         self._serving = serving
         self._programs = programs
+        self._quarantining = quarantining
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -139,6 +142,7 @@ class Office:
             "accounts": self._auditing.status(),
             "ssh": self._ssh.status(),
             "waiting_logins": self._guard.held(),
+            "quarantine": self._quarantining.status(),
         }
         return {name: _shown(value) for name, value in found.items()}
 

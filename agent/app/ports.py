@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from agent.ports.accounts import AccountFiles
     from agent.ports.boot import BootControl, RollbackStore
     from agent.ports.bundle import BundleReader, Uploads
-    from agent.ports.machine import Clock, Console, Sensors, Services, Ssh, Watchdog, WebCertificate
+    from agent.ports.machine import Clock, Console, Firewall, Sensors, Services, Ssh, Watchdog, WebCertificate
     from agent.ports.network import Downloader, Enroller, Fetcher, Link, NeighbourServer
     from agent.ports.packing import Sealer, Unpacker, Unsealer
     from agent.ports.secrets import DeviceSecret, Entropy, KeyStore, PasswordHasher
@@ -22,7 +22,7 @@ class Ports(Value):
         "store", "scratch", "erasure", "device", "boot", "rollback", "keys", "entropy", "hasher", "fetcher",
         "clockless", "downloader", "neighbours", "unpacker", "unsealer", "releases", "bundle", "uploads", "enroller",
         "link", "clock", "services", "sensors", "watchdog", "web_certificate", "verify_signature", "secret", "console",
-        "account_files", "ssh", "sealer", "spool",
+        "account_files", "ssh", "firewall", "sealer", "spool",
     )  # fmt: skip
     store: "Store"
     scratch: "Store"  # gone after a reboot; readable by the camera (/run/camward)
@@ -54,5 +54,6 @@ class Ports(Value):
     console: "Console"
     account_files: "AccountFiles"
     ssh: "Ssh"
+    firewall: "Firewall"
     sealer: "Sealer"
     spool: "Spool"  # where the outbox lies; on the same storage as `store`

@@ -44,7 +44,9 @@ class Renewing:
         self._waits = False
         self._trying = False
         self._was_up = False
+        self._suspected = False  # the new certificate got no session: it is at fault if the old one gets one now
         self._down_at: "float | None" = None  # since when there is no session, by the monotonic clock
+        self.held = False  # while the identity gets another key (agent.app.rotating)
         self.problem = ""
         self.ends_at: "int | None" = None
         """When the certificate that is in place ends, in Unix seconds; None without one."""
@@ -68,13 +70,22 @@ class Renewing:
         elif self._down_at is None:
             self._down_at = self._desk.now
 
+    def busy(self) -> bool:
+        """Whether a renewal is under way."""
+        return self._waits or self._trying or self._suspected
+
+    def release(self) -> None:
+        """The rotation has come to its end: look what certificate is in place."""
+        self.held = False
+        self._desk.soon(_TIMER, self._look)
+
     def status(self) -> "dict[str, str]":
         """Until when the certificate in place is good, and what keeps it from being renewed."""
         return {"ends": "" if self.ends_at is None else utc.render(self.ends_at), "problem": self.problem}
 
     def _look(self) -> None:
         self._desk.at(_TIMER, self._desk.now + LOOK_EVERY_S, self._look)
-        if self._waits or self._trying:
+        if self._waits or self._trying or self.held:
             return
         try:
             found, spread = self._in_place()
@@ -156,30 +167,45 @@ class Renewing:
         if ended or self._desk.ports.link.shown() == RENEWED_CERTIFICATE:
             self._replace()
         else:
-            self._trying = True
+            self._trying, self._suspected = True, False
             self._was_up = self._reporting.is_up()
             self._show(RENEWED_CERTIFICATE)
 
     def _show(self, name: str) -> None:
         self._reporting.linked(False, "connecting with the certificate")
-        self._desk.call("link", "show", (name,), self._shown)
+        self._desk.call("link", "show", (name, IDENTITY), self._shown)
 
     def _shown(self, _value: "object", error: "CamwardError | None") -> None:
         """The link connects by itself from here on, and may have been faster than this answer."""
         if self._trying and error is not None:
-            self._failed()
+            self._failed(tried=False)
         elif self._trying:
             self._desk.at(_TRIAL, self._desk.now + TRY_S, self._failed)
             self._proven()
-        elif error is not None:
+        elif error is None:
+            self._proven()
+        else:
+            self._suspected = False
             self._desk.at(_TRIAL, self._desk.now + LOOK_EVERY_S, lambda: self._show(CERTIFICATE))
 
     def _proven(self) -> None:
         """If the session that stands was made with the new certificate: it takes the place of the old one."""
-        if self._trying and self._desk.ports.link.shown() == RENEWED_CERTIFICATE:
+        shown = self._desk.ports.link.shown()
+        if self._trying and shown == RENEWED_CERTIFICATE:
             self._trying = False
             self._desk.cancel(_TRIAL)
             self._replace()
+        elif self._suspected and shown == CERTIFICATE:
+            self._acquit()
+            try:
+                self._desk.ports.store.delete(RENEWED_CERTIFICATE)
+            except Unavailable:
+                pass  # it is tried once more, then
+
+    def _acquit(self) -> None:
+        """From here on a session with the old certificate says nothing about the new one: too long has passed."""
+        self._suspected = False
+        self._desk.cancel(_TRIAL)
 
     def _replace(self) -> None:
         store = self._desk.ports.store
@@ -196,15 +222,16 @@ class Renewing:
         self._show(CERTIFICATE)  # the same, by the name that stays
         self._later("")  # not at once again, whatever dates the server gives
 
-    def _failed(self) -> None:
-        """Back to the old one. With that one there was a session: then the new one is at fault, and goes."""
+    def _failed(self, tried: bool = True) -> None:
+        """Back to the old one. With that one there was a session: if there is one again soon, the new one is at fault.
+
+        Only then it goes: where the network or the broker was away meanwhile, nothing is known against it.
+        """
         self._trying = False
         self._desk.cancel(_TRIAL)
-        if self._was_up:
-            try:
-                self._desk.ports.store.delete(RENEWED_CERTIFICATE)
-            except Unavailable:
-                pass  # it is tried once more, then
+        self._suspected = tried and self._was_up
+        if self._suspected:
+            self._desk.at(_TRIAL, self._desk.now + TRY_S, self._acquit)
         self._show(CERTIFICATE)
         self._later("the broker does not take the new certificate")
 

@@ -25,8 +25,10 @@ MAX_COMMAND_BYTES = 7 * 1024  # a packet of the link holds 8 KiB, its topic and 
 MAX_VALID_S = 30 * 86_400  # what is older was meant for another day
 MAX_NAME_CHARS = 32
 
-CHECK, EVIDENCE, REBOOT, ERASE, CHANGE_KEYS = "check", "evidence", "reboot", "erase", "change_keys"
-COMMANDS = (CHECK, EVIDENCE, REBOOT, ERASE, CHANGE_KEYS)
+CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE = "check", "evidence", "reboot", "quarantine", "release"
+SETTINGS, ROTATE_IDENTITY = "settings", "rotate_identity"
+ERASE, CHANGE_KEYS = "erase", "change_keys"
+COMMANDS = (CHECK, EVIDENCE, REBOOT, QUARANTINE, RELEASE, SETTINGS, ROTATE_IDENTITY, ERASE, CHANGE_KEYS)
 GRAVE = (ERASE, CHANGE_KEYS)
 """Commands that two of the record's `authority_keys` have to sign; one of its `command_keys` is enough for others."""
 
@@ -34,8 +36,14 @@ KIND = "command"
 ACCEPTED, DONE, REFUSED = "accepted", "done", "refused"
 EVENTS = (ACCEPTED, DONE, REFUSED)
 MAX_CODE_CHARS = 32
+WITH_ARGUMENTS = (QUARANTINE, SETTINGS, CHANGE_KEYS)
 CHANGEABLE = ("ca", "command_keys", "authority_keys", "sealing_key")
 """Members of the ownership record that `change_keys` may replace; whose camera it is, and where its server is, stay."""
+
+
+SETTABLE = ("check_interval_s", "telemetry_interval_s", "line")
+"""Members of the ownership record that `settings` may replace."""
+MIN_INTERVAL_S = 60  # more often than a record may say would be a load that one key alone could order
 
 
 class Command(Value):
@@ -117,18 +125,48 @@ def with_keys(record: "Ownership", arguments: "dict[str, Any]") -> "Ownership":
     """The ownership record after `change_keys` with these arguments.
 
     Raises:
-        FormatError: they name no key, something else, or make no record.
+        FormatError: they name no key, something else, or make no record; or two have to sign, and there are not two.
     """
     fields.only(arguments, CHANGEABLE)
     if not arguments:
         raise FormatError("nothing to change")
     changes: "dict[str, Any]" = {}
     for name in arguments:
-        changes[name] = tuple(fields.array(arguments, name)) if name.endswith("_keys") else arguments[name]
+        changes[name] = _distinct(arguments, name) if name.endswith("_keys") else arguments[name]
     changed = record.replace(**changes)
     if ownership.parse(ownership.encode(changed)) != changed:
         raise FormatError("the changed record does not read as it was written")
     return changed
+
+
+def with_settings(record: "Ownership", arguments: "dict[str, Any]") -> "Ownership":
+    """The ownership record after `settings` with these arguments.
+
+    Raises:
+        FormatError: they name nothing, something else, or what is out of bounds.
+    """
+    fields.only(arguments, SETTABLE)
+    if not arguments:
+        raise FormatError("nothing to change")
+    changes: "dict[str, Any]" = {}
+    for name in arguments:
+        if name == "line":
+            changes[name] = fields.choice(arguments, name, ownership.LINES)
+        else:
+            changes[name] = fields.integer(arguments, name, MIN_INTERVAL_S, ownership.MAX_INTERVAL_S)
+    return record.replace(**changes)
+
+
+def _distinct(arguments: "dict[str, Any]", name: str) -> "tuple[str, ...]":
+    """Keys of a list, each of which can verify something: signatures are counted by keys, and not by how they look.
+
+    Raises:
+        FormatError: one is no P-256 key in PEM, or stands there twice.
+    """
+    found = tuple([fields.as_text(one, name) for one in fields.array(arguments, name, ownership.MAX_COMMAND_KEYS)])
+    if len({tuf.point_from_pem(one) for one in found}) != len(found):
+        raise FormatError(name + ": one of the keys stands there twice")
+    return found
 
 
 def report_body(report: CommandReport) -> "dict[str, Any]":

@@ -62,6 +62,7 @@ class Telemetry(Value):
         "password_stage",
         "passwords_behind",
         "certificate_ends_at",
+        "quarantined_at",
     )
     version: str
     slot: str
@@ -85,6 +86,7 @@ class Telemetry(Value):
     password_stage: "str | None"  # of an order to change passwords; "none" without one, "done" when it is followed
     passwords_behind: "int | None"  # accounts that such an order still concerns
     certificate_ends_at: "int | None"  # Unix seconds; of the certificate by which the camera knows itself
+    quarantined_at: "int | None"  # Unix seconds: since when the camera is in quarantine
 
 
 class Report(Value):
@@ -147,8 +149,8 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
     found["address"] = address.parse(fields.text(body, "address", address.MAX_CHARS)) if "address" in body else None
     found["serves"] = fields.hexadecimal(body, "serves", HASH_BYTES) if "serves" in body else None
     found["serves_port"] = fields.integer(body, "serves_port", 1, 65535) if "serves_port" in body else None
-    ends_at = fields.integer(body, "certificate_ends_at", 0, MAX_AT) if "certificate_ends_at" in body else None
-    found["certificate_ends_at"] = ends_at
+    for name in ("certificate_ends_at", "quarantined_at"):
+        found[name] = fields.integer(body, name, 0, MAX_AT) if name in body else None
     for name in _COUNTS:
         found[name] = fields.integer(body, name) if name in body else None
     return Telemetry(**found)

@@ -47,6 +47,7 @@ MEMBERS = (
     (20, "password_stage", TEXT),
     (21, "passwords_behind", NUMBER),
     (22, "certificate_ends_at", NUMBER),
+    (23, "quarantined_at", NUMBER),
 )
 """Number on the wire, name, and how the value is written: `TENTHS` as an integer number of tenths."""
 GAUGES = (

@@ -192,3 +192,25 @@ class Ssh(Protocol):
             Unavailable: that cannot be done.
         """
         ...
+
+
+class Firewall(Protocol):
+    """Cuts other programs off from the network, but for the machine itself. Gone with a restart; both calls block."""
+
+    def close(self, pages: "tuple[int, ...]") -> None:
+        """Let programs of others than root reach nobody, and nobody from outside begin anything but with `pages`.
+
+        `pages`: TCP ports that still answer whoever asks. Done again, it is the same.
+
+        Raises:
+            Unavailable: this system cannot, or refuses; what was so before is so still.
+        """
+        ...
+
+    def open(self) -> None:
+        """Take that back; done again, it is the same.
+
+        Raises:
+            Unavailable: this system cannot, or refuses.
+        """
+        ...

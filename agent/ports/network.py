@@ -154,6 +154,18 @@ class Enroller(Protocol):
         """
         ...
 
+    def rekey(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str, by: str) -> bytes:
+        """Have the key `by` certified for this device, by the certificate that there is, which is of the key `key`.
+
+        The server does so for a camera that it has ordered to (RFC 7030, 4.2.2). Returns as `certify`.
+
+        Raises:
+            FormatError: the address or the CA does not parse.
+            Rejected: the server refuses, or answers with a certificate that is not for the key `by` and this device.
+            Unavailable: try later.
+        """
+        ...
+
     def certify_services(
         self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str
     ) -> "tuple[str, bytes]":
@@ -215,8 +227,10 @@ class Link(Protocol):
         """
         ...
 
-    def show(self, certificate: str) -> None:
+    def show(self, certificate: str, key: str) -> None:
         """Show the certificate of this name (`identity/...`) from now on: a session that stands ends, another begins.
+
+        `key`: the name of its key (agent.ports.secrets.KeyStore).
 
         Blocks until the former one has ended: runs in the network worker.
 

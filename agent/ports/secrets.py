@@ -11,7 +11,8 @@ class KeyStore(Protocol):
     """Private keys (ECDSA P-256) that never leave it.
 
     Names in use: `tls` (the device's identity), `evidence`, `unseal` (opens what is encrypted to this camera; see the
-    port Unsealer), and `next` (the identity that a transfer is preparing).
+    port Unsealer), `next` (the identity that a transfer is preparing), and `rotated` (the one that a rotation is
+    preparing).
 
     Adapters that nothing in hardware protects have names that begin with `Unsafe`.
     """

@@ -18,7 +18,7 @@ PROVED_OPERATIONS = frozenset(
 )
 """And what waits for the disk (room for an upload, the signatures in it), or for a server that starts."""
 
-SLOW_OPERATIONS = PROVED_OPERATIONS | {"login", "disown", "transfer", "erase"}
+SLOW_OPERATIONS = PROVED_OPERATIONS | {"login", "disown", "transfer", "erase", "erase_locked"}
 """What waits for a password's hash; in places of its own: strangers can keep those taken, and with them no stream."""
 
 MAX_CONVERSATIONS = 8

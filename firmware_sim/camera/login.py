@@ -78,8 +78,8 @@ class Login(Protocol):
         Args:
             service: whose socket: grants and lockouts belong to a service.
             op: state, login, nonce, digest, policy, claim_proof, claim, change_password, users, set_user,
-                remove_user, enrol, disown, transfer, erase, offer, install, upload, install_bundle, open_ssh,
-                close_ssh, device, evidence.
+                remove_user, enrol, disown, transfer, erase, erase_locked, offer, install, upload, install_bundle,
+                open_ssh, close_ssh, device, evidence.
             source: IP address of the client, for the lockout.
             fields: the operation's own members.
 

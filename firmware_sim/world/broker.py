@@ -134,8 +134,9 @@ class WorldLink:
             self.events.append(("message", topic.partition("/up/")[0] + "/down/receipt", receipt))
         return True
 
-    def show(self, certificate: str) -> None:
-        """Show another certificate of the device, from now on."""
+    def show(self, certificate: str, key: str) -> None:
+        """Show another certificate of the device, from now on; the world's certificates know no keys."""
+        self.key = key
         was_open, self._open = self._open, False
         self.poll()
         self._name = self._certificate = certificate

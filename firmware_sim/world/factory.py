@@ -4,6 +4,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 import agent.core
+from agent.app import identity
 from agent.core import blocklist as lists
 from agent.core import compliance
 from agent.core.blocklist import WordList
@@ -18,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from agent.app.ports import Ports
     from agent.core.compliance import Catalogue
 
 SERIAL = "KW1-000001"
@@ -62,6 +64,11 @@ def blocklist() -> WordList:
 def deny_list(own: "tuple[str, ...]") -> DenyList:
     """The passwords that the audit tries."""
     return read_list(product_data, own)
+
+
+def name_of(ports: "Ports") -> str:
+    """The id of a camera: kept by name, or what follows from the key of its identity."""
+    return identity.named(ports.store)[0] or device_id(ports.keys.ensure("tls"))
 
 
 def device_id(public_der: bytes) -> str:

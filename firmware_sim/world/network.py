@@ -1,8 +1,8 @@
-"""The operator's side as the camera meets it: a server of files, an enrolment. Faults are plain values."""
+"""The operator's side as the camera meets it: a server of files. Faults are plain values."""
 
 from agent.core.clock import ClockDoubt
 from agent.formats.block_tree import leaves_of
-from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.errors import FormatError, Unavailable
 from agent.formats.value import Value
 from firmware_sim.world import certificates
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from agent.formats.delivery import Source
     from agent.formats.running import Running
-    from agent.formats.token import Token
     from agent.ports.storage import BlockDevice
     from firmware_sim.world.machine import WorldClock
 
@@ -28,7 +27,6 @@ KINDS = (DROP, RESET, FLIP, ENDLESS, STALL, ABSENT, SHIFTED)
 ALWAYS = 1 << 30
 RECEIPTS = "/device/v1/time/"
 DAY_S = 86400
-CERTIFICATE = "identity/certificate.pem"
 
 
 class Fault(Value):
@@ -68,6 +66,7 @@ class Server:
         certificate_s: how long the certificates that it gives cameras live; longer than any story, as a rule.
         grace_s: for how long after its end it still renews one.
         denied: ids of cameras that it does not renew.
+        rekeys, rekeyed: whether it certifies another key of a camera, and the public halves of those.
         issued, services_issued: when it has given certificates (their serial numbers), and those of cameras' services.
         certificate: from how long before the true time to how long after it the server's certificate is valid; a
             server whose own clock is right renews it in time. The broker has the same one.
@@ -87,6 +86,8 @@ class Server:
         self.certificate_s = 20 * 365 * DAY_S
         self.grace_s = 365 * DAY_S
         self.denied: set[str] = set()
+        self.rekeys = True
+        self.rekeyed: list[bytes] = []
         self.issued: list[int] = []
         self.services_issued: list[int] = []
         self._faults: list[tuple[Fault, list[int]]] = []
@@ -328,73 +329,3 @@ class WorldPublic(WorldFetcher):
         """
         reading = WorldDownloader(self, {}, self._clock)
         return reading.read(source, path, offset_bytes, end_bytes, max_bytes, align_bytes)
-
-
-class WorldEnroller:
-    """Implements the port Enroller: a certificate for whoever knows the token's secret, once per key; renewals."""
-
-    def __init__(
-        self,
-        server: Server,
-        public_key: "Callable[[str], bytes]",
-        clock: "WorldClock",
-        document: "Callable[[str], bytes | None]",
-    ) -> None:
-        """`public_key(name)`: the device's key of that name; `document(name)`: what is stored."""
-        self._server = server
-        self._public_key = public_key
-        self._clock = clock
-        self._document = document
-
-    def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
-        """The certificate (text in the shape of PEM, nothing in it is real).
-
-        Raises:
-            Rejected: the secret is wrong, or the token was used for another key.
-            Unavailable: the server is down.
-        """
-        server = self._server.others.get(token.url, self._server)
-        if server.down:
-            raise Unavailable("connection refused")
-        public = self._public_key(key)
-        if server.secrets.get(token.id) != token.secret:
-            raise Rejected("the server refuses the token")
-        if server.enrolled.setdefault(token.id, public) != public:
-            raise Rejected("the token was used")
-        return server.certify(device_id, int(self._clock.now_s))
-
-    def renew(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str) -> bytes:
-        """The next certificate, for whoever shows the present one.
-
-        Raises:
-            Rejected: it is another device's or too old, or the camera is denied.
-            Unavailable: the server is down.
-        """
-        server = self._server.others.get(server_url, self._server)
-        return server.certify(device_id, self._shown(server, device_id, server.grace_s))
-
-    def certify_services(
-        self, server_url: str, _ca: str, device_id: str, _serial: str, _key: str
-    ) -> "tuple[str, bytes]":
-        """A certificate for the camera's services, for whoever shows the present one of its identity.
-
-        Raises:
-            Rejected: as `renew`.
-            Unavailable: the server is down.
-        """
-        server = self._server.others.get(server_url, self._server)
-        now_s = self._shown(server, device_id, 0)
-        server.services_issued.append(now_s)
-        made = certificates.make(device_id, now_s, now_s - certificates.HOUR_S, now_s + server.certificate_s)
-        return device_id + ".camward.internal", made
-
-    def _shown(self, server: Server, device_id: str, grace_s: int) -> int:
-        """Let the server look at the certificate that there is; the true time."""
-        if server.down:
-            raise Unavailable("connection refused")
-        now_s, shown = int(self._clock.now_s), self._document(CERTIFICATE)
-        if certificates.holder(shown) != device_id or device_id in server.denied:
-            raise Rejected("the server answered 403")
-        if not certificates.fits(shown, now_s, grace_s):
-            raise Rejected("the server answered 401")
-        return now_s

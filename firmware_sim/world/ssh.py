@@ -1,4 +1,4 @@
-"""The SSH server of the world: the port Ssh, over the accounts that the world's console has."""
+"""The SSH server of the world, over the accounts that the world's console has; and its firewall."""
 
 from agent.formats.errors import Unavailable
 
@@ -48,3 +48,36 @@ class WorldSsh:
     def enter(self, user: str, password: str) -> str:
         """What a client gets: `closed`, `in` or `refused`."""
         return self._console.enter(user, password) if self.port else "closed"
+
+
+class WorldFirewall:
+    """Implements the port Firewall; in memory, gone with the power.
+
+    `pages`: the ports that are left, None while it is open. Fault: `broken` does neither.
+    """
+
+    def __init__(self) -> None:
+        self.pages: tuple[int, ...] | None = None
+        self.broken = False
+
+    def close(self, pages: "tuple[int, ...]") -> None:
+        """Close.
+
+        Raises:
+            Unavailable: `broken` is set.
+        """
+        self._work()
+        self.pages = pages
+
+    def open(self) -> None:
+        """Open.
+
+        Raises:
+            Unavailable: `broken` is set.
+        """
+        self._work()
+        self.pages = None
+
+    def _work(self) -> None:
+        if self.broken:
+            raise Unavailable("no firewall")

@@ -9,7 +9,7 @@ from agent.app.effects import Call, Push, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Line
 from agent.app.ports import Ports
 from agent.formats import config, json, label
-from firmware_sim.world import factory, network, ssh
+from firmware_sim.world import enroller, factory, network, ssh
 from firmware_sim.world.account_files import UnsafeWorldAccountFiles
 from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
 from firmware_sim.world.broker import Broker, WorldLink, as_event
@@ -214,7 +214,7 @@ class World(Hardware):
         self.hasher = UnsafePasswordHasher(self._entropy)
         self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
         self.account_files = UnsafeWorldAccountFiles(self.files, self.console_files, self.hasher, self.clock)
-        self.ssh = ssh.WorldSsh(self.console_files)
+        self.ssh, self.firewall = ssh.WorldSsh(self.console_files), ssh.WorldFirewall()
         store = MemoryStore(self.documents)
         device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
         self.neighbours = network.WorldNeighbourServer(device)
@@ -237,7 +237,7 @@ class World(Hardware):
             releases=network.WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
             bundle=WorldBundle(self.sticks, self.documents),
             uploads=self.uploads,
-            enroller=network.WorldEnroller(self.server, keys.ensure, self.clock, self.documents.content.get),
+            enroller=enroller.WorldEnroller(self.server, keys.ensure, self.clock, self.documents.content.get),
             link=self.link,
             clock=self.clock,
             services=services,
@@ -249,6 +249,7 @@ class World(Hardware):
             console=self.console_files,
             account_files=self.account_files,
             ssh=self.ssh,
+            firewall=self.firewall,
             sealer=UnsafeWorldSealer(self._entropy),
             spool=self.make_spool(self.documents),
         )
@@ -261,13 +262,12 @@ class World(Hardware):
             self.password, self.system_logins, self.accounts, self.takes_tokens,
             self.programs if firmware.behaviour != RECOVERY else [],
         )  # fmt: skip
-        settings = config.parse(body)
-        about = label.parse(self.documents.content["factory/label.json"])
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()
         try:
+            about = label.parse(self.documents.content["factory/label.json"])
             given = about, self.image_root, self._product[0], self._product[1], factory.deny_list, EVIDENCE_PATH
-            self.agent = Agent(self.ports, settings, *given)
+            self.agent = Agent(self.ports, config.parse(body), *given)
             self._take(self.agent.start(self.clock.monotonic_s()))
         except PowerCut:
             self._drop_agent()
@@ -371,14 +371,14 @@ class World(Hardware):
     # --- people and programs on the camera
 
     def device_id(self) -> str:
-        """Who this camera is, by the key it made at its first boot (CONTRACTS: base32 of the key's SHA-256).
+        """Who this camera is, by the first key of its identity (CONTRACTS: base32 of the key's SHA-256).
 
         Raises:
             Stuck: no agent runs.
         """
         if self.agent is None:
             raise Stuck("no agent runs")
-        return factory.device_id(self.ports.keys.ensure("tls"))
+        return factory.name_of(self.ports)
 
     def ask(self, service: str, request: "dict[str, Any]") -> "dict[str, Any]":
         """One request on a login socket (or the admin socket, `ADMIN`), and its reply.

@@ -8,7 +8,16 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from agent.app import account_stores, audit_state, change_state, console, enrolment_state, packed, update_state
+from agent.app import (
+    account_stores,
+    audit_state,
+    change_state,
+    console,
+    enrolment_state,
+    identity,
+    packed,
+    update_state,
+)
 from agent.core import (
     allowance,
     attack,
@@ -57,6 +66,7 @@ from agent.formats import (
     percent,
     program_line,
     programs,
+    quarantine,
     range_request,
     receipt,
     release,
@@ -288,8 +298,14 @@ PARSERS: dict[str, Parser] = {
     "formats.command.with_keys": Parser(
         _object(lambda source: command.with_keys(ownership.parse(seeds.OWNERSHIP), source)), (seeds.CHANGED_KEYS,)
     ),
+    "formats.command.with_settings": Parser(
+        _object(lambda source: command.with_settings(ownership.parse(seeds.OWNERSHIP), source)), (seeds.SETTINGS,)
+    ),
     "formats.command.parse_report": Parser(_object(command.parse_report), (seeds.COMMAND_REPORT,)),
     "core.commands.decode": Parser(commands.decode, (seeds.COMMAND_STATE, commands.encode(commands.NOTHING))),
+    "app.identity.parse_name": Parser(identity.parse_name, (identity.encode_name("a" * 26, "ab" * 32),)),
+    "formats.quarantine.decode": Parser(quarantine.decode, (seeds.QUARANTINE,)),
+    "formats.quarantine.reason": Parser(_object(quarantine.reason), (b"{}", b'{"reason":"x"}')),
     "formats.required_change.parse": Parser(_value(required_change.parse), (seeds.REQUIRED_CHANGE,)),
     "formats.alarm.parse": Parser(_object(alarm.parse), (seeds.ALARM,)),
     "core.attack.resume": Parser(lambda data: attack.Attack().resume(data, 0.0), (seeds.ATTACK,)),

@@ -29,6 +29,7 @@ from agent.formats import (
     messages,
     outbox_record,
     ownership,
+    quarantine,
     receipt,
     required_change,
     running,
@@ -169,7 +170,17 @@ OWNERSHIP = ownership.encode(
     )
 )
 COMMAND = _signed(command.signed_part(DEVICE_ID, 7, NOW, NOW + 60, command.REBOOT, {}))
-CHANGED_KEYS = json.dumps({"command_keys": [], "authority_keys": ["a", "b"], "sealing_key": None}).encode()
+_PUBLIC = [
+    ec.derive_private_key(number, ec.SECP256R1())
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for number in (1, 2)
+]
+CHANGED_KEYS = json.dumps(
+    {"command_keys": [], "authority_keys": [one.decode() for one in _PUBLIC], "sealing_key": None}
+).encode()
+SETTINGS = b'{"check_interval_s":900,"telemetry_interval_s":600,"line":"wired"}'
+QUARANTINE = quarantine.encode(quarantine.Quarantine(True, 7, 9, "x"))
 COMMAND_REPORT = json.dumps(command.report_body(command.CommandReport("done", 7, "reboot", "", 1))).encode()
 COMMAND_STATE = commands.encode(
     commands.State(5, commands.Kept(7, "ab" * 32, command.REBOOT, {}, command.DONE, ""), None)

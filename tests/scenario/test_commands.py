@@ -1,5 +1,7 @@
 """Signed commands as one camera meets them: of its operator, a thief, a broker that lies; with power cuts."""
 
+import itertools
+
 import pytest
 
 from agent.app.commanding import DOCUMENT, LOOK_S, WAIT_S
@@ -153,6 +155,31 @@ def test_what_this_version_does_not_know_is_refused_by_name_and_once(stage, came
     assert len(camera.boots) == 1
 
 
+def test_settings_change_how_often_it_measures_and_its_line_at_once_and_after_a_restart(stage, camera):
+    before = ownership.parse(camera.documents.content[RECORD])
+    said = {"check_interval_s": 7200, "telemetry_interval_s": 600, "line": "mobile"}
+    deliver(camera, stage.operator.command("settings", 1, now(camera), said))
+    assert told(camera) == [done(1, "settings")]
+    assert ownership.parse(camera.documents.content[RECORD]) == before.replace(**said)
+    camera.run_for(60)
+    assert (camera.link.keep_alive_s, camera.admin("status")["link"]) == (1200, "up")
+    assert before.line == ownership.WIRED, "control: it was another line"
+    camera.run_for(2 * HOUR_S)
+    times = [one["at"] for one in envelope.parse(camera.broker.on("/up/telemetry")[-1]).body["samples"]]
+    assert {second - first for first, second in itertools.pairwise(times)} == {600}
+    camera.restart()
+    camera.run_for(60)
+    assert camera.link.keep_alive_s == 1200
+
+
+@pytest.mark.parametrize("said", [{}, {"telemetry_interval_s": 5}, {"server_url": "https://thief"}, {"line": "x"}])
+def test_settings_out_of_bounds_are_refused(stage, camera, said):
+    before = camera.documents.content[RECORD]
+    deliver(camera, stage.operator.command("settings", 1, now(camera), said))
+    assert told(camera) == [refused("arguments", 1, "settings")]
+    assert camera.documents.content[RECORD] == before
+
+
 # --- what is not followed
 
 
@@ -294,6 +321,23 @@ def test_while_the_storage_fails_no_command_is_followed(stage, camera):
     camera.documents.broken_folder = ""
     deliver(camera, body, 120)
     assert len(camera.boots) == 2
+
+
+def test_a_document_that_cannot_be_read_stops_commands_and_nothing_else(stage):
+    world = stage.world()
+    on(world)
+    world.run_for(60)
+    world.power_cut()
+    world.documents.broken_folder = "commands/"
+    on(world)
+    world.run_for(60)
+    deliver(world, stage.operator.command("reboot", 1, now(world)), 120)
+    assert (len(world.boots), told(world)) == (2, [])
+    assert world.admin("status")["certificate"]["ends"], "the renewal of certificates goes on"
+    world.documents.broken_folder = ""
+    world.run_for(60)
+    deliver(world, stage.operator.command("check", 2, now(world)))
+    assert told(world) == [done(2, "check")]
 
 
 # --- power cuts

@@ -163,6 +163,21 @@ def test_a_certificate_that_the_broker_does_not_take_goes_and_the_old_one_stays(
     assert status(world)["certificate"]["problem"] == ""
 
 
+def test_a_broker_that_goes_away_while_the_new_one_is_tried_costs_no_certificate(stage):
+    """Nobody refused it: with the old one there is no session either, until the broker is back much later."""
+    world = aged(stage, DUE_DAYS)
+    world.broker.distrusts_since = int(world.clock.now_s)  # so that the moment is not missed
+    on(world)
+    world.run_until(lambda: BESIDE in world.documents.content)
+    world.broker.down, world.broker.distrusts_since = True, certificates.END_S
+    (new,) = world.server.issued
+    world.run_for(900)
+    assert (given(world, BESIDE), given(world) != new) == (new, True)
+    world.broker.down = False
+    world.run_until(lambda: renewed(world) and online(world))
+    assert world.server.issued == [new]
+
+
 def test_a_broker_that_is_away_costs_no_certificate(stage):
     world = aged(stage, DUE_DAYS)
     world.broker.down = True

@@ -11,6 +11,8 @@ from tests.web import seed
 from tests.web.browser import patience
 from update_server.web.texts import TEXTS
 
+PAGES = ("/", "/rollouts", "/rollouts/2", "/releases", "/passwords", "/commands", "/devices/" + seed.device_id(0))
+
 
 def open_page(browser, fleet, path):
     browser.get(fleet.people_url + path)
@@ -101,7 +103,15 @@ def test_an_operator_sees_what_a_camera_waits_for_and_says_now(logged_in, fleet)
 
 def test_no_page_loads_anything_from_elsewhere_or_breaks_its_own_policy(logged_in, fleet):
     logged_in.get_log("browser")
-    for path in ("/", "/rollouts", "/rollouts/2", "/releases", "/passwords", "/devices/" + seed.device_id(0)):
+    for path in (
+        "/",
+        "/rollouts",
+        "/rollouts/2",
+        "/releases",
+        "/passwords",
+        "/commands",
+        "/devices/" + seed.device_id(0),
+    ):
         open_page(logged_in, fleet, path)
         addresses = logged_in.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
         assert addresses
@@ -115,7 +125,15 @@ def test_no_page_is_wider_than_the_window(logged_in, fleet, width):
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     logged_in.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
-        for path in ("/", "/rollouts", "/rollouts/2", "/releases", "/passwords", "/devices/" + seed.device_id(0)):
+        for path in (
+            "/",
+            "/rollouts",
+            "/rollouts/2",
+            "/releases",
+            "/passwords",
+            "/commands",
+            "/devices/" + seed.device_id(0),
+        ):
             open_page(logged_in, fleet, path)
             assert logged_in.execute_script("return document.documentElement.scrollWidth") <= width, path
     finally:

@@ -9,6 +9,7 @@ import time
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
@@ -24,7 +25,7 @@ from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticat
 from update_server.fleet import devices
 from update_server.pki import est
 from update_server.pki import external as external_ca
-from update_server.pki.authority import Authority
+from update_server.pki.authority import Authority, key_sha256
 from update_server.services import Services
 
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
@@ -115,7 +116,10 @@ def _peer(scope: Scope, now: int) -> dict[str, object]:
     ends_at = int(certificate.not_valid_after_utc.timestamp()) + (GRACE_S if late else 0)
     if not certificate.not_valid_before_utc.timestamp() <= now <= ends_at:
         raise Unauthenticated("The client certificate has ended.", "Renew it, or enrol anew." if late else "Renew it.")
-    return {"device_id": names[0].value, "certificate": certificate}
+    key = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise Forbidden("The client certificate is of no key of a camera's.")
+    return {"device_id": names[0].value, "key_sha256": key_sha256(key)}
 
 
 class DeviceApi:
@@ -159,8 +163,8 @@ class DeviceApi:
 
         def work() -> bytes:
             with self._services.database.write() as session:
-                peer = request.state.certificate
-                return self._services.enrolment.renew(session, peer, body, int(time.time()))
+                who, key = request.state.device_id, request.state.key_sha256
+                return self._services.enrolment.renew(session, who, key, body, int(time.time()))
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 
@@ -170,8 +174,8 @@ class DeviceApi:
 
         def work() -> bytes:
             with self._services.database.write() as session:
-                who = request.state.device_id
-                return self._services.enrolment.certify_services(session, who, body, int(time.time()))
+                who, key = request.state.device_id, request.state.key_sha256
+                return self._services.enrolment.certify_services(session, who, key, body, int(time.time()))
 
         return Response(await run_in_threadpool(work), media_type=PKCS7, headers=BASE64)
 
@@ -183,7 +187,7 @@ class DeviceApi:
                 current, now = services.ownership.current, int(time.time())
                 external_ca.admit(session, request.state.certificate, current, now)
         with services.database.read() as session:
-            sha256 = devices.known(session, request.state.device_id).ownership_sha256
+            sha256 = devices.known(session, request.state.device_id, request.state.key_sha256).ownership_sha256
         return Response(services.ownership.record(sha256), media_type=JSON)
 
     async def identity(self, request: Request) -> Response:
@@ -192,7 +196,8 @@ class DeviceApi:
 
         def work() -> None:
             with self._services.database.write() as session:
-                devices.set_identity(session, request.state.device_id, body, int(time.time()))
+                who, key = request.state.device_id, request.state.key_sha256
+                devices.set_identity(session, who, body, int(time.time()), key)
 
         await run_in_threadpool(work)
         return Response(status_code=204)
@@ -230,7 +235,7 @@ class DeviceApi:
             Forbidden: it is not enrolled here, or it is denied.
         """
         with self._services.database.read() as session:
-            devices.known(session, request.state.device_id)
+            devices.known(session, request.state.device_id, request.state.key_sha256)
 
     def _director_file(self, device_id: str, name: str) -> bytes:
         services, now = self._services, int(time.time())

@@ -2,17 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from sqlalchemy.orm import Session
 
-from agent.formats.command import COMMANDS, GRAVE
+from agent.formats.command import COMMANDS, GRAVE, SETTINGS
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.db.models import Device
 from update_server.errors import BadInput, Conflict, ServerError
-from update_server.fleet import commands, devices, passwords
+from update_server.fleet import command_form, commands, devices, passwords
 from update_server.fleet.commands import SentCommand
 from update_server.repository import signed_commands
 
@@ -22,6 +21,7 @@ Ids = Annotated[
 Group = Annotated[str | None, typer.Option(help="Cameras of this group; 'all' is everybody's.")]
 Site = Annotated[str | None, typer.Option(help="Cameras of this site.")]
 Valid = Annotated[str, typer.Option(help="How long a camera may take it, for example 10m, 1d; 30d at most.")]
+Reason = Annotated[str, typer.Option(help="Why: for the audit log; that of a quarantine is shown at the camera.")]
 ALONE = ", ".join(one for one in COMMANDS if one not in GRAVE)
 
 
@@ -31,20 +31,30 @@ def send(
     group: Group = None,
     site: Site = None,
     valid: Valid = "1d",
+    reason: Reason = "",
+    check_interval: Annotated[str, typer.Option(help="With settings: how often to look for updates, as 1d.")] = "",
+    telemetry_interval: Annotated[str, typer.Option(help="With settings: how often to measure, as 10m.")] = "",
+    line: Annotated[str, typer.Option(help="With settings: mobile or wired.")] = "",
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Give cameras a command, signed by this server's command key; each camera gets its own."""
+    """Give cameras a command, signed by this server's command key; each camera gets its own.
+
+    `settings` brings enrolled cameras what this server's settings say now, but for what the options say.
+    """
     valid_s, made, failed = shared.duration(valid), [], []
+    arguments = command_form.with_reason(name, reason) | _settings(check_interval, telemetry_interval, line)
+    if name != SETTINGS and (check_interval or telemetry_interval or line):
+        raise BadInput(f"{name!r} takes no settings.")
     with shared.opened(folder) as services, services.database.write() as session:
         now, who = shared.now(), shared.operator_name()
-        for device in _meant(session, which, group, site):
+        for device in passwords.meant(session, which, group, site):
             try:
-                row = services.commands.send(session, device, name, valid_s, who, now)
+                row = services.commands.send(session, device, name, valid_s, who, now, arguments)
             except Conflict as error:
                 failed.append(str(error))
                 continue
-            commands.audit(session, who, row, now)
+            commands.audit(session, who, row, now, reason)
             made.append(commands.line(row, device))
     _show(made, as_json=as_json)
     _end(failed)
@@ -72,7 +82,7 @@ def prepare(
     valid_s, made, failed = shared.duration(valid), [], []
     with shared.opened(folder) as services, services.database.write() as session:
         now = shared.now()
-        for device in _meant(session, which, group, site):
+        for device in passwords.meant(session, which, group, site):
             try:
                 made.append(services.commands.prepare(session, device, name, valid_s, now))
             except Conflict as error:
@@ -108,12 +118,12 @@ def import_(
     _end(failed)
 
 
-def _meant(session: Session, which: list[str] | None, group: str | None, site: str | None) -> list[Device]:
-    if which and (group or site):
-        raise BadInput("Say which cameras: by id, or by a group or site.")
-    if which:
-        return [devices.find(session, one) for one in dict.fromkeys(which)]
-    return passwords.members(session, group, site)
+def _settings(check_interval: str, telemetry_interval: str, line: str) -> dict[str, Any]:
+    said: dict[str, Any] = {"line": line} if line else {}
+    for name, text in (("check_interval_s", check_interval), ("telemetry_interval_s", telemetry_interval)):
+        if text:
+            said[name] = shared.duration(text)
+    return said
 
 
 def _show(found: list[SentCommand], *, as_json: bool) -> None:

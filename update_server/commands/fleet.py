@@ -7,11 +7,15 @@ import typer
 from agent.formats.required_change import REASONS
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
+from update_server.db.models import Device
 from update_server.errors import Conflict
 from update_server.fleet import devices, passwords
 
 NEVER = "never"
 NOW = "now"
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Ids (or their beginnings) or serial numbers.")
+]
 Which = Annotated[str, typer.Argument(metavar="ID", help="Id (or its beginning) or serial number.")]
 Group = Annotated[str | None, typer.Option(help="Cameras of this group; 'all' is everybody's.")]
 Site = Annotated[str | None, typer.Option(help="Cameras of this site.")]
@@ -79,6 +83,47 @@ def require(
     _told(len(ids), failed, "have to change their passwords")
 
 
+def require_and_look(
+    reason: Reason,
+    which: Ids = None,
+    group: Group = None,
+    site: Site = None,
+    remind: Remind = NOW,
+    restrict: Restrict = "7d",
+    claim_only: ClaimOnly = "14d",
+    amend: Amend = False,
+    folder: Dir = shared.HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Require that passwords be changed, and have the cameras look for that order at once, by a signed check.
+
+    Shows the check of each camera, to be followed with 'command list', and the verdict, as 'fleet passwords' does.
+    """
+    with shared.opened(folder) as services:
+        now, who = shared.now(), shared.operator_name()
+        wanted = passwords.order(now, _word(reason), _delay(remind) or 0, _delay(restrict), _delay(claim_only))
+        with services.database.read() as session:
+            ids = [device.id for device in passwords.meant(session, which, group, site)]
+        failed = services.require_changes(ids, passwords.wish(wanted, amend=amend), who, now)
+        rows = []
+        with services.database.write() as session:
+            for device_id in ids:
+                device = session.get_one(Device, device_id)
+                row = services.commands.look(session, device, who, now) if services.commands.known(device) else None
+                standing = passwords.of_device(session, device)
+                rows.append(
+                    {
+                        "serial": standing.serial, "device": device_id, "verdict": standing.verdict,
+                        "check": row.seq if row else None, "state": row.state if row else "",
+                    }
+                )  # fmt: skip
+    if as_json:
+        shared.print_json(rows)
+    else:
+        shared.print_table("Orders", ("serial", "device", "verdict", "check", "state"), [(*r.values(),) for r in rows])
+    _told(len(ids), failed, "have to change their passwords", quiet=as_json)
+
+
 def withdraw(group: Group = None, site: Site = None, folder: Dir = shared.HERE) -> None:
     """Take such an order back; what cameras themselves demand of passwords stays."""
     with shared.opened(folder) as services:
@@ -117,14 +162,15 @@ def withdraw_of_device(which: Which, folder: Dir = shared.HERE) -> None:
         typer.echo(f"{device.serial} ({device.id}) need not change its passwords.")
 
 
-def _told(count: int, failed: list[str], what: str) -> None:
+def _told(count: int, failed: list[str], what: str, *, quiet: bool = False) -> None:
     for line in failed:
         typer.echo(shared.printable(line), err=True)
     if failed:
         raise Conflict(
             f"{len(failed)} of {count} cameras keep the order they had.", "Mend what is said above, and run it again."
         )
-    typer.echo(f"{count} cameras {what}.")
+    if not quiet:
+        typer.echo(f"{count} cameras {what}.")
 
 
 def _word(reason: str) -> str:

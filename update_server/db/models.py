@@ -142,6 +142,9 @@ class Device(Base):
     install_now: Mapped[bool] = mapped_column(default=False, server_default=false())
     denied_at: Mapped[int | None]
     seals: Mapped[bool] = mapped_column(default=False, server_default=false())
+    identity_key: Mapped[str | None] = mapped_column(String(64))
+    """SHA-256 of the only key that counts, once it is not the first one (update_server.fleet.rotation)."""
+    next_key: Mapped[str | None] = mapped_column(String(64))
 
 
 class Certificate(Base):

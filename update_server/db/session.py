@@ -17,7 +17,7 @@ from update_server.errors import Misconfigured
 
 BUSY_TIMEOUT_S = 30  # longer than any write transaction of ours; a command waits for the server rather than failing
 POOL = 25  # twice this is more than the web server's 40 worker threads
-SCHEMA = "0012"
+SCHEMA = "0013"
 """The newest revision in `migrations`, written here so that only `migrate` needs Alembic, which is slow to import."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -17,11 +17,21 @@ from sqlalchemy.orm import Session
 from agent.core.commands import Keys
 from agent.formats import canonical_json, ownership
 from agent.formats import command as formats
-from agent.formats.command import CHANGE_KEYS, CHECK, COMMANDS, DONE, ERASE, GRAVE, REFUSED, CommandReport
+from agent.formats.command import (
+    CHANGE_KEYS,
+    CHECK,
+    COMMANDS,
+    DONE,
+    ERASE,
+    GRAVE,
+    REFUSED,
+    CommandReport,
+)  # fmt: skip
 from agent.formats.errors import FormatError
 from update_server.db.models import Command, Device
 from update_server.errors import BadInput, Conflict, Misconfigured, NotFound
-from update_server.fleet import devices
+from update_server.fleet import devices, rotation
+from update_server.fleet.command_form import check_arguments, read
 from update_server.fleet.ownership import Ownership
 from update_server.repository.online import Online
 from update_server.repository.verifier import verify_signature
@@ -33,10 +43,13 @@ MAX_PENDING = 16  # of one camera
 VALID_S = 86_400
 HASTE_S = 600  # a camera that comes later looks by itself
 UNANSWERED_S = 3600  # after its end a command that was accepted is given up, for the sake of those behind it
+QUARANTINED_AT = "quarantined_at"
+"""Of what a camera is known to say of itself: a command's signed answer tells it before the next telemetry does."""
 UNANSWERED, KEYS_CHANGED = "unanswered", "keys_changed"
 RESEND_S, MAX_RESEND_S = 30, 3600
 KEPT_S = 90 * 86_400  # ended ones
 MAX_SHOWN = 1000
+SIGNATURE_BYTES = 256  # of one in JSON: 64 digits that name the key, 144 at most of ECDSA P-256, and what stands around
 
 
 @dataclass(frozen=True)
@@ -93,25 +106,38 @@ class Commands:
         except NotFound:
             return False
 
-    def send(self, session: Session, device: Device, name: str, valid_s: int, who: str, now: int) -> Command:
+    def send(
+        self, session: Session, device: Device, name: str, valid_s: int, who: str, now: int,
+        arguments: dict[str, Any] | None = None,
+    ) -> Command:  # fmt: skip
         """Sign a command by this server's key, and queue it.
 
+        `settings` brings the camera what the current record says, but for what `arguments` say.
+
         Raises:
-            BadInput: there is no such command, or it is one that people have to sign.
-            Conflict: the camera takes no commands of this server, or too many wait for it.
+            BadInput: there is no such command, it is one that people have to sign, or the camera would refuse its
+                arguments.
+            Conflict: the camera takes no commands of this server, has these settings, or too many wait for it.
             SigningFailed: the key is out of reach.
         """
         if name not in COMMANDS or name in GRAVE:
             known = ", ".join(one for one in COMMANDS if one not in GRAVE)
             hint = "Have it signed: 'camward-server command prepare'." if name in GRAVE else f"Commands: {known}."
             raise BadInput(f"{name!r} is no command that this server can give by itself.", hint)
-        held = [keyid for keyid in map(formats.key_id, self._record(device).command_keys) if self._online.where(keyid)]
+        record = self._record(device)
+        held = [keyid for keyid in map(formats.key_id, record.command_keys) if self._online.where(keyid)]
         if not held:
             raise Conflict(
                 f"{device.serial} takes no commands of this server: it was enrolled without its command key.",
                 "Have its keys changed ('camward-server command prepare change_keys'), or enrol it again.",
             )
-        signed = draft(session, device, name, {}, valid_s, now)
+        said = arguments or {}
+        if name == formats.SETTINGS:
+            said = self._differences(record, formats.SETTABLE) | said
+            if not said:
+                raise Conflict(f"{device.serial} has the settings of this server.", "Nothing to change.")
+        check_arguments(name, said, record)
+        signed = draft(session, device, name, said, valid_s, now)
         return self._queue(
             session, device, _file(signed, self._online.signer(held[0]).sign(_message(signed))), who, now
         )
@@ -121,7 +147,7 @@ class Commands:
 
         Raises:
             BadInput: it is not one of these.
-            Conflict: the camera knows no authority keys, or has all that it shall have.
+            Conflict: the camera knows no authority keys, or has all that it shall have, or could not read so much.
         """
         if name not in GRAVE:
             raise BadInput(f"{name!r} needs no signatures of people.", "Give it: 'camward-server command send'.")
@@ -131,10 +157,16 @@ class Commands:
                 f"{device.serial} was enrolled without authority keys: nothing of that kind is taken from anybody.",
                 "Name them ('camward-server command-key authorise'), and enrol it again.",
             )
-        arguments = self._differences(record) if name == CHANGE_KEYS else {}
+        arguments = self._differences(record, formats.CHANGEABLE) if name == CHANGE_KEYS else {}
         if name == CHANGE_KEYS and not arguments:
             raise Conflict(f"{device.serial} has the keys of the current record.", "Nothing to change.")
-        return {"signed": draft(session, device, name, arguments, valid_s, now), "signatures": []}
+        made = {"signed": draft(session, device, name, arguments, valid_s, now), "signatures": []}
+        if len(json.dumps(made)) + 2 * SIGNATURE_BYTES > formats.MAX_COMMAND_BYTES:
+            raise Conflict(
+                f"{device.serial} would not read so long a command.",
+                f"It holds {formats.MAX_COMMAND_BYTES} bytes: have fewer keys or CA certificates in the record.",
+            )
+        return made
 
     def adopt(self, session: Session, body: bytes, who: str, now: int) -> Command:
         """Queue a command that was signed elsewhere.
@@ -157,14 +189,26 @@ class Commands:
     def hasten(self, session: Session, device_id: str, now: int) -> bool:
         """Have a camera look for updates now; False where it takes no signed commands."""
         device = session.get(Device, device_id)
-        if device is None or not self.known(device):
+        try:
+            if device is None or not self.known(device):
+                return False
+        except Misconfigured as error:  # its record is damaged: no reason to keep the other cameras waiting
+            devices.refuse(session, device_id, "ownership record", str(error), now)
             return False
-        waiting = session.scalars(select(Command).where(Command.device_id == device_id, Command.state.in_(PENDING)))
-        names = [row.name for row in waiting if row.state == QUEUED or row.name != CHECK]
-        if CHECK not in names:
-            with contextlib.suppress(Conflict):  # it looks by itself in time, and others are not to wait for that
-                self.send(session, device, CHECK, HASTE_S, "server", now)
+        self.look(session, device, "server", now)  # without one it looks by itself in time
         return True
+
+    def look(self, session: Session, device: Device, who: str, now: int) -> Command | None:
+        """The `check` that a camera still has to be sent, or another one; None where too many wait for it.
+
+        One that was sent may have been looked for already, before what it is to find was there.
+        """
+        mine = (Command.device_id == device.id, Command.name == CHECK, Command.state == QUEUED)
+        row = session.scalars(select(Command).where(*mine)).first()
+        if row is None:
+            with contextlib.suppress(Conflict):
+                row = self.send(session, device, CHECK, HASTE_S, who, now)
+        return row
 
     def reported(self, session: Session, device: Device, report: CommandReport, now: int) -> None:
         """Take what a camera has signed about a command; a refusal of what this server does not know is a refusal."""
@@ -180,6 +224,14 @@ class Commands:
         row.state, row.code, row.changed_at = report.event, report.code, now
         if row.name == ERASE and row.state == ACCEPTED and device.attention == devices.GONE.format(kind=ERASE):
             row.state = DONE  # its last word, which nobody signs, was faster than this one
+        if row.name in (formats.QUARANTINE, formats.RELEASE) and row.state == DONE:
+            known = {name: value for name, value in device.telemetry.items() if name != QUARANTINED_AT}
+            device.telemetry = known | ({QUARANTINED_AT: now} if row.name == formats.QUARANTINE else {})
+        if row.name == formats.ROTATE_IDENTITY and row.state in (DONE, REFUSED):
+            rotation.ended(device, row.state)
+        if row.name == formats.SETTINGS and row.state == DONE:
+            after = formats.with_settings(self._record(device), read(row.body).arguments)
+            device.ownership_sha256 = self._records.keep(after)
         if row.name == CHANGE_KEYS and row.state == DONE:
             changed = formats.with_keys(self._record(device), read(row.body).arguments)
             device.ownership_sha256 = self._records.keep(changed)
@@ -221,11 +273,11 @@ class Commands:
                 "Keep the present CA beside the next one until every camera has it.",
             )
 
-    def _differences(self, record: ownership.Ownership) -> dict[str, Any]:
+    def _differences(self, record: ownership.Ownership, members: tuple[str, ...]) -> dict[str, Any]:
         current = _parsed(self._records.record(self._records.current))
         return {
             name: list(value) if isinstance(value := getattr(current, name), tuple) else value
-            for name in formats.CHANGEABLE
+            for name in members
             if getattr(record, name) != getattr(current, name)
         }
 
@@ -241,18 +293,6 @@ class Commands:
 @functools.lru_cache(maxsize=64)
 def _parsed(body: bytes) -> ownership.Ownership:
     return ownership.parse(body)
-
-
-def read(body: bytes) -> formats.Command:
-    """What a command says, whoever has signed it.
-
-    Raises:
-        BadInput: it is none.
-    """
-    try:
-        return formats.parse(body)
-    except FormatError as error:
-        raise BadInput(f"This is no command: {error.detail}.", "Make one: 'camward-server command prepare'.") from None
 
 
 def draft(
@@ -353,6 +393,6 @@ def prune(session: Session, now: int) -> None:
     session.execute(delete(Command).where(*old))
 
 
-def audit(session: Session, who: str, row: Command, now: int) -> None:
-    """Record that a command was given."""
-    devices.audit(session, who, "command", f"{row.device_id} {row.name} {row.seq}", now)
+def audit(session: Session, who: str, row: Command, now: int, reason: str = "") -> None:
+    """Record that a command was given, and why, in the words of whoever gave it."""
+    devices.audit(session, who, "command", f"{row.device_id} {row.name} {row.seq}" + (reason and ": " + reason), now)

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from update_server.db.models import Audit, Certificate, Device, Message, Refusal
 from update_server.errors import BadInput, Conflict, Forbidden, NotFound
+from update_server.fleet import rotation
 
 MAX_IDENTITY_BYTES = 8192
 MAX_TEXT_CHARS = 64
 KEPT_REFUSALS = 100  # per camera; an attacker's noise does not fill the disk
+KEPT_CERTIFICATES_S = 90 * 86_400  # after their end, for whoever looks into what has happened
 GONE = "gone: {kind} at the camera"  # as shapes.attention knows it
 
 
@@ -27,16 +29,19 @@ class FleetStatus:
     versions: dict[str, int]
 
 
-def known(session: Session, device_id: str) -> Device:
-    """The camera with a certificate of that name.
+def known(session: Session, device_id: str, key_sha256: str = "") -> Device:
+    """The camera with a certificate of that name, and of a key of that hash where one was shown.
 
     Raises:
-        Forbidden: it is not enrolled here (its certificate may be older than this database), or it is denied.
+        Forbidden: it is not enrolled here (its certificate may be older than this database), it is denied, or its
+            identity has another key by now.
     """
     device = session.get(Device, device_id)
     if device is None:
         raise Forbidden("This camera is not enrolled here.", "Enrol it with a token.")
     refuse_denied(device)
+    if key_sha256 and not rotation.counts(device, key_sha256):
+        raise Forbidden("This camera's identity has another key by now.", "Enrol it with a token.")
     return device
 
 
@@ -68,6 +73,11 @@ def shut_out(session: Session, now: int) -> set[str]:
     removed = holders.where(Certificate.device_id.not_in(select(Device.id)))
     denied = select(Device.id).where(Device.denied_at.is_not(None))
     return set(session.scalars(removed)) | set(session.scalars(denied))
+
+
+def prune_certificates(session: Session, now: int) -> None:
+    """Forget certificates that ended long ago: none of them opens anything, or counts for anything, any more."""
+    session.execute(delete(Certificate).where(Certificate.expires_at < now - KEPT_CERTIFICATES_S))
 
 
 def find(session: Session, wanted: str) -> Device:
@@ -110,7 +120,7 @@ def status(session: Session) -> FleetStatus:
     return FleetStatus(total, online, attention, {version or "?": count for version, count in rows})
 
 
-def set_identity(session: Session, device_id: str, body: bytes, now: int) -> None:
+def set_identity(session: Session, device_id: str, body: bytes, now: int, key_sha256: str = "") -> None:
     """Take what a camera says about itself: keys, serial number, model, hardware revision, version.
 
     The evidence key and the unsealing key (which older cameras do not have) are taken once. A different one later is
@@ -121,7 +131,7 @@ def set_identity(session: Session, device_id: str, body: bytes, now: int) -> Non
         Conflict: another key is on file.
         Forbidden: the camera is not enrolled here.
     """
-    device = known(session, device_id)
+    device = known(session, device_id, key_sha256)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

@@ -95,6 +95,19 @@ def members(session: Session, group: str | None, site: str | None) -> list[Devic
     return found
 
 
+def meant(session: Session, which: Sequence[str] | None, group: str | None, site: str | None) -> list[Device]:
+    """The cameras that somebody has named: by ids or serial numbers, or as `members`.
+
+    Raises:
+        BadInput, NotFound, Conflict: it is not clear which, or there is none.
+    """
+    if which and (group or site):
+        raise BadInput("Say which cameras: by id, or by a group or site.")
+    if which:
+        return [devices.find(session, one) for one in dict.fromkeys(which)]
+    return members(session, group, site)
+
+
 def order(
     now: int, reason: str, remind_s: int, restrict_s: int | None, claim_only_s: int | None
 ) -> required_change.RequiredChange:

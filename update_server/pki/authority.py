@@ -39,6 +39,12 @@ def device_id(key: ec.EllipticCurvePublicKey) -> str:
     return base64.b32encode(hashlib.sha256(spki).digest()).decode("ascii")[:DEVICE_ID_CHARS].lower()
 
 
+def key_sha256(key: ec.EllipticCurvePublicKey) -> str:
+    """What tells a camera's keys apart: SHA-256 of the public key (SPKI, DER), hexadecimal."""
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
 class Authority:
     """Issues certificates by the first CA in `ca.pem` in `folder`; what the others there have issued is trusted, too.
 
@@ -119,13 +125,17 @@ class Authority:
         """
         self._key.sign(b"camward: may this key sign?", ec.ECDSA(hashes.SHA256()))
 
-    def certify_device(self, key: ec.EllipticCurvePublicKey, serial: str, days: int, now: datetime) -> x509.Certificate:
+    def certify_device(
+        self, key: ec.EllipticCurvePublicKey, serial: str, days: int, now: datetime, name: str = ""
+    ) -> x509.Certificate:
         """A certificate for the camera that holds `key`; its name is derived from the key, never asked for.
+
+        `name`: of a camera whose first key was another one, and whose name it keeps.
 
         It is for clients, and for serving neighbours (docs/adr/0016-neighbours.md). It names no host, so that it is no
         good for posing as the server.
         """
-        name = device_id(key)
+        name = name or device_id(key)
         subject = x509.Name(
             [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.SERIAL_NUMBER, serial)]
         )

@@ -14,9 +14,9 @@ from agent.formats import token
 from agent.formats.errors import FormatError
 from update_server.db.models import Certificate, Device, EnrolmentToken
 from update_server.errors import BadInput, Misconfigured, TooManyAttempts, Unauthenticated
-from update_server.fleet import devices
+from update_server.fleet import devices, rotation
 from update_server.pki import est, factory
-from update_server.pki.authority import Authority, device_id, utc
+from update_server.pki.authority import Authority, device_id, key_sha256, utc
 from update_server.settings import Devices
 
 DAY_S = 86_400
@@ -131,7 +131,7 @@ class Enrolment:
         device = session.get(Device, device_id(request.key))
         if device is not None:
             devices.refuse_denied(device)
-        certificate = self._certify(session, request, now)
+        certificate = self._certify(session, request, device_id(request.key), now)
         row.used_at, row.device_id = now, device_id(request.key)
         _register(session, device, request, row.ownership_sha256, now)
         return est.certs_only([certificate])
@@ -163,32 +163,37 @@ class Enrolment:
         name = device_id(request.key)
         ca = factory.redeem(session, peer, request, name, now)
         device = session.get(Device, name)
-        certificate = self._certify(session, request, now)
+        certificate = self._certify(session, request, name, now)
         _register(session, device, request, current, now)
         devices.audit(session, f"factory-ca:{ca.name}", "device enrol", f"{name} {request.serial}", now)
         return est.certs_only([certificate])
 
-    def renew(self, session: Session, peer: x509.Certificate, body: bytes, now: int) -> bytes:
-        """Answer a simplereenroll from the holder of `peer` (already verified by TLS). Returns base64 PKCS#7.
+    def renew(self, session: Session, device_id: str, peer: str, body: bytes, now: int) -> bytes:
+        """Answer a simplereenroll from the camera `device_id` with a key of hash `peer` (verified by TLS).
+
+        Another key is certified for a camera that was told to make one (RFC 7030, 4.2.2), and for no other: who has
+        read a key shall not move the camera's name to one of their own. Returns base64 PKCS#7.
 
         Raises:
-            BadInput: the request is malformed, or names another key or serial number than the certificate.
+            BadInput: the request is malformed, or names another serial number, or another key that nobody has ordered.
             Forbidden: the camera is not enrolled here, or it is denied.
             TooManyAttempts: the camera asks again and again.
         """
         request = est.parse_request(body)
-        encoding = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        if request.key.public_bytes(*encoding) != peer.public_key().public_bytes(*encoding):
-            raise BadInput("A renewal keeps its key, because the device id is derived from it.", "Enrol anew instead.")
-        device = devices.known(session, device_id(request.key))
+        device, wanted = devices.known(session, device_id, peer), key_sha256(request.key)
         if device.serial != request.serial:
             raise BadInput("The serial number differs from the enrolled one.")
-        return est.certs_only([self._certify(session, request, now)])
+        if wanted != peer:
+            if not rotation.ordered(session, device, now):
+                raise BadInput("A renewal keeps its key, unless the camera is told to.", "See 'rotate_identity'.")
+            device.next_key = wanted
+        return est.certs_only([self._certify(session, request, device.id, now)])
 
-    def certify_services(self, session: Session, device: str, body: bytes, now: int) -> bytes:
-        """Answer a simpleenroll for the services of the camera `device` (verified by TLS). Returns base64 PKCS#7.
+    def certify_services(self, session: Session, device: str, peer: str, body: bytes, now: int) -> bytes:
+        """Answer a simpleenroll for the services of the camera `device`, with a key of hash `peer` (verified by TLS).
 
         What is served has a key of its own: the camera's programs read it, and the identity's key is none of theirs.
+        Returns base64 PKCS#7.
 
         Raises:
             BadInput: the request is malformed, has the identity's key, or names another serial number.
@@ -196,9 +201,9 @@ class Enrolment:
             TooManyAttempts: the camera asks again and again.
         """
         request = est.parse_request(body)
-        if device_id(request.key) == device:
+        if key_sha256(request.key) == peer:
             raise BadInput("The camera's services need a key of their own.")
-        if devices.known(session, device).serial != request.serial:
+        if devices.known(session, device, peer).serial != request.serial:
             raise BadInput("The serial number differs from the enrolled one.")
         _limit(session, device, now)
         name = f"{device}.{self._domain}"
@@ -206,15 +211,14 @@ class Enrolment:
         _keep(session, device, made, now)
         return est.certs_only([made])
 
-    def _certify(self, session: Session, request: est.Request, now: int) -> x509.Certificate:
+    def _certify(self, session: Session, request: est.Request, device: str, now: int) -> x509.Certificate:
         """Issue a certificate of a camera's identity and keep it.
 
         Raises:
             TooManyAttempts: as `_limit`.
         """
-        device = device_id(request.key)
         _limit(session, device, now)
-        made = self.authority.certify_device(request.key, request.serial, self._days, utc(now))
+        made = self.authority.certify_device(request.key, request.serial, self._days, utc(now), device)
         _keep(session, device, made, now)
         return made
 

@@ -25,6 +25,7 @@ from update_server.rollouts import store
 from update_server.rollouts.plan import Counts
 from update_server.services import Services
 from update_server.web import login, shapes
+from update_server.web.command_pages import CommandPages
 from update_server.web.password_pages import PasswordPages
 from update_server.web.texts import LANGUAGES, Texts, preferred
 
@@ -65,6 +66,7 @@ class Pages:
             Route("/rollouts/{number:int}/{verb}", self.act, methods=["POST"]),
             Route("/releases", self.releases),
             *PasswordPages(self._services, self._page, _require_form).routes(),
+            *CommandPages(self._services, self._page, _require_form).routes(),
             Route("/static/{name}", self.asset),
         ]
 

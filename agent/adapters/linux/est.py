@@ -86,6 +86,20 @@ class EstEnroller:
 
         return self._chain(server_url, RENEW, context, {}, ca_pem, (device_id, serial, key))
 
+    def rekey(self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str, by: str) -> bytes:
+        """See `Enroller.rekey`.
+
+        Raises:
+            FormatError: the address or the CA does not parse.
+            Rejected: the server refuses, or the certificate is not for the key `by` and this device, or not by this CA.
+            Unavailable: try later.
+        """
+
+        def context() -> ssl.SSLContext:
+            return client_context(ca_pem, self._certificate, self._keys.path(key), self._dates)
+
+        return self._chain(server_url, RENEW, context, {}, ca_pem, (device_id, serial, by))
+
     def certify_services(
         self, server_url: str, ca_pem: str, device_id: str, serial: str, key: str
     ) -> tuple[str, bytes]:

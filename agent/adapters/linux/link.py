@@ -137,7 +137,7 @@ class PahoLink:
             self._post((early, name))
         return True
 
-    def show(self, certificate: str) -> None:
+    def show(self, certificate: str, key: str) -> None:
         """See `Link.show`; all of them lie in one folder.
 
         Raises:
@@ -147,6 +147,7 @@ class PahoLink:
             self.close()  # first: what `shown` says is true of the session that stands
             self._name = certificate
             self._certificate = self._certificate.with_name(certificate.rpartition("/")[2])
+            self._key = self._key.with_name(key + ".key.pem")
             if self._opened is not None:
                 self._open(*self._opened)
 

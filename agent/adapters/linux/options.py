@@ -19,4 +19,5 @@ class Options:
     command_line = Path("/proc/cmdline")
     logins = BASE
     etc = Path("/etc")
+    nft = Path("/usr/sbin/nft")
     watchdog = WATCHDOG

@@ -163,6 +163,13 @@ for (const name of ["disown", "erase"]) {
   });
 }
 
+onConfirmed(find("erase-locked"), async () => {
+  const form = find("erase-locked");
+  const reply = await ask("POST", "/api/erase-locked", { user: form.user.value, password: form.password.value });
+  if (reply.ok) comeBack(form);
+  return reply;
+});
+
 onConfirmed(find("transfer"), async () => {
   const form = find("transfer");
   const body = { password: form.password.value, token: form.token.value.trim() };

@@ -100,6 +100,7 @@ class WebApp:
             ("POST", "/api/disown"): Route(self._task("disown", "password")),
             ("POST", "/api/transfer"): Route(self._task("transfer", "password", "token")),
             ("POST", "/api/erase"): Route(self._task("erase", "password")),
+            ("POST", "/api/erase-locked"): Route(self._erase_locked, unclaimed=True),
             ("POST", "/api/update-now"): Route(self._task("update_now")),
             ("POST", "/api/postpone"): Route(self._task("postpone", "hours")),
             ("POST", "/api/open-ssh"): Route(self._task("open_ssh", "password", "minutes")),
@@ -160,7 +161,9 @@ class WebApp:
         if state == "unclaimed":
             return page_response(pages.claim_page(language, reply.text("model"), reply.text("serial")), headers=vary)
         if state != "claimed":
-            return page_response(pages.notice_page(language, "locked"), 403, vary)
+            quarantined = reply.flag("quarantined")
+            page = pages.quarantine_page(language, reply.text("reason")) if quarantined else None
+            return page_response(page or pages.notice_page(language, "locked"), 403, vary)
         session = self._session(request)
         if session is None:
             return page_response(pages.sign_in_page(language), headers=vary)
@@ -275,6 +278,14 @@ class WebApp:
             return json_response({"ok": True, **reply.fields}, 202)
 
         return answer
+
+    def _erase_locked(self, request: Request) -> Response:
+        """In quarantine, where there are no sessions; the agent refuses it elsewhere."""
+        fields = json_fields(request, "user", "password")
+        if fields is None:
+            return refusal("bad_request")
+        reply = self._login.ask("web", "erase_locked", request.source, **fields)
+        return json_response({"ok": True, **reply.fields}, 202) if reply.ok else refusal(reply.code, reply)
 
     def _change_password(self, request: Request) -> Response:
         fields = json_fields(request, "old", "new")

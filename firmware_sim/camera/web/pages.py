@@ -6,7 +6,7 @@ Pure: state in, page out. All behaviour is in static/app.js, so that the policy 
 import json
 from html import escape
 
-from firmware_sim.camera.web import accounts, due, offers, ssh, updates, ws_tokens
+from firmware_sim.camera.web import accounts, due, offers, quarantine, ssh, updates, ws_tokens
 from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
 
@@ -101,6 +101,15 @@ def notice_page(language: Language, name: str) -> str:
         f"<p>{say(f'{name}_lead', language)}</p></section>"
     )
     return _page(language, f"{name}_title", "notice", body)
+
+
+def quarantine_page(language: Language, reason: str) -> str:
+    """The only page of a camera in quarantine; `reason` is the operator's, and may be empty.
+
+    Raises:
+        Nothing: values are escaped.
+    """
+    return _page(language, "quarantine_title", "notice", quarantine.body(language, reason, _USER, _OLD_ENTRY))
 
 
 def home_page(language: Language, user: str, role: str) -> str:

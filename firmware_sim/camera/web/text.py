@@ -5,6 +5,7 @@ from typing import Literal
 from firmware_sim.camera.web.accounts_text import ACCOUNTS_TEXTS
 from firmware_sim.camera.web.due_text import DUE_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
+from firmware_sim.camera.web.quarantine_text import QUARANTINE_TEXTS
 from firmware_sim.camera.web.ssh_text import SSH_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
 from firmware_sim.camera.web.ws_tokens_text import WS_TOKENS
@@ -206,6 +207,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **DUE_TEXTS,
     **ACCOUNTS_TEXTS,
     **SSH_TEXTS,
+    **QUARANTINE_TEXTS,
     **WS_TOKENS,
 }
 

@@ -54,6 +54,7 @@ class FakeAgent:
         accounts: what the device's status says of the audit of accounts, to an administrator.
         password: what the device's status says of the passwords' age.
         ssh: the same of SSH; empty for a camera that has none.
+        quarantine: the operator's reason while the camera is in quarantine (`state` is locked then); None otherwise.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
@@ -83,6 +84,7 @@ class FakeAgent:
         self.accounts: dict[str, object] = {}
         self.password: dict[str, object] = {}
         self.ssh: dict[str, object] = {}
+        self.quarantine: str | None = None
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
         self._evidence = evidence
@@ -148,6 +150,8 @@ class FakeAgent:
                 facts["generations"] = [] if request["user"] in self.due else [self.generation(request["user"])]
             if self.state == "unclaimed":
                 facts["claim_salt"] = SALT.hex()
+            if self.quarantine is not None:
+                facts["quarantined"], facts["reason"] = True, self.quarantine
             return {"ok": True, "state": self.state, "claimable": self.state == "unclaimed", **facts}
         if op == "policy":
             return {"ok": True, "violations": violations(request["password"])}
@@ -155,6 +159,12 @@ class FakeAgent:
             return self._claim_proof(request)
         if op == "claim":
             return self._claim(service, request)
+        if op == "erase_locked":
+            if self.quarantine is None:
+                return {"ok": False, "code": "bad_request"}
+            known = self.users.get(request["user"])
+            right = known is not None and known == ("administrator", request["password"])
+            return {"ok": True, "task": "started"} if right else {"ok": False, "code": "denied"}
         if self.state != "claimed":
             return {"ok": False, "code": self.state}
         return getattr(self, f"_{op}_op")(service, request)

@@ -240,6 +240,25 @@ def test_a_locked_camera_is_not_an_unclaimed_one(claimed: CameraProcess, agent: 
     assert (page.status, 'id="claim"' in page.text) == (403, False)
 
 
+def test_a_camera_in_quarantine_shows_why_and_lets_the_owner_erase_it_and_nothing_else(
+    claimed: CameraProcess, agent: FakeAgent
+) -> None:
+    browser = signed_in(claimed)
+    agent.state, agent.quarantine = "locked", "見知らぬ通信 <b>"
+
+    page = browser.get("/")
+    assert (page.status, 'id="erase-locked"' in page.text, "見知らぬ通信 &lt;b&gt;" in page.text) == (403, True, True)
+    for path in ("/snapshot.jpg", "/api/device", "/api/evidence"):
+        assert (browser.get(path).status, browser.get(path).json["code"]) == (403, "locked")
+    assert browser.post("/api/erase", {"password": LOGIN["password"]}).status == 403
+    assert browser.post("/api/login", LOGIN).status == 403
+    assert browser.post("/api/erase-locked", LOGIN | {"password": "wrong"}).json["code"] == "denied"
+    assert browser.post("/api/erase-locked", LOGIN).json == {"ok": True, "task": "started"}
+    agent.state, agent.quarantine = "claimed", None
+    assert browser.get("/").status == 200
+    assert browser.post("/api/erase-locked", LOGIN).json["code"] == "bad_request"
+
+
 def test_a_stranger_learns_neither_serial_nor_version_from_a_claimed_camera(claimed: CameraProcess) -> None:
     stranger = Browser(claimed)
 

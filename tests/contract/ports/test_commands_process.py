@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 
+import httpx
 import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
@@ -150,3 +151,27 @@ def test_what_is_not_right_has_no_effect_and_is_reported(board, server, people):
     inject(server, device, good)
     board.wait_for_restart()
     wait_for(lambda: board.status()["link"] == "up", "the same camera follows what is right")
+
+
+def test_the_identity_gets_another_key_and_the_old_one_opens_nothing_of_the_server_any_more(board, server, tmp_path):
+    device, place = board.status()["device"], board.state / "identity"
+    old = [tmp_path / name for name in ("certificate.pem", "tls.key.pem")]
+    for copy in old:
+        copy.write_bytes((place / copy.name).read_bytes())
+
+    def by_the_old_one():
+        with httpx.Client(verify=server.context(*old), base_url=server.device_url) as client:
+            return client.get("/device/v1/ownership").status_code
+
+    assert by_the_old_one() == 200
+    server.run("command", "send", "rotate_identity", device)
+    ended(server, device, "rotate_identity")
+    assert all((place / copy.name).read_bytes() != copy.read_bytes() for copy in old)
+    assert by_the_old_one() == 403
+    wait_for(lambda: board.status()["link"] == "up", "the session by the new key")
+    board.kill()
+    board.power_on()
+    server.run("command", "send", "evidence", device)  # which waits for a time receipt, by HTTPS with the new key
+    ended(server, device, "evidence")
+    assert board.status()["device"] == device
+    assert not [name for name in ("rotated.key.pem", "rotated-certificate.pem") if (place / name).exists()]

@@ -6,10 +6,15 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from agent.adapters.linux.dates import Dates
 from agent.adapters.linux.link import PahoLink
+from agent.formats import command
 from tests.contract.server.test_broker import broker_answer
+from update_server.db.models import Command
+from update_server.fleet.ingest import Incoming, take_batch
 from update_server.pki.authority import utc
 
 RENEWAL = "/.well-known/est/simplereenroll"
@@ -84,22 +89,64 @@ def wait_up(link, events, name):
 def test_the_link_tells_by_which_certificate_its_session_stands(camera, server):
     events = queue.Queue()
     certified(camera, 0, 90, "renewed.pem")
-    link = PahoLink(
-        camera.folder / "cert.pem", camera.folder / "key.pem", events.put, lambda: Dates(*[int(time.time())] * 2)
-    )
+    key = camera.folder / "tls.key.pem"
+    key.write_bytes((camera.folder / "key.pem").read_bytes())
+    link = PahoLink(camera.folder / "cert.pem", key, events.put, lambda: Dates(*[int(time.time())] * 2))
     link.open("127.0.0.1", server.mqtt_port, server.ca.read_text(), camera.id, ())
     try:
         wait_up(link, events, "")
-        link.show("identity/renewed.pem")
+        link.show("identity/renewed.pem", "tls")
         wait_up(link, events, "identity/renewed.pem")
         certified(camera, 100, 90, "ended.pem")
-        link.show("identity/ended.pem")
+        link.show("identity/ended.pem", "tls")
         assert link.shown() == ""
         while events.get(timeout=60)[0] != "down":
             pass
         assert events.get(timeout=60)[0] == "down"
         assert link.shown() == ""
-        link.show("identity/cert.pem")
+        link.show("identity/cert.pem", "tls")
         wait_up(link, events, "identity/cert.pem")
     finally:
         link.close()
+
+
+# --- another key (docs/adr/0041)
+
+
+def told_to_rotate(camera):
+    """The command is on its way: as a camera that is online would have it."""
+    (made,) = camera.server.json("command", "send", "rotate_identity", camera.id)
+    services = camera.server.services
+    with services.database.write() as session:
+        session.get_one(Command, made["id"]).state = "accepted"
+    return made
+
+
+def rekey(camera, key):
+    with camera.client() as client:
+        return client.post(RENEWAL, content=camera.csr(key))
+
+
+def test_another_key_is_certified_for_the_same_name_when_it_was_ordered_and_the_old_one_ends_with_the_answer(camera):
+    old, new = camera.key, ec.generate_private_key(ec.SECP256R1())
+    assert rekey(camera, new).status_code == 400, "control: nobody has ordered it"
+    made = told_to_rotate(camera)
+    answer = rekey(camera, new)
+    assert answer.status_code == 200
+    with camera.client() as before:
+        assert before.get("/device/v1/ownership").status_code == 200, "the old one counts still"
+        camera.key = new
+        camera.install(answer)
+        (name,) = camera.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        assert name.value == camera.id
+        with camera.client() as after:
+            assert after.get("/device/v1/ownership").status_code == 200
+            report = command.report_body(command.CommandReport("done", made["seq"], "rotate_identity", "", 1))
+            message = Incoming(f"camward/1/{camera.id}/up/report", camera.envelope("report", report))
+            take_batch(camera.server.services.database, camera.server.services.ingest, [message], int(time.time()))
+            for path in ("/device/v1/ownership", "/tuf/image/timestamp.json", RECEIPT):
+                assert before.get(path).status_code == 403, path
+            assert before.post(RENEWAL, content=camera.csr(old)).status_code == 403
+            assert after.get("/device/v1/ownership").status_code == 200
+            assert after.post(RENEWAL, content=camera.csr(new)).status_code == 200, "it renews itself under its name"
+            assert after.post(RENEWAL, content=camera.csr(old)).status_code == 400

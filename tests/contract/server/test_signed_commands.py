@@ -282,3 +282,42 @@ def test_a_file_that_is_no_command_is_refused_in_one_line(server, tmp_path):
             done = run(*words, tmp_path / "x.json", check=False)
             assert (done.returncode, done.stderr.count("\n")) == (1, 1), (body, done.stderr)
     assert json.loads(server.run("command", "list", "--json").stdout) is not None
+
+
+def post(camera, body):
+    token = camera.server.run("token", "create", "--name", f"t{time.monotonic_ns()}", "--write").stdout.strip()
+    with httpx.Client(verify=camera.server.context(), base_url=camera.server.people_url) as client:
+        return client.post("/api/v1/commands", json=body, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_settings_reach_enrolled_cameras_by_command_line_and_api_and_their_record_follows(camera):
+    words = ("command", "send", "settings", camera.id, "--check-interval", "2h", "--line", "wired")
+    (made,) = camera.server.json(*words)
+    before = record(camera)
+    answer(camera, "done", made)
+    assert record(camera) == before.replace(check_interval_s=7200, line="wired")
+    for said, status in (({"line": "mobile"}, 200), ({"telemetry_interval_s": 5}, 422), ({"line": "x"}, 422)):
+        body = {"command": "settings", "devices": [camera.id], "settings": said}
+        assert post(camera, body).status_code == status
+    assert post(camera, {"command": "check", "devices": [camera.id], "settings": {"line": "wired"}}).status_code == 400
+    assert camera.server.run("command", "send", "check", camera.id, "--line", "wired", check=False).returncode == 1
+
+
+def test_a_quarantine_by_the_api_brings_the_reason_to_the_camera_and_into_the_audit_log(camera):
+    made = post(camera, {"command": "quarantine", "devices": [camera.id], "reason": "ticket 7"}).json()["commands"][0]
+    assert ("command", f"{camera.id} quarantine {made['seq']}: ticket 7") in audited(camera)
+    assert post(camera, {"command": "quarantine", "devices": [camera.id], "reason": "x" * 201}).status_code == 422
+    for name in ("quarantine", "check", "settings"):
+        assert post(camera, {"command": name, "devices": [camera.id], "reason": "a\x1b[2J"}).status_code == 400
+
+
+def test_a_required_change_is_ordered_and_hastened_in_one_go(camera):
+    words = ("command", "require-change", camera.id, "--reason", "staff-left", "--restrict", "3d")
+    (row,) = camera.server.json(*words)
+    (sent,) = shown(camera)
+    assert (row["device"], row["verdict"], row["check"]) == (camera.id, "not_taken", sent["seq"])
+    assert sent["command"] == "check"
+    assert [what for what, _ in audited(camera)] == ["device require-change"]
+    assert "staff" in camera.server.run("fleet", "passwords").stdout
+    again = camera.server.run("command", "require-change", camera.id, "--reason", "tea", check=False)
+    assert again.returncode == 1

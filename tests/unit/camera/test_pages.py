@@ -18,6 +18,8 @@ def all_pages(language: Language) -> list[str]:
         pages.sign_in_page(language),
         pages.notice_page(language, "locked"),
         pages.notice_page(language, "unavailable"),
+        pages.quarantine_page(language, EVIL),
+        pages.quarantine_page(language, ""),
         pages.home_page(language, EVIL, "administrator"),
         pages.home_page(language, EVIL, "viewer"),
     ]

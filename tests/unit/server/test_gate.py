@@ -1,6 +1,7 @@
 """Who is shut out of the broker, and when its access control list is written and read again."""
 
 import pytest
+from sqlalchemy import select
 
 from update_server.db.models import Certificate, Device
 from update_server.fleet import broker, devices, history
@@ -90,3 +91,14 @@ def test_what_a_denied_camera_said_before_the_broker_knew_is_refused(database, t
         device = session.get_one(Device, name)
         assert (device.online, device.version) == (False, "1.0.0")
         assert [one.code for one in history.refusals(session, name)] == ["denied"]
+
+
+def test_certificates_that_ended_long_ago_are_forgotten_and_no_others(fleet):
+    with fleet.write() as session:
+        ends = (NOW - devices.KEPT_CERTIFICATES_S - 1, NOW - devices.KEPT_CERTIFICATES_S, NOW + 1)
+        session.add_all(certificate(900 + number, "z" * 26, end) for number, end in enumerate(ends))
+    with fleet.write() as session:
+        devices.prune_certificates(session, NOW)
+    with fleet.read() as session:
+        left = session.scalars(select(Certificate.serial_number).where(Certificate.device_id == "z" * 26))
+        assert sorted(left) == ["901", "902"]

@@ -12,9 +12,10 @@ from agent.formats.command import CommandReport
 from tests.fuzz import seeds
 from tests.unit.server.conftest import NOW
 from tests.unit.server.test_nudge import sign
-from update_server.db.models import Command, Device
+from update_server.db.models import Audit, Command, Device, Refusal
 from update_server.errors import BadInput, Conflict
 from update_server.fleet import commands
+from update_server.fleet.command_form import with_reason
 from update_server.fleet.commands import Commands
 from update_server.fleet.ownership import Ownership
 from update_server.repository.online import Online
@@ -166,6 +167,42 @@ def test_a_key_that_the_server_has_no_more_keeps_no_order_from_the_others(room):
     assert room.due() == [(TWO, "check")]
 
 
+def test_a_damaged_record_keeps_no_order_from_the_others(room):
+    damaged = room.records._folder / ("0" * 64 + ".json")
+    damaged.write_bytes(b"{")
+    with room.database.write() as session:
+        session.get_one(Device, ONE).ownership_sha256 = "0" * 64
+    for device_id in (ONE, TWO):
+        sign(room.database, device_id, 1, NOW)
+    told = []
+    nudger = Nudger(room.database, lambda topic, _: told.append(topic) or True, room.commands.hasten, NOW)
+    assert nudger.run(NOW) == 2
+    assert room.states() == [("check", "queued", "")]
+    assert room.due() == [(TWO, "check")]
+    assert told == [f"camward/1/{ONE}/down/command"], "it gets the message that needs no keys"
+    with room.database.read() as session:
+        (refusal,) = session.scalars(select(Refusal))
+    assert (refusal.device_id, refusal.code) == (ONE, "ownership record")
+
+
+def test_a_change_that_a_camera_could_not_read_is_not_prepared(room):
+    certificate = "-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        people = [str(CryptoSigner.generate_ecdsa().public_key.keyval["public"]) for _ in range(2)]
+        before = ownership.parse(room.records.record(room.records.current)).replace(authority_keys=tuple(people))
+        device.ownership_sha256 = room.records.keep(before)
+        for chars, fits in ((6000, True), (7000, False)):
+            room.records.publish(before.replace(ca=certificate % ("x" * chars)))
+            if fits:
+                body = room.commands.prepare(session, device, "change_keys", 60, NOW)
+                body["signatures"] = [{"keyid": one * 64, "sig": "0" * 144} for one in "01"]
+                assert formats.parse(json.dumps(body).encode()).arguments["ca"] == certificate % ("x" * chars)
+            else:
+                with pytest.raises(Conflict, match="so long a command"):
+                    room.commands.prepare(session, device, "change_keys", 60, NOW)
+
+
 def test_what_the_old_keys_have_signed_does_not_stand_in_the_way_once_they_are_changed(room):
     room.send("reboot", valid_s=30 * 86_400)
     public = str(room.online.new("command").keyval["public"])
@@ -227,3 +264,67 @@ def test_a_queue_ends_somewhere(room):
     with pytest.raises(Conflict):
         room.send()
     room.send(device_id=TWO)
+
+
+def test_a_quarantine_shows_from_the_cameras_signed_answer_until_that_of_its_release(room):
+    def known():
+        with room.database.read() as session:
+            return session.get_one(Device, ONE).telemetry
+
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        device.telemetry = {"slot": "a"}
+        arguments = with_reason("quarantine", "ticket 7")
+        row = room.commands.send(session, device, "quarantine", 600, "me", NOW, arguments)
+        commands.audit(session, "me", row, NOW, "ticket 7")
+        seq = row.seq
+        assert formats.parse(row.body).arguments == {"reason": "ticket 7"}
+    room.answer("refused", seq, "quarantine", "arguments")
+    assert known() == {"slot": "a"}
+    _, seq = room.send("quarantine")
+    room.answer("done", seq, "quarantine", "no_firewall", NOW + 5)
+    assert known() == {"slot": "a", "quarantined_at": NOW + 5}
+    assert room.states()[-1] == ("quarantine", "done", "no_firewall")
+    _, seq = room.send("release")
+    assert known()["quarantined_at"], "nothing is over before the camera has said so"
+    room.answer("done", seq, "release")
+    assert known() == {"slot": "a"}
+    with room.database.read() as session:
+        assert session.scalars(select(Audit.detail)).one().endswith(": ticket 7")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("check", {"reason": "x"}), ("quarantine", {"reason": "x" * 201}), ("quarantine", {"reason": "a\nb"})],
+)
+def test_what_every_camera_would_refuse_is_not_sent(room, name, arguments):
+    with room.database.write() as session, pytest.raises(BadInput, match="would refuse"):
+        room.commands.send(session, session.get_one(Device, ONE), name, 600, "me", NOW, arguments)
+
+
+def settings_sent(room, **said):
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        row = room.commands.send(session, device, "settings", 600, "me", NOW, said)
+        return row.seq, formats.parse(row.body).arguments
+
+
+def test_settings_bring_a_camera_what_this_server_says_now_and_its_record_follows_the_answer(room):
+    with pytest.raises(Conflict, match="Nothing to change"):
+        settings_sent(room)
+    old = room.records.current
+    room.records.publish(ownership.parse(room.records.record(old)).replace(line="wired", telemetry_interval_s=300))
+    seq, said = settings_sent(room)
+    assert said == {"line": "wired", "telemetry_interval_s": 300}
+    with room.database.read() as session:
+        assert session.get_one(Device, ONE).ownership_sha256 == old, "not before the camera has said so"
+    room.answer("done", seq, "settings")
+    with room.database.read() as session:
+        assert session.get_one(Device, ONE).ownership_sha256 == room.records.current
+    assert settings_sent(room, line="mobile")[1] == {"line": "mobile"}
+
+
+@pytest.mark.parametrize("said", [{"line": "x"}, {"telemetry_interval_s": 5}, {"ca": "x"}])
+def test_settings_that_a_camera_would_refuse_are_not_sent(room, said):
+    with pytest.raises(BadInput, match="would refuse"):
+        settings_sent(room, **said)

@@ -12,6 +12,7 @@ from update_server.keyfiles import new_key, public_pem
 DEVICE = "a" * 26
 PART = command.signed_part(DEVICE, 1, 1000, 2000, command.CHECK, {})
 RECORD = ownership.parse(seeds.OWNERSHIP)
+KEYS = [public_pem(new_key().public_key()) for _ in range(3)]
 
 
 def wire(**changes):
@@ -45,11 +46,10 @@ def test_members_beside_what_is_signed_are_refused():
 
 
 def test_keys_and_ca_change_and_nothing_else():
-    other = {
-        "ca": RECORD.ca.replace("x", "y"), "command_keys": ["k"], "authority_keys": ["a", "b"], "sealing_key": None,
-    }  # fmt: skip
+    k, a, b = KEYS
+    other = {"ca": RECORD.ca.replace("x", "y"), "command_keys": [k], "authority_keys": [a, b], "sealing_key": None}
     changed = command.with_keys(RECORD, other)
-    assert changed == RECORD.replace(ca=other["ca"], command_keys=("k",), authority_keys=("a", "b"), sealing_key=None)
+    assert changed == RECORD.replace(ca=other["ca"], command_keys=(k,), authority_keys=(a, b), sealing_key=None)
     assert command.with_keys(changed, other) == changed, "done again, it is the same"
     sealing = public_pem(new_key().public_key())
     assert command.with_keys(RECORD, {"sealing_key": sealing}) == RECORD.replace(sealing_key=sealing)
@@ -59,9 +59,10 @@ def test_keys_and_ca_change_and_nothing_else():
     "arguments",
     [
         {}, {"operator": "thief"}, {"director_root": "{}"}, {"server_url": "https://thief"}, {"ca": 1}, {"ca": "x"},
-        {"command_keys": "k"}, {"command_keys": [1]}, {"command_keys": ["k"] * 9}, {"authority_keys": ["a"]},
-        {"authority_keys": ["a", "k"], "command_keys": ["k"]}, {"sealing_key": 1}, {"sealing_key": "s"},
-        {"check_interval_s": 9},
+        {"command_keys": KEYS[0]}, {"command_keys": [1]}, {"command_keys": KEYS * 3}, {"authority_keys": KEYS[:1]},
+        {"authority_keys": KEYS[:2], "command_keys": KEYS[1:]}, {"sealing_key": 1}, {"sealing_key": "s"},
+        {"check_interval_s": 9}, {"command_keys": ["k"]}, {"authority_keys": [*KEYS[:2], "a"]},
+        {"authority_keys": [KEYS[0], KEYS[0] + "\n"]},
     ],
 )  # fmt: skip
 def test_other_members_and_malformed_ones_change_nothing(arguments):
@@ -80,3 +81,26 @@ def test_a_report_reads_as_it_was_written():
     assert command.parse_report(command.report_body(report)) == report
     with pytest.raises(FormatError):
         command.parse_report(command.report_body(report) | {"event": "obeyed"})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"check_interval_s": 60}, {"check_interval_s": 86_400, "telemetry_interval_s": 60, "line": "wired"}],
+)
+def test_settings_change_intervals_and_line_and_nothing_else(arguments):
+    changed = command.with_settings(RECORD, arguments)
+    assert changed == RECORD.replace(**arguments)
+    assert ownership.parse(ownership.encode(changed)) == changed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {}, {"operator": "x"}, {"ca": RECORD.ca}, {"command_keys": []}, {"line": "satellite"}, {"line": None},
+        {"check_interval_s": 59}, {"check_interval_s": 86_401}, {"telemetry_interval_s": 59},
+        {"telemetry_interval_s": "60"}, {"telemetry_interval_s": 60.0}, {"check_interval_s": True},
+    ],
+)  # fmt: skip
+def test_settings_out_of_bounds_change_nothing(arguments):
+    with pytest.raises(FormatError):
+        command.with_settings(RECORD, arguments)

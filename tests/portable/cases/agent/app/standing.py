@@ -11,6 +11,7 @@ class Accounts:
     def __init__(self):
         self.users = {"keiko": Account("administrator", "$argon2id$1"), "sora": Account("viewer", "$argon2id$2")}
         self.replaced = None
+        self.quarantined, self.quarantines = False, 0
 
 
 class Changing:
@@ -26,3 +27,7 @@ print(standing.generation("hana"), standing.standing("hana"))
 accounts.replaced = accounts.users
 accounts.users = {"keiko": Account("administrator", "$argon2id$3"), "sora": Account("viewer", "$argon2id$4")}
 print(standing.standing("keiko"), standing.standing("sora"))
+accounts.quarantined, accounts.quarantines = True, 7
+print(standing.generation("keiko"), standing.standing("keiko"))
+accounts.quarantined = False
+print(standing.generation("keiko"), standing.standing("keiko"))

@@ -1,8 +1,7 @@
 from agent.formats.errors import FormatError, Rejected, Unavailable
-from agent.formats.token import Token
 from firmware_sim.world import network
 from firmware_sim.world.machine import WorldClock
-from firmware_sim.world.network import Fault, Server, WorldEnroller, WorldFetcher
+from firmware_sim.world.network import Fault, Server, WorldFetcher
 
 CA = "-----BEGIN CERTIFICATE-----\n"
 URL = "https://operator.test:8443"
@@ -49,36 +48,3 @@ clock.skew_s = 0
 late = WorldFetcher(server, clock, 400 * 86400)
 late.open(URL, CA)
 print(attempt(lambda: late.get("/f", 2)))
-
-server.secrets["t"] = "s"
-key = [b"key"]
-documents = {}
-enroller = WorldEnroller(server, lambda name: key[0], clock, documents.get)
-
-
-def enrol(secret):
-    token = Token(URL, secret, "t", b"ca", "")
-    return attempt(lambda: enroller.certify(token, "id", "serial", "tls"))
-
-
-print(enrol("wrong"), enrol("s"), enrol("s"))
-key[0] = b"other"
-print(enrol("s"))
-server.down = True
-print(enrol("s"))
-
-
-def renew(device_id="id" * 13):
-    return attempt(lambda: enroller.renew(URL, CA, device_id, "serial", "tls"))
-
-
-print(renew())
-server.down = False
-documents[network.CERTIFICATE] = server.certify("id" * 13, int(clock.now_s))
-print(renew(), renew("other"), server.issued)
-server.denied.add("id" * 13)
-print(renew())
-server.denied.clear()
-for days in (21 * 365 - 10, 2 * 365):
-    clock.advance(days * network.DAY_S)
-    print(renew())

@@ -1,7 +1,7 @@
 from agent.formats.errors import Unavailable
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.console import UnsafeWorldConsole
-from firmware_sim.world.ssh import WorldSsh
+from firmware_sim.world.ssh import WorldFirewall, WorldSsh
 
 server = WorldSsh(UnsafeWorldConsole(Chance(1)))
 print(server.enter("keiko", "x"))
@@ -17,3 +17,13 @@ for fault in ("broken", "stubborn"):
     except Unavailable as error:
         print(str(error))
     server.broken = False
+
+firewall = WorldFirewall()
+firewall.close((443,))
+print(firewall.pages)
+firewall.open()
+firewall.broken = True
+try:
+    firewall.close(())
+except Unavailable as error:
+    print(str(error), firewall.pages)
