@@ -17,13 +17,13 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from agent.adapters.linux.dates import DatesRefused
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.http_wire import BUFFER_BYTES, PIECE_BYTES, Wire, patience
 from agent.core.clock import ClockDoubt
 from agent.formats.errors import Unavailable
 
 ERROR_BYTES = 16 * 1024  # of an answer that is no success nobody needs more
 FRAMING_BYTES = 16 * 1024  # chunk heads and trailers of a short body; a long one may have as much again as its content
-MAX_ADDRESSES = 4  # of one name; each may cost the silence
 MAX_LENGTH_DIGITS = 15  # of a Content-Length: a petabyte
 
 
@@ -75,6 +75,7 @@ class HttpServer:
         self._context = context
         self._limits = limits
         self._clock = clock
+        self._dialer = Dialer(clock)
         self._wire: Wire | None = None
 
     def exchange(
@@ -213,32 +214,12 @@ class HttpServer:
         return connection.getresponse()
 
     def _connect(self, deadline: float) -> "Wire":
-        last: OSError | None = None
-        try:
-            found = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
-        except UnicodeError as error:
-            raise OSError("the server's name is no host name") from error
-        for family, kind, protocol, _, address in found[:MAX_ADDRESSES]:
-            raw: socket.socket = socket.socket(family, kind, protocol)
-            try:
-                raw.settimeout(patience(deadline, self._limits.silence_s, self._clock))
-                raw.connect(address)
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._context is not None:
-                    # The timeout bounds the whole handshake.
-                    raw.settimeout(patience(deadline, self._limits.silence_s, self._clock))
-                    raw = self._context().wrap_socket(raw, server_hostname=self.host)
-                return Wire(raw, self._limits.silence_s, self._clock)
-            except ssl.SSLError:
-                raw.close()
-                raise
-            except OSError as error:
-                raw.close()
-                last = error
-            except BaseException:
-                raw.close()
-                raise
-        raise last or OSError("the name has no address")
+        def patience_s() -> float:
+            return patience(deadline, self._limits.silence_s, self._clock)
+
+        connected = self._dialer.dial(self.host, self._port, self._context, patience_s)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Wire(connected, self._limits.silence_s, self._clock)
 
 
 class Arriving:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.dates import Dates, by_the_system
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.tls import client_context
 from agent.formats.messages import State, encode_state
 
@@ -23,6 +24,7 @@ MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
+DIAL_S = 20.0  # to connect, and again for the handshake: some round trips and 10 KB of a slow 2G line
 LEAVE_S = 2.0  # for the last packets to get out; the caller is the main loop
 QOS = 1
 NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
@@ -45,6 +47,7 @@ class PahoLink:
         self._opened: tuple[str, int, str, str, tuple[str, ...], int] | None = None
         self._key = key
         self._post = post
+        self._dialer = Dialer()
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
         self._client: BoundedClient | None = None
         self._lock = threading.Lock()
@@ -91,7 +94,7 @@ class PahoLink:
         context = client_context(ca_pem, self._certificate, self._key, self._dates)
         self._subscribe = subscribe
         client = BoundedClient(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
-        client.tls_set_context(context)
+        client.dial = lambda: self._dial(host, port, context)
         client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.on_connect = self._on_connect
@@ -186,6 +189,17 @@ class PahoLink:
                 self._names.clear()
                 self._early.clear()
                 self._connected = self._up = False
+
+    def _dial(self, host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
+        """Connect, on paho's thread.
+
+        Raises:
+            OSError: no connection.
+        """
+        connected = self._dialer.dial(host, port, lambda: context, lambda: DIAL_S)
+        if not isinstance(connected, ssl.SSLSocket):
+            raise OSError("the connection is not secured")
+        return connected
 
     def _on_connect(
         self,

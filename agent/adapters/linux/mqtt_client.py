@@ -6,6 +6,8 @@ bounds and without expecting broken ones: an exception would end its thread, and
 
 import contextlib
 import socket
+import ssl
+from collections.abc import Callable
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import MQTTErrorCode
@@ -16,7 +18,13 @@ MAX_HALF_TAKEN = 16  # messages of QoS 2, which nobody has subscribed to
 
 
 class BoundedClient(Client):
-    """As its parent, but what cannot be read ends the session, and the next one begins after the usual delay."""
+    """As its parent, but what cannot be read ends the session, and the next one begins after the usual delay.
+
+    Attributes:
+        dial: makes each connection, TLS included; it raises nothing but OSError.
+    """
+
+    dial: Callable[[], ssl.SSLSocket]
 
     def leave(self, within_s: float) -> None:
         """End the session, and wait so long for its goodbye; a thread that waits for a name server ends by itself."""
@@ -30,6 +38,9 @@ class BoundedClient(Client):
             if isinstance(connection, socket.socket):
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
+
+    def _create_socket(self) -> ssl.SSLSocket:
+        return self.dial()
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read; `bufsize` is what is still missing of the packet.
