@@ -1,6 +1,7 @@
 """MQTT 5 over mutual TLS by paho-mqtt, whose own thread keeps the connection."""
 
 import random
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -25,6 +26,7 @@ FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
 DIAL_S = 20.0  # to connect, and again for the handshake: some round trips and 10 KB of a slow 2G line
+UNACKNOWLEDGED_S = 60.0  # what the other end's kernel has not acknowledged for so long it never will (RFC 5482)
 LEAVE_S = 2.0  # for the last packets to get out; the caller is the main loop
 QOS = 1
 NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
@@ -94,7 +96,7 @@ class PahoLink:
         context = client_context(ca_pem, self._certificate, self._key, self._dates)
         self._subscribe = subscribe
         client = BoundedClient(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
-        client.dial = lambda: self._dial(host, port, context)
+        client.dial = lambda: self._dial(host, port, context, keep_alive_s)
         client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.on_connect = self._on_connect
@@ -190,7 +192,7 @@ class PahoLink:
                 self._early.clear()
                 self._connected = self._up = False
 
-    def _dial(self, host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
+    def _dial(self, host: str, port: int, context: ssl.SSLContext, keep_alive_s: int) -> ssl.SSLSocket:
         """Connect, on paho's thread.
 
         Raises:
@@ -199,6 +201,9 @@ class PahoLink:
         connected = self._dialer.dial(host, port, lambda: context, lambda: DIAL_S)
         if not isinstance(connected, ssl.SSLSocket):
             raise OSError("the connection is not secured")
+        # So a ping finds a half-open connection, and not only the next one that is due. Nothing is sent for it.
+        unacknowledged_ms = int(1000 * min(UNACKNOWLEDGED_S, keep_alive_s / 2))
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unacknowledged_ms)
         return connected
 
     def _on_connect(
