@@ -190,8 +190,8 @@ class Loop:
         from agent.app.events import Acknowledged, Linked, Message, Refused
 
         made: "dict[str, Callable[[], object]]" = {
-            "up": lambda: Linked(True, ""),
-            "down": lambda: Linked(False, event[1]),
+            "up": lambda: Linked(True, "", ""),
+            "down": lambda: Linked(False, event[1], event[2]),
             "acknowledged": lambda: Acknowledged(event[1]),
             "refused": lambda: Refused(event[1]),
             "message": lambda: Message(event[1], event[2]),

@@ -210,7 +210,7 @@ class Agent:
             else:
                 self._login.line(event.connection, event.service, event.body)
         elif isinstance(event, Linked):
-            self._reporting.linked(event.up, event.reason)
+            self._reporting.linked(event.up, event.reason, event.trouble)
             self._renewing.linked(event.up)
         elif isinstance(event, Acknowledged):
             self._reporting.acknowledged(event.name)

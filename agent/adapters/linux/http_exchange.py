@@ -19,6 +19,7 @@ from typing import NamedTuple, TypeVar
 from agent.adapters.linux.dates import DatesRefused
 from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.http_wire import BUFFER_BYTES, PIECE_BYTES, Wire, patience
+from agent.adapters.linux.troubles import explained, trouble
 from agent.core.clock import ClockDoubt
 from agent.formats.errors import Unavailable
 
@@ -184,16 +185,15 @@ class HttpServer:
         except DatesRefused as error:
             self.close()
             raise ClockDoubt(f"{self.host}: {error}") from error
-        except ssl.SSLCertVerificationError as error:
+        except (ssl.SSLCertVerificationError, socket.gaierror) as error:
             self.close()
-            why = getattr(error, "verify_message", error)  # which only OpenSSL's own refusals have
-            raise Unavailable(f"the server's certificate does not verify: {why}") from error
+            raise Unavailable(trouble(error).text) from error
         except TimeoutError as error:
             self.close()
             raise Unavailable("the server is silent") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise _Failed(_explained(error)) from error
+            raise _Failed(explained(error)) from error
         except Unavailable:
             self.close()
             raise
@@ -348,14 +348,3 @@ def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     if left > 0 and response.length:
         raise Unavailable("the answer was cut off")
     return b"".join(parts)[: max_bytes + 1]  # a chunk of negative size makes http.client return more than asked for
-
-
-def _explained(error: Exception) -> str:
-    """One line; what the server sent is shown short and escaped."""
-    if isinstance(error, http.client.RemoteDisconnected):
-        return "the server closed the connection"
-    if isinstance(error, http.client.IncompleteRead):
-        return "the answer was cut off"
-    if isinstance(error, http.client.HTTPException):
-        return "the server does not speak HTTP/1.1: " + ascii(str(error))[:80]
-    return f"the server cannot be reached: {error}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.tls import client_context
+from agent.adapters.linux.troubles import CLOSED, NEAR, REFUSED, UNREACHABLE, Trouble, trouble
 from agent.formats.messages import State, encode_state
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ KEEP_ALIVE_S = 60  # where nobody says otherwise: the broker notices an outage w
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
+MAX_NEAR_DELAY_S = 30.0  # where the trouble is the camera's own network: nobody tells us when a portal lets us through
 MIN_DELAY_S = 0.5
 DIAL_S = 20.0  # to connect, and again for the handshake: some round trips and 10 KB of a slow 2G line
 UNACKNOWLEDGED_S = 60.0  # what the other end's kernel has not acknowledged for so long it never will (RFC 5482)
@@ -60,6 +62,7 @@ class PahoLink:
         self._connected = False
         self._up = False  # connected, and begun
         self._failures = 0
+        self._trouble = Trouble(UNREACHABLE, "")  # of the last attempt to connect
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
 
@@ -198,7 +201,11 @@ class PahoLink:
         Raises:
             OSError: no connection.
         """
-        connected = self._dialer.dial(host, port, lambda: context, lambda: DIAL_S)
+        try:
+            connected = self._dialer.dial(host, port, lambda: context, lambda: DIAL_S)
+        except OSError as error:
+            self._trouble = trouble(error)
+            raise
         if not isinstance(connected, ssl.SSLSocket):
             raise OSError("the connection is not secured")
         # So a ping finds a half-open connection, and not only the next one that is due. Nothing is sent for it.
@@ -218,8 +225,8 @@ class PahoLink:
             client.disconnect()
             return
         if code.is_failure:
-            self._delay(client)
-            self._post(("down", str(code)))
+            self._delay(client, REFUSED)
+            self._post(("down", str(code), REFUSED))
             return
         # What paho has kept of the last session would go out before what the broker has lost of it: the outbox knows
         # what is missing, and sends it in order.
@@ -236,8 +243,8 @@ class PahoLink:
     def _on_connect_fail(self, client: "Client", _data: object) -> None:
         if client is not self._client:
             return
-        self._delay(client)
-        self._post(("down", "the broker cannot be reached"))
+        self._delay(client, self._trouble.code)
+        self._post(("down", self._trouble.text, self._trouble.code))
 
     def _on_disconnect(
         self,
@@ -251,8 +258,8 @@ class PahoLink:
             return
         with self._lock:
             self._connected = self._up = False
-        self._delay(client)
-        self._post(("down", str(code)))
+        self._delay(client, CLOSED)
+        self._post(("down", str(code), CLOSED))
 
     def _on_publish(
         self, client: "Client", _data: object, mid: int, code: "ReasonCode", _properties: "Properties"
@@ -272,9 +279,9 @@ class PahoLink:
             return
         self._post(("message", message.topic, bytes(message.payload)))
 
-    def _delay(self, client: "Client") -> None:
+    def _delay(self, client: "Client", code: str) -> None:
         """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""
-        ceiling = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
+        ceiling = min(MAX_NEAR_DELAY_S if code in NEAR else MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         delay = max(MIN_DELAY_S, self._random.uniform(0, ceiling))
         client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]
