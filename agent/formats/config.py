@@ -3,7 +3,7 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import audit, fields, neighbours, releases, system_logins, transfer
+from agent.formats import audit, fields, neighbours, proxy, releases, system_logins, transfer
 from agent.formats.errors import FormatError
 from agent.formats.health import parse_health
 from agent.formats.json import parse_object
@@ -49,7 +49,7 @@ class Config(Value):
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
         "declarations", "user_folders", "releases", "system_logins", "accounts", "ws_token",
-        "telemetry_max_age_s",
+        "telemetry_max_age_s", "proxy",
     )  # fmt: skip
     model: str
     hardware: str
@@ -74,6 +74,7 @@ class Config(Value):
     accounts: "audit.Audit"  # what the audit of accounts goes by
     ws_token: bool  # whether an administrator may switch on WS-UsernameToken for ONVIF
     telemetry_max_age_s: int  # what is older and was not sent is given up
+    proxy: "proxy.Proxy | None"  # through which the camera reaches servers, unless its site says otherwise
 
 
 def parse(body: bytes) -> Config:
@@ -115,6 +116,7 @@ def parse(body: bytes) -> Config:
         accounts=audit.parse(fields.obj(source, "accounts")) if "accounts" in source else audit.DEFAULT,
         ws_token=fields.boolean(source, "ws_token") if "ws_token" in source else False,
         telemetry_max_age_s=_telemetry_age(update),
+        proxy=proxy.parse(fields.obj(source, "proxy")) if "proxy" in source else None,
     )
 
 

@@ -14,6 +14,9 @@ import time
 from collections.abc import Callable
 from itertools import zip_longest
 
+from agent.adapters.linux.tunnel import ProxyFailed, open_tunnel
+from agent.formats.proxy import Proxy
+
 MAX_ADDRESSES = 6  # of one name, that are tried: three of each family
 ATTEMPT_DELAY_S = 0.25  # RFC 8305, 5: the recommended value; an address that refuses is not waited for
 
@@ -86,8 +89,9 @@ def race(
 class Dialer:
     """How this camera reaches a server. Stateless: for any number of threads."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock`: monotonic seconds."""
+    def __init__(self, proxy: Proxy | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """`proxy`: through which everything goes, and nothing past it. `clock`: monotonic seconds."""
+        self._proxy = proxy
         self._clock = clock
 
     def dial(
@@ -102,16 +106,17 @@ class Dialer:
             host: name or address; what its certificate must be for.
             port: of TCP.
             context: called for each handshake, so that a renewed certificate is used.
-            patience_s: how long each step may take: connecting, then the handshake.
+            patience_s: how long each step may take: connecting, the proxy, the handshake.
 
         Raises:
             socket.gaierror: the name could not be resolved.
+            ProxyFailed: (an OSError) the proxy is in the way.
             OSError: no connection; that of TLS among them.
             CamwardError: those of `patience_s` and `context`.
         """
-        addresses = resolve(host, port)
+        addresses = resolve(host, port) if self._proxy is None else self._of_proxy(self._proxy)
         while True:
-            raw, address = race(addresses, patience_s(), self._clock)
+            raw, address = self._connected(addresses, host, port, patience_s)
             try:
                 raw.settimeout(patience_s())
                 return raw if context is None else context().wrap_socket(raw, server_hostname=host)
@@ -126,6 +131,33 @@ class Dialer:
             except BaseException:
                 raw.close()
                 raise
+
+    def _of_proxy(self, proxy: Proxy) -> list[Address]:
+        try:
+            return resolve(proxy.host, proxy.port)
+        except socket.gaierror as error:
+            raise ProxyFailed(f"the proxy's name could not be resolved: {error.strerror}") from error
+
+    def _connected(
+        self, addresses: list[Address], host: str, port: int, patience_s: Callable[[], float]
+    ) -> tuple[socket.socket, Address]:
+        """Without TLS yet; through the proxy, if there is one.
+
+        Raises:
+            OSError: no connection; ProxyFailed where the proxy is why.
+        """
+        if self._proxy is None:
+            return race(addresses, patience_s(), self._clock)
+        try:
+            raw, address = race(addresses, patience_s(), self._clock)
+        except OSError as error:
+            raise ProxyFailed(f"the proxy cannot be reached: {error}") from error
+        try:
+            open_tunnel(raw, self._proxy, host, port, patience_s(), self._clock)
+        except BaseException:
+            raw.close()
+            raise
+        return raw, address
 
 
 def _begun(address: Address) -> socket.socket:

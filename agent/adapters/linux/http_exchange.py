@@ -61,6 +61,7 @@ class HttpServer:
         context: Callable[[], ssl.SSLContext] | None,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        dialer: Dialer | None = None,
     ) -> None:
         """Name the server; nothing is connected yet.
 
@@ -70,13 +71,14 @@ class HttpServer:
             context: called at each connection, so that a renewed certificate is used; None for plain HTTP.
             limits: what one exchange may cost.
             clock: monotonic seconds.
+            dialer: by which way; None for the direct one.
         """
         self.host = host
         self._port = port
         self._context = context
         self._limits = limits
         self._clock = clock
-        self._dialer = Dialer(clock)
+        self._dialer = dialer or Dialer(clock=clock)
         self._wire: Wire | None = None
 
     def exchange(

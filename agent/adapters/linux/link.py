@@ -45,13 +45,14 @@ class PahoLink:
         key: Path,
         post: Callable[[Event], None],
         dates: Callable[[], Dates] = by_the_system,
+        dialer: Dialer | None = None,
     ) -> None:
         self._certificate = certificate
         self._name = ""  # of the certificate, once `show` has named one
         self._opened: tuple[str, int, str, str, tuple[str, ...], int] | None = None
         self._key = key
         self._post = post
-        self._dialer = Dialer()
+        self._dialer = dialer or Dialer()
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
         self._client: BoundedClient | None = None
         self._lock = threading.Lock()

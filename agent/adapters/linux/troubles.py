@@ -7,17 +7,19 @@ import ssl
 from typing import NamedTuple
 
 from agent.adapters.linux.dates import DatesRefused
+from agent.adapters.linux.tunnel import ProxyFailed
 
 NAME = "name"  # it could not be resolved
 NETWORK = "network"  # this camera has no way to the address
 UNREACHABLE = "unreachable"  # nobody answers there, or he refuses
+PROXY = "proxy"  # it cannot be reached, or gives no tunnel
 PORTAL = "portal"  # somebody else answers in the server's place
 TLS = "tls"  # the fleet's CA stands behind who answers, but name, use or encryption are not as they have to be
 CLOCK = "clock"  # the certificate's dates do not fit what is known of the time
 CLOSED = "closed"  # it began, and ended
 REFUSED = "refused"  # the broker has said so
 
-NEAR = frozenset({NAME, NETWORK, PORTAL})
+NEAR = frozenset({NAME, NETWORK, PORTAL, PROXY})
 """What lies on the camera's own side: trying again soon is no burden on the operator's server."""
 
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -36,6 +38,8 @@ class Trouble(NamedTuple):
 
 def trouble(error: BaseException) -> Trouble:
     """Of an error that `agent.adapters.linux.dialing` raises, or a connection that it has made."""
+    if isinstance(error, ProxyFailed):
+        return Trouble(PROXY, str(error))
     if isinstance(error, DatesRefused):
         return Trouble(CLOCK, str(error))
     if isinstance(error, ssl.SSLError):
@@ -63,7 +67,7 @@ def explained(error: Exception) -> str:
 
 
 def _of_tls(error: ssl.SSLError) -> Trouble:
-    reason = error.reason or ""
+    reason = getattr(error, "reason", "") or ""  # which only OpenSSL's own errors have, not ours of the same class
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"the server's certificate does not verify: {getattr(error, 'verify_message', error)}"
         if getattr(error, "verify_code", 0) in _FOREIGN:

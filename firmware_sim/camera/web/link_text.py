@@ -14,6 +14,10 @@ LINK_TEXTS: dict[str, tuple[str, str]] = {
         "The server does not answer. A firewall may be in between.",
         "サーバーが応答しません。途中のファイアウォールを確認してください。",
     ),
+    "link_proxy": (
+        "The proxy of this network gives no connection. Its settings may be wrong.",
+        "プロキシ経由で接続できません。プロキシの設定を確認してください。",
+    ),
     "link_portal": (
         "Something else answers in the server's place, such as a login page of this network (captive portal). "
         "Nothing was sent to it.",
