@@ -83,7 +83,10 @@ def race(
     finally:
         for one, _ in waiting.values():
             one.close()
-    raise last
+    try:
+        raise last
+    finally:
+        del last  # or it and our caller would hold each other until the garbage collector comes
 
 
 class Dialer:

@@ -4,6 +4,7 @@ import random
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.tls import client_context
-from agent.adapters.linux.troubles import CLOSED, NEAR, REFUSED, UNREACHABLE, Trouble, trouble
+from agent.adapters.linux.troubles import BARRED, CLOSED, NEAR, REFUSED, UNREACHABLE, Trouble, trouble
+from agent.core import ways
+from agent.core.ways import Ways
 from agent.formats.messages import State, encode_state
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class PahoLink:
         self._connected = False
         self._up = False  # connected, and begun
         self._failures = 0
+        self._ways: Ways | None = None
         self._trouble = Trouble(UNREACHABLE, "")  # of the last attempt to connect
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
@@ -96,11 +100,15 @@ class PahoLink:
         from agent.adapters.linux.mqtt_client import MAX_PACKET_BYTES, BoundedClient
 
         self.close()
+        if self._ways is None or self._opened is None or self._opened[:2] != (host, port):
+            self._ways = Ways(port)
         self._opened = host, port, ca_pem, device_id, subscribe, keep_alive_s
-        context = client_context(ca_pem, self._certificate, self._key, self._dates)
+        files = self._certificate, self._key, self._dates
+        direct = client_context(ca_pem, *files)
+        contexts = {port: direct, ways.FALLBACK_PORT: client_context(ca_pem, *files, alpn=ways.ALPN)}
         self._subscribe = subscribe
         client = BoundedClient(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
-        client.dial = lambda: self._dial(host, port, context, keep_alive_s)
+        client.dial = lambda: self._dial(host, contexts, keep_alive_s)
         client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.on_connect = self._on_connect
@@ -196,16 +204,23 @@ class PahoLink:
                 self._early.clear()
                 self._connected = self._up = False
 
-    def _dial(self, host: str, port: int, context: ssl.SSLContext, keep_alive_s: int) -> ssl.SSLSocket:
+    def _dial(self, host: str, contexts: dict[int, ssl.SSLContext], keep_alive_s: int) -> ssl.SSLSocket:
         """Connect, on paho's thread.
 
         Raises:
             OSError: no connection.
         """
+        by = self._ways
+        if by is None:
+            raise OSError("the link is not open")
+        port = by.choose(time.monotonic())
         try:
-            connected = self._dialer.dial(host, port, lambda: context, lambda: DIAL_S)
+            connected = self._dialer.dial(host, port, lambda: contexts[port], lambda: DIAL_S)
         except OSError as error:
-            self._trouble = trouble(error)
+            code, text = trouble(error)
+            self._trouble = Trouble(code, f"{text} (port {port})")
+            if code in BARRED:
+                by.failed()
             raise
         if not isinstance(connected, ssl.SSLSocket):
             raise OSError("the connection is not secured")
@@ -239,6 +254,8 @@ class PahoLink:
             self._early.clear()
             self._connected = True
             self._failures = 0
+            if self._ways is not None:
+                self._ways.worked()
         self._post(("up",))
 
     def _on_connect_fail(self, client: "Client", _data: object) -> None:
@@ -258,6 +275,8 @@ class PahoLink:
         if client is not self._client:
             return
         with self._lock:
+            if not self._connected and self._ways is not None:
+                self._ways.failed()  # TLS was right, but nobody there speaks MQTT
             self._connected = self._up = False
         self._delay(client, CLOSED)
         self._post(("down", str(code), CLOSED))

@@ -22,6 +22,9 @@ REFUSED = "refused"  # the broker has said so
 NEAR = frozenset({NAME, NETWORK, PORTAL, PROXY})
 """What lies on the camera's own side: trying again soon is no burden on the operator's server."""
 
+BARRED = frozenset({UNREACHABLE, CLOSED, PORTAL, PROXY})
+"""Where another port of the same server may help: nobody was met, or a stranger."""
+
 _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _FOREIGN = frozenset({2, 18, 19, 20, 21})
 """X509_V_ERR_*: self-signed, or an issuer that nobody here knows. The others (name, use) are of a chain to our CA."""

@@ -157,7 +157,7 @@ def test_the_link_says_that_it_is_the_proxy(proxy, server, files, tmp_path):
     running = proxy({}, ANSWERS["407"][0])
     link = PahoLink(*files, events.put, dialer=by(running))
     link.open(HOST, BROKER, server.ca, DEVICE, ())
-    assert events.get(timeout=60) == ("down", "the proxy wants a login, and none is set (407)", "proxy")
+    assert events.get(timeout=60) == ("down", "the proxy wants a login, and none is set (407) (port 8883)", "proxy")
     link.close()
     (tmp_path / "login").write_text("camera:of yesterday")
     for dialer, text in (

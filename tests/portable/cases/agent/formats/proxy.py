@@ -6,7 +6,7 @@ def attempt(read, given):
     try:
         print(read(given))
     except FormatError as error:
-        print(given, error)
+        print(error)
 
 
 for source in (
