@@ -216,8 +216,8 @@ class Loop:
         from agent.app.events import Acknowledged, Linked, Message, Refused
 
         made: "dict[str, Callable[[], object]]" = {
-            "up": lambda: Linked(True, ""),
-            "down": lambda: Linked(False, event[1]),
+            "up": lambda: Linked(True, "", ""),
+            "down": lambda: Linked(False, event[1], event[2]),
             "acknowledged": lambda: Acknowledged(event[1]),
             "refused": lambda: Refused(event[1]),
             "message": lambda: Message(event[1], event[2]),
@@ -259,6 +259,7 @@ def _compose(
     from agent.adapters.linux.block_device import DiskFile
     from agent.adapters.linux.bundle_fetcher import BundleFile
     from agent.adapters.linux.console import SystemConsole
+    from agent.adapters.linux.dialing import Dialer
     from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
@@ -271,6 +272,7 @@ def _compose(
     from agent.adapters.linux.sealer import HpkeSealer
     from agent.adapters.linux.sensors import LinuxSensors
     from agent.adapters.linux.services import LoopbackServices
+    from agent.adapters.linux.site import site_proxy
     from agent.adapters.linux.spool import FileSpool
     from agent.adapters.linux.ssh import SystemSsh
     from agent.adapters.linux.store import FileStore
@@ -291,11 +293,13 @@ def _compose(
     )
     identity = store.path(CERTIFICATE), key_store.path("tls")
     clock = SystemClock(config.build_time)
-    fetcher, link = HttpsFetcher(*identity, clock.dates), PahoLink(*identity, linked, clock.dates)
-    clockless = HttpsFetcher(*identity, clock.dates_without_clock)
-    downloader = HttpsDownloader(*identity, clock.dates)
+    out = Dialer(site_proxy(store, config.proxy)[0])
+    fetcher = HttpsFetcher(*identity, clock.dates, dialer=out)
+    link = PahoLink(*identity, linked, clock.dates, out)
+    clockless = HttpsFetcher(*identity, clock.dates_without_clock, dialer=out)
+    downloader = HttpsDownloader(*identity, clock.dates, dialer=out)
     neighbours = HttpsNeighbourServer(device, *identity, failed, clock.dates)
-    public = PublicFetcher(clock.dates_without_clock)
+    public = PublicFetcher(clock.dates_without_clock, out)
     factory = store.path("factory/certificate.pem"), store.path("factory/key.pem")
     web = SelfSignedCertificate(options.state / "web", config.login_gid)
 
@@ -322,7 +326,7 @@ def _compose(
         releases=public,
         bundle=BundleFile(),
         uploads=FileUploads(options.state / "bundle", config.login_gid),
-        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key, factory),
+        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key, factory, out),
         link=link,
         clock=clock,
         services=LoopbackServices(web.path),
@@ -365,6 +369,8 @@ def _agent(ports: "Ports", config: "Config", options: Options) -> "Agent":
     import socket
 
     from agent import core
+    from agent.adapters.linux.site import site_proxy
+    from agent.adapters.linux.store import FileStore
     from agent.app import agent
     from agent.app.desk import DATA_DAMAGED
     from agent.core import compliance, password_policy
@@ -372,7 +378,7 @@ def _agent(ports: "Ports", config: "Config", options: Options) -> "Agent":
     from agent.core.deny_list import read_list
     from agent.formats import label
 
-    problems = []
+    problems = list(site_proxy(FileStore(options.state), config.proxy)[1])
     if (options.run / "data-damaged").exists() or (options.state / "DAMAGED").exists():
         problems.append(DATA_DAMAGED)
     try:

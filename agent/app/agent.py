@@ -233,7 +233,7 @@ class Agent:
             else:
                 self._login.line(event.connection, event.service, event.body)
         elif isinstance(event, Linked):
-            self._reporting.linked(event.up, event.reason)
+            self._reporting.linked(event.up, event.reason, event.trouble)
             self._renewing.linked(event.up)
             self._rotating.linked(event.up)
         elif isinstance(event, Acknowledged):

@@ -26,11 +26,15 @@ class Line(Value):
 
 
 class Linked(Value):
-    """The broker's session came up, or went down for `reason`."""
+    """The broker's session came up, or went down (or did not come up) for `reason`, of the kind `trouble`.
 
-    FIELDS = ("up", "reason")
+    `trouble` is one of the codes of docs/login-socket.md (`device`, `link_trouble`), empty where it is up.
+    """
+
+    FIELDS = ("up", "reason", "trouble")
     up: bool
     reason: str
+    trouble: str
 
 
 class Acknowledged(Value):

@@ -134,6 +134,7 @@ class Office:
             "operator": self._enrolling.operator,
             "server": self._enrolling.server_url,
             "link": self._reporting.link_problem or "up",
+            "link_trouble": self._reporting.link_trouble,
             "outbox": self._reporting.count(),
             "outbox_lost": self._reporting.counters()["outbox_lost"],
             "outbox_written_bytes": self._reporting.counters()["outbox_written_bytes"],

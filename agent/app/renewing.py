@@ -172,7 +172,7 @@ class Renewing:
             self._show(RENEWED_CERTIFICATE)
 
     def _show(self, name: str) -> None:
-        self._reporting.linked(False, "connecting with the certificate")
+        self._reporting.linked(False, "connecting with the certificate", "")
         self._desk.call("link", "show", (name, IDENTITY), self._shown)
 
     def _shown(self, _value: "object", error: "CamwardError | None") -> None:

@@ -72,7 +72,7 @@ class Reporting:
         self._awaits = False  # whether _LATE is set
         run = str(hexlify(desk.ports.entropy.bytes(4)), "utf-8")
         self._boot = desk.ports.clock.boot_id()[:36] + "." + run
-        self.link_problem = "not enrolled"
+        self.link_problem, self.link_trouble = "not enrolled", ""
         # What shares the link, behind all this: agent.app.programs.
         self.topics_hook: "Callable[[], tuple[str, ...]]" = tuple
         self.began_hook: "Callable[[], None]" = _nothing
@@ -182,9 +182,9 @@ class Reporting:
         topics = (down + "command", down + "receipt") + self.topics_hook()
         host, keep_alive_s = record.broker_host, KEEP_ALIVE_S[record.line]
         self._desk.ports.link.open(host, record.broker_port, record.ca, self._desk.device_id, topics, keep_alive_s)
-        self.link_problem = "connecting"
+        self.link_problem, self.link_trouble = "connecting", ""
 
-    def linked(self, up: bool, reason: str) -> None:
+    def linked(self, up: bool, reason: str, trouble: str) -> None:
         """The broker's session came up or went down."""
         self._up = up
         self._in_flight = []
@@ -193,7 +193,7 @@ class Reporting:
             self._desk.cancel(timer)
         self._outgoing.again()
         self.began_hook()
-        self.link_problem = "" if up else reason
+        self.link_problem, self.link_trouble = ("", "") if up else (reason, trouble)
         if up:
             self._desk.ports.link.begin()
             self._announce()
@@ -259,7 +259,7 @@ class Reporting:
         """Nothing is acknowledged any more: the connection is half open, or the broker is stuck."""
         self._desk.say("camward-agent: the broker acknowledges nothing; connecting again")
         self._desk.ports.link.close()
-        self.linked(False, "the broker acknowledges nothing")
+        self.linked(False, "the broker acknowledges nothing", "silent")
         self._desk.at(_REOPEN, self._desk.now + REOPEN_S * self._desk.random(), self._open_link)
 
     # Receipts

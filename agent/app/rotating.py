@@ -114,7 +114,7 @@ class Rotating:
         self._show(ROTATED_CERTIFICATE, ROTATED, self._shown)
 
     def _show(self, certificate: str, key: str, then: "Callable[[object, CamwardError | None], None]") -> None:
-        self._reporting.linked(False, "connecting with the identity")
+        self._reporting.linked(False, "connecting with the identity", "")
         self._desk.call("link", "show", (certificate, key), then)
 
     def _shown(self, _value: "object", error: "CamwardError | None") -> None:

@@ -3,7 +3,7 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import audit, fields, neighbours, programs, releases, system_logins, transfer
+from agent.formats import audit, fields, neighbours, programs, proxy, releases, system_logins, transfer
 from agent.formats.errors import FormatError
 from agent.formats.health import parse_health
 from agent.formats.json import parse_object
@@ -52,7 +52,7 @@ class Config(Value):
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
         "declarations", "user_folders", "releases", "system_logins", "accounts", "ws_token",
-        "telemetry_max_age_s", "programs", "keys",
+        "telemetry_max_age_s", "programs", "keys", "proxy",
     )  # fmt: skip
     model: str
     hardware: str
@@ -79,6 +79,7 @@ class Config(Value):
     telemetry_max_age_s: int  # what is older and was not sent is given up
     keys: str  # FILES or TPM
     programs: "tuple[programs.Program, ...]"  # the camera's other programs that may use the link
+    proxy: "proxy.Proxy | None"  # through which the camera reaches servers, unless its site says otherwise
 
 
 def parse(body: bytes) -> Config:
@@ -122,6 +123,7 @@ def parse(body: bytes) -> Config:
         telemetry_max_age_s=_telemetry_age(update),
         keys=fields.choice(source, "keys", (FILES, TPM)) if "keys" in source else FILES,
         programs=programs.parse(source) if "programs" in source else (),
+        proxy=proxy.parse(fields.obj(source, "proxy")) if "proxy" in source else None,
     )
 
 

@@ -185,8 +185,8 @@ class Enroller(Protocol):
 class Link(Protocol):
     """The MQTT session with the operator's broker, kept up in the background.
 
-    What happens on it reaches the main loop as plain tuples: `("up",)`, `("down", reason)`, `("acknowledged", name)`,
-    `("refused", name)`, `("message", topic, payload)`.
+    What happens on it reaches the main loop as plain tuples: `("up",)`, `("down", reason, trouble)`,
+    `("acknowledged", name)`, `("refused", name)`, `("message", topic, payload)`.
     """
 
     def open(

@@ -165,7 +165,7 @@ class WorldLink:
         if up and not self._up:
             self.events.append(("up",))
         if self._up and not up:
-            self.events.append(("down", "the broker is gone"))
+            self.events.append(("down", "the broker is gone", "closed"))
             self._begun = False
         self._up = up
 
@@ -181,9 +181,9 @@ class WorldLink:
 def as_event(event: "tuple[Any, ...]") -> object:
     """What happened on a session, as the agent's main loop takes it."""
     if event[0] == "up":
-        return Linked(True, "")
+        return Linked(True, "", "")
     if event[0] == "down":
-        return Linked(False, event[1])
+        return Linked(False, event[1], event[2])
     if event[0] == "acknowledged":
         return Acknowledged(event[1])
     if event[0] == "refused":

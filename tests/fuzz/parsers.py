@@ -66,6 +66,7 @@ from agent.formats import (
     percent,
     program_line,
     programs,
+    proxy,
     quarantine,
     range_request,
     receipt,
@@ -381,6 +382,12 @@ PARSERS: dict[str, Parser] = {
     "formats.receipt.parse": Parser(receipt.parse, (seeds.RECEIPT,)),
     "formats.release.parse": Parser(
         _metadata("targets", lambda metadata: _each_target(metadata, release.parse)), (seeds.RELEASES,)
+    ),
+    "formats.proxy.parse": Parser(_object(proxy.parse), (seeds.PROXY,)),
+    "formats.proxy.parse_site": Parser(proxy.parse_site, (b'{"v":1,"proxy":' + seeds.PROXY + b"}",)),
+    "formats.proxy.parse_login": Parser(proxy.parse_login, (b"camera:a password\n",)),
+    "formats.proxy.parse_answer": Parser(
+        proxy.parse_answer, (b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\n", b"HTTP/1.0 407 \r\n\r\n")
     ),
     "formats.release.version_key": Parser(_text(release.version_key), (b"1.20.3",)),
     "formats.releases.parse": Parser(_object(releases.parse), (seeds.PUBLIC,)),

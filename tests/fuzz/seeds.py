@@ -300,6 +300,7 @@ BUNDLE = bundle.encode(
 PUBLIC = agent_json.dump(
     {"url": "https://releases.example/kawa/", "ca": "/etc/camward/releases.pem", "automatic": "critical"}
 )
+PROXY = agent_json.dump({"host": "proxy.example", "port": 3128, "login_file": "/data/camward/config/proxy-login"})
 _CHANGE = required_change.RequiredChange(1_800_000_000, 1_800_000_000, 1_800_086_400, 1_800_172_800, "staff_left")
 REQUIRED_CHANGE = agent_json.dump(required_change.as_json(_CHANGE))
 CHANGE_REPORT = agent_json.dump(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.adapters.linux.dates import Dates, by_the_system
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.fetcher import not_now, refuse_other_range, split_server
 from agent.adapters.linux.http_exchange import LIMITS, Arriving, HttpServer, Limits
 from agent.adapters.linux.tls import client_context
@@ -28,16 +29,19 @@ class HttpsDownloader:
         dates: Callable[[], Dates] = by_the_system,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        dialer: Dialer | None = None,
     ) -> None:
         """Name the files of the device's certificate and key; they are read at each connection (renewal).
 
-        `dates` judges the other side's certificate.
+        `dates` judges the other side's certificate. `dialer` is the way to servers and mirrors; cameras of the site
+        are reached directly.
         """
         self._certificate = certificate
         self._key = key
         self._dates = dates
         self._limits = limits
         self._clock = clock
+        self._dialer = dialer
         self._own: tuple[str, str] | None = None  # URL and CA
         self._server: HttpServer | None = None
         self._server_of: tuple[str, str, str] | None = None  # URL, device, CA
@@ -135,7 +139,8 @@ class HttpsDownloader:
             limits = self._limits
             if device:  # on the site's own network: one that is slower helps nobody
                 limits = limits._replace(grace_s=NEAR_GRACE_S, slowest_bytes_per_s=NEAR_BYTES_PER_S)
-            self._server, self._server_of = HttpServer(host, port, context, limits, self._clock), place
+            dialer = None if device else self._dialer
+            self._server, self._server_of = HttpServer(host, port, context, limits, self._clock, dialer), place
         return self._server
 
     def _give_up(self) -> None:

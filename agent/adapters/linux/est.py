@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agent.adapters.linux import certificates
 from agent.adapters.linux.certificates import EnrolmentRefused
 from agent.adapters.linux.dates import Dates, by_the_system
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.fetcher import not_now, split_server
 from agent.adapters.linux.http_exchange import HttpServer
 from agent.adapters.linux.tls import client_context
@@ -36,6 +37,7 @@ class EstEnroller:
         certificate: Path | None = None,
         services_key: Path | None = None,
         factory: tuple[Path, Path] | None = None,
+        dialer: Dialer | None = None,
     ) -> None:
         """`dates` judges the server's certificate; see `agent.adapters.linux.tls`. `certificate`: this device's.
 
@@ -47,6 +49,7 @@ class EstEnroller:
         self._certificate = certificate
         self._services_key = services_key
         self._factory = factory
+        self._dialer = dialer
 
     def certify(self, token: "Token", device_id: str, serial: str, key: str) -> bytes:
         """See `Enroller.certify`.
@@ -141,8 +144,8 @@ class EstEnroller:
         (chain,) = certificates.run("chain", key=private, device_id=device_id, ca=ca_pem, reply=reply)
         return chain.encode()
 
-    @staticmethod
     def _certified(
+        self,
         server_url: str,
         path: str,
         context: Callable[[], ssl.SSLContext],
@@ -153,7 +156,7 @@ class EstEnroller:
         device_id, serial, private = whose
         (request,) = certificates.run("request", key=private, device_id=device_id, serial=serial)
         sent = {"Content-Type": "application/pkcs10", "Content-Transfer-Encoding": "base64", **headers}
-        server = HttpServer(*split_server(server_url), context)
+        server = HttpServer(*split_server(server_url), context, dialer=self._dialer)
         try:
             answer = server.exchange("POST", path, request.encode(), sent, MAX_REPLY_BYTES)
         finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from agent.adapters.linux.dates import Dates, by_the_system
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.http_exchange import LIMITS, Answer, HttpServer, Limits
 from agent.adapters.linux.http_wire import PIECE_BYTES
 from agent.adapters.linux.tls import client_context
@@ -31,6 +32,7 @@ class HttpsFetcher:
         dates: Callable[[], Dates] = by_the_system,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        dialer: Dialer | None = None,
     ) -> None:
         """Name the files of the device's certificate and key; they are read at each connection (renewal).
 
@@ -43,6 +45,7 @@ class HttpsFetcher:
         self._dates = dates
         self._limits = limits
         self._clock = clock
+        self._dialer = dialer
         self._wanted: tuple[str, int, str] | None = None  # host, port, CA
         self._connected_to: tuple[str, int, str] | None = None
         self._server: HttpServer | None = None
@@ -111,7 +114,7 @@ class HttpsFetcher:
             def context() -> ssl.SSLContext:
                 return client_context(ca_pem, self._certificate, self._key, self._dates)
 
-            self._server = HttpServer(host, port, context, self._limits, self._clock)
+            self._server = HttpServer(host, port, context, self._limits, self._clock, self._dialer)
             self._connected_to = wanted
         return self._server.exchange(method, path, body, headers, max_bytes)
 

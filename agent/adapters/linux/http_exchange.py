@@ -17,13 +17,14 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from agent.adapters.linux.dates import DatesRefused
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.http_wire import BUFFER_BYTES, PIECE_BYTES, Wire, patience
+from agent.adapters.linux.troubles import explained, trouble
 from agent.core.clock import ClockDoubt
 from agent.formats.errors import Unavailable
 
 ERROR_BYTES = 16 * 1024  # of an answer that is no success nobody needs more
 FRAMING_BYTES = 16 * 1024  # chunk heads and trailers of a short body; a long one may have as much again as its content
-MAX_ADDRESSES = 4  # of one name; each may cost the silence
 MAX_LENGTH_DIGITS = 15  # of a Content-Length: a petabyte
 
 
@@ -60,6 +61,7 @@ class HttpServer:
         context: Callable[[], ssl.SSLContext] | None,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
+        dialer: Dialer | None = None,
     ) -> None:
         """Name the server; nothing is connected yet.
 
@@ -69,12 +71,14 @@ class HttpServer:
             context: called at each connection, so that a renewed certificate is used; None for plain HTTP.
             limits: what one exchange may cost.
             clock: monotonic seconds.
+            dialer: by which way; None for the direct one.
         """
         self.host = host
         self._port = port
         self._context = context
         self._limits = limits
         self._clock = clock
+        self._dialer = dialer or Dialer(clock=clock)
         self._wire: Wire | None = None
 
     def exchange(
@@ -183,16 +187,15 @@ class HttpServer:
         except DatesRefused as error:
             self.close()
             raise ClockDoubt(f"{self.host}: {error}") from error
-        except ssl.SSLCertVerificationError as error:
+        except (ssl.SSLCertVerificationError, socket.gaierror) as error:
             self.close()
-            why = getattr(error, "verify_message", error)  # which only OpenSSL's own refusals have
-            raise Unavailable(f"the server's certificate does not verify: {why}") from error
+            raise Unavailable(trouble(error).text) from error
         except TimeoutError as error:
             self.close()
             raise Unavailable("the server is silent") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise _Failed(_explained(error)) from error
+            raise _Failed(explained(error)) from error
         except Unavailable:
             self.close()
             raise
@@ -213,32 +216,12 @@ class HttpServer:
         return connection.getresponse()
 
     def _connect(self, deadline: float) -> "Wire":
-        last: OSError | None = None
-        try:
-            found = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
-        except UnicodeError as error:
-            raise OSError("the server's name is no host name") from error
-        for family, kind, protocol, _, address in found[:MAX_ADDRESSES]:
-            raw: socket.socket = socket.socket(family, kind, protocol)
-            try:
-                raw.settimeout(patience(deadline, self._limits.silence_s, self._clock))
-                raw.connect(address)
-                raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._context is not None:
-                    # The timeout bounds the whole handshake.
-                    raw.settimeout(patience(deadline, self._limits.silence_s, self._clock))
-                    raw = self._context().wrap_socket(raw, server_hostname=self.host)
-                return Wire(raw, self._limits.silence_s, self._clock)
-            except ssl.SSLError:
-                raw.close()
-                raise
-            except OSError as error:
-                raw.close()
-                last = error
-            except BaseException:
-                raw.close()
-                raise
-        raise last or OSError("the name has no address")
+        def patience_s() -> float:
+            return patience(deadline, self._limits.silence_s, self._clock)
+
+        connected = self._dialer.dial(self.host, self._port, self._context, patience_s)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Wire(connected, self._limits.silence_s, self._clock)
 
 
 class Arriving:
@@ -367,14 +350,3 @@ def _read(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
     if left > 0 and response.length:
         raise Unavailable("the answer was cut off")
     return b"".join(parts)[: max_bytes + 1]  # a chunk of negative size makes http.client return more than asked for
-
-
-def _explained(error: Exception) -> str:
-    """One line; what the server sent is shown short and escaped."""
-    if isinstance(error, http.client.RemoteDisconnected):
-        return "the server closed the connection"
-    if isinstance(error, http.client.IncompleteRead):
-        return "the answer was cut off"
-    if isinstance(error, http.client.HTTPException):
-        return "the server does not speak HTTP/1.1: " + ascii(str(error))[:80]
-    return f"the server cannot be reached: {error}"

@@ -1,14 +1,20 @@
 """MQTT 5 over mutual TLS by paho-mqtt, whose own thread keeps the connection."""
 
 import random
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.dates import Dates, by_the_system
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.tls import client_context
+from agent.adapters.linux.troubles import BARRED, CLOSED, NEAR, REFUSED, UNREACHABLE, Trouble, trouble
+from agent.core import ways
+from agent.core.ways import Ways
 from agent.formats.messages import State, encode_state
 
 if TYPE_CHECKING:
@@ -22,7 +28,10 @@ KEEP_ALIVE_S = 60  # where nobody says otherwise: the broker notices an outage w
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
 MAX_DELAY_S = 300.0
+MAX_NEAR_DELAY_S = 30.0  # where the trouble is the camera's own network: nobody tells us when a portal lets us through
 MIN_DELAY_S = 0.5
+DIAL_S = 20.0  # to connect, and again for the handshake: some round trips and 10 KB of a slow 2G line
+UNACKNOWLEDGED_S = 60.0  # what the other end's kernel has not acknowledged for so long it never will (RFC 5482)
 LEAVE_S = 2.0  # for the last packets to get out; the caller is the main loop
 QOS = 1
 NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
@@ -39,12 +48,14 @@ class PahoLink:
         key: Path,
         post: Callable[[Event], None],
         dates: Callable[[], Dates] = by_the_system,
+        dialer: Dialer | None = None,
     ) -> None:
         self._certificate = certificate
         self._name = ""  # of the certificate, once `show` has named one
         self._opened: tuple[str, int, str, str, tuple[str, ...], int] | None = None
         self._key = key
         self._post = post
+        self._dialer = dialer or Dialer()
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
         self._client: BoundedClient | None = None
         self._lock = threading.Lock()
@@ -55,6 +66,8 @@ class PahoLink:
         self._connected = False
         self._up = False  # connected, and begun
         self._failures = 0
+        self._ways: Ways | None = None
+        self._trouble = Trouble(UNREACHABLE, "")  # of the last attempt to connect
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
 
@@ -87,11 +100,15 @@ class PahoLink:
         from agent.adapters.linux.mqtt_client import MAX_PACKET_BYTES, BoundedClient
 
         self.close()
+        if self._ways is None or self._opened is None or self._opened[:2] != (host, port):
+            self._ways = Ways(port)
         self._opened = host, port, ca_pem, device_id, subscribe, keep_alive_s
-        context = client_context(ca_pem, self._certificate, self._key, self._dates)
+        files = self._certificate, self._key, self._dates
+        direct = client_context(ca_pem, *files)
+        contexts = {port: direct, ways.FALLBACK_PORT: client_context(ca_pem, *files, alpn=ways.ALPN)}
         self._subscribe = subscribe
         client = BoundedClient(CallbackAPIVersion.VERSION2, client_id=device_id, protocol=MQTTv5)
-        client.tls_set_context(context)
+        client.dial = lambda: self._dial(host, contexts, keep_alive_s)
         client.will_set(f"camward/1/{device_id}/state", encode_state(State(False, "", "", "")), QOS, retain=True)
         client.max_inflight_messages_set(MAX_IN_FLIGHT)
         client.on_connect = self._on_connect
@@ -190,6 +207,31 @@ class PahoLink:
                 self._early.clear()
                 self._connected = self._up = False
 
+    def _dial(self, host: str, contexts: dict[int, ssl.SSLContext], keep_alive_s: int) -> ssl.SSLSocket:
+        """Connect, on paho's thread.
+
+        Raises:
+            OSError: no connection.
+        """
+        by = self._ways
+        if by is None:
+            raise OSError("the link is not open")
+        port = by.choose(time.monotonic())
+        try:
+            connected = self._dialer.dial(host, port, lambda: contexts[port], lambda: DIAL_S)
+        except OSError as error:
+            code, text = trouble(error)
+            self._trouble = Trouble(code, f"{text} (port {port})")
+            if code in BARRED:
+                by.failed()
+            raise
+        if not isinstance(connected, ssl.SSLSocket):
+            raise OSError("the connection is not secured")
+        # So a ping finds a half-open connection, and not only the next one that is due. Nothing is sent for it.
+        unacknowledged_ms = int(1000 * min(UNACKNOWLEDGED_S, keep_alive_s / 2))
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, unacknowledged_ms)
+        return connected
+
     def _on_connect(
         self,
         client: "Client",
@@ -202,8 +244,8 @@ class PahoLink:
             client.disconnect()
             return
         if code.is_failure:
-            self._delay(client)
-            self._post(("down", str(code)))
+            self._delay(client, REFUSED)
+            self._post(("down", str(code), REFUSED))
             return
         # What paho has kept of the last session would go out before what the broker has lost of it: the outbox knows
         # what is missing, and sends it in order.
@@ -215,13 +257,15 @@ class PahoLink:
             self._early.clear()
             self._connected = True
             self._failures = 0
+            if self._ways is not None:
+                self._ways.worked()
         self._post(("up",))
 
     def _on_connect_fail(self, client: "Client", _data: object) -> None:
         if client is not self._client:
             return
-        self._delay(client)
-        self._post(("down", "the broker cannot be reached"))
+        self._delay(client, self._trouble.code)
+        self._post(("down", self._trouble.text, self._trouble.code))
 
     def _on_disconnect(
         self,
@@ -234,9 +278,11 @@ class PahoLink:
         if client is not self._client:
             return
         with self._lock:
+            if not self._connected and self._ways is not None:
+                self._ways.failed()  # TLS was right, but nobody there speaks MQTT
             self._connected = self._up = False
-        self._delay(client)
-        self._post(("down", str(code)))
+        self._delay(client, CLOSED)
+        self._post(("down", str(code), CLOSED))
 
     def _on_publish(
         self, client: "Client", _data: object, mid: int, code: "ReasonCode", _properties: "Properties"
@@ -256,9 +302,9 @@ class PahoLink:
             return
         self._post(("message", message.topic, bytes(message.payload)))
 
-    def _delay(self, client: "Client") -> None:
+    def _delay(self, client: "Client", code: str) -> None:
         """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""
-        ceiling = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
+        ceiling = min(MAX_NEAR_DELAY_S if code in NEAR else MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
         delay = max(MIN_DELAY_S, self._random.uniform(0, ceiling))
         client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]

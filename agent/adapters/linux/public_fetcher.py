@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.adapters.linux.dates import Dates
+from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.fetcher import HttpsFetcher
 from agent.adapters.linux.plain_fetcher import split_base
 from agent.formats.delivery import Source
@@ -17,8 +18,8 @@ from agent.formats.errors import FormatError, Unavailable
 class PublicFetcher:
     """`agent.ports.network.Fetcher` on `https://HOST[:PORT][/PATH]`; `put` is refused. `read` is that of Downloader."""
 
-    def __init__(self, dates: Callable[[], Dates]) -> None:
-        self._fetcher = HttpsFetcher(None, None, dates)
+    def __init__(self, dates: Callable[[], Dates], dialer: Dialer | None = None) -> None:
+        self._fetcher = HttpsFetcher(None, None, dates, dialer=dialer)
         self._folder = ""
 
     def open(self, server_url: str, ca_pem: str) -> None:

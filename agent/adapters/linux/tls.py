@@ -90,11 +90,13 @@ def client_context(
     key: Path | None = None,
     dates: Callable[[], Dates] = by_the_system,
     device: str = "",
+    alpn: str = "",
 ) -> ssl.SSLContext:
     """TLS 1.2 or later, the server verified by name against `ca_pem` alone, with the device's certificate if given.
 
     `dates` is asked in each handshake, on whatever thread that runs. With `device` the other side is another camera,
     known by the id in its certificate (docs: CN and SAN) instead of the name of a host, which it does not have.
+    `alpn` is what we say that we are going to speak (RFC 7301), to a front that sorts connections by it.
 
     Raises:
         FormatError: the CA does not parse.
@@ -105,6 +107,8 @@ def client_context(
     context.set_ciphers(TLS12_CIPHERS)
     context.verify_flags |= ssl.VerifyFlags(_NO_CHECK_TIME)
     context.dates = dates
+    if alpn:
+        context.set_alpn_protocols([alpn])
     if device:
         context.check_hostname = False  # the device's id is checked instead, in the handshake
         context.device = device

@@ -202,6 +202,8 @@ const facts = {
   },
   last_result: (device) => (device.update || {}).last_result,
   enrolment: (device) => (device.transfer || {}).problem || (device.enrolment || {}).problem,
+  // What stands in the way, by its code; one that this page does not know is shown in the agent's own words.
+  link: (device) => texts["link_" + (device.link_trouble || device.link)] || device.link,
   server: (device) => [device.operator, device.server].filter(Boolean).join(", ") || texts.server_none,
 };
 

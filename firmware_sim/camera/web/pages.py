@@ -7,6 +7,7 @@ import json
 from html import escape
 
 from firmware_sim.camera.web import accounts, due, offers, quarantine, ssh, updates, ws_tokens
+from firmware_sim.camera.web.link_text import SCRIPT_TEXTS as LINK_SCRIPT_TEXTS
 from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
 
@@ -22,6 +23,7 @@ _SCRIPT_TEXTS = (
     "error_unavailable", "error_signed_out", "error_forbidden", "error_network",
     *updates.SCRIPT_TEXTS,
     *OFFER_SCRIPT_TEXTS,
+    *LINK_SCRIPT_TEXTS,
     *due.SCRIPT_TEXTS,
     *accounts.SCRIPT_TEXTS,
     *ssh.SCRIPT_TEXTS,

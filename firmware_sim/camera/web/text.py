@@ -4,6 +4,7 @@ from typing import Literal
 
 from firmware_sim.camera.web.accounts_text import ACCOUNTS_TEXTS
 from firmware_sim.camera.web.due_text import DUE_TEXTS
+from firmware_sim.camera.web.link_text import LINK_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
 from firmware_sim.camera.web.quarantine_text import QUARANTINE_TEXTS
 from firmware_sim.camera.web.ssh_text import SSH_TEXTS
@@ -204,6 +205,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error_network": ("The camera does not answer.", "カメラが応答しません。"),
     **UPDATES,
     **OFFER_TEXTS,
+    **LINK_TEXTS,
     **DUE_TEXTS,
     **ACCOUNTS_TEXTS,
     **SSH_TEXTS,

@@ -55,11 +55,13 @@ class FakeAgent:
         password: what the device's status says of the passwords' age.
         ssh: the same of SSH; empty for a camera that has none.
         quarantine: the operator's reason while the camera is in quarantine (`state` is locked then); None otherwise.
+        link: `link` and `link_trouble` of it.
     """
 
     def __init__(self, login_dir: Path, evidence: Path) -> None:
         self.state = "unclaimed"
         self.users: dict[str, tuple[str, str]] = {}
+        self.link = {"link": "up", "link_trouble": ""}
         self.garble: bytes | None = None
         self.refuse_with: dict[str, object] | None = None
         self.asked: list[tuple[str, dict[str, object]]] = []
@@ -307,7 +309,7 @@ class FakeAgent:
         if self._administrator(service, request):
             told["accounts"] = self.accounts
         told["password"] = self.password
-        return {"ok": True, **facts, "server": "", "enrolment": enrolment, **told}
+        return {"ok": True, **facts, "server": "", "enrolment": enrolment, **self.link, **told}
 
     def _open_ssh_op(self, service: str, request: dict) -> dict:
         if not self._confirmed(service, request)["ok"]:

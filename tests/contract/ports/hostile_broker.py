@@ -35,7 +35,7 @@ class HostileBroker:
         heard: what came, of all sessions.
     """
 
-    def __init__(self, folder, behave, answer=CONNACK, context=None):
+    def __init__(self, folder, behave, answer=CONNACK, context=None, host="127.0.0.1", port=0):
         self.sessions = 0
         self.heard = b""
         self._behave, self._answer = behave, answer
@@ -43,7 +43,7 @@ class HostileBroker:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, port))
         self.port = self._listener.getsockname()[1]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve)

@@ -56,7 +56,7 @@ def take(reporting, event):
     elif event[0] == "message":
         reporting.receipt(event[2])
     else:
-        reporting.linked(event[0] == "up", event[-1])
+        reporting.linked(event[0] == "up", *(event[1:] or ("", "")))
 
 
 def body(number):

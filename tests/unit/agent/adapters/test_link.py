@@ -2,9 +2,12 @@
 
 import socket
 import threading
+from html import unescape
 
-from agent.adapters.linux import certificates
-from agent.adapters.linux.link import PahoLink
+from agent.adapters.linux import certificates, troubles
+from agent.adapters.linux.link import MAX_DELAY_S, MAX_NEAR_DELAY_S, PahoLink
+from firmware_sim.camera.web import pages
+from firmware_sim.camera.web.link_text import LINK_TEXTS
 
 ROUNDS = 4
 
@@ -49,3 +52,38 @@ def test_another_certificate_changes_nothing_about_how_long_the_line_may_be_sile
     link.show("identity/certificate.pem")
     assert link._client._keepalive == 1200
     link.close()
+
+
+class Waiting:
+    """What the link tells paho."""
+
+    def __init__(self):
+        self.delays = []
+
+    def reconnect_delay_set(self, low, high):
+        assert low == high
+        self.delays.append(low)
+
+
+def test_trouble_in_the_cameras_own_network_is_tried_again_soon_and_a_broker_that_is_down_is_spared(tmp_path):
+    longest = {}
+    for code in ("name", "network", "portal", "unreachable", "closed", "refused"):
+        link, client = PahoLink(tmp_path / "c", tmp_path / "k", lambda _: None), Waiting()
+        for _ in range(200):
+            link._delay(client, code)
+        longest[code] = max(client.delays)
+    for code in ("name", "network", "portal"):
+        assert longest[code] <= MAX_NEAR_DELAY_S
+    for code in ("unreachable", "closed", "refused"):
+        assert MAX_NEAR_DELAY_S < longest[code] <= MAX_DELAY_S
+
+
+def test_the_page_has_words_for_every_trouble_in_both_languages():
+    codes = {value for name, value in vars(troubles).items() if name.isupper() and isinstance(value, str)}
+    assert codes | {"silent", "up"} == {name.removeprefix("link_") for name in LINK_TEXTS}
+    for number, language in enumerate(("en", "ja")):
+        page = unescape(pages.home_page(language, "u", "viewer"))
+        for name, texts in LINK_TEXTS.items():
+            assert f'"{name}"' in page
+            assert texts[0] != texts[1]
+            assert texts[number][:10] in page

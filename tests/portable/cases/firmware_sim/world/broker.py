@@ -55,7 +55,7 @@ receipted.unheard = True
 print(link.publish("0", "c/up/alarm", wire, False))
 receipted.unheard, receipted.loses_receipts = False, True
 print(link.publish("9", "c/up/alarm", wire, False), link.events)
-for event in (("up",), ("down", "gone"), ("acknowledged", "n"), ("refused", "n"), ("message", "t", b"p")):
+for event in (("up",), ("down", "gone", "closed"), ("acknowledged", "n"), ("refused", "n"), ("message", "t", b"p")):
     print(as_event(event))
 
 clock = WorldClock(1763800000)

@@ -1,0 +1,158 @@
+"""A network that lets nothing out but port 443: a front there leads to the broker by what TLS says it will carry."""
+
+import queue
+import socket
+import time
+
+import pytest
+
+from agent.adapters.linux import link as links
+from agent.adapters.linux.dialing import Dialer
+from agent.adapters.linux.fetcher import HttpsFetcher
+from agent.adapters.linux.link import PahoLink
+from agent.core import ways
+from agent.formats.errors import Unavailable
+from agent.formats.proxy import Proxy
+from tests.contract.ports.alpn_front import Front
+from tests.contract.ports.filtered import filtered
+from tests.contract.ports.hostile_broker import HostileBroker
+from tests.contract.ports.http_proxy import HttpProxy
+from tests.contract.ports.tls_server import certificate
+
+DEVICE = "a" * 26
+HOST = "127.0.0.1"
+AGAIN_S = 3.0  # more than one vain attempt takes
+
+
+class Site:
+    """A broker, another server of the same certificate, and a front before both; `link` and its events."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.monkeypatch = folder, monkeypatch
+        self.ca = certificate(folder, "server", HOST)
+        certificate(folder, "device", HOST)
+        self.files = folder / "device.pem", folder / "device.key"
+        self.stays = True
+        self.broker = HostileBroker(folder, self._stay)
+        self.other = HostileBroker(
+            folder, lambda connection, _: None, answer=b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+        )
+        self.front = Front(self.broker.port, self.other.port)
+        monkeypatch.setattr(ways, "FALLBACK_PORT", self.front.port)
+        monkeypatch.setattr(links, "FIRST_DELAY_S", 0.01)
+        monkeypatch.setattr(links, "MIN_DELAY_S", 0.01)
+        monkeypatch.setattr(links, "DIAL_S", 1.0)
+        self.events = queue.SimpleQueue()
+        self.link = PahoLink(*self.files, self.events.put)
+
+    def _stay(self, connection, _number):
+        connection.settimeout(0.1)
+        while self.stays:
+            try:
+                if not connection.recv(4096):
+                    return
+            except TimeoutError:
+                pass
+        self.stays = True
+
+    def open(self, port, dialer=None):
+        if dialer is not None:
+            self.link = PahoLink(*self.files, self.events.put, dialer=dialer)
+        self.link.open(HOST, port, self.ca, DEVICE, ())
+
+    def until_up(self):
+        """The troubles before the session stands."""
+        found = []
+        while (event := self.events.get(timeout=60)) != ("up",):
+            found.append(event[2])
+        return found
+
+    def close(self):
+        self.link.close()
+        self.front.close()
+        self.broker.close()
+        self.other.close()
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    made = Site(tmp_path, monkeypatch)
+    yield made
+    made.close()
+
+
+def test_where_the_brokers_port_is_filtered_the_link_comes_by_the_front(site):
+    with filtered() as nowhere:
+        site.open(nowhere)
+        assert site.until_up() == ["unreachable"]
+        assert site.front.met == [[b"mqtt"]]
+        site.stays = False  # the next session begins where this one was
+        assert site.until_up() == ["closed"]
+    assert site.front.met == [[b"mqtt"]] * 2
+
+
+def test_where_the_brokers_port_is_open_the_front_is_not_asked(site):
+    """The control."""
+    site.open(site.broker.port)
+    assert site.until_up() == []
+    assert site.front.met == []
+
+
+def test_the_direct_way_is_tried_again_and_kept_where_it_has_come_back(site):
+    with filtered() as nowhere:
+        site.open(nowhere)
+        site.until_up()
+        site.monkeypatch.setattr(ways, "DIRECT_AGAIN_S", AGAIN_S)
+        time.sleep(AGAIN_S)
+        site.stays = False
+        assert site.until_up() == ["closed", "unreachable"]  # a look at the direct way between
+        assert len(site.front.met) == 2
+    back = HostileBroker(site.folder, site._stay, port=nowhere)
+    time.sleep(AGAIN_S)
+    site.stays = False
+    assert site.until_up() == ["closed"]
+    assert (len(site.front.met), back.sessions) == (2, 1)
+    site.link.close()
+    back.close()
+
+
+def test_a_proxy_that_leads_to_443_alone(site):
+    proxy = HttpProxy({site.front.port: site.front.port})
+    site.open(8883, Dialer(Proxy(HOST, proxy.port, "")))
+    assert site.until_up() == ["proxy"]
+    assert site.front.met == [[b"mqtt"]]
+    proxy.close()
+
+
+def test_a_server_at_443_that_knows_no_mqtt_is_left_again(site):
+    """It has the fleet's certificate, and answers by HTTP: the direct way is next."""
+    site.monkeypatch.setattr(ways, "FALLBACK_PORT", site.other.port)
+    with filtered() as nowhere:
+        site.open(nowhere)
+        found = [site.events.get(timeout=60)[2] for _ in range(3)]
+    assert found == ["unreachable", "closed", "unreachable"]
+
+
+def test_https_goes_through_the_same_front_to_the_server(site):
+    fetcher = HttpsFetcher(*site.files)
+    fetcher.open(f"https://{HOST}:{site.front.port}", site.ca)
+    with pytest.raises(Unavailable, match="400"):
+        fetcher.get("/x", 10)
+    fetcher.close()
+    assert (site.front.met, site.broker.heard) == ([[]], b"")
+    assert b"GET /x" in site.other.heard
+
+
+def test_somebody_else_at_443_hears_nothing(site, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    certificate(other, "server", HOST)
+    stranger = HostileBroker(other, lambda connection, _: connection.recv(1))
+    site.monkeypatch.setattr(ways, "FALLBACK_PORT", stranger.port)
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    site.open(port)  # refused
+    assert [site.events.get(timeout=60)[2] for _ in range(4)] == ["unreachable", "portal"] * 2
+    site.link.close()
+    stranger.close()
+    assert stranger.heard == b""

@@ -1,0 +1,25 @@
+"""What a person with a real browser reads about the camera's connection to its server."""
+
+from selenium.webdriver import Chrome
+
+from tests.contract.camera.fake_agent import FakeAgent
+from tests.web.test_claim_page import agent, camera, complaints, driver, language, wait_for_text
+from tests.web.test_ssh_page import sign_in
+
+__all__ = ["agent", "camera", "driver", "language"]
+
+PLACE = "[data-fact=link]"
+UP = {"en": "Connected", "ja": "接続済み"}
+PORTAL = {"en": "captive portal", "ja": "キャプティブポータル"}
+
+
+def test_the_page_says_what_is_in_the_way(driver: Chrome, agent: FakeAgent, language: str) -> None:
+    sign_in(driver, agent)
+    wait_for_text(driver, PLACE, UP[language])
+    agent.link = {"link": "somebody else answers", "link_trouble": "portal"}
+    driver.refresh()
+    wait_for_text(driver, PLACE, PORTAL[language])
+    agent.link = {"link": "the words of a newer agent", "link_trouble": "unheard_of"}
+    driver.refresh()
+    wait_for_text(driver, PLACE, "the words of a newer agent")
+    assert complaints(driver) == []
