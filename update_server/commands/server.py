@@ -28,6 +28,9 @@ def init(
     people_port: Annotated[int, typer.Option(help="For the dashboard and the API.")] = 8444,
     mqtt_port: Annotated[int, typer.Option(help="For the broker.")] = 8883,
     listen: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",
+    database: Annotated[
+        str, typer.Option(help="An empty PostgreSQL database (postgresql://...). Default: a file.")
+    ] = settings_module.SQLITE,
     line: Annotated[str, typer.Option(help="What cameras are connected by: mobile or wired.")] = "mobile",
     check_interval: Annotated[str, typer.Option(help="How often cameras ask for updates by themselves.")] = "24h",
     telemetry_interval: Annotated[str, typer.Option(help="How often cameras measure.")] = "10m",
@@ -56,6 +59,7 @@ def init(
                 operator=operator,
                 hosts=host,
                 listen=listen,
+                database=database,
                 ports={"device": device_port, "people": people_port, "mqtt": mqtt_port},
                 devices={
                     "line": line,

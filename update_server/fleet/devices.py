@@ -96,7 +96,7 @@ def search(session: Session, wanted: str, limit: int) -> list[Device]:
     """Cameras whose serial number or id contains `wanted`; those that need attention first, at most `limit`."""
     query = select(Device)
     if wanted:
-        contains = (column.contains(wanted, autoescape=True) for column in (Device.serial, Device.id))
+        contains = (column.icontains(wanted, autoescape=True) for column in (Device.serial, Device.id))
         query = query.where(or_(*contains))
     return list(session.scalars(query.order_by(Device.attention == "", Device.serial, Device.id).limit(limit)))
 

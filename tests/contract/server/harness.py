@@ -167,12 +167,13 @@ def running(folder, **how):
         stop(made)
 
 
-def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", **changes):
+def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", database=None, **changes):
     """A server that is not running. `host`: what cameras call it, if that is not where it listens."""
     device_port, people_port, mqtt_port = free_ports(3)
     out = command(
         "init", folder, "--operator", "River Office", "--host", host, "--listen", listen,
         "--device-port", device_port, "--people-port", people_port, "--mqtt-port", mqtt_port,
+        *(["--database", database] if database else []),
     ).stdout  # fmt: skip
     password = out.split("password: ")[1].split()[0]
     text = (folder / "server.toml").read_text()
