@@ -91,7 +91,11 @@ class EnrolmentToken(Base):
 
 
 class Device(Base):
-    """A camera that has enrolled, and the newest that is known about it."""
+    """A camera that has enrolled, and the newest that is known about it.
+
+    `state_at`: when its last birth or will came. `telemetry_seq`: the number of the message that `telemetry` is from.
+    `day_counts`: how many messages of each kind were taken in `day` (days since 1970, UTC).
+    """
 
     __tablename__ = "device"
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -115,6 +119,10 @@ class Device(Base):
     install_now: Mapped[bool] = mapped_column(default=False, server_default=false())
     denied_at: Mapped[int | None]
     seals: Mapped[bool] = mapped_column(default=False, server_default=false())
+    state_at: Mapped[int | None]
+    telemetry_seq: Mapped[int | None]
+    day: Mapped[int] = mapped_column(default=0, server_default="0")
+    day_counts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
 
 class Certificate(Base):
@@ -136,6 +144,7 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("device_id", "boot", "seq"),
         Index("ix_message_device_id_type_id", "device_id", "type", "id"),
+        Index("ix_message_received_at", "received_at", postgresql_using="brin"),  # it grows with the rows
     )
     id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
     device_id: Mapped[str] = mapped_column(String(26))

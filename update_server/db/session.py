@@ -25,7 +25,7 @@ POSTGRESQL: dict[str, Any] = {
 }
 POOL = 25  # twice this is more than the web server's 40 worker threads
 WRITE_LOCK = 0x63616D77  # the number of our advisory lock in PostgreSQL
-SCHEMA = "0010"
+SCHEMA = "0011"
 """The newest revision in `migrations`, written here so that only `migrate` needs Alembic, which is slow to import."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -44,7 +44,8 @@ class Database:
             hide_parameters=True,  # what cameras sealed stands in them, and errors go to the log
         )  # fmt: skip
         (_prepare_postgresql if postgresql else _prepare_sqlite)(self.engine)
-        self._writing = self.engine.execution_options(camward_write=True)
+        self._writing = self.engine.execution_options(camward_write="exclusive")
+        self._writing_beside = self.engine.execution_options(camward_write="shared")
         # What is read in one transaction goes together, as it does in SQLite anyway.
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._reading = self.engine.execution_options(**snapshot) if postgresql else self.engine
@@ -62,6 +63,17 @@ class Database:
             session.connection()  # takes the write lock before anything is read
             yield session
 
+    @contextmanager
+    def write_beside(self) -> Iterator[Session]:
+        """A write transaction beside others of its kind, and never beside one of `write`.
+
+        Whoever works in it locks each row that it is going to change before reading it (SELECT ... FOR UPDATE). Where
+        the database has no locks for rows (SQLite), it is the same as `write`.
+        """
+        with Session(self._writing_beside, expire_on_commit=False) as session, session.begin():
+            session.connection()
+            yield session
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
@@ -76,7 +88,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("camward_write", False)
+        writing = connection.get_execution_options().get("camward_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
@@ -96,8 +108,10 @@ def _prepare_postgresql(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("camward_write", False):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
+        writing = connection.get_execution_options().get("camward_write")
+        if writing:
+            function = "pg_advisory_xact_lock" + ("_shared" if writing == "shared" else "")
+            connection.exec_driver_sql(f"SELECT {function}({WRITE_LOCK})")
 
 
 def migrate(database: Database) -> None:
@@ -105,7 +119,7 @@ def migrate(database: Database) -> None:
     from alembic import command
     from alembic.config import Config
 
-    with database.engine.execution_options(camward_write=True).begin() as connection:
+    with database.engine.execution_options(camward_write="exclusive").begin() as connection:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection

@@ -20,7 +20,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import OperationalError
 
 from update_server.fleet.broker import TLS12_CIPHERS
-from update_server.fleet.ingest import Incoming
+from update_server.fleet.reading import Incoming
 
 LOG = logging.getLogger("camward.ingest")
 SUBSCRIPTIONS = ("camward/1/+/up/#", "camward/1/+/state")

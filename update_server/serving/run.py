@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
@@ -15,10 +15,12 @@ from starlette.types import ASGIApp
 from update_server.errors import Misconfigured, PublishRefused, ServerError
 from update_server.fleet import broker as broker_files
 from update_server.fleet.broker import Gate
-from update_server.fleet.ingest import Incoming, take_batch
+from update_server.fleet.ingest import take_batch
+from update_server.fleet.reading import Incoming
 from update_server.pki.authority import utc
 from update_server.services import Services
 from update_server.serving.broker import BrokerChild
+from update_server.serving.gather import Gatherer
 from update_server.serving.link import Link
 from update_server.serving.listener import Listener, bind, listener, tls_context
 from update_server.serving.nudge import Nudger
@@ -85,25 +87,25 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         gate = Gate(settings.path("broker"), account, shut_out, reload)
 
         def take(batch: list[Incoming]) -> None:
-            answers = take_batch(services.database, services.ingest, batch, int(time.time()))
-            try:
-                for topic, receipt in services.receipts_for(answers):
-                    link.publish(topic, receipt)  # one that is lost is made again when its messages come again
-            except ServerError as error:
-                LOG.error("No receipts for messages: %s", error)
+            gatherer.add(take_batch(services.database, services.ingest, batch, int(time.time())))
 
         link = Link(settings.ingest_host, settings.ports.mqtt, pki, take)
+        gatherer = Gatherer(services.receipts_for, link.publish)
+        gatherer.start()
+        stack.callback(gatherer.stop)
         link.start()
         stack.callback(link.stop)
         if with_broker and not link.connected.wait(BROKER_START_S):
             raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
-        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, gate, say))
+        pairs = list(zip(listeners, sockets, strict=True))
+        asyncio.run(_main(services, pairs, link, gatherer, broker, gate, say))
 
 
 async def _main(
     services: Services,
     pairs: list[tuple[Listener, socket.socket]],
     link: Link,
+    gatherer: Gatherer,
     broker: BrokerChild | None,
     gate: Gate,
     say: Callable[[str], None],
@@ -117,7 +119,7 @@ async def _main(
     ticker = asyncio.create_task(_tick(services, nudger, stopping))
     keeper = asyncio.create_task(_keep(services, gate, stopping))
     deltas = asyncio.create_task(_make_deltas(services, stopping))
-    watcher = asyncio.create_task(_watch(link, broker, (ticker, keeper, deltas), stopping))
+    watcher = asyncio.create_task(_watch((link.died, gatherer.died), broker, (ticker, keeper, deltas), stopping))
     while not all(server.started for server, _ in pairs):
         await asyncio.sleep(0.01)
     say(READY)
@@ -177,7 +179,10 @@ async def _make_deltas(services: Services, stopping: asyncio.Event) -> None:
 
 
 async def _watch(
-    link: Link, broker: BrokerChild | None, loops: tuple[asyncio.Task[None], ...], stopping: asyncio.Event
+    died: Sequence[Callable[[], bool]],
+    broker: BrokerChild | None,
+    loops: tuple[asyncio.Task[None], ...],
+    stopping: asyncio.Event,
 ) -> None:
     """End the server when its broker child, its ingest or one of its loops ends: half a server is no server.
 
@@ -188,7 +193,7 @@ async def _watch(
         problem = ""
         if broker is not None and broker.ended():
             problem = "mosquitto has ended; see broker/mosquitto.log."
-        elif link.died():
+        elif any(thread() for thread in died):
             problem = "The ingest has ended; its traceback is above."
         for loop in loops:
             if loop.done():

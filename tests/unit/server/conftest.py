@@ -46,6 +46,14 @@ def postgresql(cluster):
     cluster.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture
+def sqlite_database(sqlite):
+    """For tests elsewhere, which do not care what the database is."""
+    opened = Database(sqlite)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request):
     opened = Database(request.getfixturevalue(request.param))
