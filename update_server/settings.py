@@ -21,6 +21,7 @@ SETTINGS_FILE = "server.toml"
 SQLITE = "sqlite:///server.db"
 DATABASES = ("sqlite", "postgresql")
 DAY_S = 86_400
+MAX_INGEST = 16  # processes; one takes some thousand messages a second
 MAX_SILENT_S = 365 * DAY_S  # a camera that is silent for a year is gone
 HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\Z"
@@ -173,6 +174,7 @@ class Settings(BaseSettings):
     hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     listen: str = "0.0.0.0"
     ingest_host: Host = "127.0.0.1"
+    ingest_processes: Annotated[int, Field(ge=0, le=MAX_INGEST)] = 0
     database: DatabaseUrl = SQLITE
     mirrors: Annotated[tuple[Mirror, ...], Field(max_length=delivery.MAX_SOURCES)] = ()
     ports: Ports = Ports()

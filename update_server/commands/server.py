@@ -1,4 +1,4 @@
-"""`init`, `serve`, `migrate`, `status`, `root export`."""
+"""`init`, `serve`, `ingest`, `migrate`, `status`, `root export`."""
 
 import logging
 import sys
@@ -115,6 +115,21 @@ def serve(
         api.state.services = services
         applications = Applications(DeviceApi(services).app(), people_app(services, api))
         run(services, applications, with_broker=with_broker, say=typer.echo)
+
+
+def ingest(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
+    number: Annotated[int, typer.Argument(min=1, max=settings_module.MAX_INGEST, help="Which one it is, from 1.")],
+    leave: Annotated[
+        bool, typer.Option("--leave", help="Finish what the broker holds for it, and be no more.")
+    ] = False,
+) -> None:
+    """Take in a share of the cameras' telemetry, beside the server, until stopped."""
+    from update_server.serving import ingest as serving
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    with shared.database(folder) as database:
+        (serving.leave if leave else serving.run)(settings_module.load(folder), database, number, typer.echo)
 
 
 def migrate_command(folder: Dir = shared.HERE) -> None:

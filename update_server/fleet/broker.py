@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.formats import cose
 from update_server.files import PUBLIC, SECRET, write_atomic
-from update_server.pki.authority import INGEST_NAME
+from update_server.pki.authority import INGEST_NAME, ingest_name
 
 USER = "mosquitto"  # Debian's package makes it
 CERTIFICATES = {"ca.pem": PUBLIC, "server.pem": PUBLIC, "server.key.pem": SECRET}
@@ -24,10 +24,11 @@ UP_KINDS = ("telemetry", "alarm", "evidence", "report")
 TLS12_CIPHERS = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-GCM-SHA256"
 
 
-def acl(shut_out: Iterable[str] = ()) -> str:
+def acl(shut_out: Iterable[str] = (), processes: int = 0) -> str:
     """The access control list. `%u` is the common name of the client's certificate, so the camera's id.
 
-    Of `shut_out` nothing is taken and nothing given to; a denial goes before every pattern.
+    So many `processes` of the ingest read telemetry beside the server. Of `shut_out` nothing is taken and nothing given
+    to; a denial goes before every pattern.
     """
     lines = [
         "# Made by camward-server. A camera writes its own up topics and state and reads its own down topics.",
@@ -40,6 +41,8 @@ def acl(shut_out: Iterable[str] = ()) -> str:
         "topic read camward/1/+/state",
         "topic write camward/1/+/down/#",
     ]
+    for number in range(1, processes + 1):
+        lines += ["", f"user {ingest_name(number)}", "topic read camward/1/+/up/telemetry"]
     for device_id in sorted(shut_out):
         lines += ["", f"user {device_id}", "topic deny #"]
     return "\n".join(lines) + "\n"
@@ -81,17 +84,20 @@ def config(port: int, listen: str, user: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[str] = ()) -> pwd.struct_passwd | None:
+def write(
+    folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[str] = (), processes: int = 0
+) -> pwd.struct_passwd | None:
     """Write mosquitto.conf, acl and copies of the server's certificate into `folder`, for the user it returns.
 
-    None stands for the user we are: no root, or root of a user namespace that holds nobody else.
+    `shut_out` and `processes` are as of `acl`. None stands for the user we are: no root, or root of a user namespace
+    that holds nobody else.
 
     Raises:
         OSError: they cannot be written.
     """
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     account = _account(folder)
-    write_acl(folder, account, shut_out)
+    write_acl(folder, account, shut_out, processes)
     write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
     for name, mode in CERTIFICATES.items():
         write_atomic(folder / name, (pki / name).read_bytes(), mode)
@@ -102,13 +108,13 @@ def write(folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[st
     return account
 
 
-def write_acl(folder: Path, account: pwd.struct_passwd | None, shut_out: Iterable[str]) -> None:
+def write_acl(folder: Path, account: pwd.struct_passwd | None, shut_out: Iterable[str], processes: int = 0) -> None:
     """Write the access control list alone, for the user that `write` has returned.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_atomic(folder / "acl", acl(shut_out).encode(), SECRET)
+    write_atomic(folder / "acl", acl(shut_out, processes).encode(), SECRET)
     if account is not None:
         # The name is its own to choose: no link is followed.
         os.chown(folder / "acl", account.pw_uid, account.pw_gid, follow_symlinks=False)
@@ -118,9 +124,18 @@ class Gate:
     """Keeps the broker's access control list as the database wants it, while the server runs."""
 
     def __init__(
-        self, folder: Path, account: pwd.struct_passwd | None, written: Iterable[str], reload: Callable[[], None]
+        self,
+        folder: Path,
+        account: pwd.struct_passwd | None,
+        written: Iterable[str],
+        reload: Callable[[], None],
+        processes: int = 0,
     ) -> None:
-        """`written`: whom the list shuts out already. `reload` has the broker read it; called after each change."""
+        """`written`: whom the list shuts out already. `reload` has the broker read it; called after each change.
+
+        `processes`: as of `acl`.
+        """
+        self._processes = processes
         self._folder = folder
         self._account = account
         self._known: set[str] | None = set(written)
@@ -135,7 +150,7 @@ class Gate:
         if shut_out == self._known:
             return False
         self._known = None  # until it is done
-        write_acl(self._folder, self._account, shut_out)
+        write_acl(self._folder, self._account, shut_out, self._processes)
         self._reload()
         self._known = shut_out
         return True

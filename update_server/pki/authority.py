@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import ipaddress
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from update_server.errors import Misconfigured
-from update_server.files import write_atomic
+from update_server.errors import Conflict, Misconfigured
+from update_server.files import SECRET, write_atomic
 from update_server.keyfiles import new_key, read_key, write_key
 
 CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
 SERVER_DAYS = 397  # what browsers accept
 INGEST_NAME = "camward-ingest"
+SHARE_FILE = "share"
+SHARE_BYTES = 16
 LOCAL_HOSTS = ("localhost", "127.0.0.1")  # the ingest and the commands on the same machine
 # Cameras without a battery-backed clock wake up at their build time: what they verify must already be valid then.
 BACKDATE_TRUSTED = timedelta(days=365)
@@ -31,6 +34,16 @@ def device_id(key: ec.EllipticCurvePublicKey) -> str:
     """A camera's id: the first 26 characters of base32(SHA-256(public key, SPKI DER)), lower case (130 bits)."""
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return base64.b32encode(hashlib.sha256(spki).digest()).decode("ascii")[:DEVICE_ID_CHARS].lower()
+
+
+def ingest_files(number: int) -> str:
+    """What the files of an ingest process begin with; 0 is the server itself."""
+    return f"ingest-{number}" if number else "ingest"
+
+
+def ingest_name(number: int) -> str:
+    """What the broker calls an ingest process."""
+    return f"{INGEST_NAME}-{number}" if number else INGEST_NAME
 
 
 class Authority:
@@ -107,19 +120,42 @@ class Authority:
         )  # fmt: skip
         self._write("server", key, certificate)
 
-    def write_ingest(self, now: datetime) -> None:
-        """Make `ingest.pem` and `ingest.key.pem`, with which this server connects to the broker.
+    def write_ingest(self, now: datetime, number: int = 0) -> None:
+        """Make `ingest.pem` and `ingest.key.pem` (`ingest-1.pem`, ...), with which an ingest connects to the broker.
 
         Raises:
             OSError: they cannot be written.
         """
         key = new_key()
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INGEST_NAME)])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ingest_name(number))])
         certificate = self._issue(
             key.public_key(), subject, [], [ExtendedKeyUsageOID.CLIENT_AUTH],
             now - BACKDATE_DEVICE, now + timedelta(days=SERVER_DAYS),
         )  # fmt: skip
-        self._write("ingest", key, certificate)
+        self._write(ingest_files(number), key, certificate)
+
+    def provide_ingest(self, processes: int, now: datetime) -> None:
+        """Make what so many ingest processes need beside the server, as far as it is missing or old.
+
+        That is a certificate for each, and the name under which they share messages: a secret, because whoever joins in
+        under it is given some of them, and the broker drops what it may not give.
+
+        Raises:
+            Conflict: one more than that still has a session at the broker.
+            Misconfigured: a certificate is damaged.
+        """
+        left = [path.name for path in self.folder.glob("ingest-*.key.pem")]
+        for number in sorted(int(name.removeprefix("ingest-").removesuffix(".key.pem")) for name in left):
+            if number > processes:
+                raise Conflict(
+                    f"The broker still gives messages to ingest {number}.",
+                    f"Run 'camward-server ingest DIR {number} --leave', then start the server again.",
+                )
+        if processes and not (self.folder / SHARE_FILE).exists():
+            write_atomic(self.folder / SHARE_FILE, secrets.token_hex(SHARE_BYTES).encode(), SECRET)
+        for number in range(1, processes + 1):
+            if not (self.folder / f"{ingest_files(number)}.pem").exists() or self._is_old(ingest_files(number), now):
+                self.write_ingest(now, number)
 
     def renew_own(self, hosts: tuple[str, ...], now: datetime) -> None:
         """Make the server's two certificates again when less than a quarter of their life is left.
@@ -128,16 +164,19 @@ class Authority:
             Misconfigured: one of them is missing or damaged.
         """
         for name in ("server", "ingest"):
-            try:
-                old = x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
-            except (OSError, ValueError) as error:
-                raise Misconfigured(f"{self.folder / name}.pem is no certificate: {error}.", "Restore it.") from None
-            if old.not_valid_after_utc - now > timedelta(days=SERVER_DAYS // 4):
+            if not self._is_old(name, now):
                 continue
             if name == "server":
                 self.write_server(hosts, now)
             else:
                 self.write_ingest(now)
+
+    def _is_old(self, name: str, now: datetime) -> bool:
+        try:
+            old = x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
+        except (OSError, ValueError) as error:
+            raise Misconfigured(f"{self.folder / name}.pem is no certificate: {error}.", "Restore it.") from None
+        return old.not_valid_after_utc - now <= timedelta(days=SERVER_DAYS // 4)
 
     def _write(self, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
         write_key(self.folder / f"{name}.key.pem", key)

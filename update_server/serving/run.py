@@ -21,7 +21,7 @@ from update_server.pki.authority import utc
 from update_server.services import Services
 from update_server.serving.broker import BrokerChild
 from update_server.serving.gather import Gatherer
-from update_server.serving.link import Link
+from update_server.serving.link import Link, server_part
 from update_server.serving.listener import Listener, bind, listener, tls_context
 from update_server.serving.nudge import Nudger
 
@@ -53,11 +53,12 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
 
     Raises:
         Misconfigured: certificates or the broker are unusable.
-        Conflict: a port is taken.
+        Conflict: a port is taken, or an ingest process has to leave first.
     """
     settings, now = services.settings, int(time.time())
     pki = settings.path("pki")
     services.authority.renew_own(settings.hosts, utc(now))
+    services.authority.provide_ingest(settings.ingest_processes, utc(now))
     try:
         services.image.resign(now)
     except PublishRefused as error:  # such as an expired list of releases: no reason to stop receiving reports
@@ -66,7 +67,9 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     services.offer_keys()
     services.ownership.offer_settings(settings.devices)
     shut_out = services.shut_out(now)
-    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out)
+    account = broker_files.write(
+        settings.path("broker"), pki, settings.ports.mqtt, settings.listen, shut_out, settings.ingest_processes
+    )
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     listeners = [
         listener(applications.device, tls_context(pki, client_certificates=True)),
@@ -84,12 +87,12 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
             if broker is not None:
                 broker.reload()
 
-        gate = Gate(settings.path("broker"), account, shut_out, reload)
+        gate = Gate(settings.path("broker"), account, shut_out, reload, settings.ingest_processes)
 
         def take(batch: list[Incoming]) -> None:
             gatherer.add(take_batch(services.database, services.ingest, batch, int(time.time())))
 
-        link = Link(settings.ingest_host, settings.ports.mqtt, pki, take)
+        link = Link(settings.ingest_host, settings.ports.mqtt, pki, server_part(settings.ingest_processes), take)
         gatherer = Gatherer(services.receipts_for, link.publish)
         gatherer.start()
         stack.callback(gatherer.stop)

@@ -157,6 +157,24 @@ def stop(server):
 
 
 @contextlib.contextmanager
+def ingest(server, number):
+    """An ingest process beside the server, while inside; it may be killed meanwhile."""
+    with (server.folder / "test.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "update_server.main", "ingest", str(server.folder), str(number)],
+            cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    try:
+        line = process.stdout.readline()
+        assert line.strip() == f"camward-server ingest {number}: ready", (server.folder / "test.log").read_text()
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+@contextlib.contextmanager
 def running(folder, **how):
     """A server of its own with its broker, while inside; arguments as of `make_server`."""
     made = make_server(folder, **how)
