@@ -151,7 +151,7 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
     found["certificate_ends_at"] = ends_at
     for name in _COUNTS:
         found[name] = fields.integer(body, name) if name in body else None
-    return Telemetry(**found)
+    return Telemetry(*[found[name] for name in Telemetry.FIELDS])  # by name it takes longer, and fleets send many
 
 
 def report_body(report: Report) -> "dict[str, Any]":

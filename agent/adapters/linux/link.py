@@ -3,12 +3,14 @@
 import random
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.tls import client_context
+from agent.core import backoff
 from agent.formats.messages import State, encode_state
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 60  # where nobody says otherwise: the broker notices an outage within 90 s
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
+# When a session that has stood for so long ends, so do those of the whole fleet, as far as a camera can know: then the
+# waits begin wider, so that no more than a twentieth of the fleet knocks in a second.
+SETTLED_S = 60.0
+SETTLED_DELAY_S = 20.0
 MAX_DELAY_S = 300.0
 MIN_DELAY_S = 0.5
 LEAVE_S = 2.0  # for the last packets to get out; the caller is the main loop
@@ -28,6 +34,15 @@ QOS = 1
 NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
 
 Event = tuple[str, ...] | tuple[str, str, bytes]
+
+
+def delay_s(failures: int, stood_s: float, fraction: float) -> float:
+    """Seconds until the next attempt, after so many failures in a row (1: a session has ended).
+
+    `stood_s`: how long the last session stood, 0 if there was none; `fraction` is drawn.
+    """
+    first_s = SETTLED_DELAY_S if stood_s >= SETTLED_S else FIRST_DELAY_S
+    return max(MIN_DELAY_S, backoff.delay_s(failures, first_s, MAX_DELAY_S, fraction))
 
 
 class PahoLink:
@@ -55,6 +70,7 @@ class PahoLink:
         self._connected = False
         self._up = False  # connected, and begun
         self._failures = 0
+        self._since = self._stood_s = 0.0  # when the session began (monotonic), and how long the last one stood
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
 
@@ -212,6 +228,7 @@ class PahoLink:
             self._early.clear()
             self._connected = True
             self._failures = 0
+            self._since = time.monotonic()
         self._post(("up",))
 
     def _on_connect_fail(self, client: "Client", _data: object) -> None:
@@ -231,6 +248,8 @@ class PahoLink:
         if client is not self._client:
             return
         with self._lock:
+            if self._connected:
+                self._stood_s = time.monotonic() - self._since
             self._connected = self._up = False
         self._delay(client)
         self._post(("down", str(code)))
@@ -255,7 +274,6 @@ class PahoLink:
 
     def _delay(self, client: "Client") -> None:
         """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""
-        ceiling = min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
-        delay = max(MIN_DELAY_S, self._random.uniform(0, ceiling))
+        delay = delay_s(self._failures, self._stood_s, self._random.random())
         client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]
