@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import ipaddress
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from update_server.keyfiles import new_key, read_key, write_key
 CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
 SERVER_DAYS = 397  # what browsers accept
 INGEST_NAME = "camward-ingest"
+INGEST_KEY = re.compile(r"ingest-([1-9][0-9]*)\.key\.pem\Z")
 SHARE_FILE = "share"
 SHARE_BYTES = 16
 LOCAL_HOSTS = ("localhost", "127.0.0.1")  # the ingest and the commands on the same machine
@@ -144,8 +146,8 @@ class Authority:
             Conflict: one more than that still has a session at the broker.
             Misconfigured: a certificate is damaged.
         """
-        left = [path.name for path in self.folder.glob("ingest-*.key.pem")]
-        for number in sorted(int(name.removeprefix("ingest-").removesuffix(".key.pem")) for name in left):
+        found = (INGEST_KEY.match(path.name) for path in self.folder.iterdir())
+        for number in sorted(int(match[1]) for match in found if match):
             if number > processes:
                 raise Conflict(
                     f"The broker still gives messages to ingest {number}.",

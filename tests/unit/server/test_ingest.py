@@ -1,12 +1,13 @@
 """Ingest on a real database: what one camera can do to the others, to the disk, and to the server itself."""
 
+import threading
 from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from agent.formats import envelope as envelopes
@@ -14,6 +15,7 @@ from agent.formats import messages, taken
 from agent.formats.envelope import Envelope
 from tests.unit.server.conftest import NOW
 from update_server.db.models import Device, Message
+from update_server.db.session import Database
 from update_server.fleet import history, ingest
 from update_server.fleet.ingest import Answer, Incoming, Ingest, take_batch
 from update_server.fleet.sealed import SealingKeys
@@ -108,6 +110,45 @@ def test_when_the_database_takes_nothing_the_batch_stays_whole_and_may_come_agai
     world.on_report = lambda *_: None
     world.take(*batch)
     assert world.stored() == 2
+
+
+def test_a_postgresql_server_that_ends_in_the_middle_of_a_batch_gets_it_again(postgresql, tmp_path):
+    database = Database(postgresql)
+    world = World(database, tmp_path / "sealing")
+    batch = world.telemetry("1.0.1"), world.report(), world.envelope("alarm", {"code": "x"})
+    world.on_report = lambda session, *_: session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    with pytest.raises(OperationalError):
+        world.take(*batch)
+    assert (world.stored(), world.refused()) == (0, [])
+    world.on_report = lambda *_: None
+    assert len(world.take(*batch)) == 2
+    assert (world.stored(), world.refused()) == (3, [])
+    database.close()
+
+
+def test_two_at_once_take_one_message_once_and_others_beside_each_other(database, tmp_path):
+    """As two processes do that the broker gives one message: at the end of one's session, and by the share's other."""
+    world = World(database, tmp_path / "sealing")
+    messages_ = [world.telemetry(f"1.0.{number}") for number in range(20)]
+    alarms = [world.envelope("alarm", {"code": str(number)}) for number in range(20)]
+    answers, errors = [], []
+
+    def work():
+        try:
+            for message, alarm in zip(messages_, alarms, strict=True):
+                world.take(message)
+                answers.extend(world.take(message, alarm))
+        except Exception as error:  # noqa: BLE001  (told below)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (errors, world.stored(), world.refused()) == ([], 40, [])
+    assert len(answers) == 80, "each is told, once for each that has it"
+    assert world.device().day_counts == {"telemetry": 20, "alarm": 20}
 
 
 @pytest.mark.parametrize("kind", ["alarm", "report"])
