@@ -21,6 +21,7 @@ ALONE = {
         "Make a new server: keys, certificates, database, broker configuration, first administrator.",
     ),
     "serve": ("server:serve", "Serve cameras and people until stopped."),
+    "ingest": ("server:ingest", "Take in a share of the cameras' telemetry, beside the server, until stopped."),
     "status": ("server:status", "Show the fleet in a few numbers."),
     "audit": ("audit:audit", "Show who changed what, when: keys, releases, assignments, accounts."),
     "migrate": ("server:migrate_command", "Bring the database to this program's schema. Make a backup first."),

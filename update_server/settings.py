@@ -9,7 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,7 +19,10 @@ from agent.formats.errors import FormatError
 from update_server.errors import Misconfigured
 
 SETTINGS_FILE = "server.toml"
+SQLITE = "sqlite:///server.db"
+DATABASES = ("sqlite", "postgresql")
 DAY_S = 86_400
+MAX_INGEST = 16  # processes; one takes some thousand messages a second
 MAX_SILENT_S = 365 * DAY_S  # a camera that is silent for a year is gone
 HOST_NAME = re.compile(
     r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\Z"
@@ -89,8 +92,26 @@ def _origin(host: str, port: int | None) -> str:
     return "https://" + (authority(host, port) if port is not None else f"[{host}]" if ":" in host else host)
 
 
+def valid_database(url: str) -> str:
+    """Return `url` if it is the address of an SQLite or PostgreSQL database, without a password.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("it is no URL") from None
+    if parts.scheme not in DATABASES:
+        raise ValueError("it is neither sqlite:///FILE nor postgresql://...")
+    if parts.password is not None or "password" in parse_qs(parts.query):
+        raise ValueError("it holds a password, which belongs into a file that PGPASSFILE names")
+    return url
+
+
 Host = Annotated[str, AfterValidator(valid_host)]
 Mirror = Annotated[str, Field(max_length=delivery.MAX_URL_CHARS), AfterValidator(valid_mirror)]
+DatabaseUrl = Annotated[str, AfterValidator(valid_database)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -167,7 +188,8 @@ class Settings(BaseSettings):
     hosts: Annotated[tuple[Host, ...], Field(min_length=1)]
     listen: str = "0.0.0.0"
     ingest_host: Host = "127.0.0.1"
-    database: str = "sqlite:///server.db"
+    ingest_processes: Annotated[int, Field(ge=0, le=MAX_INGEST)] = 0
+    database: DatabaseUrl = SQLITE
     mirrors: Annotated[tuple[Mirror, ...], Field(max_length=delivery.MAX_SOURCES)] = ()
     ports: Ports = Ports()
     paths: Paths = Paths()

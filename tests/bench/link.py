@@ -2,6 +2,8 @@
 
 One broker (Mosquitto as the server configures it, TLS, a subscriber) serves all. Both sides have up to twenty messages
 in flight. The camera's side is the agent's own: Reporting, sealed files that are flushed, PahoLink.
+
+Then the server's side: `link_ingest`, and what a fleet does when its broker was away: `link_reconnect`.
 """
 
 import json
@@ -21,6 +23,7 @@ import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives import serialization
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.bench import link_ingest, link_reconnect
 from tests.contract.ports import outbox_program
 from tests.contract.server import harness
 from update_server.fleet import broker as broker_files
@@ -228,7 +231,7 @@ def run() -> list[dict[str, Any]]:
     ):
         rows.append(_row(what, speeds[key], "/s", lower=False, target=HALF * plain))
         rows[-1]["peers"] = {"paho alone, QoS 1": plain}
-    return rows
+    return rows + link_ingest.run() + link_reconnect.run()
 
 
 if __name__ == "__main__":

@@ -3,9 +3,14 @@
 import pytest
 
 from tests.scenario.stage import Stage
-from tests.unit.server.conftest import database, migrated
+from tests.unit.server.conftest import migrated, sqlite, sqlite_database
 
-__all__ = ["database", "migrated", "stage"]
+__all__ = ["migrated", "sqlite", "sqlite_database", "stage"]
+
+
+@pytest.fixture
+def database(sqlite_database):
+    return sqlite_database
 
 
 @pytest.fixture(scope="module")

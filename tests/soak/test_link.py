@@ -25,11 +25,12 @@ from firmware_sim.qemu.deadline import Deadline, wait_until
 from tests.emulated.conftest import WATCHDOG_S
 from tests.emulated.fleet import UPDATE_S, Fleet, enrolled, set_clock
 from tests.emulated.lab_camera import PROCESS
+from tests.scenario.conftest import database
 from tests.scenario.perils import HOUR_S, Perils
 from tests.scenario.stage import Stage
-from tests.unit.server.conftest import database, migrated
+from tests.unit.server.conftest import migrated, sqlite, sqlite_database
 
-__all__ = ["database", "migrated"]
+__all__ = ["database", "migrated", "sqlite", "sqlite_database"]
 
 LIVES = int(os.environ.get("LIVES", "20"))
 MINUTES = float(os.environ.get("MINUTES", "30"))

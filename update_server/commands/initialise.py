@@ -12,7 +12,7 @@ from pathlib import Path
 from securesystemslib.signer import Key
 
 from update_server.access import passwords, people
-from update_server.db.session import Database, migrate
+from update_server.db.session import Database, is_empty, migrate
 from update_server.errors import BadInput, Conflict, Misconfigured
 from update_server.files import SECRET, write_atomic
 from update_server.fleet import broker
@@ -96,7 +96,7 @@ def initialise(
     With a plan whose offline keys exist elsewhere, `offline` is not made, and the server waits for the key ceremony.
 
     Raises:
-        Conflict: one of them exists.
+        Conflict: one of them exists, or the database that the settings name is not empty.
         BadInput: `offline` lies inside `folder`, or the plan is wrong.
         ServerError: the CA's key cannot be used.
         Misconfigured: they cannot be written.
@@ -118,11 +118,12 @@ def initialise(
         for path in paths:
             path.parent.mkdir(parents=True, exist_ok=True)
             scratch.append(Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)))
-        _fill(scratch[0], settings, password, ca_key)
+        _fill(scratch[0], settings, ca_key)
         if elsewhere:
             _begin_ceremony(scratch[0], plan)
         else:
             _make_keys(scratch[0], scratch[1], settings, passphrase, plan)
+        _fill_database(scratch[0], settings, password)
         if generated and not elsewhere:
             write_atomic(scratch[1] / PASSPHRASE_FILE, passphrase + b"\n", SECRET)
         _move_in(scratch, paths)
@@ -149,8 +150,8 @@ def _move_in(scratch: Sequence[Path], paths: Sequence[Path]) -> None:
         raise
 
 
-def _fill(root: Path, settings: Settings, password: str, ca_key: str) -> None:
-    """Everything but the keys of the repositories."""
+def _fill(root: Path, settings: Settings, ca_key: str) -> None:
+    """Everything but the keys of the repositories and the database."""
     now = int(time.time())
     for name in FOLDERS:
         (root / name).mkdir(parents=True)
@@ -162,12 +163,27 @@ def _fill(root: Path, settings: Settings, password: str, ca_key: str) -> None:
     SealingKeys(root / "keys/sealing").renew()
     broker.write(root / "broker", root / "pki", settings.ports.mqtt, settings.listen)
     write_atomic(root / SETTINGS_FILE, as_toml(settings).encode())
-    database = Database(f"sqlite:///{root / 'server.db'}")
-    migrate(database)
-    (root / "server.db").chmod(SECRET)  # password hashes; SQLite gives its log the same mode
-    with database.write() as session:
-        people.add_person(session, ADMINISTRATOR, password, people.ADMINISTRATOR, now)
-    database.close()
+
+
+def _fill_database(root: Path, settings: Settings, password: str) -> None:
+    """The schema and the first person: in a file of the server's, or in PostgreSQL.
+
+    Raises:
+        Conflict: that database is in use already.
+    """
+    now, file = int(time.time()), root / "server.db"
+    own = settings.database.startswith("sqlite")
+    database = Database(f"sqlite:///{file}" if own else settings.database)
+    try:
+        if not own and not is_empty(database):
+            raise Conflict("The database has tables already.", "Give an empty one; nothing was changed.")
+        migrate(database)
+        if own:
+            file.chmod(SECRET)  # password hashes; SQLite gives its log the same mode
+        with database.write() as session:
+            people.add_person(session, ADMINISTRATOR, password, people.ADMINISTRATOR, now)
+    finally:
+        database.close()
 
 
 def _make_keys(root: Path, offline: Path, settings: Settings, passphrase: bytes, plan: KeyPlan) -> None:

@@ -1,4 +1,4 @@
-"""`init`, `serve`, `migrate`, `status`, `root export`."""
+"""`init`, `serve`, `ingest`, `migrate`, `status`, `root export`."""
 
 import logging
 import sys
@@ -28,6 +28,9 @@ def init(
     people_port: Annotated[int, typer.Option(help="For the dashboard and the API.")] = 8444,
     mqtt_port: Annotated[int, typer.Option(help="For the broker.")] = 8883,
     listen: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",
+    database: Annotated[
+        str, typer.Option(help="An empty PostgreSQL database (postgresql://...). Default: a file.")
+    ] = settings_module.SQLITE,
     line: Annotated[str, typer.Option(help="What cameras are connected by: mobile or wired.")] = "mobile",
     check_interval: Annotated[str, typer.Option(help="How often cameras ask for updates by themselves.")] = "24h",
     telemetry_interval: Annotated[str, typer.Option(help="How often cameras measure.")] = "10m",
@@ -57,6 +60,7 @@ def init(
                 operator=operator,
                 hosts=host,
                 listen=listen,
+                database=database,
                 ports={"device": device_port, "people": people_port, "mqtt": mqtt_port},
                 devices={
                     "line": line,
@@ -113,6 +117,21 @@ def serve(
         api.state.services = services
         applications = Applications(DeviceApi(services).app(), people_app(services, api))
         run(services, applications, with_broker=with_broker, say=typer.echo)
+
+
+def ingest(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The server's folder.")],
+    number: Annotated[int, typer.Argument(min=1, max=settings_module.MAX_INGEST, help="Which one it is, from 1.")],
+    leave: Annotated[
+        bool, typer.Option("--leave", help="Finish what the broker holds for it, and be no more.")
+    ] = False,
+) -> None:
+    """Take in a share of the cameras' telemetry, beside the server, until stopped."""
+    from update_server.serving import ingest as serving
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    with shared.database(folder) as database:
+        (serving.leave if leave else serving.run)(settings_module.load(folder), database, number, typer.echo)
 
 
 def migrate_command(folder: Dir = shared.HERE) -> None:

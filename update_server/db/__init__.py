@@ -1,1 +1,1 @@
-"""State: models, migrations and sessions. SQLite by default; nothing here is specific to it but one event handler."""
+"""State: models, migrations and sessions. SQLite by default, or PostgreSQL; `session` knows which."""

@@ -118,7 +118,11 @@ class FactoryDevice(Base):
 
 
 class Device(Base):
-    """A camera that has enrolled, and the newest that is known about it."""
+    """A camera that has enrolled, and the newest that is known about it.
+
+    `state_at`: when its last birth or will came. `telemetry_seq`: the number of the message that `telemetry` is from.
+    `day_counts`: how many messages of each kind were taken in `day` (days since 1970, UTC).
+    """
 
     __tablename__ = "device"
     id: Mapped[str] = mapped_column(String(26), primary_key=True)
@@ -145,6 +149,10 @@ class Device(Base):
     identity_key: Mapped[str | None] = mapped_column(String(64))
     """SHA-256 of the only key that counts, once it is not the first one (update_server.fleet.rotation)."""
     next_key: Mapped[str | None] = mapped_column(String(64))
+    state_at: Mapped[int | None]
+    telemetry_seq: Mapped[int | None]
+    day: Mapped[int] = mapped_column(default=0, server_default="0")
+    day_counts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
 
 class Certificate(Base):
@@ -178,6 +186,7 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("device_id", "boot", "seq"),
         Index("ix_message_device_id_type_id", "device_id", "type", "id"),
+        Index("ix_message_received_at", "received_at", postgresql_using="brin"),  # it grows with the rows
     )
     id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
     device_id: Mapped[str] = mapped_column(String(26))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.formats import cose
 from update_server.files import PUBLIC, SECRET, write_atomic
-from update_server.pki.authority import CA_FILE, EXTERNAL_FILE, INGEST_NAME
+from update_server.pki.authority import CA_FILE, EXTERNAL_FILE, INGEST_NAME, ingest_name
 
 USER = "mosquitto"  # Debian's package makes it
 CERTIFICATES = {"ca.pem": PUBLIC, "server.pem": PUBLIC, "server.key.pem": SECRET}
@@ -28,10 +28,11 @@ Consumers = Iterable[tuple[str, str]]
 """Each consumer's name in its certificate, and the program whose topics are its own."""
 
 
-def acl(shut_out: Iterable[str] = (), consumers: Consumers = ()) -> str:
+def acl(shut_out: Iterable[str] = (), consumers: Consumers = (), processes: int = 0) -> str:
     """The access control list. `%u` is the common name of the client's certificate, so the camera's id.
 
-    Of `shut_out` nothing is taken and nothing given to; a denial goes before every pattern.
+    So many `processes` of the ingest read telemetry beside the server. Of `shut_out` nothing is taken and nothing given
+    to; a denial goes before every pattern.
     """
     lines = [
         "# Made by camward-server. A camera writes its own up topics and state and reads its own down topics.",
@@ -50,6 +51,8 @@ def acl(shut_out: Iterable[str] = (), consumers: Consumers = ()) -> str:
     for client, program in sorted(consumers):
         lines += ["", f"user {client}"]
         lines += [f"topic read camward/1/+/app/{program}/up/+", f"topic write camward/1/+/app/{program}/down/+"]
+    for number in range(1, processes + 1):
+        lines += ["", f"user {ingest_name(number)}", "topic read camward/1/+/up/telemetry"]
     for device_id in sorted(shut_out):
         lines += ["", f"user {device_id}", "topic deny #"]
     return "\n".join(lines) + "\n"
@@ -92,18 +95,25 @@ def config(port: int, listen: str, user: str) -> str:
 
 
 def write(
-    folder: Path, pki: Path, port: int, listen: str, shut_out: Iterable[str] = (), consumers: Consumers = ()
+    folder: Path,
+    pki: Path,
+    port: int,
+    listen: str,
+    shut_out: Iterable[str] = (),
+    consumers: Consumers = (),
+    processes: int = 0,
 ) -> pwd.struct_passwd | None:
     """Write mosquitto.conf, acl and copies of the server's certificate into `folder`, for the user it returns.
 
-    None stands for the user we are: no root, or root of a user namespace that holds nobody else.
+    `shut_out`, `consumers` and `processes` are as of `acl`. None stands for the user we are: no root, or root of a
+    user namespace that holds nobody else.
 
     Raises:
         OSError: they cannot be written.
     """
     (folder / "data").mkdir(mode=0o700, exist_ok=True)
     account = _account(folder)
-    write_acl(folder, account, shut_out, consumers)
+    write_acl(folder, account, shut_out, consumers, processes)
     write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
     for name, mode in CERTIFICATES.items():
         body = (pki / name).read_bytes()
@@ -117,13 +127,19 @@ def write(
     return account
 
 
-def write_acl(folder: Path, account: pwd.struct_passwd | None, shut_out: Iterable[str], consumers: Consumers) -> None:
+def write_acl(
+    folder: Path,
+    account: pwd.struct_passwd | None,
+    shut_out: Iterable[str],
+    consumers: Consumers = (),
+    processes: int = 0,
+) -> None:
     """Write the access control list alone, for the user that `write` has returned.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_atomic(folder / "acl", acl(shut_out, consumers).encode(), SECRET)
+    write_atomic(folder / "acl", acl(shut_out, consumers, processes).encode(), SECRET)
     if account is not None:
         # The name is its own to choose: no link is followed.
         os.chown(folder / "acl", account.pw_uid, account.pw_gid, follow_symlinks=False)
@@ -139,8 +155,13 @@ class Gate:
         written: Iterable[str],
         reload: Callable[[], None],
         consumers: Consumers = (),
+        processes: int = 0,
     ) -> None:
-        """`written`, `consumers`: as in the list already. `reload` has the broker read it, after each change."""
+        """`written`, `consumers`: as in the list already. `reload` has the broker read it, after each change.
+
+        `processes`: as of `acl`.
+        """
+        self._processes = processes
         self._folder = folder
         self._account = account
         self._known: tuple[set[str], set[tuple[str, str]]] | None = (set(written), set(consumers))
@@ -156,7 +177,7 @@ class Gate:
         if wanted == self._known:
             return False
         self._known = None  # until it is done
-        write_acl(self._folder, self._account, *wanted)
+        write_acl(self._folder, self._account, *wanted, self._processes)
         self._reload()
         self._known = wanted
         return True

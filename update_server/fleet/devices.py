@@ -65,6 +65,7 @@ def deny(device: Device, now: int) -> None:
 def allow(device: Device) -> None:
     """Take that back; its certificate is as good as it was."""
     device.denied_at = None
+    device.state_at = None  # its session may have gone on: what it says next shows it online
 
 
 def shut_out(session: Session, now: int) -> set[str]:
@@ -106,7 +107,7 @@ def search(session: Session, wanted: str, limit: int) -> list[Device]:
     """Cameras whose serial number or id contains `wanted`; those that need attention first, at most `limit`."""
     query = select(Device)
     if wanted:
-        contains = (column.contains(wanted, autoescape=True) for column in (Device.serial, Device.id))
+        contains = (column.icontains(wanted, autoescape=True) for column in (Device.serial, Device.id))
         query = query.where(or_(*contains))
     return list(session.scalars(query.order_by(Device.attention == "", Device.serial, Device.id).limit(limit)))
 
@@ -203,9 +204,9 @@ def refuse(session: Session, device_id: str, code: str, detail: str, now: int) -
     session.add(Refusal(device_id=device_id[:64], received_at=now, code=code[:32], detail=detail[:1000]))
     session.flush()
     mine = select(Refusal.id).where(Refusal.device_id == device_id[:64])
-    surplus = session.scalars(mine.order_by(Refusal.id.desc()).offset(KEPT_REFUSALS)).all()
-    for number in surplus:
-        session.delete(session.get_one(Refusal, number))
+    oldest = session.scalar(mine.order_by(Refusal.id.desc()).offset(KEPT_REFUSALS).limit(1))
+    if oldest is not None:
+        session.execute(delete(Refusal).where(Refusal.device_id == device_id[:64], Refusal.id <= oldest))
 
 
 def assignment(device: Device) -> str:

@@ -9,7 +9,6 @@ those that never will be. The caller tells it, signed, once this is committed.
 
 import hashlib
 import logging
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -17,31 +16,31 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from agent.formats import alarm, command, cose, evidence, messages, required_change, taken
+from agent.formats import alarm, command, evidence, messages, required_change, taken
 from agent.formats import envelope as envelopes
 from agent.formats.command import CommandReport
-from agent.formats.envelope import SEALED_TYPES, Envelope
+from agent.formats.envelope import SEALED_TYPES, TELEMETRY, Envelope
 from agent.formats.errors import FormatError
-from update_server.db.models import Device, Evidence, Message, UpdateEvent
+from update_server.db.models import Device, Evidence, UpdateEvent
 from update_server.db.session import Database
-from update_server.fleet import alarms, commands, devices, passwords, telemetry
-from update_server.fleet.sealed import SealingKeys, Unopened
+from update_server.fleet import alarms, commands, devices, passwords, reading, stream, telemetry
+from update_server.fleet import batch as batches
+from update_server.fleet.batch import Key, Messages
+from update_server.fleet.reading import TOPIC, Content, Incoming, Read, Refused
+from update_server.fleet.sealed import SealingKeys
+from update_server.fleet.stream import Camera
 
 LOG = logging.getLogger("camward.ingest")
-TOPIC = re.compile(
-    r"camward/1/(?P<id>[a-z2-7]{26})/(?:up/(?P<kind>telemetry|alarm|evidence|report)|(?P<state>state))\Z"
-)
 TROUBLE = ("rolled_back", "refused", "failed")  # events that need a person's attention
 HALF = 32  # bytes of r and of s in an ES256 signature (RFC 7518, 3.4)
 CODE_CHARS = 32  # of a report's code that are kept; ours are shorter
 MAX_AT = 253_402_300_799  # the last second of the year 9999: what can be shown as a date
 DAY_S = 86_400
 RECEIPTED = ("alarm", "evidence", "report")  # telemetry goes when the broker has it
-# What one camera may store in a day, by kind: so many messages of so many bytes. Honest cameras stay far below
+# What one camera may store in a day (UTC), by kind: so many messages of so many bytes. Honest cameras stay far below
 # (telemetry every 5 s is 17,280 messages of 1 KB); a hijacked one does not fill the disk. Messages are kept opened, and
 # that is what is counted.
 LIMITS = {
@@ -57,28 +56,11 @@ OnCommand = Callable[[Session, Device, CommandReport, int], None]
 
 
 @dataclass(frozen=True)
-class Incoming:
-    """One message as the broker delivered it."""
-
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True)
 class Answer:
     """What a camera may be told of one message of its own; see `agent.formats.taken`."""
 
     device_id: str
     one: taken.One
-
-
-class Refused(Exception):
-    """A message is not taken; `code` and the text say why. Unless it is `final`, the same one may be taken later."""
-
-    def __init__(self, code: str, detail: str, *, final: bool = True) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.final = final
 
 
 class Ingest:
@@ -95,26 +77,57 @@ class Ingest:
             "report": self._report,
         }
 
-    def take(self, session: Session, messages: Iterable[Incoming], now: int) -> list[Answer]:
+    def read(self, batch: Iterable[Incoming]) -> list[Read]:
+        """Read messages, which needs no database and takes the most time."""
+        return [reading.read(one, self._sealing) for one in batch]
+
+    def take(self, session: Session, batch: Sequence[Read], now: int) -> list[Answer]:
         """Take a batch in, in order; the answers hold once the session is committed."""
         answers: list[Answer] = []
-        for message in messages:
-            match = TOPIC.match(message.topic)
-            device = session.get(Device, match["id"]) if match else None
-            if match is None or device is None:
-                devices.refuse(session, match["id"] if match else "", "unknown_device", message.topic[:200], now)
-                continue
-            if device.denied_at is not None:  # from before the broker knew, or through one that does not
-                devices.refuse(session, device.id, "denied", message.topic[:200], now)
+        if all(one.kind == TELEMETRY for one in batch):
+            self._stream(session, batch, now)
+            return answers
+        known = batches.lock(session, (one.device_id for one in batch))
+        held = Messages(session, batch, known)
+        for one in batch:
+            device = known.get(one.device_id)
+            if device is None or device.denied_at is not None:
+                _turn_away(session, one, device, now)
                 continue
             try:
-                if match["state"]:
-                    self._state(session, device, message.payload, now)
+                if one.kind == reading.STATE:
+                    self._state(session, device, one.message.payload, now)
                 else:
-                    self._message(session, device, match["kind"], message, now, answers)
+                    self._message(session, held, device, one, now, answers)
             except Refused as error:
                 devices.refuse(session, device.id, error.code, str(error), now)
+        held.write()
         return answers
+
+    @staticmethod
+    def _stream(session: Session, batch: Sequence[Read], now: int) -> None:
+        """Take in telemetry alone."""
+        known = stream.cameras(session, (one.device_id for one in batch))
+        held = Messages(session, batch, known)
+        changed: dict[str, Camera] = {}
+        for one in batch:
+            camera = known.get(one.device_id)
+            if camera is None or camera.denied_at is not None:
+                _turn_away(session, one, camera, now)
+                continue
+            try:
+                content = _content(one)
+                if _is_new(held, camera, one.kind, content):
+                    counts = _counted(camera, one.kind, len(content.wire), now)
+                    telemetry.taken(camera, content.envelope, now)
+                    _add(held, camera, one.kind, content, counts, now)
+                    changed[camera.id] = camera
+            except FormatError as error:
+                devices.refuse(session, camera.id, "format", str(error), now)
+            except Refused as error:
+                devices.refuse(session, camera.id, error.code, str(error), now)
+        held.write()
+        stream.write(session, list(changed.values()))
 
     def _state(self, session: Session, device: Device, payload: bytes, now: int) -> None:
         """Birth or will: retained, not numbered; the last one wins."""
@@ -122,7 +135,7 @@ class Ingest:
             state = messages.parse_state(payload)
         except FormatError as error:
             raise Refused("format", str(error)) from None
-        device.online = state.online
+        device.online, device.state_at = state.online, now
         if state.gone:
             device.attention = devices.GONE.format(kind=state.gone)
             commands.left(session, device.id, state.gone, now)
@@ -131,86 +144,40 @@ class Ingest:
             commands.came_online(session, device.id)
 
     def _message(
-        self, session: Session, device: Device, kind: str, message: Incoming, now: int, answers: list[Answer]
+        self, session: Session, held: Messages, device: Device, one: Read, now: int, answers: list[Answer]
     ) -> None:
-        # What does not open is not answered: the key may be restored, and then the camera still has it.
-        sealed, wire, envelope = self._read(message)
+        content = _content(one)  # what does not open is not answered: the key may be restored
 
         def answer(code: str) -> None:
-            if kind in RECEIPTED:
-                one = taken.One(envelope.seq, hashlib.sha256(message.payload).hexdigest(), code)
-                answers.append(Answer(device.id, one))
+            if one.kind in RECEIPTED:
+                found = taken.One(content.envelope.seq, hashlib.sha256(one.message.payload).hexdigest(), code)
+                answers.append(Answer(device.id, found))
 
         try:
-            self._take(session, device, kind, envelope, wire, now, sealed=sealed)
+            self._take(session, held, device, one.kind, content, now)
         except Refused as error:
             if error.final:
                 answer(error.code)
             raise
         answer("")
 
-    def _take(
-        self, session: Session, device: Device, kind: str, envelope: Envelope, wire: bytes, now: int, *, sealed: bool
-    ) -> None:
-        if envelope.type != kind or envelope.id != device.id:
-            # Not final: whoever carries a genuine message under another topic must not get a receipt that deletes it.
-            raise Refused("format", "type or id in the envelope are not those of the topic", final=False)
-        if envelope.at > MAX_AT:
-            raise Refused("format", "at is beyond the year 9999")
-        same = (Message.device_id == device.id, Message.boot == envelope.boot, Message.seq == envelope.seq)
-        stored = session.scalars(select(Message).where(*same)).first()
-        if stored is not None and stored.raw == wire:
+    def _take(self, session: Session, held: Messages, device: Device, kind: str, content: Content, now: int) -> None:
+        envelope = content.envelope
+        if not _is_new(held, device, kind, content):
             return
-        if stored is not None and (not envelope.signature or envelopes.parse(stored.raw).signature):
-            # Two messages of one number: whoever made the first, the camera keeps the second.
-            raise Refused("conflict", "another message of this number was taken before", final=False)
-        _limit(session, device, kind, len(wire), now)
+        counts = _counted(device, kind, len(content.wire), now)
         if envelope.signature:
             _verify(device, envelope)
-            device.seals = device.seals or sealed
+            device.seals = device.seals or content.sealed
         elif device.seals and kind in SEALED_TYPES:
             # Not final: so says a camera that has fallen back to older software, and it may come to newer again.
             raise Refused("clear", f"an unsigned {kind} in the clear, of a camera that seals", final=False)
-        if stored is not None:  # unsigned, so anybody at the broker may have made it to keep this one out
-            session.delete(stored)
-            session.flush()
+        held.forget(_key(content))  # unsigned, so anybody at the broker may have made it to keep this one out
         try:
             self._kinds[kind](session, device, envelope, now)
         except FormatError as error:
             raise Refused("format", str(error)) from None
-        device.last_seen_at = now
-        session.add(
-            Message(
-                device_id=device.id, boot=envelope.boot, seq=envelope.seq, type=kind, at=envelope.at,
-                received_at=now, raw=wire,
-            )
-        )  # fmt: skip
-
-    def _read(self, message: Incoming) -> tuple[bool, bytes, Envelope]:
-        """Whether it came sealed; its own bytes, opened where they did; and the envelope.
-
-        Anybody can seal to a public key: what was sealed is the camera's only where the camera has signed it. Whether
-        the signature verifies is not looked at here.
-
-        Raises:
-            Refused: it is none, it does not open, or what is inside does not go with what is outside.
-        """
-        wire = message.payload
-        try:
-            if not cose.is_sealed(wire):
-                return False, wire, envelopes.parse(wire)
-            sealed = cose.parse(wire)
-            wire = self._sealing.open(sealed, message.topic)
-            envelope = envelopes.parse(wire)
-        except FormatError as error:
-            raise Refused("format", str(error)) from None
-        except Unopened as error:
-            raise Refused("sealed", str(error)) from None
-        if (sealed.boot, sealed.seq) != (envelope.boot, envelope.seq):
-            raise Refused("format", "the number in the envelope is not the one that it was sealed with")
-        if not envelope.signature:
-            raise Refused("signature", "a sealed message that nobody has signed")
-        return True, wire, envelope
+        _add(held, device, kind, content, counts, now)
 
     @staticmethod
     def _telemetry(_session: Session, device: Device, envelope: Envelope, now: int) -> None:
@@ -275,8 +242,11 @@ def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], no
         OperationalError: the database takes nothing now; the batch may be handed over again.
     """
     try:
-        with database.write() as session:
-            return ingest.take(session, batch, now)
+        read = ingest.read(batch)
+        # A report may move a rollout or a command, whose rows nobody has locked.
+        begin = database.write if any(one.kind == "report" for one in read) else database.write_beside
+        with begin() as session:
+            return ingest.take(session, read, now)
     except OperationalError:
         raise
     except Exception:
@@ -289,8 +259,57 @@ def take_batch(database: Database, ingest: Ingest, batch: Sequence[Incoming], no
         return []
 
 
-def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: int) -> None:
-    """Let no camera store more in a day than LIMITS.
+def _turn_away(session: Session, one: Read, device: Device | Camera | None, now: int) -> None:
+    """Record what came from nobody we know, or from before the broker knew that a camera is denied."""
+    code = "unknown_device" if device is None else "denied"
+    devices.refuse(session, one.device_id, code, one.message.topic[:200], now)
+
+
+def _content(one: Read) -> Content:
+    """What is in the message.
+
+    Raises:
+        Refused: nothing that can be read.
+    """
+    if one.content is None:
+        raise one.refused or Refused("format", "nothing is inside")
+    return one.content
+
+
+def _key(content: Content) -> Key:
+    return content.envelope.id, content.envelope.boot, content.envelope.seq
+
+
+def _is_new(held: Messages, device: Device | Camera, kind: str, content: Content) -> bool:
+    """Whether the message has yet to be taken; False for one that was.
+
+    Raises:
+        Refused: it is not what its topic says, or another one of its number was taken before, which stays.
+    """
+    envelope = content.envelope
+    if envelope.type != kind or envelope.id != device.id:
+        # Not final: whoever carries a genuine message under another topic must not get a receipt that deletes it.
+        raise Refused("format", "type or id in the envelope are not those of the topic", final=False)
+    if envelope.at > MAX_AT:
+        raise Refused("format", "at is beyond the year 9999")
+    stored = held.stored(_key(content))
+    if stored == content.wire:
+        return False
+    if stored is not None and (not envelope.signature or envelopes.parse(stored).signature):
+        # Two messages of one number: whoever made the first, the camera keeps the second.
+        raise Refused("conflict", "another message of this number was taken before", final=False)
+    return True
+
+
+def _add(
+    held: Messages, device: Device | Camera, kind: str, content: Content, counts: dict[str, int], now: int
+) -> None:
+    device.last_seen_at, device.day, device.day_counts = now, now // DAY_S, counts
+    held.add(_key(content), kind, content.envelope.at, now, content.wire)
+
+
+def _counted(device: Device | Camera, kind: str, size_bytes: int, now: int) -> dict[str, int]:
+    """How many messages of each kind the camera has stored today, with this one; no more than LIMITS.
 
     Raises:
         Refused: the message is too long, or one too many.
@@ -298,10 +317,11 @@ def _limit(session: Session, device: Device, kind: str, size_bytes: int, now: in
     most, max_bytes = LIMITS[kind]
     if size_bytes > max_bytes:
         raise Refused("format", f"a {kind} message of more than {max_bytes} bytes")
-    mine = select(Message.received_at).where(Message.device_id == device.id, Message.type == kind)
-    before = session.scalars(mine.order_by(Message.id.desc()).offset(most - 1).limit(1)).first()
-    if before is not None and before > now - DAY_S:
+    before = device.day_counts if device.day == now // DAY_S else {}
+    count = before.get(kind, 0) + 1
+    if count > most:
         raise Refused("flood", f"more than {most} {kind} messages in a day", final=False)
+    return {**before, kind: count}
 
 
 def _verify(device: Device, envelope: Envelope) -> None:

@@ -9,12 +9,13 @@ from agent.formats.errors import FormatError
 from update_server.db.models import Device
 from update_server.errors import NotFound
 from update_server.fleet.ownership import Ownership
+from update_server.fleet.stream import Camera
 from update_server.settings import Devices
 
 SILENT_MESSAGES = 3  # so many are missing, and a camera counts as silent
 
 
-def taken(device: Device, envelope: Envelope, now: int) -> None:
+def taken(device: Device | Camera, envelope: Envelope, now: int) -> None:
     """Note what a message says; the camera shows what was measured last.
 
     Raises:
@@ -22,12 +23,14 @@ def taken(device: Device, envelope: Envelope, now: int) -> None:
     """
     samples = envelope.body.get(SAMPLES, [envelope.body])
     telemetry = [messages.parse_telemetry(sample) for sample in samples][-1]
-    device.online = True
     at = min(envelope.at, now)  # a camera's clock that was ahead once must not shut out what follows
-    if device.telemetry_at is None or at >= device.telemetry_at:
+    if device.state_at is None or at > device.state_at:  # from after its last will, if that was not its last word
+        device.online = True
+    known_to = (device.telemetry_at or 0, device.telemetry_seq or 0)
+    if device.telemetry_at is None or (at, envelope.seq) >= known_to:
         known = telemetry.as_dict()
         device.telemetry = {name: value for name, value in known.items() if value is not None}
-        device.telemetry_at, device.version = at, telemetry.version
+        device.telemetry_at, device.telemetry_seq, device.version = at, envelope.seq, telemetry.version
 
 
 def silent_after_s(records: Ownership, sha256: str, settings: Devices) -> int:

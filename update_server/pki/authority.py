@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import ipaddress
+import re
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from update_server.errors import Misconfigured
-from update_server.files import write_atomic
+from update_server.errors import Conflict, Misconfigured
+from update_server.files import SECRET, write_atomic
 from update_server.keyfiles import new_key, parse_public, write_key
 from update_server.pki.signing import SigningKey
 from update_server.repository import signers
@@ -24,6 +26,9 @@ KEY_NAME = "fleet CA"
 CA_DAYS = 20 * 365  # longer than a camera lives; renewal of the CA is a new ownership record
 SERVER_DAYS = 397  # what browsers accept
 INGEST_NAME = "camward-ingest"
+INGEST_KEY = re.compile(r"ingest-([1-9][0-9]*)\.key\.pem\Z")
+SHARE_FILE = "share"
+SHARE_BYTES = 16
 LOCAL_HOSTS = ("localhost", "127.0.0.1")  # the ingest and the commands on the same machine
 # Cameras without a battery-backed clock wake up at their build time: what they verify must already be valid then.
 BACKDATE_TRUSTED = timedelta(days=365)
@@ -43,6 +48,16 @@ def key_sha256(key: ec.EllipticCurvePublicKey) -> str:
     """What tells a camera's keys apart: SHA-256 of the public key (SPKI, DER), hexadecimal."""
     spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).hexdigest()
+
+
+def ingest_files(number: int) -> str:
+    """What the files of an ingest process begin with; 0 is the server itself."""
+    return f"ingest-{number}" if number else "ingest"
+
+
+def ingest_name(number: int) -> str:
+    """What the broker calls an ingest process."""
+    return f"{INGEST_NAME}-{number}" if number else INGEST_NAME
 
 
 class Authority:
@@ -189,19 +204,42 @@ class Authority:
         )  # fmt: skip
         self._write("server", key, certificate)
 
-    def write_ingest(self, now: datetime) -> None:
-        """Make `ingest.pem` and `ingest.key.pem`, with which this server connects to the broker.
+    def write_ingest(self, now: datetime, number: int = 0) -> None:
+        """Make `ingest.pem` and `ingest.key.pem` (`ingest-1.pem`, ...), with which an ingest connects to the broker.
 
         Raises:
             OSError: they cannot be written.
         """
         key = new_key()
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, INGEST_NAME)])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ingest_name(number))])
         certificate = self._issue(
             key.public_key(), subject, [], [ExtendedKeyUsageOID.CLIENT_AUTH],
             now - BACKDATE_DEVICE, now + timedelta(days=SERVER_DAYS),
         )  # fmt: skip
-        self._write("ingest", key, certificate)
+        self._write(ingest_files(number), key, certificate)
+
+    def provide_ingest(self, processes: int, now: datetime) -> None:
+        """Make what so many ingest processes need beside the server, as far as it is missing or old.
+
+        That is a certificate for each, and the name under which they share messages: a secret, because whoever joins in
+        under it is given some of them, and the broker drops what it may not give.
+
+        Raises:
+            Conflict: one more than that still has a session at the broker.
+            Misconfigured: a certificate is damaged.
+        """
+        found = (INGEST_KEY.match(path.name) for path in self.folder.iterdir())
+        for number in sorted(int(match[1]) for match in found if match):
+            if number > processes:
+                raise Conflict(
+                    f"The broker still gives messages to ingest {number}.",
+                    f"Run 'camward-server ingest DIR {number} --leave', then start the server again.",
+                )
+        if processes and not (self.folder / SHARE_FILE).exists():
+            write_atomic(self.folder / SHARE_FILE, secrets.token_hex(SHARE_BYTES).encode(), SECRET)
+        for number in range(1, processes + 1):
+            if not (self.folder / f"{ingest_files(number)}.pem").exists() or self._is_old(ingest_files(number), now):
+                self.write_ingest(now, number)
 
     def renew_own(self, hosts: tuple[str, ...], now: datetime) -> None:
         """Make the server's two certificates again when less than a quarter of their life is left, or by another CA.
@@ -210,16 +248,19 @@ class Authority:
             Misconfigured: one of them is missing or damaged.
         """
         for name in ("server", "ingest"):
-            try:
-                old = x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
-            except (OSError, ValueError) as error:
-                raise Misconfigured(f"{self.folder / name}.pem is no certificate: {error}.", "Restore it.") from None
-            if old.not_valid_after_utc - now > timedelta(days=SERVER_DAYS // 4) and is_by(old, self.certificate):
+            if not self._is_old(name, now):
                 continue
             if name == "server":
                 self.write_server(hosts, now)
             else:
                 self.write_ingest(now)
+
+    def _is_old(self, name: str, now: datetime) -> bool:
+        try:
+            old = x509.load_pem_x509_certificate((self.folder / f"{name}.pem").read_bytes())
+        except (OSError, ValueError) as error:
+            raise Misconfigured(f"{self.folder / name}.pem is no certificate: {error}.", "Restore it.") from None
+        return old.not_valid_after_utc - now <= timedelta(days=SERVER_DAYS // 4) or not is_by(old, self.certificate)
 
     def _write(self, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
         write_key(self.folder / f"{name}.key.pem", key)

@@ -1,4 +1,4 @@
-"""The ingest thread: takes messages from the broker and acknowledges each only after the database has committed it.
+"""The ingest's link: takes messages from the broker and acknowledges each only after the database has committed it.
 
 So a crash anywhere loses nothing: the broker delivers again, and ingest is idempotent.
 """
@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -19,42 +20,86 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import OperationalError
 
+from update_server.errors import Misconfigured
 from update_server.fleet.broker import TLS12_CIPHERS
-from update_server.fleet.ingest import Incoming
+from update_server.fleet.ingest import RECEIPTED
+from update_server.fleet.reading import Incoming
+from update_server.pki.authority import SHARE_FILE, ingest_files, ingest_name
 
 LOG = logging.getLogger("camward.ingest")
-SUBSCRIPTIONS = ("camward/1/+/up/#", "camward/1/+/state")
+TELEMETRY = "camward/1/+/up/telemetry"
+# Those of which a camera awaits a receipt, and births and wills: the server's alone, so that their order stays.
+ORDERED = (*(f"camward/1/+/up/{kind}" for kind in RECEIPTED), "camward/1/+/state")
+BEFORE = "camward/1/+/up/#"  # what servers of an earlier version have subscribed to; a session remembers it
+SHARED = "$share/{}/" + TELEMETRY  # MQTT 5, 4.8.2
 SESSION_S = 30 * 86_400  # the broker keeps messages for us this long while the server is down
 RECEIVE_MAXIMUM = 500  # unacknowledged messages at a time: bounds our memory, the broker queues the rest
 BATCH = 200
 RETRY_S = 1.0
-CLIENT_ID = "camward-ingest"
+IDLE_S = 5.0  # an ingest that leaves has got all of its messages when none has come for so long
 
 TakeBatch = Callable[[list[Incoming]], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which messages an ingest takes, and as whom: the file names of its certificate, and its client id."""
+
+    files: str
+    name: str
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+
+
+def server_part(processes: int) -> Part:
+    """What the server takes, with so many ingest processes beside it: all, or all but telemetry."""
+    wanted, unwanted = (ORDERED, (BEFORE, TELEMETRY)) if processes else ((*ORDERED, TELEMETRY), (BEFORE,))
+    return Part(ingest_files(0), ingest_name(0), wanted, unwanted)
+
+
+def process_part(pki: Path, number: int) -> Part:
+    """A share of the telemetry.
+
+    Raises:
+        Misconfigured: the server has not made what it takes.
+    """
+    files = ingest_files(number)
+    try:
+        share = (pki / SHARE_FILE).read_text(encoding="ascii").strip()
+        (pki / f"{files}.pem").stat()
+    except OSError:
+        raise Misconfigured(
+            f"There is no ingest {number} here.", "Set ingest_processes in server.toml, and start the server first."
+        ) from None
+    return Part(files, ingest_name(number), (SHARED.format(share),), ())
 
 
 class Link:
     """A paho client and one worker thread. `start` returns at once; `connected` tells when the subscriptions stand."""
 
-    def __init__(self, host: str, port: int, pki: Path, take: TakeBatch) -> None:
+    def __init__(self, host: str, port: int, pki: Path, part: Part, take: TakeBatch) -> None:
         self._address = (host, port)
+        self._part = part
+        self._last_at = time.monotonic()
         self._take = take
         self._queue: queue.Queue[mqtt.MQTTMessage] = queue.Queue()
         self._stop = threading.Event()
+        self._leaving = self._busy = False
         self.connected = threading.Event()
         self._worker = threading.Thread(target=self._work, name="ingest", daemon=True)
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, CLIENT_ID, protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=True
+            CallbackAPIVersion.VERSION2, part.name, protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=True
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(TLS12_CIPHERS)
         context.load_verify_locations(pki / "ca.pem")
-        context.load_cert_chain(pki / "ingest.pem", pki / "ingest.key.pem")
+        context.load_cert_chain(pki / f"{part.files}.pem", pki / f"{part.files}.key.pem")
         self._client.tls_set_context(context)
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
+        self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
@@ -86,13 +131,46 @@ class Link:
         self._client.disconnect()
         self._client.loop_stop()
 
+    def leave(self) -> None:
+        """Take no new messages, finish those that the broker has for us, and end our session there.
+
+        Instead of `start`; returns when it is done. What comes meanwhile goes to the others of the share.
+        """
+        self._leaving = True
+        self.start()
+        while not self.connected.wait(RETRY_S) or not self._is_idle():
+            if self.died():
+                return
+            time.sleep(RETRY_S)
+        self._stop.set()
+        self._worker.join()
+        properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 0
+        self._client.disconnect(properties=properties)
+        self._client.loop_stop()
+
+    def _is_idle(self) -> bool:
+        return not self._busy and self._queue.empty() and time.monotonic() - self._last_at > IDLE_S
+
+    def _on_unsubscribe(
+        self, _client: mqtt.Client, _data: object, _mid: int, _reasons: list[ReasonCode], _properties: object
+    ) -> None:
+        if self._leaving:
+            self._last_at = time.monotonic()
+            self.connected.set()
+
     def _on_connect(
         self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
             LOG.error("The broker refuses the server: %s.", reason)
             return
-        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in SUBSCRIPTIONS])
+        if self._leaving:
+            client.unsubscribe(list(self._part.wanted))
+            return
+        client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in self._part.wanted])
+        if self._part.unwanted:
+            client.unsubscribe(list(self._part.unwanted))
 
     def _on_subscribe(
         self, _client: mqtt.Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: object
@@ -118,11 +196,14 @@ class Link:
                 batch = [self._queue.get(timeout=0.2)]
             except queue.Empty:
                 continue
+            self._busy = True
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             if self._commit([Incoming(message.topic, bytes(message.payload)) for message in batch]):
+                self._last_at = time.monotonic()
                 for message in batch:
                     self._client.ack(message.mid, message.qos)
+            self._busy = False
 
     def _commit(self, batch: list[Incoming]) -> bool:
         """Hand the batch over until the database takes it; False only when stopping."""

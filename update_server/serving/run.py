@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
@@ -15,12 +15,14 @@ from starlette.types import ASGIApp
 from update_server.errors import Misconfigured, PublishRefused, ServerError
 from update_server.fleet import broker as broker_files
 from update_server.fleet.broker import Gate
-from update_server.fleet.ingest import Incoming, take_batch
+from update_server.fleet.ingest import take_batch
+from update_server.fleet.reading import Incoming
 from update_server.pki import factory
 from update_server.pki.authority import as_pem, utc
 from update_server.services import Services
 from update_server.serving.broker import BrokerChild
-from update_server.serving.link import Link
+from update_server.serving.gather import Gatherer
+from update_server.serving.link import Link, server_part
 from update_server.serving.listener import Anchors, Listener, bind, listener, tls_context
 from update_server.serving.nudge import Nudger
 
@@ -53,12 +55,13 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     Raises:
         Misconfigured: certificates, the CA's key or the broker are unusable.
         SigningFailed: the CA's key is out of reach.
-        Conflict: a port is taken.
+        Conflict: a port is taken, or an ingest process has to leave first.
     """
     settings, now = services.settings, int(time.time())
     pki = settings.path("pki")
     services.authority.prove()
     services.authority.renew_own(settings.hosts, utc(now))
+    services.authority.provide_ingest(settings.ingest_processes, utc(now))
     try:
         services.image.resign(now)
     except PublishRefused as error:  # such as an expired list of releases: no reason to stop receiving reports
@@ -68,7 +71,8 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
     services.ownership.offer_ca(services.authority.bundle)
     services.ownership.offer_settings(settings.devices)
     access = services.access(now)
-    account = broker_files.write(settings.path("broker"), pki, settings.ports.mqtt, settings.listen, *access)
+    folder, processes = settings.path("broker"), settings.ingest_processes
+    account = broker_files.write(folder, pki, settings.ports.mqtt, settings.listen, *access, processes)
     sockets = [bind(settings.listen, port) for port in (settings.ports.device, settings.ports.people)]
     device_tls = tls_context(pki, client_certificates=True)
     anchors = Anchors(device_tls, lambda: _anchors(services))
@@ -82,29 +86,28 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
             stack.callback(bound.close)
         broker = None
         if with_broker:
-            broker = BrokerChild(settings.path("broker"), settings.listen, settings.ports.mqtt, account)
+            broker = BrokerChild(folder, settings.listen, settings.ports.mqtt, account)
             stack.callback(broker.stop)
 
         def reload() -> None:
             if broker is not None:
                 broker.reload()
 
-        gate = Gate(settings.path("broker"), account, access[0], reload, access[1])
+        gate = Gate(folder, account, access[0], reload, access[1], processes)
 
         def take(batch: list[Incoming]) -> None:
-            answers = take_batch(services.database, services.ingest, batch, int(time.time()))
-            try:
-                for topic, receipt in services.receipts_for(answers):
-                    link.publish(topic, receipt)  # one that is lost is made again when its messages come again
-            except ServerError as error:
-                LOG.error("No receipts for messages: %s", error)
+            gatherer.add(take_batch(services.database, services.ingest, batch, int(time.time())))
 
-        link = Link(settings.ingest_host, settings.ports.mqtt, pki, take)
+        link = Link(settings.ingest_host, settings.ports.mqtt, pki, server_part(processes), take)
+        gatherer = Gatherer(services.receipts_for, link.publish)
+        gatherer.start()
+        stack.callback(gatherer.stop)
         link.start()
         stack.callback(link.stop)
         if with_broker and not link.connected.wait(BROKER_START_S):
             raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
-        asyncio.run(_main(services, list(zip(listeners, sockets, strict=True)), link, broker, (gate, anchors), say))
+        pairs = list(zip(listeners, sockets, strict=True))
+        asyncio.run(_main(services, pairs, link, gatherer, broker, (gate, anchors), say))
 
 
 def _anchors(services: Services) -> list[str]:
@@ -116,6 +119,7 @@ async def _main(
     services: Services,
     pairs: list[tuple[Listener, socket.socket]],
     link: Link,
+    gatherer: Gatherer,
     broker: BrokerChild | None,
     kept: tuple[Gate, Anchors],
     say: Callable[[str], None],
@@ -129,7 +133,7 @@ async def _main(
     ticker = asyncio.create_task(_tick(services, nudger, stopping))
     keeper = asyncio.create_task(_keep(services, *kept, stopping))
     deltas = asyncio.create_task(_make_deltas(services, stopping))
-    watcher = asyncio.create_task(_watch(link, broker, (ticker, keeper, deltas), stopping))
+    watcher = asyncio.create_task(_watch((link.died, gatherer.died), broker, (ticker, keeper, deltas), stopping))
     while not all(server.started for server, _ in pairs):
         await asyncio.sleep(0.01)
     say(READY)
@@ -198,7 +202,10 @@ async def _make_deltas(services: Services, stopping: asyncio.Event) -> None:
 
 
 async def _watch(
-    link: Link, broker: BrokerChild | None, loops: tuple[asyncio.Task[None], ...], stopping: asyncio.Event
+    died: Sequence[Callable[[], bool]],
+    broker: BrokerChild | None,
+    loops: tuple[asyncio.Task[None], ...],
+    stopping: asyncio.Event,
 ) -> None:
     """End the server when its broker child, its ingest or one of its loops ends: half a server is no server.
 
@@ -209,7 +216,7 @@ async def _watch(
         problem = ""
         if broker is not None and broker.ended():
             problem = "mosquitto has ended; see broker/mosquitto.log."
-        elif link.died():
+        elif any(thread() for thread in died):
             problem = "The ingest has ended; its traceback is above."
         for loop in loops:
             if loop.done():

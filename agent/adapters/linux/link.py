@@ -13,7 +13,7 @@ from agent.adapters.linux.dates import Dates, by_the_system
 from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.tls import client_context
 from agent.adapters.linux.troubles import BARRED, CLOSED, NEAR, REFUSED, UNREACHABLE, Trouble, trouble
-from agent.core import ways
+from agent.core import backoff, ways
 from agent.core.ways import Ways
 from agent.formats.messages import State, encode_state
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 KEEP_ALIVE_S = 60  # where nobody says otherwise: the broker notices an outage within 90 s
 MAX_IN_FLIGHT = 20  # the broker's default receive maximum
 FIRST_DELAY_S = 2.0
+# When a session that has stood for so long ends, so do those of the whole fleet, as far as a camera can know: then the
+# waits begin wider, so that no more than a twentieth of the fleet knocks in a second.
+SETTLED_S = 60.0
+SETTLED_DELAY_S = 20.0
 MAX_DELAY_S = 300.0
 MAX_NEAR_DELAY_S = 30.0  # where the trouble is the camera's own network: nobody tells us when a portal lets us through
 MIN_DELAY_S = 0.5
@@ -37,6 +41,16 @@ QOS = 1
 NOBODY = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): the broker has taken the message, and thrown it away
 
 Event = tuple[str, ...] | tuple[str, str, bytes]
+
+
+def delay_s(failures: int, stood_s: float, fraction: float, most_s: float = MAX_DELAY_S) -> float:
+    """Seconds until the next attempt, after so many failures in a row (1: a session has ended).
+
+    `stood_s`: how long the last session stood, 0 if there was none; `fraction` is drawn;
+    `most_s`: the widest wait.
+    """
+    first_s = SETTLED_DELAY_S if stood_s >= SETTLED_S else FIRST_DELAY_S
+    return max(MIN_DELAY_S, backoff.delay_s(failures, first_s, most_s, fraction))
 
 
 class PahoLink:
@@ -68,6 +82,7 @@ class PahoLink:
         self._failures = 0
         self._ways: Ways | None = None
         self._trouble = Trouble(UNREACHABLE, "")  # of the last attempt to connect
+        self._since = self._stood_s = 0.0  # when the session began (monotonic), and how long the last one stood
         self._random = random.SystemRandom()
         self._subscribe: tuple[str, ...] = ()
 
@@ -259,6 +274,7 @@ class PahoLink:
             self._failures = 0
             if self._ways is not None:
                 self._ways.worked()
+            self._since = time.monotonic()
         self._post(("up",))
 
     def _on_connect_fail(self, client: "Client", _data: object) -> None:
@@ -280,6 +296,8 @@ class PahoLink:
         with self._lock:
             if not self._connected and self._ways is not None:
                 self._ways.failed()  # TLS was right, but nobody there speaks MQTT
+            if self._connected:
+                self._stood_s = time.monotonic() - self._since
             self._connected = self._up = False
         self._delay(client, CLOSED)
         self._post(("down", str(code), CLOSED))
@@ -304,9 +322,9 @@ class PahoLink:
 
     def _delay(self, client: "Client", code: str) -> None:
         """Full jitter: paho doubles from min to max, so both are set to the one delay that is wanted next."""
-        ceiling = min(MAX_NEAR_DELAY_S if code in NEAR else MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(self._failures, 16))
         self._failures += 1
-        delay = max(MIN_DELAY_S, self._random.uniform(0, ceiling))
+        most_s = MAX_NEAR_DELAY_S if code in NEAR else MAX_DELAY_S
+        delay = delay_s(self._failures, self._stood_s, self._random.random(), most_s)
         client.reconnect_delay_set(delay, delay)  # type: ignore[arg-type]
 
 

@@ -157,6 +157,24 @@ def stop(server):
 
 
 @contextlib.contextmanager
+def ingest(server, number):
+    """An ingest process beside the server, while inside; it may be killed meanwhile."""
+    with (server.folder / "test.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "update_server.main", "ingest", str(server.folder), str(number)],
+            cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=log, text=True,
+        )  # fmt: skip
+    try:
+        line = process.stdout.readline()
+        assert line.strip() == f"camward-server ingest {number}: ready", (server.folder / "test.log").read_text()
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+@contextlib.contextmanager
 def running(folder, **how):
     """A server of its own with its broker, while inside; arguments as of `make_server`."""
     made = make_server(folder, **how)
@@ -167,12 +185,13 @@ def running(folder, **how):
         stop(made)
 
 
-def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", extra=(), **changes):
+def make_server(folder, *, host="127.0.0.1", listen="127.0.0.1", extra=(), database=None, **changes):
     """A server that is not running. `host`: what cameras call it, if that is not where it listens; `extra`: words."""
     device_port, people_port, mqtt_port = free_ports(3)
     out = command(
         "init", folder, "--operator", "River Office", "--host", host, "--listen", listen,
         "--device-port", device_port, "--people-port", people_port, "--mqtt-port", mqtt_port, *extra,
+        *(["--database", database] if database else []),
     ).stdout  # fmt: skip
     password = out.split("password: ")[1].split()[0]
     text = (folder / "server.toml").read_text()

@@ -2,6 +2,7 @@
 
 import queue
 import socket
+import time
 from hashlib import sha256
 
 import pytest
@@ -17,8 +18,10 @@ from update_server.db.models import Message
 from update_server.fleet import broker as broker_files
 from update_server.repository.verifier import verify_signature
 from update_server.serving.broker import BrokerChild
+from update_server.serving.gather import GATHER_S
 
 WAIT_S = 60
+BACKLOG = 300
 LAST_ID = 65_535
 
 
@@ -110,6 +113,25 @@ def test_the_server_says_what_it_has_taken_and_what_it_never_will(session, camer
     assert stored(camera) == [good]
     told = {(one.sha256, one.code) for one in found}
     assert told == {(sha256(good).hexdigest(), ""), (sha256(wrong).hexdigest(), "format")}
+
+
+def test_a_backlog_of_alarms_is_answered_once_and_not_faster_than_a_camera_reads(session, camera):
+    """It reads a receipt in 0.2 s and throws away what it has no time for, so all of it would come again."""
+    alarms = [alarm(camera, str(number)) for number in range(BACKLOG)]
+    waiting, answered, came_at = list(alarms), {}, []
+    while len(answered) < BACKLOG:
+        while waiting and session.link.publish(str(len(waiting)), session.up + "alarm", waiting[0], False):
+            waiting.pop(0)
+        event = session.events.get(timeout=WAIT_S)
+        if event[0] == "message":
+            came_at.append(time.monotonic())
+            for one in taken.verify(event[2], camera.id, director(camera.server)):
+                answered[one.sha256] = answered.get(one.sha256, 0) + 1
+    assert answered == dict.fromkeys([sha256(one).hexdigest() for one in alarms], 1)
+    assert stored(camera) == alarms
+    assert len(came_at) < BACKLOG // 10
+    lasted_s = came_at[-1] - came_at[0]
+    assert lasted_s >= (len(came_at) - 1) * GATHER_S * 0.9, "the first may be held up on its way"
 
 
 def test_packet_ids_come_round_and_every_message_is_acknowledged_once(session, camera):

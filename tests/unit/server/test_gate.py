@@ -42,6 +42,14 @@ def test_a_denial_stands_under_the_cameras_own_name_and_nobody_elses():
     assert text.startswith(broker.acl())
 
 
+def test_ingest_processes_may_read_telemetry_and_nothing_else():
+    text = broker.acl({"b" * 26}, 2)
+    for number in (1, 2):
+        assert f"\nuser camward-ingest-{number}\ntopic read camward/1/+/up/telemetry\n\n" in text
+    assert text.count("user camward-ingest") == 3
+    assert text.endswith(f"\nuser {'b' * 26}\ntopic deny #\n")
+
+
 @pytest.fixture
 def gate(tmp_path):
     reloads = []

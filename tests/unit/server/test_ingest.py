@@ -1,12 +1,13 @@
 """Ingest on a real database: what one camera can do to the others, to the disk, and to the server itself."""
 
+import threading
 from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import OperationalError
 
 from agent.formats import envelope as envelopes
@@ -14,6 +15,7 @@ from agent.formats import messages, taken
 from agent.formats.envelope import Envelope
 from tests.unit.server.conftest import NOW
 from update_server.db.models import Device, Message
+from update_server.db.session import Database
 from update_server.fleet import history, ingest
 from update_server.fleet.ingest import Answer, Incoming, Ingest, take_batch
 from update_server.fleet.sealed import SealingKeys
@@ -74,14 +76,10 @@ class World:
             return [row.code for row in history.refusals(session, CAMERA)]
 
     def fill(self, kind, count, received_at):
+        """So many were taken before, that day."""
         with self.database.write() as session:
-            for number in range(count):
-                session.add(
-                    Message(
-                        device_id=CAMERA, boot="b0", seq=number, type=kind, at=received_at, received_at=received_at,
-                        raw=b"",
-                    )
-                )  # fmt: skip
+            device = session.get_one(Device, CAMERA)
+            device.day, device.day_counts = received_at // DAY_S, {kind: count}
 
 
 @pytest.fixture
@@ -114,6 +112,45 @@ def test_when_the_database_takes_nothing_the_batch_stays_whole_and_may_come_agai
     assert world.stored() == 2
 
 
+def test_a_postgresql_server_that_ends_in_the_middle_of_a_batch_gets_it_again(postgresql, tmp_path):
+    database = Database(postgresql)
+    world = World(database, tmp_path / "sealing")
+    batch = world.telemetry("1.0.1"), world.report(), world.envelope("alarm", {"code": "x"})
+    world.on_report = lambda session, *_: session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+    with pytest.raises(OperationalError):
+        world.take(*batch)
+    assert (world.stored(), world.refused()) == (0, [])
+    world.on_report = lambda *_: None
+    assert len(world.take(*batch)) == 2
+    assert (world.stored(), world.refused()) == (3, [])
+    database.close()
+
+
+def test_two_at_once_take_one_message_once_and_others_beside_each_other(database, tmp_path):
+    """As two processes do that the broker gives one message: at the end of one's session, and by the share's other."""
+    world = World(database, tmp_path / "sealing")
+    messages_ = [world.telemetry(f"1.0.{number}") for number in range(20)]
+    alarms = [world.envelope("alarm", {"code": str(number)}) for number in range(20)]
+    answers, errors = [], []
+
+    def work():
+        try:
+            for message, alarm in zip(messages_, alarms, strict=True):
+                world.take(message)
+                answers.extend(world.take(message, alarm))
+        except Exception as error:  # noqa: BLE001  (told below)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (errors, world.stored(), world.refused()) == ([], 40, [])
+    assert len(answers) == 80, "each is told, once for each that has it"
+    assert world.device().day_counts == {"telemetry": 20, "alarm": 20}
+
+
 @pytest.mark.parametrize("kind", ["alarm", "report"])
 def test_a_camera_that_floods_is_cut_off_for_the_day_and_heard_again_later(world, kind):
     most, _ = ingest.LIMITS[kind]
@@ -123,12 +160,12 @@ def test_a_camera_that_floods_is_cut_off_for_the_day_and_heard_again_later(world
 
     world.fill(kind, most - 1, NOW)
     world.take(one(NOW))
-    assert (world.stored(), world.refused()) == (most, [])
+    assert (world.stored(), world.refused()) == (1, [])
     world.take(one(NOW), world.telemetry("1.0.7"))
-    assert (world.stored(), world.refused()) == (most + 1, ["flood"])
+    assert (world.stored(), world.refused()) == (2, ["flood"])
     assert world.device().version == "1.0.7"
     world.take(one(NOW + DAY_S), now=NOW + DAY_S)
-    assert (world.stored(), world.refused()) == (most + 2, ["flood"])
+    assert (world.stored(), world.refused()) == (3, ["flood"])
 
 
 def test_an_alarm_that_is_over_clears_its_own_attention_and_no_other(world):
@@ -202,6 +239,29 @@ def test_a_clock_that_ran_ahead_once_does_not_freeze_the_telemetry(world):
     assert world.device().telemetry["version"] == "1.0.2"
     world.take(world.telemetry("1.0.1", at=NOW + 30), now=NOW + 90)
     assert world.device().telemetry["version"] == "1.0.2"
+
+
+def test_of_two_messages_of_one_second_the_higher_number_is_newer_whichever_comes_first(world):
+    first, second = world.telemetry("1.0.1"), world.telemetry("1.0.2")
+    world.take(second)
+    world.take(first)
+    assert world.device().telemetry["version"] == "1.0.2"
+    assert world.stored() == 2
+
+
+def test_telemetry_from_before_the_last_will_shows_nobody_online(world):
+    """Another process of the ingest may be behind with a camera's telemetry."""
+
+    def state(online, now):
+        said = messages.encode_state(messages.State(online, "1.0.0" if online else "", "a" if online else "", ""))
+        world.take(Incoming(f"camward/1/{CAMERA}/state", said), now=now)
+
+    state(True, NOW)
+    state(False, NOW + 100)
+    world.take(world.telemetry("1.0.1", at=NOW + 50), now=NOW + 101)
+    assert (world.device().online, world.device().version) == (False, "1.0.1")
+    world.take(world.telemetry("1.0.1", at=NOW + 200), now=NOW + 200)
+    assert world.device().online
 
 
 def test_a_long_code_fits_its_column(world):

@@ -68,14 +68,14 @@ def test_a_job_in_trouble_is_logged_and_tried_again_and_holds_nothing_up(error, 
 
 
 def test_a_job_that_fails_by_a_bug_ends_the_server():
-    jobs, link = Jobs(ZeroDivisionError()), types.SimpleNamespace(died=lambda: False)
+    jobs = Jobs(ZeroDivisionError())
 
     async def serve():
         stopping = asyncio.Event()
         ticker = asyncio.create_task(run._tick(jobs, jobs, stopping))
         with pytest.raises(ZeroDivisionError):
             async with asyncio.timeout(30):
-                await run._watch(link, None, (ticker,), stopping)
+                await run._watch((lambda: False,), None, (ticker,), stopping)
         assert stopping.is_set()
 
     asyncio.run(serve())

@@ -2,10 +2,23 @@
 
 import socket
 import threading
+import time
+import types
 from html import unescape
 
+import pytest
+
 from agent.adapters.linux import certificates, troubles
-from agent.adapters.linux.link import MAX_DELAY_S, MAX_NEAR_DELAY_S, PahoLink
+from agent.adapters.linux.link import (
+    FIRST_DELAY_S,
+    MAX_DELAY_S,
+    MAX_NEAR_DELAY_S,
+    MIN_DELAY_S,
+    SETTLED_DELAY_S,
+    SETTLED_S,
+    PahoLink,
+    delay_s,
+)
 from firmware_sim.camera.web import pages
 from firmware_sim.camera.web.link_text import LINK_TEXTS
 
@@ -87,3 +100,25 @@ def test_the_page_has_words_for_every_trouble_in_both_languages():
             assert f'"{name}"' in page
             assert texts[0] != texts[1]
             assert texts[number][:10] in page
+
+
+@pytest.mark.parametrize(("stood_s", "first_s"), [(SETTLED_S - 5, FIRST_DELAY_S), (SETTLED_S + 5, SETTLED_DELAY_S)])
+def test_after_a_session_that_stood_for_long_the_waits_begin_wide(tmp_path, stood_s, first_s):
+    """A broker that was started again is not to have its whole fleet at its door at once."""
+    key, certificate = certificates.self_signed("S1")
+    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "certificate.pem").write_text(certificate)
+    link = PahoLink(tmp_path / "certificate.pem", tmp_path / "key.pem", lambda _: None)
+    waits = []
+    link._client = types.SimpleNamespace(reconnect_delay_set=lambda least, most: waits.append((least, most)))
+    link._random = types.SimpleNamespace(random=lambda: 0.5)
+    link._connected, link._since = True, time.monotonic() - stood_s
+    link._on_disconnect(link._client, None, None, "gone", None)
+    for _ in range(2):
+        link._on_connect_fail(link._client, None)
+    assert waits == [(0.5 * first_s * 2**n, 0.5 * first_s * 2**n) for n in range(3)]
+
+
+def test_no_wait_is_none_and_none_is_for_ever():
+    assert delay_s(1, 0.0, 0.0) == MIN_DELAY_S
+    assert delay_s(40, SETTLED_S, 0.999) == pytest.approx(0.999 * MAX_DELAY_S)
