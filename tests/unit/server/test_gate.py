@@ -43,7 +43,7 @@ def test_a_denial_stands_under_the_cameras_own_name_and_nobody_elses():
 
 
 def test_ingest_processes_may_read_telemetry_and_nothing_else():
-    text = broker.acl({"b" * 26}, 2)
+    text = broker.acl({"b" * 26}, processes=2)
     for number in (1, 2):
         assert f"\nuser camward-ingest-{number}\ntopic read camward/1/+/up/telemetry\n\n" in text
     assert text.count("user camward-ingest") == 3
