@@ -42,7 +42,7 @@ def test_who_opens_it_and_who_shows_another_certificate_leave_one_connection(tmp
 
         def show(both=both):
             both.wait()
-            link.show("identity/certificate.pem")
+            link.show("identity/certificate.pem", "key")
 
         other = threading.Thread(target=show)
         other.start()
@@ -62,7 +62,7 @@ def test_another_certificate_changes_nothing_about_how_long_the_line_may_be_sile
         port = free.getsockname()[1]  # where nobody listens any more
     link = PahoLink(tmp_path / "certificate.pem", tmp_path / "key.pem", lambda _: None)
     link.open("127.0.0.1", port, certificate, "d" * 26, (), 1200)
-    link.show("identity/certificate.pem")
+    link.show("identity/certificate.pem", "key")
     assert link._client._keepalive == 1200
     link.close()
 
