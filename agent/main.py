@@ -295,7 +295,7 @@ def _compose(
     clock = SystemClock(config.build_time)
     out = Dialer(site_proxy(store, config.proxy)[0])
     fetcher = HttpsFetcher(*identity, clock.dates, dialer=out)
-    link = PahoLink(*identity, linked, clock.dates, out)
+    link = PahoLink(*identity, linked, clock.dates, out, key_store.path)
     clockless = HttpsFetcher(*identity, clock.dates_without_clock, dialer=out)
     downloader = HttpsDownloader(*identity, clock.dates, dialer=out)
     neighbours = HttpsNeighbourServer(device, *identity, failed, clock.dates)
@@ -350,7 +350,7 @@ def _guarded(
 ) -> "tuple[UnsafeFileKeyStore | TpmKeyStore, UnsafeFileDeviceSecret | TpmDeviceSecret]":
     """The keys and the device's secret, in what the manufacturer says this camera has."""
     from agent.adapters.linux.device_secret import TpmDeviceSecret, UnsafeFileDeviceSecret
-    from agent.app.identity import IDENTITY, NEXT, UNSEALING
+    from agent.app.identity import IDENTITY, NEXT, ROTATED, UNSEALING
     from agent.formats.config import TPM
 
     if config.keys == TPM:
@@ -359,7 +359,7 @@ def _guarded(
 
         chip = Tpm()
         guard = TpmDeviceSecret(chip)
-        return TpmKeyStore(store, chip, guard, tls=(IDENTITY, NEXT), unsealing=UNSEALING), guard
+        return TpmKeyStore(store, chip, guard, tls=(IDENTITY, NEXT, ROTATED), unsealing=UNSEALING), guard
     from agent.adapters.linux.keys import UnsafeFileKeyStore
 
     return UnsafeFileKeyStore(store), UnsafeFileDeviceSecret(store)

@@ -63,11 +63,13 @@ class PahoLink:
         post: Callable[[Event], None],
         dates: Callable[[], Dates] = by_the_system,
         dialer: Dialer | None = None,
+        keys: Callable[[str], Path] | None = None,
     ) -> None:
+        """`keys`: where the key of a name is read from that `show` is given; beside `key` where nobody says."""
         self._certificate = certificate
         self._name = ""  # of the certificate, once `show` has named one
         self._opened: tuple[str, int, str, str, tuple[str, ...], int] | None = None
-        self._key = key
+        self._key, self._keys = key, keys
         self._post = post
         self._dialer = dialer or Dialer()
         self._dates = dates  # asked at each connection, on paho's thread: a clock that was put right is right at once
@@ -170,7 +172,7 @@ class PahoLink:
         return True
 
     def show(self, certificate: str, key: str) -> None:
-        """See `Link.show`; all of them lie in one folder.
+        """See `Link.show`; all certificates lie in one folder.
 
         Raises:
             Unavailable: this certificate cannot be read.
@@ -179,7 +181,7 @@ class PahoLink:
             self.close()  # first: what `shown` says is true of the session that stands
             self._name = certificate
             self._certificate = self._certificate.with_name(certificate.rpartition("/")[2])
-            self._key = self._key.with_name(key + ".key.pem")
+            self._key = self._keys(key) if self._keys is not None else self._key.with_name(key + ".key.pem")
             if self._opened is not None:
                 self._open(*self._opened)
 

@@ -38,12 +38,16 @@ class TpmKeyStore:
         self._shown: dict[str, _MemoryFile] = {}
 
     def path(self, name: str) -> Path:
-        """Where the TLS library reads the key `name` from: memory of this process, empty before `ensure`.
+        """Where the TLS library reads the key `name` from: memory of this process, empty while there is none.
 
-        So asking needs no TPM: an agent with another one comes as far as the erase that makes it a new camera.
+        Asking needs no TPM: an agent with another one comes as far as the erase that makes it a new camera.
         """
         if name not in self._shown:
             self._shown[name] = _MemoryFile(name)
+            try:
+                self._show(name)
+            except Unavailable:
+                pass  # `ensure` says so to who needs it
         return self._shown[name].path
 
     def ensure(self, name: str) -> bytes:
