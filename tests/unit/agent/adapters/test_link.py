@@ -28,12 +28,12 @@ ROUNDS = 4
 def test_who_opens_it_and_who_shows_another_certificate_leave_one_connection(tmp_path):
     """Two would share one client id, and the broker would end each for the other, for ever."""
     key, certificate = certificates.self_signed("S1")
-    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "tls.key.pem").write_text(key)
     (tmp_path / "certificate.pem").write_text(certificate)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # where nobody listens any more
     link, before = (
-        PahoLink(tmp_path / "certificate.pem", tmp_path / "key.pem", lambda _: None),
+        PahoLink(tmp_path / "certificate.pem", tmp_path / "tls.key.pem", lambda _: None),
         set(threading.enumerate()),
     )
     link.open("127.0.0.1", port, certificate, "d" * 26, ())
@@ -42,7 +42,7 @@ def test_who_opens_it_and_who_shows_another_certificate_leave_one_connection(tmp
 
         def show(both=both):
             both.wait()
-            link.show("identity/certificate.pem", "key")
+            link.show("identity/certificate.pem", "tls")
 
         other = threading.Thread(target=show)
         other.start()
@@ -56,13 +56,13 @@ def test_who_opens_it_and_who_shows_another_certificate_leave_one_connection(tmp
 
 def test_another_certificate_changes_nothing_about_how_long_the_line_may_be_silent(tmp_path):
     key, certificate = certificates.self_signed("S1")
-    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "tls.key.pem").write_text(key)
     (tmp_path / "certificate.pem").write_text(certificate)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]  # where nobody listens any more
-    link = PahoLink(tmp_path / "certificate.pem", tmp_path / "key.pem", lambda _: None)
+    link = PahoLink(tmp_path / "certificate.pem", tmp_path / "tls.key.pem", lambda _: None)
     link.open("127.0.0.1", port, certificate, "d" * 26, (), 1200)
-    link.show("identity/certificate.pem", "key")
+    link.show("identity/certificate.pem", "tls")
     assert link._client._keepalive == 1200
     link.close()
 
