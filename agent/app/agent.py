@@ -128,13 +128,13 @@ class Agent:
         self._ordering = Ordering(desk, time, image_root, checking, self._updating, self._enrolling)
         self._offering = Offering(desk, time, self._accounts, self._ordering, evidence_path.rpartition("/")[0])
         self._handover = Handover(desk, self._updating)
+        self._programs.barred_hook = lambda: quarantining.active
         self._handover.barred_hook = lambda: IN_QUARANTINE if quarantining.active else ""
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
         self._evidence = Evidence(
             desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status
         )
-        ssh.changed_hook = self._evidence.soon
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         if self._console is not None:
             self._console.turned_away, changing.shut_out_hook = changing.shuts_out, self._console.refresh
@@ -147,7 +147,7 @@ class Agent:
             lambda: denied((label.serial, label.mac, label.mac.replace(":", ""), config.model)),
             self._updating.calm,
         )
-        auditing.changed_hook = self._evidence.soon
+        ssh.changed_hook = auditing.changed_hook = self._evidence.soon
         self._evidence.quarantine_hook = quarantining.fact
         self._evidence.audited_hook = lambda: (auditing.fact(), auditing.opened())
         self._office = Office(

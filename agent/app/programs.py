@@ -15,6 +15,7 @@ from agent.formats.errors import FormatError, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from agent.app.desk import Desk
@@ -71,6 +72,7 @@ class Programs:
             for program in desk.config.programs
         }
         self._turns = sorted(self._clients)
+        self.barred_hook: "Callable[[], bool]" = _never  # in quarantine nobody but the agent is heard, or hears
         self._sent = 0
 
     def start(self, on_trial: bool) -> None:
@@ -141,6 +143,8 @@ class Programs:
             self._no(client, connection, request.n, "topic", {})
         elif size > program.max_message_bytes:
             self._no(client, connection, request.n, "too_long", {"max_bytes": program.max_message_bytes})
+        elif self.barred_hook():
+            self._no(client, connection, request.n, "quarantine", {})
         elif not self._reporting.has_server():
             self._no(client, connection, request.n, "no_server", {})
         elif wait_s:
@@ -216,7 +220,7 @@ class Programs:
 
     def _pump(self) -> None:
         """Nothing of the agent's waits: hand over one message of each program, in turns."""
-        for name in list(self._turns):
+        for name in () if self.barred_hook() else list(self._turns):
             if sum(client.flying != "" for client in self._clients.values()) >= MAX_FLYING:
                 return
             client = self._clients[name]
@@ -303,8 +307,12 @@ class Programs:
         client = self._clients.get(parts[0])
         if client is None or len(parts) != 3 or parts[1] != "down" or parts[2] not in client.program.receive:
             return True
-        if client.receiver and len(payload) <= MAX_DOWN_BYTES:
+        if client.receiver and len(payload) <= MAX_DOWN_BYTES and not self.barred_hook():
             self._desk.push(client.receiver, program_line.encode_message(parts[2], payload))
         else:
             client.lost += 1
         return True
+
+
+def _never() -> bool:
+    return False

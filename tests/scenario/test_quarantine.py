@@ -11,6 +11,7 @@ from tests.scenario.owners import on, state, status
 from tests.scenario.stage import SMALL, Stage
 from tests.scenario.sweep import sweep
 from tests.scenario.test_commands import again, deliver, done, now, refused, told
+from tests.scenario.test_programs import RIVER, arrived, say, send
 from tests.scenario.test_required_change import change
 from tests.scenario.test_system_logins import SETTINGS
 
@@ -224,3 +225,25 @@ def test_a_cut_at_every_operation_leaves_it_closed_or_open_and_brings_it_to_its_
 def test_control_a_label_knows_nothing_of_it(closed):
     """The label's code claims an unclaimed camera; in quarantine it is worth nothing."""
     assert ask(closed, "web", "claim", code=factory.CLAIM_CODE, user="x", password=PASSWORD)["code"] == "locked"
+
+
+def test_no_program_is_heard_or_hears_anything_until_it_is_over(stage):
+    world = stage.world()
+    world.programs = [RIVER]
+    on(world)
+    world.run_for(300)
+    head = f"camward/1/{world.device_id()}/app/river/down/"
+    say(world, "receive")
+    world.link.deliver(head + "interval", b"60")
+    assert send(world, b"before")["ok"]
+    world.run_for(60)
+    assert (arrived(world), len(world.pushed)) == ([b"before"], 1)
+    deliver(world, stage.operator.command("quarantine", 1, now(world), WHY))
+    assert send(world, b"meanwhile")["code"] == "quarantine"
+    world.link.deliver(head + "interval", b"5")
+    world.run_for(60)
+    assert (arrived(world), len(world.pushed)) == ([b"before"], 1)
+    deliver(world, stage.operator.command("release", 2, now(world), {}))
+    assert send(world, b"after")["ok"]
+    world.run_for(300)
+    assert arrived(world) == [b"before", b"after"]

@@ -119,7 +119,7 @@ def _peer(scope: Scope, now: int) -> dict[str, object]:
     key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise Forbidden("The client certificate is of no key of a camera's.")
-    return {"device_id": names[0].value, "key_sha256": key_sha256(key)}
+    return {"device_id": names[0].value, "key_sha256": key_sha256(key), "certificate": certificate}
 
 
 class DeviceApi:

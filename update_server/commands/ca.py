@@ -13,7 +13,7 @@ from update_server.fleet import devices
 from update_server.pki import rotation
 from update_server.pki.authority import fingerprint, utc
 
-RESTART = "Restart the server, and a broker of your own, with the new files."
+RESTART = "Restart the server, its ingest processes, and a broker of your own, with the new files."
 
 
 def list_cas(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:

@@ -34,7 +34,7 @@ def add(
             made = consumers.add(session, services.authority, name, program, now)
             keyfiles.write_key(out / "key.pem", made.key)
             write_atomic(out / "cert.pem", made.certificate.public_bytes(serialization.Encoding.PEM))
-            write_atomic(out / "ca.pem", services.authority.pem.encode())
+            write_atomic(out / "ca.pem", services.authority.bundle.encode())
             devices.audit(session, shared.operator_name(), "consumer add", f"{made.row.client} {program}", now)
             told = {
                 "name": name, "program": program, "client": made.row.client, "host": settings.hosts[0],

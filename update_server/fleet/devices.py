@@ -16,6 +16,7 @@ MAX_IDENTITY_BYTES = 8192
 MAX_TEXT_CHARS = 64
 KEPT_REFUSALS = 100  # per camera; an attacker's noise does not fill the disk
 KEPT_CERTIFICATES_S = 90 * 86_400  # after their end, for whoever looks into what has happened
+EXTERNAL = "x"  # in front of what stands for a serial number: it is a certificate of another CA (pki.external)
 GONE = "gone: {kind} at the camera"  # as shapes.attention knows it
 
 
@@ -70,15 +71,21 @@ def allow(device: Device) -> None:
 
 def shut_out(session: Session, now: int) -> set[str]:
     """For whom the broker is to do nothing: the denied, and the removed whose certificates have not ended."""
-    holders = select(Certificate.device_id).where(Certificate.expires_at >= now)
+    # Another CA goes on renewing for who was removed here, and tells nobody.
+    standing = (Certificate.expires_at >= now) | Certificate.serial_number.startswith(EXTERNAL)
+    holders = select(Certificate.device_id).where(standing)
     removed = holders.where(Certificate.device_id.not_in(select(Device.id)))
     denied = select(Device.id).where(Device.denied_at.is_not(None))
     return set(session.scalars(removed)) | set(session.scalars(denied))
 
 
 def prune_certificates(session: Session, now: int) -> None:
-    """Forget certificates that ended long ago: none of them opens anything, or counts for anything, any more."""
-    session.execute(delete(Certificate).where(Certificate.expires_at < now - KEPT_CERTIFICATES_S))
+    """Forget certificates that ended long ago: none of them opens anything, or counts for anything, any more.
+
+    Those of another CA's stay, one for each key: they say which cameras it certifies, and which were removed here.
+    """
+    old = Certificate.expires_at < now - KEPT_CERTIFICATES_S
+    session.execute(delete(Certificate).where(old, Certificate.serial_number.not_like(EXTERNAL + "%")))
 
 
 def find(session: Session, wanted: str) -> Device:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from agent.formats import token
 from agent.formats.errors import FormatError
 from update_server.db.models import Certificate, Device, EnrolmentToken
-from update_server.errors import BadInput, Misconfigured, TooManyAttempts, Unauthenticated
+from update_server.errors import BadInput, Forbidden, Misconfigured, TooManyAttempts, Unauthenticated
 from update_server.fleet import devices, rotation
 from update_server.pki import est, factory
 from update_server.pki.authority import Authority, device_id, key_sha256, utc
@@ -129,8 +129,7 @@ class Enrolment:
         if row.serial is not None and row.serial != request.serial:
             raise Unauthenticated("The enrolment token is for another serial number.", REMEDY)
         device = session.get(Device, device_id(request.key))
-        if device is not None:
-            devices.refuse_denied(device)
+        _admit(device, request)
         certificate = self._certify(session, request, device_id(request.key), now)
         row.used_at, row.device_id = now, device_id(request.key)
         _register(session, device, request, row.ownership_sha256, now)
@@ -163,6 +162,7 @@ class Enrolment:
         name = device_id(request.key)
         ca = factory.redeem(session, peer, request, name, now)
         device = session.get(Device, name)
+        _admit(device, request)
         certificate = self._certify(session, request, name, now)
         _register(session, device, request, current, now)
         devices.audit(session, f"factory-ca:{ca.name}", "device enrol", f"{name} {request.serial}", now)
@@ -221,6 +221,19 @@ class Enrolment:
         made = self.authority.certify_device(request.key, request.serial, self._days, utc(now), device)
         _keep(session, device, made, now)
         return made
+
+
+def _admit(device: Device | None, request: est.Request) -> None:
+    """See that this key may (still) be certified under the name that is made of it.
+
+    Raises:
+        Forbidden: the camera of that name is denied, or its identity has had another key since: a copy of the old one,
+            with a token that anybody may use, shall not get its name back.
+    """
+    if device is not None:
+        devices.refuse_denied(device)
+        if not rotation.counts(device, key_sha256(request.key)):
+            raise Forbidden("This camera's identity has another key by now.", "Erase it, and enrol it with a new one.")
 
 
 def _register(session: Session, device: Device | None, request: est.Request, ownership_sha256: str, now: int) -> None:

@@ -19,13 +19,10 @@ from update_server.fleet import devices
 from update_server.pki import est
 from update_server.pki.authority import device_id
 
-MARK = "x"
-"""In front of what stands for a serial number: it is a certificate of another CA."""
-
 
 def certifies(session: Session, device: str) -> bool:
     """Whether another CA certifies this camera."""
-    mine = (Certificate.device_id == device, Certificate.serial_number.startswith(MARK))
+    mine = (Certificate.device_id == device, Certificate.serial_number.startswith(devices.EXTERNAL))
     return session.scalar(select(Certificate.device_id).where(*mine).limit(1)) is not None
 
 
@@ -50,7 +47,7 @@ def admit(session: Session, certificate: x509.Certificate, current: str, now: in
     """
     der = certificate.public_bytes(serialization.Encoding.DER)
     name = str(certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-    known = MARK + hashlib.sha256(der).hexdigest()[:39]  # other CAs number as they like
+    known = devices.EXTERNAL + hashlib.sha256(der).hexdigest()[:39]  # other CAs number as they like
     if session.get(Device, name) is None:
         if session.scalar(select(Certificate.device_id).where(Certificate.device_id == name).limit(1)) is not None:
             raise Forbidden("This camera was removed.", "Leave the operator at the camera, and enrol it again.")

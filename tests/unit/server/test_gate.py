@@ -110,3 +110,15 @@ def test_certificates_that_ended_long_ago_are_forgotten_and_no_others(fleet):
     with fleet.read() as session:
         left = session.scalars(select(Certificate.serial_number).where(Certificate.device_id == "z" * 26))
         assert sorted(left) == ["901", "902"]
+
+
+def test_who_was_removed_stays_shut_out_for_good_where_another_ca_may_go_on_renewing(fleet):
+    ended = NOW - devices.KEPT_CERTIFICATES_S - 1
+    with fleet.write() as session:
+        ours, theirs = certificate(950, "y" * 26, ended), certificate(951, "z" * 26, ended)
+        theirs.serial_number = devices.EXTERNAL + "951"
+        session.add_all((ours, theirs))
+    with fleet.write() as session:
+        devices.prune_certificates(session, NOW)
+    with fleet.read() as session:
+        assert devices.shut_out(session, NOW) & {"y" * 26, "z" * 26} == {"z" * 26}

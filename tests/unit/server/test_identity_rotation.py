@@ -1,6 +1,9 @@
 """Which keys of a camera count while its identity gets another one."""
 
+import types
+
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from sqlalchemy import select
 
 from agent.formats.command import CommandReport
@@ -9,6 +12,8 @@ from tests.unit.server.test_signed_commands import ONE, Room
 from update_server.db.models import Command, Device
 from update_server.errors import Forbidden
 from update_server.fleet import devices, rotation
+from update_server.pki import enrolment
+from update_server.pki.authority import key_sha256
 
 OLD, NEW, NEWER = "0" * 64, "1" * 64, "2" * 64
 
@@ -77,3 +82,14 @@ def test_a_done_without_a_key_changes_nothing(room):
     assert counting(room) == [OLD, NEW, NEWER]
     with room.database.read() as session:
         assert session.scalars(select(Device.identity_key).where(Device.id == ONE)).one() is None
+
+
+def test_the_old_key_gets_the_name_back_by_no_token(room):
+    old, new = (types.SimpleNamespace(key=generate_private_key(SECP256R1()).public_key()) for _ in "ab")
+    with room.database.write() as session:
+        device = session.get_one(Device, ONE)
+        enrolment._admit(device, old)  # whose identity never had another key: the name is made of it
+        device.identity_key = key_sha256(new.key)
+        enrolment._admit(device, new)
+        with pytest.raises(Forbidden, match="another key"):
+            enrolment._admit(device, old)
