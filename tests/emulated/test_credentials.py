@@ -160,7 +160,7 @@ def test_wrong_passwords_lead_to_a_wait_on_every_way_and_a_power_cut_does_not_he
     assert answers[-1].body["retry_after_s"] >= 1
     assert answers[-1].body["message"]["ja"]
     # The counters are shared: whoever has to wait here has to wait at every other way, with the right password too.
-    # A wait that ends just as a way is tried is twice as long after that; on a slow machine the first ones are over soon.
+    # A wait that ends just as a way is tried is twice as long after that; on a slow machine the first are over soon.
     result = spray(FRONT_ADDRESS, ways, [(USER, "not-the-Password-2")] * 8, within_s=SPRAY_S)
     assert {attempt.path for attempt in result.attempts if "401" not in attempt.seen} == set(ways)
 
