@@ -27,6 +27,8 @@ NEAR, FAR = "198.18.0.1", "198.18.0.2"
 """Addresses for tests of networks (RFC 2544)."""
 DEVICE = "/dev/net/tun"
 NAME = b"lossy0"
+# TCP doubles its wait with each one: a longer row is minutes of silence, and a test that fails by bad luck.
+LOST_IN_A_ROW = 4
 SIOCSIFNETMASK = 0x891C
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x1, 0x1000
@@ -49,7 +51,8 @@ class LossyWire:
     """The interface and the thread behind it; a context manager.
 
     Attributes:
-        loss: share of the packets that get lost, in both directions; may be changed at any time.
+        loss: share of the packets that get lost, in both directions, never more than LOST_IN_A_ROW together unless it
+            is 1; may be changed at any time.
         lost, passed: packets so far.
     """
 
@@ -104,6 +107,7 @@ class LossyWire:
 
     def _run(self) -> None:
         near, far = socket.inet_aton(NEAR), socket.inet_aton(FAR)
+        row = 0
         while True:
             ready, _, _ = select.select([self._device, self._end], [], [])
             if self._end in ready:
@@ -112,10 +116,10 @@ class LossyWire:
                 packet = os.read(self._device, MTU_BYTES)
                 if packet[0] >> 4 != 4 or packet[12:20] != near + far:
                     continue  # the kernel's own chatter (IPv6 router solicitations)
-                if self._chance.random() < self.loss:
-                    self.lost += 1
+                if self._chance.random() < self.loss and (row < LOST_IN_A_ROW or self.loss >= 1):
+                    self.lost, row = self.lost + 1, row + 1
                     continue
-                self.passed += 1
+                self.passed, row = self.passed + 1, 0
                 self._count(packet)
                 os.write(self._device, packet[:12] + far + near + packet[20:])
 
