@@ -311,6 +311,9 @@ class Programs:
             self._desk.push(client.receiver, program_line.encode_message(parts[2], payload))
         else:
             client.lost += 1
+        if client.retry_at > self._desk.now:  # whoever says something is there, and may hear what waits
+            client.retry_at, client.unheard_s = 0.0, UNHEARD_S
+            self._reporting.pump()
         return True
 
 

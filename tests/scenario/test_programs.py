@@ -236,6 +236,18 @@ def test_what_nobody_hears_waits_and_the_session_stands(linked):
     assert arrived(linked) == [b"a"]
 
 
+def test_what_waits_is_tried_at_once_when_a_back_end_says_something(linked):
+    linked.broker.unheard_on = {"/app/"}
+    assert send(linked, b"a")["ok"]
+    linked.run_for(UNHEARD_S * 32)
+    linked.broker.unheard_on = set()
+    linked.run_for(1)
+    assert arrived(linked) == [], "the next time is minutes away"
+    linked.link.deliver(f"camward/1/{linked.device_id()}/app/river/down/interval", b"5")
+    linked.run_for(1)
+    assert arrived(linked) == [b"a"]
+
+
 def test_a_broker_that_acknowledges_nothing_of_a_programs_is_left(linked):
     linked.broker.refuses = {"/app/"}
     births = len(linked.broker.on("/state"))

@@ -121,8 +121,8 @@ def test_a_program_that_speaks_no_tls_reaches_its_back_end_over_a_cut_line_too(f
             assert all(one["cm"] in {0, 10, 20, 30} for one in found)
             return list(dict.fromkeys(one["at"] for one in found))
 
-        wait_until(levels, Deadline(UPDATE_S), "the first level, which has waited for somebody to hear it")
         client.publish(topic + "down/interval", b"5", 1)
+        wait_until(levels, Deadline(UPDATE_S), "the first level, which has waited for somebody to hear it")
         wait_until(lambda: len(levels()) > 2, Deadline(UPDATE_S), "levels every five seconds")
         lab.machine.link(False)
         cut_at, before = int(lab.shell("date +%s")), len(levels())
