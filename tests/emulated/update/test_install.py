@@ -30,6 +30,7 @@ from tests.emulated.fleet import NEWER, PANIC, UPDATE_S, Fleet
 from tests.emulated.lab_camera import AGENT, BOOT_S, PASSING, PROCESS, reasons, verdicts
 from tests.emulated.logged_update import LoggedUpdate
 
+RELOAD_S = 2.0  # of the broker, once the list is written
 UNVERIFIED_TLS = (
     "import ssl\n"
     "from agent.adapters.linux import honest_tls\n"
@@ -98,6 +99,10 @@ def back_end(fleet: Fleet, folder: Path) -> Iterator[tuple[mqtt.Client, list[mqt
     command = [sys.executable, "-m", "update_server.main", "consumer", "add", "river-office", "--program", "river"]
     command += ["--out", str(folder), "--json", "--dir", str(fleet.operator.server)]
     about = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=BOOT_S).stdout)
+    # Before the broker knows it, what it says is dropped, and what it should hear counts as heard.
+    listed = fleet.operator.server / "broker/acl"
+    wait_until(lambda: about["client"] in listed.read_text(), Deadline(BOOT_S), "the consumer in the broker's list")
+    time.sleep(RELOAD_S)
     client, came = mqtt.Client(CallbackAPIVersion.VERSION2, about["client"], protocol=mqtt.MQTTv5), []
     client.tls_set(str(folder / "ca.pem"), str(folder / "cert.pem"), str(folder / "key.pem"))
     client.on_connect = lambda *_: client.subscribe(about["reads"], 1)
