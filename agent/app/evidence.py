@@ -45,7 +45,7 @@ _TIMER = "evidence"
 
 
 class Evidence:
-    """One collection at a time."""
+    """One collection at a time; the ones asked for while it runs are gathered in the next."""
 
     def __init__(
         self,
@@ -130,11 +130,17 @@ class Evidence:
         return times if isinstance(times, int) else 0
 
     def collect(self, done: "Callable[[str], None]") -> None:
-        """Collect now; `done` gets the table for a terminal, or one line that begins with NO_EVIDENCE and says why."""
+        """Collect now; `done` gets the table for a terminal, or one line that begins with NO_EVIDENCE and says why.
+
+        Who asks while a collection runs gets the next one: the running one does not know what has just happened.
+        """
         self._waiting.append(done)
-        if self._running:
-            return
+        if not self._running:
+            self._collect()
+
+    def _collect(self) -> None:
         self._running = True
+        asked, self._waiting = self._waiting, []
         facts: "dict[str, Any]" = dict(self._history)
 
         def sensed(value: "object", error: "CamwardError | None") -> None:
@@ -149,7 +155,7 @@ class Evidence:
         def finish(blocked: "list[dict[str, Any]]") -> None:
             if blocked:
                 facts["lockout_selftest"] = {"tried": blocked}
-            self._finish(facts)
+            self._finish(facts, asked)
 
         self._desk.call("sensors", "facts", (), sensed)
 
@@ -267,9 +273,8 @@ class Evidence:
 
     # The report
 
-    def _finish(self, facts: "dict[str, Any]") -> None:
+    def _finish(self, facts: "dict[str, Any]", asked: "list[Callable[[str], None]]") -> None:
         self._running = False
-        waiting, self._waiting = self._waiting, []
         config = self._desk.config
         try:
             index = self._desk.ports.rollback.read()
@@ -286,8 +291,10 @@ class Evidence:
             told = self.table
         except (FormatError, Unavailable) as error:
             told = NO_EVIDENCE + str(error) + "\n"
-        for done in waiting:
+        for done in asked:
             done(told)
+        if self._waiting and not self._running:
+            self._collect()
 
     def _load(self) -> "dict[str, Any]":
         try:

@@ -5,8 +5,9 @@ import itertools
 import pytest
 
 from agent.app.commanding import DOCUMENT, LOOK_S, WAIT_S
+from agent.app.events import ADMIN, Line
 from agent.core import commands as core
-from agent.formats import command, envelope, ownership
+from agent.formats import command, envelope, evidence, ownership
 from firmware_sim.world.people import login
 from firmware_sim.world.power import OUTCOMES
 from firmware_sim.world.repository import signed_file
@@ -85,6 +86,18 @@ def test_evidence_is_collected_and_arrives(stage, camera):
     deliver(camera, stage.operator.command("evidence", 1, now(camera)), 60)
     assert len(camera.broker.on("/up/evidence")) == before + 1
     assert told(camera) == [("accepted", 1, "evidence", ""), done(1, "evidence")]
+
+
+def test_who_asks_for_evidence_while_it_is_collected_gets_what_was_collected_afterwards(camera):
+    camera.run_for(60)
+    before = len(camera.broker.on("/up/evidence"))
+    camera.step(Line(9001, ADMIN, b'{"op":"evidence","v":1}\n'))
+    camera.sensors.found = {"verity": {"active": False}}  # the collection that runs has looked already, or may have
+    assert camera.admin("evidence")["ok"]
+    camera.run_for(60)
+    found = [evidence.parse(envelope.parse(one).body) for one in camera.broker.on("/up/evidence")[before:]]
+    assert len(found) == 2
+    assert found[-1].facts["verity"] == {"active": False}
 
 
 def test_a_restart_happens_once(stage, camera):
