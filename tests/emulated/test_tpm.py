@@ -34,12 +34,12 @@ from pathlib import Path
 from agent.adapters.linux.store import FileStore
 from agent.formats import outbox_record, sealed
 from agent.formats.errors import CamwardError
-from agent.main import _guarded, _read_config
+from agent.main_compose import keys_and_secret, read_config
 from cryptography.hazmat.primitives.asymmetric import ec
 
 ACCOUNTS = "credentials/digest.json"
 store = FileStore(Path("/data/camward"))
-keys, secret = _guarded(store, _read_config(Path("/etc/camward/agent.json")))
+keys, secret = keys_and_secret(store, read_config(Path("/etc/camward/agent.json")))
 
 def messages():
     opened = 0

@@ -18,11 +18,11 @@ UNNEEDED = {
     "cryptography.hazmat.primitives.kdf.argon2",
 }
 ENTRY = """
-import json, sys
+import json, pathlib, sys
 from agent import main
 from agent.adapters.linux.options import Options
 for name, value in json.loads(sys.argv[1]).items():
-    setattr(Options, name, main.Path(value))
+    setattr(Options, name, pathlib.Path(value))
 class Console:  # the agent's own, which ends it where it is ready
     def write(self, text):
         if "camward-agent: ready" in text:
