@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,13 +29,12 @@ from firmware_sim.qemu.hardware import CAMERA_FORWARDS, NET_ID, WRITABLE, Forwar
 from firmware_sim.qemu.qmp import Qmp
 from firmware_sim.qemu.shell import Shell
 from firmware_sim.qemu.tether import spawn
+from firmware_sim.qemu.watchdog import WATCHDOG_S, Watchdog
 
 START_S = 60.0
 """QEMU starts in 0.3 s; on a machine that is building something else, in a few."""
 SNAPSHOT_S = 120.0
 """savevm takes 0.2 s; the disk under it may be slow."""
-WATCHDOG_S = 1800.0
-"""No test or demo needs one machine for longer; `None` is for people at a console."""
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)")
 
 
@@ -79,9 +77,7 @@ class Machine:
         self._temporary = work_dir is None
         self.work_dir = work_dir or Path(tempfile.mkdtemp(prefix="camward-machine-"))
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        self._watchdog_s = watchdog_s
-        self._watchdog: threading.Timer | None = None
-        self._watchdog_fired = False
+        self._watchdog = Watchdog(watchdog_s)
         self._process: subprocess.Popen[bytes] | None = None
         self._chip: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -136,7 +132,7 @@ class Machine:
             ours["tpm"].close()
         for end in theirs.values():
             end.close()
-        self._arm_watchdog()
+        self._watchdog.guard(self._process)
         self._qmp = Qmp(ours["qmp"])
         self.console.attach(ours["console"])
         if "shell" in ours:
@@ -318,8 +314,7 @@ class Machine:
     def close(self) -> None:
         """Cut the power and remove the temporary folder. Safe to repeat."""
         self.power_cut()
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        self._watchdog.cancel()
         self._remove_files()
 
     def __enter__(self) -> Self:
@@ -338,18 +333,6 @@ class Machine:
         for name in ("qmp", "console", *["shell"] * shell, *["tpm"] * chip):
             ours[name], theirs[name] = pair()
         return ours, theirs
-
-    def _arm_watchdog(self) -> None:
-        if self._watchdog is None and self._watchdog_s is not None:
-            self._watchdog = threading.Timer(self._watchdog_s, self._bite)
-            self._watchdog.daemon = True
-            self._watchdog.start()
-
-    def _bite(self) -> None:
-        self._watchdog_fired = True
-        process = self._process
-        if process is not None:
-            process.kill()
 
     def _learn_ports(self) -> None:
         """Ask QEMU which host ports the system chose, and keep them for the next power-on."""
@@ -392,8 +375,10 @@ class Machine:
         return MachineError("qemu_failed", f"QEMU did not start: {text or error.what}")
 
     def _not_running(self) -> MachineError:
-        if self._watchdog_fired:
-            return MachineError("not_running", f"the harness watchdog ended the machine after {self._watchdog_s:.0f} s")
+        if self._watchdog.fired:
+            return MachineError(
+                "not_running", f"the harness watchdog ended the machine after {self._watchdog.seconds:.0f} s"
+            )
         return MachineError("not_running", "the machine is off", "switch it on first")
 
     def _remove_files(self) -> None:

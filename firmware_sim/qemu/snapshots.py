@@ -13,8 +13,9 @@ from pathlib import Path
 from firmware_sim.image.store import locked
 from firmware_sim.qemu.errors import MachineError
 from firmware_sim.qemu.hardware import CAMERA_FORWARDS, Forward, Hardware
-from firmware_sim.qemu.machine import WATCHDOG_S, Machine
+from firmware_sim.qemu.machine import Machine
 from firmware_sim.qemu.version import qemu_version
+from firmware_sim.qemu.watchdog import WATCHDOG_S
 
 TAG = "camward"
 """The snapshot's name inside the qcow2 files."""

@@ -7,23 +7,19 @@ world; what does not is made anew by `power_on`. A test arranges a world, lets o
 from agent.app.agent import Agent
 from agent.app.effects import Call, Push, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Line
-from agent.app.ports import Ports
 from agent.formats import config, json, label
-from firmware_sim.world import enroller, factory, network, ssh
-from firmware_sim.world.account_files import UnsafeWorldAccountFiles
-from firmware_sim.world.boot import SILENT, UnsafeWorldRollbackStore, WorldBootControl
-from firmware_sim.world.broker import Broker, WorldLink, as_event
-from firmware_sim.world.bundle import WorldBundle, WorldUploads
+from firmware_sim.world import factory, network
+from firmware_sim.world.boot import SILENT
+from firmware_sim.world.broker import Broker, as_event
 from firmware_sim.world.chance import Chance
-from firmware_sim.world.console import UnsafeWorldConsole
 from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import HANGS, RECOVERY, Geometry
 from firmware_sim.world.hardware import Booted, Hardware
-from firmware_sim.world.machine import CameraServices, WorldSensors, WorldWatchdog, WorldWebCertificate
-from firmware_sim.world.packing import UnsafeWorldSealer, UnsafeWorldUnpacker, UnsafeWorldUnsealer
-from firmware_sim.world.power import LOST, Power, PowerCut
-from firmware_sim.world.secrets import UnsafeDeviceSecret, UnsafeKeyStore, UnsafePasswordHasher
-from firmware_sim.world.store import Documents, MemoryErasure, MemorySpool, MemoryStore
+from firmware_sim.world.machine import WorldSensors
+from firmware_sim.world.power import LOST, PowerCut
+from firmware_sim.world.secrets import UnsafeKeyStore
+from firmware_sim.world.store import MemorySpool
+from firmware_sim.world.surroundings import Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,61 +194,11 @@ class World(Hardware):
         self._wake_at = None
 
     def _start_agent(self, booted: Booted) -> None:
-        target = self.geometry.target(booted.slot)
-        windows = [(self.geometry.slot_offset(target), self.geometry.slot_bytes(target))] if target else []
-        control = WorldBootControl(self.sectors(), booted.slot, self._ask_restart)
-        keys = self.make_keys(self.documents, self._entropy)
-        services = CameraServices(self.ask)
-        services.dead = self.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}
-        services.open_doors = self.open_doors
-        services.frozen = self.frozen_streams
-        self.link = WorldLink(self.broker, self._certificate_fits, self.documents.content.get, self.clock)
-        self.watchdog = WorldWatchdog()
-        self.watchdog.broken = self.broken_watchdog
-        self.scratch = Documents(Power())
-        self.uploads = WorldUploads(self.documents)
-        self.hasher = UnsafePasswordHasher(self._entropy)
-        self.console_files = UnsafeWorldConsole(self._entropy)  # in memory: gone with the power
-        self.account_files = UnsafeWorldAccountFiles(self.files, self.console_files, self.hasher, self.clock)
-        self.ssh, self.firewall = ssh.WorldSsh(self.console_files), ssh.WorldFirewall()
-        store = MemoryStore(self.documents)
-        device = self.make_device(self.medium, windows, self.geometry.erase_bytes)
-        self.neighbours = network.WorldNeighbourServer(device)
-        self.ports = Ports(
-            store=store,
-            scratch=MemoryStore(self.scratch),
-            erasure=MemoryErasure(self.documents, tuple(self.stubborn)),
-            device=device,
-            boot=control,
-            rollback=UnsafeWorldRollbackStore(control, store),
-            keys=keys,
-            entropy=self._entropy,
-            hasher=self.hasher,
-            fetcher=network.WorldFetcher(self.server, self.clock),
-            clockless=network.WorldFetcher(self.server, self.clock, factory.BUILD_TIME_S),
-            downloader=network.WorldDownloader(network.WorldFetcher(self.server, self.clock), self.mirrors, self.clock),
-            neighbours=self.neighbours,
-            unpacker=UnsafeWorldUnpacker(),
-            unsealer=UnsafeWorldUnsealer(factory.SERIAL.encode()),
-            releases=network.WorldPublic(self.public, self.clock, factory.BUILD_TIME_S),
-            bundle=WorldBundle(self.sticks, self.documents),
-            uploads=self.uploads,
-            enroller=enroller.WorldEnroller(self.server, keys.ensure, self.clock, self.documents.content.get),
-            link=self.link,
-            clock=self.clock,
-            services=services,
-            sensors=self.sensors,
-            watchdog=self.watchdog,
-            web_certificate=WorldWebCertificate(self.documents),
-            verify_signature=self.verify_signature,
-            secret=UnsafeDeviceSecret(self.documents, self._entropy),
-            console=self.console_files,
-            account_files=self.account_files,
-            ssh=self.ssh,
-            firewall=self.firewall,
-            sealer=UnsafeWorldSealer(self._entropy),
-            spool=self.make_spool(self.documents),
-        )
+        around = Surroundings(self, booted, self._entropy, self._ask_restart)
+        self.ports, self.link, self.watchdog, self.scratch = around.ports, around.link, around.watchdog, around.scratch
+        self.uploads, self.hasher, self.neighbours = around.uploads, around.hasher, around.neighbours
+        self.console_files, self.account_files = around.console_files, around.account_files
+        self.ssh, self.firewall = around.ssh, around.firewall
         firmware = self.firmware(booted.slot)
         if firmware is None:
             raise Bricked("a system that does not verify was started")
@@ -272,10 +218,6 @@ class World(Hardware):
         except PowerCut:
             self._drop_agent()
             raise
-
-    def _certificate_fits(self) -> bool:
-        known_at = max(self.clock.wall_s(), self.clock.floor_s)
-        return self.server.valid(self.clock, known_at, known_at)
 
     def _ask_restart(self) -> None:
         self._restart = True

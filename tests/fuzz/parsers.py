@@ -5,19 +5,9 @@ raises FormatError. A function that is missing here fails tests/unit/agent/test_
 """
 
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from agent.app import (
-    account_stores,
-    audit_state,
-    change_state,
-    console,
-    enrolment_state,
-    identity,
-    packed,
-    update_state,
-)
+from agent.app import audit_state, change_state, enrolment_state, identity, update_state
 from agent.core import (
     allowance,
     attack,
@@ -26,16 +16,13 @@ from agent.core import (
     commands,
     compliance,
     deny_list,
-    foreign_accounts,
     lockout,
     password_policy,
     schedule,
     slots,
     timezone,
-    word_filter,
 )
 from agent.formats import (
-    account_lines,
     address,
     alarm,
     audit,
@@ -49,12 +36,10 @@ from agent.formats import (
     command,
     config,
     cose,
-    delegations,
     delivery,
     discovery,
     envelope,
     evidence,
-    fields,
     health,
     json,
     label,
@@ -76,7 +61,6 @@ from agent.formats import (
     running,
     samples,
     sealed,
-    segments,
     shadow,
     system_logins,
     taken,
@@ -89,8 +73,7 @@ from agent.formats import (
     ws_token,
     xml,
 )
-from agent.formats.errors import FormatError
-from tests.fuzz import seeds, tpm_seeds
+from tests.fuzz import readers, seeds, tpm_seeds
 
 MAX_BYTES = 512 * 1024
 SECRET = seeds.PlainSecret()
@@ -121,162 +104,11 @@ def _metadata(role: str, read: Callable[[tuf.Metadata], Any]) -> Callable[[bytes
     return lambda data: read(tuf.parse(data, role, MAX_BYTES))
 
 
-def _each_target(metadata: tuf.Metadata, read: Callable[[tuf.Target], Any]) -> list[Any]:
-    found = []
-    for path in tuf.targets_files(metadata):
-        target = tuf.target_file(metadata, path)
-        if target is not None:
-            found.append(read(target))
-    return found
-
-
-def _responsible(metadata: tuf.Metadata) -> list[Any]:
-    return [delegations.responsible(metadata, path, tuf.read_p256_key) for path in ("a/b", "", "ü/名.bin")]
-
-
-def _matches(data: bytes) -> bool:
-    path, _, pattern = data.decode("utf-8", "replace").partition("\n")
-    return delegations.matches(path, pattern)
-
-
-def _read_key(source: dict[str, Any]) -> tuf.Key:
-    return tuf.read_p256_key(
-        fields.text(source, "keyid"),
-        fields.text(source, "keytype"),
-        fields.text(source, "scheme"),
-        fields.text(source, "public"),
-    )
-
-
-def _every_segment(data: bytes) -> int:
-    """The whole of an index, a few blocks of each segment and beside."""
-    index = segments.parse(data)
-    for number in range(index.segment_count):
-        index.segment(number)
-        next(index.blocks_of(number))
-    return sum(index.segment_of(block) for block in (0, 1, 255, 256, 2**20))
-
-
-def _packed(data: bytes) -> Any:
-    """An index under an artifact that announces exactly these bytes."""
-    try:
-        index = segments.parse(data)
-    except FormatError:
-        announced = delivery.Artifact("", "a", 1, "ab" * 32, len(data), sha256(data).hexdigest(), b"", b"")
-    else:
-        key = b"e" if index.encrypted else b""
-        announced = delivery.Artifact(
-            "", "a", index.length_bytes, "ab" * 32, len(data), sha256(data).hexdigest(), key, key
-        )
-    return packed.packed(announced, data)
-
-
-def _asked_filter(data: bytes) -> bool:
-    """A filter, and one question to it; under its own hash as well, which keeps what was changed from the parser."""
-    body = data[: -word_filter.HASH_BYTES]
-    if body[:4] == word_filter.MAGIC:
-        data = body + sha256(body).digest()
-    return word_filter.parse(data).holds(sha256(data).digest())
-
-
-def _accounts(data: bytes) -> Any:
-    """Each of the two documents in turn is the given one, beside one that is as it should be."""
-    web, digest = seeds.ACCOUNTS
-    if data[:1] == b"w":
-        return account_stores.parse_accounts(data[1:], digest)
-    return account_stores.parse_accounts(web, data[1:])
-
-
-def _with_shadow(data: bytes) -> Any:
-    return account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), data)
-
-
-def _with_tokens(data: bytes) -> Any:
-    return account_stores.with_tokens(account_stores.parse_accounts(*seeds.ACCOUNTS), data)
-
-
-def _rendered(data: bytes) -> Any:
-    """The manufacturer's two files, passwd up to the first zero byte."""
-    users, _ = account_stores.with_shadow(account_stores.parse_accounts(*seeds.ACCOUNTS), seeds.SHADOW_STORE)
-    passwd, _, shadowed = data.partition(b"\0")
-    return console.rendered(users, system_logins.parse(seeds.SYSTEM_LOGINS), passwd, shadowed)
-
-
-KINDS = (account_lines.PASSWD, account_lines.SHADOW, *account_lines.DECLARABLE)
-
-
-def _every_kind(data: bytes) -> int:
-    """The bytes as a file of each kind: read, each secret judged, and written again with everybody locked."""
-    count = 0
-    for kind in KINDS:
-        lines, wrong = account_lines.read_lines(kind, data)
-        count += wrong + sum(len(account_lines.secret_kind(kind, line.secret)) for line in lines)
-        account_lines.without(kind, data, tuple(line.name for line in lines))
-    return count
-
-
-def _judged(data: bytes) -> Any:
-    """A whole camera of such files, judged."""
-    found = tuple(
-        foreign_accounts.looked(path, kind, foreign_accounts.OK, data)
-        for path, kind in zip(("/etc/passwd", "/etc/shadow", "/data/a", "/data/b", "/data/c", "/k"), KINDS, strict=True)
-    )
-    foreign_accounts.key_paths(found[0].lines)
-    known = foreign_accounts.Known(audit.DEFAULT, ("root",), {"anna": (2000, "*")}, (), lambda _name, word: not word)
-    return foreign_accounts.judge(found, known)
-
-
-def _newer(data: bytes) -> Any:
-    return boot_record.newer(data[: slots.SECTOR_BYTES], data[slots.SECTOR_BYTES :])
-
-
-def _index(data: bytes) -> Any:
-    """Under a head that announces exactly this index: what the hash keeps away from the parser is tried as well."""
-    return bundle.parse_index(data, bundle.Head(len(data), 2**32, sha256(data).digest()), "me")
-
-
-def _every_field(value: Any) -> int:
-    """All of `fields` on each member of an object; how many took it."""
-    source = fields.as_object(value, "the value")
-    return sum(_taken(source, name, read) for name in source for read in _READS)
-
-
-def _taken(source: dict[str, Any], name: str, read: Callable[[dict[str, Any], str], Any]) -> bool:
-    try:
-        read(source, name)
-    except FormatError:
-        return False
-    return True
-
-
-def _told(data: bytes) -> list[Any]:
-    return [discovery.told(match) for match in discovery.parse_matches(data)[1]]
-
-
-_READS: tuple[Callable[[dict[str, Any], str], Any], ...] = (
-    fields.obj,
-    lambda source, name: fields.array(source, name, 3),
-    lambda source, name: fields.row(source[name], name, 2),
-    lambda source, name: fields.as_integer(source[name], name),
-    lambda source, name: fields.integer(source, name, -5, 5),
-    lambda source, name: fields.number(source, name, -5, 5.5),
-    fields.boolean,
-    lambda source, name: fields.as_text(source[name], name),
-    lambda source, name: fields.text(source, name, 4),
-    lambda source, name: fields.choice(source, name, ("a", "b")),
-    lambda source, name: fields.as_hex(source[name], name, 2),
-    lambda source, name: fields.hexadecimal(source, name, 32),
-    lambda source, name: fields.as_name(source[name], name),
-    lambda source, name: fields.name(source, name, 4),
-    lambda source, name: fields.only(source, (name,)),
-    envelope.device_id,
-    token.https_url,
-)
 FIELDS = (
     *("as_object", "obj", "array", "row", "as_integer", "integer", "number", "boolean", "as_text", "text", "choice"),
     *("as_hex", "hexadecimal", "as_name", "name", "only"),
 )
-_FIELDS = Parser(_value(_every_field), (seeds.FIELDS,))
+_FIELDS = Parser(_value(readers.every_field), (seeds.FIELDS,))
 
 PARSERS: dict[str, Parser] = {
     "formats.transfer.parse": Parser(_object(transfer.parse), (b"{}", seeds.TRANSFER)),
@@ -293,7 +125,7 @@ PARSERS: dict[str, Parser] = {
     "formats.range_request.parse": Parser(range_request.parse, (seeds.RANGE_REQUEST,)),
     "core.allowance.parse": Parser(allowance.parse, (allowance.encode(allowance.NOTHING),)),
     "formats.block_tree.leaves_of": Parser(block_tree.leaves_of, (b"", bytes(8192))),
-    "app.packed.packed": Parser(_packed, seeds.SEGMENTS),
+    "app.packed.packed": Parser(readers.packed_index, seeds.SEGMENTS),
     "formats.delivery.parse": Parser(_value(delivery.parse), (seeds.DELIVERY, b'{"v":1}')),
     "formats.command.parse": Parser(command.parse, (seeds.COMMAND,)),
     "formats.command.with_keys": Parser(
@@ -318,20 +150,20 @@ PARSERS: dict[str, Parser] = {
     "formats.ws_token.parse_created": Parser(
         _text(ws_token.parse_created), (b"2026-11-28T12:00:00Z", b"2026-11-28T12:00:00.123Z")
     ),
-    "app.account_stores.with_tokens": Parser(_with_tokens, (seeds.TOKEN_STORE,)),
+    "app.account_stores.with_tokens": Parser(readers.with_tokens, (seeds.TOKEN_STORE,)),
     "formats.system_logins.parse": Parser(_object(system_logins.parse), (json.dump(seeds.SYSTEM_LOGINS),)),
-    "app.account_stores.parse_accounts": Parser(_accounts, (b"w" + seeds.ACCOUNTS[0], b"d" + seeds.ACCOUNTS[1])),
-    "app.account_stores.with_shadow": Parser(_with_shadow, (seeds.SHADOW_STORE,)),
-    "app.console.rendered": Parser(_rendered, (b"\0", seeds.PASSWD + b"\0" + seeds.SHADOW)),
-    "formats.segments.parse": Parser(_every_segment, seeds.SEGMENTS),
+    "app.account_stores.parse_accounts": Parser(readers.accounts, (b"w" + seeds.ACCOUNTS[0], b"d" + seeds.ACCOUNTS[1])),
+    "app.account_stores.with_shadow": Parser(readers.with_shadow, (seeds.SHADOW_STORE,)),
+    "app.console.rendered": Parser(readers.rendered, (b"\0", seeds.PASSWD + b"\0" + seeds.SHADOW)),
+    "formats.segments.parse": Parser(readers.every_segment, seeds.SEGMENTS),
     "formats.base64.decode": Parser(_text(base64.decode), (b"", b"YQ==", b"YWJjZGVm")),
     "formats.base64.decode_url": Parser(_text(base64.decode_url), (b"", b"YQ", b"_-8")),
     "formats.block_tree.leaf": Parser(block_tree.leaf, (bytes(4096),)),
     "formats.block_tree.root_of": Parser(block_tree.root_of, (bytes(32), bytes(range(96)))),
     "formats.boot_record.decode": Parser(boot_record.decode, seeds.BOOT_RECORDS),
-    "formats.boot_record.newer": Parser(_newer, (seeds.BOOT_RECORDS[0] + seeds.BOOT_RECORDS[1],)),
+    "formats.boot_record.newer": Parser(readers.newer, (seeds.BOOT_RECORDS[0] + seeds.BOOT_RECORDS[1],)),
     "formats.bundle.parse_head": Parser(bundle.parse_head, (seeds.BUNDLE[: bundle.HEAD_BYTES],)),
-    "formats.bundle.parse_index": Parser(_index, (seeds.BUNDLE[bundle.HEAD_BYTES :],)),
+    "formats.bundle.parse_index": Parser(readers.index, (seeds.BUNDLE[bundle.HEAD_BYTES :],)),
     "formats.canonical_json.encode": Parser(
         _value(canonical_json.encode), (seeds.ROOT, b'{"a":[1,"\\u00e9\\"",null,true]}')
     ),
@@ -339,12 +171,14 @@ PARSERS: dict[str, Parser] = {
     "formats.certificate.first": Parser(certificate.first, (seeds.CERTIFICATE_PEM,)),
     "formats.config.parse": Parser(config.parse, (seeds.CONFIG,)),
     "formats.delegations.responsible": Parser(
-        _metadata("targets", _responsible), (seeds.TARGETS, seeds.DELEGATING, seeds.BINS)
+        _metadata("targets", readers.responsible), (seeds.TARGETS, seeds.DELEGATING, seeds.BINS)
     ),
-    "formats.delegations.matches": Parser(_matches, (b"a/b\n*/[!a-c]", b"aaaaaaaaaaaaaaaaaaab\n*a*a*a*a*a", b"]\n[]]")),
+    "formats.delegations.matches": Parser(
+        readers.matches, (b"a/b\n*/[!a-c]", b"aaaaaaaaaaaaaaaaaaab\n*a*a*a*a*a", b"]\n[]]")
+    ),
     "formats.discovery.parse_probe": Parser(discovery.parse_probe, (seeds.PROBE,)),
     "formats.discovery.parse_matches": Parser(discovery.parse_matches, (seeds.MATCHES,)),
-    "formats.discovery.told": Parser(_told, (seeds.MATCHES,)),
+    "formats.discovery.told": Parser(readers.told, (seeds.MATCHES,)),
     "formats.xml.parse": Parser(lambda data: xml.parse(data, MAX_BYTES), (seeds.PROBE, seeds.MATCHES)),
     "formats.programs.parse": Parser(_object(programs.parse), (seeds.PROGRAMS,)),
     "formats.programs.program_name": Parser(_value(programs.program_name), (b'"river"',)),
@@ -381,7 +215,7 @@ PARSERS: dict[str, Parser] = {
     "formats.percent.decode": Parser(_text(percent.decode), (b"a%2Fb", b"%C3%BC")),
     "formats.receipt.parse": Parser(receipt.parse, (seeds.RECEIPT,)),
     "formats.release.parse": Parser(
-        _metadata("targets", lambda metadata: _each_target(metadata, release.parse)), (seeds.RELEASES,)
+        _metadata("targets", lambda metadata: readers.each_target(metadata, release.parse)), (seeds.RELEASES,)
     ),
     "formats.proxy.parse": Parser(_object(proxy.parse), (seeds.PROXY,)),
     "formats.proxy.parse_site": Parser(proxy.parse_site, (b'{"v":1,"proxy":' + seeds.PROXY + b"}",)),
@@ -396,13 +230,13 @@ PARSERS: dict[str, Parser] = {
     "formats.tuf.parse": Parser(lambda data: tuf.parse(data, "timestamp", MAX_BYTES), (seeds.TIMESTAMP,)),
     "formats.tuf.parse_root": Parser(lambda data: tuf.parse_root(data, MAX_BYTES), (seeds.ROOT,)),
     "formats.tuf.parse_keys": Parser(_object(lambda source: tuf.parse_keys(source, tuf.read_p256_key)), (seeds.KEYS,)),
-    "formats.tuf.read_p256_key": Parser(_object(_read_key), (seeds.KEY,)),
+    "formats.tuf.read_p256_key": Parser(_object(readers.read_key), (seeds.KEY,)),
     "formats.tuf.role_keys": Parser(_object(tuf.role_keys), (b'{"keyids":["a","b"],"threshold":2}',)),
     "formats.tuf.snapshot_meta": Parser(_metadata("timestamp", tuf.snapshot_meta), (seeds.TIMESTAMP,)),
     "formats.tuf.targets_metas": Parser(_metadata("snapshot", tuf.targets_metas), (seeds.SNAPSHOT,)),
     "formats.tuf.targets_files": Parser(_metadata("targets", tuf.targets_files), (seeds.TARGETS,)),
     "formats.tuf.target_file": Parser(
-        _metadata("targets", lambda metadata: _each_target(metadata, lambda target: target)), (seeds.TARGETS,)
+        _metadata("targets", lambda metadata: readers.each_target(metadata, lambda target: target)), (seeds.TARGETS,)
     ),
     "formats.tuf.has_delegations": Parser(_metadata("targets", tuf.has_delegations), (seeds.DELEGATING,)),
     "formats.tuf.signatures": Parser(_object(tuf.signatures), (seeds.TIMESTAMP,)),
@@ -424,11 +258,11 @@ PARSERS: dict[str, Parser] = {
     ),
     "core.timezone.parse": Parser(_text(timezone.parse), (b"JST-9", b"<+1030>-10:30<+11>-11,M10.1.0,J60/3:00:01")),
     "core.slots.parse_layout": Parser(_object(slots.parse_layout), (seeds.LAYOUT,)),
-    "core.word_filter.parse": Parser(_asked_filter, (seeds.WORD_FILTER,)),
-    "formats.account_lines.read_lines": Parser(_every_kind, (b"", seeds.PASSWD, seeds.SHADOW, seeds.HTDIGEST)),
-    "formats.account_lines.without": Parser(_every_kind, (seeds.HTDIGEST,)),
+    "core.word_filter.parse": Parser(readers.asked_filter, (seeds.WORD_FILTER,)),
+    "formats.account_lines.read_lines": Parser(readers.every_kind, (b"", seeds.PASSWD, seeds.SHADOW, seeds.HTDIGEST)),
+    "formats.account_lines.without": Parser(readers.every_kind, (seeds.HTDIGEST,)),
     "formats.audit.parse": Parser(_object(audit.parse), (seeds.AUDIT, b'{"policy":"lock"}')),
-    "core.foreign_accounts.looked": Parser(_judged, (seeds.PASSWD, seeds.SHADOW, seeds.HTDIGEST)),
+    "core.foreign_accounts.looked": Parser(readers.judged, (seeds.PASSWD, seeds.SHADOW, seeds.HTDIGEST)),
     "core.deny_list.parse_denied": Parser(deny_list.parse_denied, (b'{"v":1,"passwords":["xc3511"]}',)),
     "app.audit_state.parse_state": Parser(audit_state.parse_state, (seeds.AUDIT_STATE,)),
     "app.audit_state.decode": Parser(lambda data: audit_state.decode(data, SECRET), (seeds.SEALED_AUDIT_STATE,)),

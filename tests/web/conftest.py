@@ -1,19 +1,17 @@
-"""A server with a fleet to look at, and a browser that looks at it."""
+"""A server with a fleet to look at, a camera that asks an agent of ours, and a browser that looks at them."""
 
-import shutil
-import warnings
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from tests.contract.camera.camera_process import CameraProcess, camera_config, make_certificate, start_camera
+from tests.contract.camera.fake_agent import FakeAgent
 from tests.contract.server import harness
 from tests.web import seed
-from tests.web.browser import patience
-
-WIDTH, HEIGHT = 1280, 900
+from tests.web.browser import chromium, patience
 
 
 @pytest.fixture(scope="session")
@@ -28,26 +26,8 @@ def fleet(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def browser(fleet, tmp_path_factory):
-    """Headless Chromium; it takes our certificate for granted, because TLS is proven elsewhere."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    assert chromium, "chromium is missing: run `make setup`"
-    assert driver, "chromedriver is missing: run `make setup`"
-    options = Options()
-    options.binary_location = chromium
-    options.accept_insecure_certs = True
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in (
-        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
-        "--no-first-run", "--disable-component-update", f"--user-data-dir={profile}", "--lang=en",
-        f"--window-size={WIDTH},{HEIGHT}",
-    ):  # fmt: skip
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    with chromium(fleet.folder / "pki/server.pem", "en", tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -61,3 +41,32 @@ def logged_in(browser, fleet):
     # A click does not wait for the page it leads to, and a late answer would replace what the test opens next.
     patience(browser).until(lambda it: it.current_url == fleet.people_url + "/")
     return browser
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[FakeAgent]:
+    (tmp_path / "login").mkdir()
+    agent = FakeAgent(tmp_path / "login", tmp_path / "evidence.json")
+    agent.start()
+    yield agent
+    agent.stop()
+
+
+@pytest.fixture
+def camera(tmp_path: Path, agent: FakeAgent) -> Iterator[CameraProcess]:
+    make_certificate(tmp_path)
+    camera = start_camera(tmp_path, camera_config(tmp_path))
+    yield camera
+    assert camera.stop() == ""
+
+
+@pytest.fixture(params=["ja", "en"])
+def language(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def driver(camera: CameraProcess, language: str, tmp_path: Path) -> Iterator[Chrome]:
+    with chromium(camera.certificate, language, tmp_path) as driver:
+        driver.get(camera.url + "/")
+        yield driver

@@ -6,20 +6,7 @@ from selenium.webdriver.common.by import By
 
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import (
-    PASSWORD,
-    USER,
-    agent,
-    camera,
-    complaints,
-    driver,
-    fill,
-    language,
-    press,
-    wait_for_text,
-)
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import PASSWORD, USER, complaints, sign_in, wait_for_text
 
 TEXTS = {
     "en": ("Accounts that should not be here", "It is locked.", "the file (/root", "could not be locked", "and 3 more"),
@@ -36,9 +23,7 @@ def signed_in(camera: CameraProcess, agent: FakeAgent, driver: Chrome) -> Chrome
     agent.claim(USER, PASSWORD)
     agent.accounts = {"checked": 5, "untried": 0, "count": 5, "found": FOUND}
     driver.get(camera.url + "/")
-    fill(driver, "user", USER)
-    fill(driver, "password", PASSWORD)
-    press(driver, "sign-in")
+    sign_in(driver)
     return driver
 
 

@@ -5,7 +5,7 @@ import time
 from agent.formats import alarm, envelope
 from agent.formats.envelope import Envelope
 from tests.web import seed
-from tests.web.test_dashboard import open_page
+from tests.web.dashboard import open_page
 from update_server.db.models import Device, Message
 from update_server.fleet import alarms
 

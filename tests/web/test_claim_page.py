@@ -1,8 +1,6 @@
 """A person with a real browser claims a camera, watches it, and signs out."""
 
 import json
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,76 +9,8 @@ from selenium.webdriver.common.by import By
 
 from tests.contract.camera.camera_process import CameraProcess, camera_config, make_certificate, start_camera
 from tests.contract.camera.fake_agent import CODE, SERIAL, FakeAgent
-from tests.web.browser import chromium, patience
-
-USER = "keeper"
-PASSWORD = "paper boat under the bridge"
-
-
-@pytest.fixture
-def agent(tmp_path: Path) -> Iterator[FakeAgent]:
-    (tmp_path / "login").mkdir()
-    agent = FakeAgent(tmp_path / "login", tmp_path / "evidence.json")
-    agent.start()
-    yield agent
-    agent.stop()
-
-
-@pytest.fixture
-def camera(tmp_path: Path, agent: FakeAgent) -> Iterator[CameraProcess]:
-    make_certificate(tmp_path)
-    camera = start_camera(tmp_path, camera_config(tmp_path))
-    yield camera
-    assert camera.stop() == ""
-
-
-@pytest.fixture(params=["ja", "en"])
-def language(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
-@pytest.fixture
-def driver(camera: CameraProcess, language: str, tmp_path: Path) -> Iterator[Chrome]:
-    with chromium(camera.certificate, language, tmp_path) as driver:
-        driver.get(camera.url + "/")
-        yield driver
-
-
-def fill(driver: Chrome, name: str, text: str) -> None:
-    field = driver.find_element(By.ID, name)
-    field.clear()
-    field.send_keys(text)
-
-
-def press(driver: Chrome, form: str) -> None:
-    driver.find_element(By.CSS_SELECTOR, f"#{form} button[type=submit]").click()
-
-
-def wait_for_text(driver: Chrome, selector: str, text: str) -> None:
-    patience(driver).until(
-        lambda found: text in found.find_element(By.CSS_SELECTOR, selector).text, f"{selector} never says {text}"
-    )
-
-
-def wait_for(driver: Chrome, selector: str) -> None:
-    patience(driver).until(lambda found: found.find_elements(By.CSS_SELECTOR, selector), selector)
-
-
-def complaints(driver: Chrome) -> list[str]:
-    """What the browser blocked or choked on; refusals (4xx) that a test provokes are not complaints."""
-    return [
-        entry["message"]
-        for entry in driver.get_log("browser")
-        if entry["level"] == "SEVERE" and "Failed to load resource" not in entry["message"]
-    ]
-
-
-def picture(driver: Chrome, name: str) -> None:
-    """For people to look at, where they say."""
-    folder = os.environ.get("CAMWARD_SCREENSHOTS")
-    if folder:
-        driver.save_screenshot(str(Path(folder) / f"{name}.png"))
-
+from tests.web.browser import patience
+from tests.web.page import PASSWORD, USER, complaints, fill, picture, press, wait_for, wait_for_text
 
 TEXTS = {
     "ja": {

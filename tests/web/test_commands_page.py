@@ -9,7 +9,7 @@ from selenium.webdriver.support.ui import Select
 from agent.formats.command import COMMANDS, CommandReport
 from tests.web import seed
 from tests.web.browser import patience
-from tests.web.test_dashboard import Visitor, open_page
+from tests.web.dashboard import Visitor, open_page
 from update_server.access import people
 from update_server.db.models import Audit, Command, Device
 from update_server.fleet.commands import STATES

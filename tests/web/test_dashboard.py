@@ -3,20 +3,15 @@
 import re
 import time
 
-import httpx
 import pytest
 from selenium.webdriver.common.by import By
 
 from tests.web import seed
 from tests.web.browser import patience
+from tests.web.dashboard import Visitor, open_page
 from update_server.web.texts import TEXTS
 
 PAGES = ("/", "/rollouts", "/rollouts/2", "/releases", "/passwords", "/commands", "/devices/" + seed.device_id(0))
-
-
-def open_page(browser, fleet, path):
-    browser.get(fleet.people_url + path)
-    return browser.find_element(By.TAG_NAME, "main").text
 
 
 def test_the_overview_counts_the_fleet_and_shows_what_needs_attention(logged_in, fleet):
@@ -145,17 +140,6 @@ def test_every_text_has_both_languages_and_the_same_places_for_values():
         assert english, key
         assert japanese, key
         assert english.count("{") == japanese.count("{"), key
-
-
-class Visitor:
-    """A browser without a browser."""
-
-    def __init__(self, fleet):
-        self.client = httpx.Client(verify=fleet.context(), base_url=fleet.people_url)
-        self.own = {"Origin": fleet.people_url}
-
-    def log_in(self, name, password, **headers):
-        return self.client.post("/login", data={"name": name, "password": password}, headers=self.own | headers)
 
 
 @pytest.fixture

@@ -6,21 +6,7 @@ from selenium.webdriver.common.by import By
 
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import (
-    PASSWORD,
-    USER,
-    agent,
-    camera,
-    complaints,
-    driver,
-    fill,
-    language,
-    press,
-    wait_for,
-    wait_for_text,
-)
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import PASSWORD, USER, complaints, fill, press, wait_for, wait_for_text
 
 NEW = "gravel bank and heron"
 TEXTS = {

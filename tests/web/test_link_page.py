@@ -3,10 +3,7 @@
 from selenium.webdriver import Chrome
 
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import agent, camera, complaints, driver, language, wait_for_text
-from tests.web.test_ssh_page import sign_in
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import claim_and_sign_in, complaints, wait_for_text
 
 PLACE = "[data-fact=link]"
 UP = {"en": "Connected", "ja": "接続済み"}
@@ -14,7 +11,7 @@ PORTAL = {"en": "captive portal", "ja": "キャプティブポータル"}
 
 
 def test_the_page_says_what_is_in_the_way(driver: Chrome, agent: FakeAgent, language: str) -> None:
-    sign_in(driver, agent)
+    claim_and_sign_in(driver, agent)
     wait_for_text(driver, PLACE, UP[language])
     agent.link = {"link": "somebody else answers", "link_trouble": "portal"}
     driver.refresh()

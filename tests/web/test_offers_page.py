@@ -9,21 +9,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import (
-    PASSWORD,
-    USER,
-    agent,
-    camera,
-    complaints,
-    driver,
-    fill,
-    language,
-    press,
-    wait_for,
-    wait_for_text,
-)
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import claim_and_sign_in, complaints, picture, press, wait_for, wait_for_text
 
 NOTES = {"en": "Closes a hole.\nKeeps the picture.", "ja": "脆弱性を修正しました。\n映像はそのままです。"}
 SAID = {
@@ -48,22 +34,9 @@ def announce(agent: FakeAgent, folder: Path) -> None:
 
 
 def signed_in(driver: Chrome, agent: FakeAgent, role: str = "administrator") -> Chrome:
-    agent.claim(USER, PASSWORD)
-    agent.users[USER] = (role, PASSWORD)
-    driver.refresh()
-    fill(driver, "user", USER)
-    fill(driver, "password", PASSWORD)
-    press(driver, "sign-in")
+    claim_and_sign_in(driver, agent, role)
     wait_for(driver, "#offers")
     return driver
-
-
-def picture(driver: Chrome, name: str) -> None:
-    """For people to look at, where they say."""
-    folder = os.environ.get("CAMWARD_SCREENSHOTS")
-    if folder:
-        driver.execute_script("document.getElementById('offers').scrollIntoView()")
-        driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
 def asked(agent: FakeAgent, op: str) -> list[dict]:
@@ -80,7 +53,7 @@ def test_a_release_is_announced_and_one_click_installs_it(
     wait_for_text(home, "#offer-severity", said["severity"])
     wait_for_text(home, "#offer-version", said["version"])
     assert home.find_element(By.ID, "offer-notes").text == NOTES[language]
-    picture(home, f"announced-{language}")
+    picture(home, f"announced-{language}", "offers")
     press(home, "install")
     wait_for_text(home, "#install .notice.good", said["begun"])
     assert [one["version"] for one in asked(agent, "install")] == ["1.2.0"]
@@ -137,5 +110,5 @@ def test_a_refused_bundle_is_explained_in_the_persons_language(
     press(home, "bundle")
     wait_for_text(home, "#bundle .notice.bad", SAID[language][says])
     wait_for_text(home, "#bundle .notice.bad", refusal["detail"].partition(": ")[2])
-    picture(home, f"refused-{says}-{language}")
+    picture(home, f"refused-{says}-{language}", "offers")
     assert complaints(home) == []

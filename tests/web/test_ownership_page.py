@@ -5,22 +5,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import (
-    PASSWORD,
-    TEXTS,
-    USER,
-    agent,
-    camera,
-    complaints,
-    driver,
-    fill,
-    language,
-    press,
-    wait_for,
-    wait_for_text,
-)
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import PASSWORD, USER, complaints, fill, press, sign_in, wait_for, wait_for_text
+from tests.web.test_claim_page import TEXTS
 
 SAID = {
     "ja": {
@@ -44,9 +30,7 @@ def home(driver: Chrome, agent: FakeAgent) -> Chrome:
     agent.claim(USER, PASSWORD)
     agent.phase = "enrolled"
     driver.refresh()
-    fill(driver, "user", USER)
-    fill(driver, "password", PASSWORD)
-    press(driver, "sign-in")
+    sign_in(driver)
     wait_for(driver, "#transfer:not([hidden])")
     return driver
 

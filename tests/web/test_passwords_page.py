@@ -10,7 +10,7 @@ from selenium.webdriver.support.ui import Select
 from agent.formats.required_change import ChangeReport
 from tests.web import seed
 from tests.web.browser import patience
-from tests.web.test_dashboard import Visitor, open_page
+from tests.web.dashboard import Visitor, open_page
 from update_server.db.models import Audit, Device, RequiredChange
 from update_server.fleet import passwords
 

@@ -6,21 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import (
-    PASSWORD,
-    USER,
-    agent,
-    camera,
-    complaints,
-    driver,
-    fill,
-    language,
-    press,
-    wait_for,
-    wait_for_text,
-)
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import PASSWORD, USER, claim_and_sign_in, complaints, fill, press, wait_for, wait_for_text
 
 DRAWN = "abcd-efgh-ijkl-mnop"
 TEXTS = {
@@ -33,20 +19,11 @@ TEXTS = {
 }
 
 
-def sign_in(driver: Chrome, agent: FakeAgent, role: str = "administrator") -> None:
-    agent.claim(USER, PASSWORD)
-    agent.users[USER] = (role, PASSWORD)
-    driver.refresh()
-    fill(driver, "user", USER)
-    fill(driver, "password", PASSWORD)
-    press(driver, "sign-in")
-    wait_for_text(driver, "[data-fact=serial]", "KW1")
-
-
 def test_ssh_is_opened_with_the_password_shown_once_and_closed(driver: Chrome, agent: FakeAgent, language: str) -> None:
     texts = TEXTS[language]
     agent.ssh = {"open": False}
-    sign_in(driver, agent)
+    claim_and_sign_in(driver, agent)
+    wait_for_text(driver, "[data-fact=serial]", "KW1")
     wait_for_text(driver, "#ssh-state", texts["closed"])
     assert not driver.find_element(By.ID, "ssh-close").is_displayed()
     Select(driver.find_element(By.ID, "ssh-minutes")).select_by_value("30")
@@ -74,6 +51,7 @@ def test_it_is_offered_to_administrators_of_cameras_that_have_it(
     driver: Chrome, agent: FakeAgent, role: str, ssh: dict[str, object]
 ) -> None:
     agent.ssh = ssh
-    sign_in(driver, agent, role)
+    claim_and_sign_in(driver, agent, role)
+    wait_for_text(driver, "[data-fact=serial]", "KW1")
     wait_for(driver, ".live")
     assert not any(one.is_displayed() for one in driver.find_elements(By.ID, "ssh"))

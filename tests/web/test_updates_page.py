@@ -6,21 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 
 from tests.contract.camera.fake_agent import FakeAgent
-from tests.web.test_claim_page import (
-    PASSWORD,
-    USER,
-    agent,
-    camera,
-    complaints,
-    driver,
-    fill,
-    language,
-    press,
-    wait_for,
-    wait_for_text,
-)
-
-__all__ = ["agent", "camera", "driver", "language"]
+from tests.web.page import PASSWORD, USER, complaints, fill, press, sign_in, wait_for, wait_for_text
 
 WAITING = {
     "phase": "waiting", "last_result": "", "to": "1.1.0", "severity": "high", "waits": "window", "until_at": 1795370400,
@@ -48,9 +34,7 @@ def home(driver: Chrome, agent: FakeAgent) -> Chrome:
     agent.claim(USER, PASSWORD)
     agent.phase, agent.update = "enrolled", dict(WAITING)
     driver.refresh()
-    fill(driver, "user", USER)
-    fill(driver, "password", PASSWORD)
-    press(driver, "sign-in")
+    sign_in(driver)
     wait_for(driver, "#updates-why:not([hidden])")
     return driver
 

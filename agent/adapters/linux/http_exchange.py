@@ -136,6 +136,14 @@ class HttpServer:
         wire = self._wire
         return wire.socket if wire is not None and isinstance(wire.socket, ssl.SSLSocket) else None
 
+    def connections(self) -> list[dict[str, object]]:
+        """The kept connection, for evidence: peer, TLS version, and whether the peer's certificate was verified."""
+        secured = self.tls()
+        if secured is None:
+            return []
+        # Without verification OpenSSL hands the certificate over as an empty dictionary.
+        return [{"peer": self.host, "version": secured.version() or "", "verified": bool(secured.getpeercert())}]
+
     def _once(
         self,
         method: str,

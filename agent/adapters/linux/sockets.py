@@ -11,6 +11,7 @@ from agent.formats.errors import Unavailable
 
 MAX_LINE_BYTES = 4096  # agent.formats.login
 MAX_CONNECTIONS = 32  # per socket; the camera keeps sixteen requests under way
+MAX_ASKED = 1  # lines of a connection that wait for their answers, which say not whose they are: in order, or mixed up
 BACKLOG = 32
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -21,6 +22,7 @@ class LineServer:
     """One listening Unix socket and its connections, driven by the main loop's selector."""
 
     most = MAX_CONNECTIONS
+    most_asked = MAX_ASKED
     _numbers = 0
 
     def __init__(
@@ -74,10 +76,10 @@ class LineServer:
         selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def send(self, connection: int, line: bytes) -> None:
-        """Send a line if the connection is one of ours and still there; never blocks."""
+        """Answer a line if its connection is one of ours and still there; never blocks."""
         found = self._open.get(connection)
         if found is not None:
-            found.send(line)
+            found.answer(line)
 
     def close(self) -> None:
         """Stop listening and drop all connections."""
@@ -100,10 +102,9 @@ class LineServer:
             return
         LineServer._numbers += 1
         number = LineServer._numbers
-        self._open[number] = self._made(client, number)
-
-    def _made(self, client: socket.socket, number: int) -> "Connection":
-        return Connection(client, self._selector, self._max_line_bytes, self._line, self._gone, number)
+        self._open[number] = Connection(
+            client, self._selector, self._max_line_bytes, self.most_asked, self._line, self._gone, number
+        )
 
     def _line(self, number: int, line: bytes) -> None:
         self._taken(number, self._name, line)
@@ -113,13 +114,18 @@ class LineServer:
 
 
 class Connection:
-    """One client: lines in, lines out, both bounded; while an answer cannot be sent nothing more is read."""
+    """One client: lines in, lines out, both bounded. Of each client one line is handled in each turn of the main loop.
+
+    While `most_asked` lines wait for their answers, or an answer cannot be sent, no more lines are taken; what a client
+    sends in the meantime fills one line's room here, and then the kernel's.
+    """
 
     def __init__(
         self,
         client: socket.socket,
         selector: selectors.BaseSelector,
         max_line_bytes: int,
+        most_asked: int,
         line: Callable[[int, bytes], None],
         gone: Callable[[int], None],
         number: int,
@@ -127,57 +133,90 @@ class Connection:
         self._socket = client
         self._selector = selector
         self._max_line_bytes = max_line_bytes
+        self._most_asked = most_asked
         self._line = line
         self._gone = gone
         self._number = number
+        self._asked = 0
         self._read = b""
         self._unsent = b""
+        self._wanted = selectors.EVENT_READ
         selector.register(client, selectors.EVENT_READ, self._ready)
 
-    def send(self, line: bytes) -> None:
+    def answer(self, line: bytes) -> None:
+        """Send the answer to a line."""
+        self._asked -= 1
+        self.put(line)
+
+    def put(self, line: bytes) -> None:
         """Queue a line and send what goes at once."""
         if self._socket.fileno() >= 0:
             self._unsent += line
             self._ready()
 
+    def unsent_bytes(self) -> int:
+        """How much waits for the client to read."""
+        return len(self._unsent)
+
     def close(self) -> None:
         """Forget the client; nothing happens the second time."""
         if self._socket.fileno() < 0:
             return
-        self._selector.unregister(self._socket)
+        self._want(0)
         self._socket.close()
         self._gone(self._number)
 
     def _ready(self) -> None:
+        line = None
         try:
             if self._unsent:
-                self._write()
+                self._unsent = self._unsent[self._socket.send(self._unsent) :]
             else:
-                self._take()
+                line = self._take()
         except BlockingIOError:
-            return
+            pass
         except OSError:
             self.close()
-
-    def _write(self) -> None:
-        self._unsent = self._unsent[self._socket.send(self._unsent) :]
-        self._selector.modify(
-            self._socket, selectors.EVENT_WRITE if self._unsent else selectors.EVENT_READ, self._ready
-        )
-
-    def _take(self) -> None:
-        piece = self._socket.recv(self._max_line_bytes)
-        if not piece:
-            self.close()
-            return
-        self._read += piece
-        while b"\n" in self._read:
-            line, _, self._read = self._read.partition(b"\n")
-            if len(line) >= self._max_line_bytes:
-                self.close()
-                return
+        if line is not None:
+            self._asked += 1
             self._line(self._number, line)
-            if self._socket.fileno() < 0:
-                return
-        if len(self._read) >= self._max_line_bytes:
-            self.close()
+        if self._socket.fileno() >= 0:
+            self._want(self._next())
+
+    def _take(self) -> bytes | None:
+        """The next line, if it may have its turn; reads no further than the first line that has to wait."""
+        if b"\n" not in self._read:
+            piece = self._socket.recv(self._max_line_bytes - len(self._read))
+            if not piece:
+                self.close()
+                return None
+            self._read += piece
+        line, found, rest = self._read.partition(b"\n")
+        if not found:
+            if len(self._read) >= self._max_line_bytes:
+                self.close()
+            return None
+        if self._asked >= self._most_asked:
+            return None
+        self._read = rest
+        return line
+
+    def _next(self) -> int:
+        """What to wait for."""
+        if self._unsent:
+            return selectors.EVENT_WRITE
+        if b"\n" not in self._read:
+            return selectors.EVENT_READ  # also while answers are due: who goes away leaves its place to others
+        # A line that is here already has its turn when the socket can be written to, which is at once.
+        return selectors.EVENT_WRITE if self._asked < self._most_asked else 0
+
+    def _want(self, events: int) -> None:
+        if events == self._wanted:
+            return
+        if events == 0:
+            self._selector.unregister(self._socket)
+        elif self._wanted == 0:
+            self._selector.register(self._socket, events, self._ready)
+        else:
+            self._selector.modify(self._socket, events, self._ready)
+        self._wanted = events

@@ -6,17 +6,16 @@ None of that keeps an attacker out, so the relay takes it away: it ends TLS, lea
 qop out, and words status lines anew. Passwords, digests and verdicts pass untouched.
 """
 
-import contextlib
 import re
 import socket
 import subprocess
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 
 from firmware_sim.attacks.first_use_tls import UnsafeFirstUseTls
+from tests.contract.listening import Listening
 
 HYDRA_WITHIN_S = 120.0
 PATIENT_S = 4
@@ -47,53 +46,32 @@ class Attack:
     statuses: list[int]
 
 
-@dataclass
-class Relay:
-    """Listens without TLS; goes to the camera with TLS, from `source`."""
+class Relay(Listening):
+    """Listens without TLS; goes to the camera's port with TLS, from `source`."""
 
-    port: int
-    source: str
-    statuses: list[int] = field(default_factory=list)
-    patient: bool = True
-    challenge: bytes = b""
+    silence_s = HYDRA_WITHIN_S
 
-    def __enter__(self) -> "Relay":
-        self._tls = UnsafeFirstUseTls().context("127.0.0.1", self.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.own_port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        return self
+    def __init__(self, camera_port: int, source: str) -> None:
+        self.statuses: list[int] = []
+        self._camera_port, self._source = camera_port, source
+        self._patient, self._challenge = True, b""
+        self._tls = UnsafeFirstUseTls().context("127.0.0.1", camera_port)
+        super().__init__()
 
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(HYDRA_WITHIN_S)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._between, args=(client,), daemon=True).start()
-
-    def _between(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):  # hydra has heard enough
-            while request := _message(client):
-                answer = self._asked(request)
-                if request.startswith(b"POST ") or b"\r\nAuthorization: Digest " in request:
-                    self.statuses.append(int(answer.split()[1]))
-                self._sit_out(answer)
-                client.sendall(self._as_hydra_knows_it(answer))
-                if request.startswith(b"POST "):
-                    return  # hydra reads to the end of the connection
+    def converse(self, client: socket.socket) -> None:
+        while request := _message(client):
+            answer = self._asked(request)
+            if request.startswith(b"POST ") or b"\r\nAuthorization: Digest " in request:
+                self.statuses.append(int(answer.split()[1]))
+            self._sit_out(answer)
+            client.sendall(self._as_hydra_knows_it(answer))
+            if request.startswith(b"POST "):
+                return  # hydra reads to the end of the connection
 
     def _asked(self, request: bytes) -> bytes:
         """On a connection of its own: the camera ends those of who has to wait, and hydra takes long to come again."""
         with (
-            socket.create_connection(("127.0.0.1", self.port), 30, source_address=(self.source, 0)) as plain,
+            socket.create_connection(("127.0.0.1", self._camera_port), 30, source_address=(self._source, 0)) as plain,
             self._tls.wrap_socket(plain) as camera,
         ):
             camera.sendall(request)
@@ -102,8 +80,8 @@ class Relay:
     def _sit_out(self, answer: bytes) -> None:
         delay = _RETRY.search(answer)
         if delay:
-            self.patient = self.patient and int(delay[1]) <= PATIENT_S
-            sleep(int(delay[1]) + 0.1 if self.patient else 0)
+            self._patient = self._patient and int(delay[1]) <= PATIENT_S
+            sleep(int(delay[1]) + 0.1 if self._patient else 0)
 
     def _as_hydra_knows_it(self, answer: bytes) -> bytes:
         version, status, rest = answer.split(b" ", 2)
@@ -113,9 +91,9 @@ class Relay:
         if version == b"HTTP/1.1" and status == b"401" and not challenge:
             answer = answer.replace(b"401 Unauthorized", b"200 OK", 1)
         if challenge:
-            self.challenge = challenge[0]
+            self._challenge = challenge[0]
         if _RETRY.search(answer):  # hydra goes on to its next pair when it sees a challenge
-            answer = version + b" 401 Unauthorized" + self.challenge + b"\r\n" + rest.partition(b"\r\n")[2]
+            answer = version + b" 401 Unauthorized" + self._challenge + b"\r\n" + rest.partition(b"\r\n")[2]
         return _OTHER_CHALLENGES.sub(b"", answer)
 
 
@@ -147,7 +125,7 @@ def hydra(way: str, ports: dict[str, int], source: str, pairs: Sequence[Pair], f
     listener, module, argument = WAYS[way]
     (folder / "pairs").write_text("".join(f"{user}:{password}\n" for user, password in pairs))
     with Relay(ports[listener], source) as relay:
-        command = ["hydra", "-I", "-f", "-t", "1", "-C", "pairs", "-s", str(relay.own_port), "127.0.0.1", module]
+        command = ["hydra", "-I", "-f", "-t", "1", "-C", "pairs", "-s", str(relay.port), "127.0.0.1", module]
         done = subprocess.run(
             [*command, *([argument] if argument else [])],
             cwd=folder, capture_output=True, text=True, check=False, timeout=HYDRA_WITHIN_S,

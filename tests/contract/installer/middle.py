@@ -4,13 +4,13 @@ import contextlib
 import re
 import socket
 import ssl
-import threading
 from pathlib import Path
 
 from tests.contract.camera.camera_process import make_certificate
+from tests.contract.listening import Listening, between
 
 
-class Middle:
+class Middle(Listening):
     """Between a client and one camera.
 
     Attributes:
@@ -18,6 +18,8 @@ class Middle:
         said, heard: what went to the camera and what came back, in the clear, as far as he could read it.
         answers: an answer of his own by the path that is asked for, in place of the camera's.
     """
+
+    silence_s = 150.0  # a slow camera proves a new password on every service before it answers
 
     def __init__(self, folder: Path, camera_port: int, honest: int = 0) -> None:
         folder.mkdir()
@@ -30,39 +32,18 @@ class Middle:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
         self.certificate = ssl.PEM_cert_to_DER_cert((folder / "cert.pem").read_text())
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__()
 
     @property
     def where(self) -> str:
-        return f"127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            honest, self.honest = self.honest > 0, self.honest - 1
-            threading.Thread(target=self._between, args=(client, honest), daemon=True).start()
-
-    def _between(self, client: socket.socket, honest: bool) -> None:
-        # An OSError is a client that does not like his certificate, or has heard enough.
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            stack.enter_context(client)
+    def converse(self, client: socket.socket) -> None:
+        honest, self.honest = self.honest > 0, self.honest - 1
+        with contextlib.ExitStack() as stack:
             camera = stack.enter_context(socket.create_connection(("127.0.0.1", self._camera_port), 30))
             if honest:
-                back = threading.Thread(target=_carry, args=(camera, client), daemon=True)
-                back.start()
-                _carry(client, camera)
-                back.join(10)
+                between(client, camera)
                 return
             read = stack.enter_context(self._context.wrap_socket(client, server_side=True))
             context = ssl.create_default_context(cadata=self._camera_certificate)
@@ -92,11 +73,3 @@ def _message(sock: ssl.SSLSocket) -> bytes:
     while len(data) < length:
         data += sock.recv(length - len(data))
     return data
-
-
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65_536):
-            target.sendall(data)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)

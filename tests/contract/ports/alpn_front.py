@@ -3,9 +3,9 @@
 It reads the ClientHello (RFC 8446, 4.1.2) and ends no TLS, as nginx with `ssl_preread` does (docs/operator.md).
 """
 
-import contextlib
 import socket
-import threading
+
+from tests.contract.listening import Listening, between
 
 ALPN_EXTENSION = 16  # RFC 7301, 3.1
 
@@ -30,7 +30,7 @@ def protocols(hello):
     return []
 
 
-class Front:
+class Front(Listening):
     """Leads who names `mqtt` to one port, and everybody else to another.
 
     Attributes:
@@ -40,45 +40,20 @@ class Front:
     def __init__(self, mqtt_port, else_port):
         self.met = []
         self._ports = mqtt_port, else_port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__()
 
-    def close(self):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
+    def converse(self, connection):
+        hello = b""
+        while len(hello) < 5 or len(hello) < 5 + int.from_bytes(hello[3:5], "big"):
+            piece = connection.recv(4096)
+            if not piece:
                 return
-            threading.Thread(target=self._lead, args=(connection,), daemon=True).start()
-
-    def _lead(self, connection):
-        with contextlib.suppress(OSError, IndexError), connection:
-            connection.settimeout(30)
-            hello = b""
-            while len(hello) < 5 or len(hello) < 5 + int.from_bytes(hello[3:5], "big"):
-                piece = connection.recv(4096)
-                if not piece:
-                    return
-                hello += piece
+            hello += piece
+        try:
             named = protocols(hello)
-            self.met.append(named)
-            with socket.create_connection(("127.0.0.1", self._ports[b"mqtt" not in named])) as server:
-                server.sendall(hello)
-                back = threading.Thread(target=self._carry, args=(server, connection), daemon=True)
-                back.start()
-                self._carry(connection, server)
-                back.join(30)
-
-    @staticmethod
-    def _carry(source, sink):
-        with contextlib.suppress(OSError):
-            while piece := source.recv(65536):
-                sink.sendall(piece)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
+        except IndexError:  # no ClientHello
+            return
+        self.met.append(named)
+        with socket.create_connection(("127.0.0.1", self._ports[b"mqtt" not in named])) as server:
+            server.sendall(hello)
+            between(connection, server)

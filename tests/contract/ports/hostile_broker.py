@@ -1,10 +1,10 @@
 """A broker with a good certificate that has been taken over: it sends what it likes, and notes what it is told."""
 
-import contextlib
 import random
-import socket
 import ssl
-import threading
+
+from tests.contract.listening import Listening
+from tests.contract.ports.tls_server import certificate, until_closed
 
 CONNACK = bytes.fromhex("20030000 00".replace(" ", ""))
 PINGRESP = bytes.fromhex("d000")
@@ -27,13 +27,16 @@ def length(size: int) -> bytes:
             return found
 
 
-class HostileBroker:
+class HostileBroker(Listening):
     """Answers CONNECT as `answer` says, then does `behave(connection, number of the session)`.
 
     Attributes:
         sessions: how many there were that got through TLS and sent something.
         heard: what came, of all sessions.
     """
+
+    silence_s = 20.0
+    at_once = False
 
     def __init__(self, folder, behave, answer=CONNACK, context=None, host="127.0.0.1", port=0):
         self.sessions = 0
@@ -43,37 +46,22 @@ class HostileBroker:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(folder / "server.pem", folder / "server.key")
         self._context = context
-        self._listener = socket.create_server((host, port))
-        self.port = self._listener.getsockname()[1]
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        super().__init__(host, port)
 
-    def close(self):
-        """End it."""
-        self._over.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self):
-        while not self._over.is_set():
-            try:
-                raw, _ = self._listener.accept()
-            except OSError:
-                return
-            raw.settimeout(20)
-            with contextlib.suppress(OSError, ValueError):
-                self._converse(raw)
-            raw.close()
-
-    def _converse(self, raw):
-        with self._context.wrap_socket(raw, server_side=True) as connection:
-            self.heard += connection.recv(65536)
+    def converse(self, connection):
+        with self._context.wrap_socket(connection, server_side=True) as secured:
+            self.heard += secured.recv(65536)
             self.sessions += 1
-            connection.sendall(self._answer)
-            self._behave(connection, self.sessions)
+            secured.sendall(self._answer)
+            self._behave(secured, self.sessions)
+
+
+def patient_broker(folder, host):
+    """A broker that takes every session and waits; `ca` is its own certificate, for this name and for no address."""
+    ca = certificate(folder, "server", "127.0.0.1", names=(host,))
+    made = HostileBroker(folder, lambda connection, _: until_closed(connection))
+    made.ca = ca
+    return made
 
 
 def mutated(seed: int) -> bytes:

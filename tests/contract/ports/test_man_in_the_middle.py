@@ -3,11 +3,8 @@
 Each way in is tried by the link with the broker, by the device API and by enrolment; the right server is the control.
 """
 
-import contextlib
 import queue
-import socket
 import ssl
-import threading
 import warnings
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -18,7 +15,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from agent.adapters.linux import link as links
 from agent.adapters.linux.est import EstEnroller
 from agent.adapters.linux.fetcher import HttpsFetcher
 from agent.adapters.linux.keys import UnsafeFileKeyStore
@@ -26,6 +22,7 @@ from agent.adapters.linux.link import PahoLink
 from agent.adapters.linux.store import FileStore
 from agent.formats.errors import CamwardError
 from agent.formats.token import Token
+from tests.contract.listening import Listening
 
 DEVICE = "a" * 26
 SECRET = "a-secret-of-the-token"
@@ -68,7 +65,7 @@ class Ca:
         return certificate, private
 
 
-class Middle:
+class Middle(Listening):
     """Accepts, does TLS by its context (None: none at all), and keeps what it hears.
 
     Attributes:
@@ -77,34 +74,17 @@ class Middle:
         met: connections.
     """
 
+    silence_s = 2.0
+    at_once = False
+
     def __init__(self, context):
         self.raw = self.heard = b""
         self.met = 0
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        super().__init__()
 
-    def close(self):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(2)
-            with contextlib.suppress(OSError, ValueError):
-                self._listen(connection)
-            connection.close()
-            self.met += 1
-
-    def _listen(self, connection):
+    def converse(self, connection):
+        self.met += 1
         if self._context is None:
             # What servers say first, and what somebody says who wants us to go on without TLS.
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + bytes.fromhex("2003000000"))
@@ -189,10 +169,8 @@ def device(fleet):
     return fleet.files("camera", usage=CLIENT, urn=f"urn:camward:device:{DEVICE}")
 
 
-def by_link(fleet, device, port, _folder, monkeypatch):
+def by_link(fleet, device, port, _folder):
     """Two tries of the link; whether one of them got through."""
-    monkeypatch.setattr(links, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(links, "MIN_DELAY_S", 0.01)
     events = queue.SimpleQueue()
     link = PahoLink(*device, events.put)
     link.open("127.0.0.1", port, fleet.pem, DEVICE, ("camward/1/" + DEVICE + "/down/command",))
@@ -202,7 +180,7 @@ def by_link(fleet, device, port, _folder, monkeypatch):
         link.close()
 
 
-def by_fetcher(fleet, device, port, _folder, _monkeypatch):
+def by_fetcher(fleet, device, port, _folder):
     fetcher = HttpsFetcher(*device)
     fetcher.open(f"https://127.0.0.1:{port}", fleet.pem)
     try:
@@ -214,7 +192,7 @@ def by_fetcher(fleet, device, port, _folder, _monkeypatch):
     return ""
 
 
-def by_enrolment(fleet, _device, port, folder, _monkeypatch):
+def by_enrolment(fleet, _device, port, folder):
     keys = UnsafeFileKeyStore(FileStore(folder / "state"))
     keys.ensure("tls")
     token = Token(f"https://127.0.0.1:{port}", SECRET, "an id", ssl.PEM_cert_to_DER_cert(fleet.pem), "0" * 64)
@@ -231,9 +209,9 @@ SAYS = {by_link: DEVICE.encode(), by_fetcher: b"GET /tuf/director", by_enrolment
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("way", WAYS)
-def test_the_man_in_the_middle_hears_nothing(way, client, shown, fleet, device, middle, tmp_path, monkeypatch):
+def test_the_man_in_the_middle_hears_nothing(way, client, shown, fleet, device, middle, tmp_path, impatient):
     between = middle(shown[way]())
-    outcome = client(fleet, device, between.port, tmp_path, monkeypatch)
+    outcome = client(fleet, device, between.port, tmp_path)
     between.close()
     assert between.met > 0
     assert between.heard == b""
@@ -245,9 +223,9 @@ def test_the_man_in_the_middle_hears_nothing(way, client, shown, fleet, device, 
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("how", [{}, {"ciphers": "ECDHE-ECDSA-AES128-GCM-SHA256"}], ids=["TLS 1.3", "TLS 1.2"])
-def test_the_right_server_hears_it(how, client, fleet, device, middle, tmp_path, monkeypatch):
+def test_the_right_server_hears_it(how, client, fleet, device, middle, tmp_path, impatient):
     """The control: it is the certificate that makes the difference."""
     right = middle(tls(*fleet.files("right"), **how))
-    client(fleet, device, right.port, tmp_path, monkeypatch)
+    client(fleet, device, right.port, tmp_path)
     right.close()
     assert SAYS[client] in right.heard

@@ -1,14 +1,11 @@
 """Name servers that do not answer, names that are gone, and addresses behind which nobody is."""
 
-import queue
 import socket
 import threading
 
 import pytest
 
-from agent.adapters.linux import link as links
-from agent.adapters.linux.link import PahoLink
-from tests.contract.ports.hostile_broker import HostileBroker
+from tests.contract.ports.hostile_broker import HostileBroker, patient_broker
 from tests.contract.ports.tls_server import certificate
 
 DEVICE = "a" * 26
@@ -16,30 +13,10 @@ HOST = "broker.example"
 
 
 @pytest.fixture
-def link(tmp_path, monkeypatch):
-    monkeypatch.setattr(links, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(links, "MIN_DELAY_S", 0.01)
-    certificate(tmp_path, "device", "127.0.0.1")
-    events = queue.SimpleQueue()
-    made = PahoLink(tmp_path / "device.pem", tmp_path / "device.key", events.put)
-    made.events = events
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def broker(tmp_path):
     """Known as HOST, and by no address."""
-    ca = certificate(tmp_path, "server", "127.0.0.1", names=(HOST,))
-
-    def stay(connection, _number):
-        while connection.recv(4096):
-            pass
-
-    made = HostileBroker(tmp_path, stay)
-    made.ca = ca
-    yield made
-    made.close()
+    with patient_broker(tmp_path, HOST) as made:
+        yield made
 
 
 @pytest.fixture
@@ -66,7 +43,7 @@ def v4(port):
     return (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
 
 
-def test_nobody_waits_for_a_name_server_but_the_links_own_thread(link, broker, resolve):
+def test_nobody_waits_for_a_name_server_but_the_links_own_thread(broker, link, resolve):
     """Closing comes back while the name server is still silent, and what it says in the end begins nothing."""
     asked, answered = threading.Event(), threading.Event()
 
@@ -90,7 +67,7 @@ def test_nobody_waits_for_a_name_server_but_the_links_own_thread(link, broker, r
     assert until(link.events, "up") == ("up",)
 
 
-def test_a_name_that_is_gone_and_comes_back_at_another_address(link, broker, resolve):
+def test_a_name_that_is_gone_and_comes_back_at_another_address(broker, link, resolve):
     answers = [socket.gaierror(socket.EAI_NONAME, "no such name"), socket.gaierror(socket.EAI_AGAIN, "again")]
 
     def gone():
@@ -103,7 +80,7 @@ def test_a_name_that_is_gone_and_comes_back_at_another_address(link, broker, res
     assert [link.events.get(timeout=60)[::2] for _ in range(3)] == [("down", "name"), ("down", "name"), ("up",)]
 
 
-def test_an_ipv6_address_behind_which_nobody_is_does_not_keep_the_camera_off(link, broker, resolve):
+def test_an_ipv6_address_behind_which_nobody_is_does_not_keep_the_camera_off(broker, link, resolve):
     with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as nobody:
         nobody.bind(("::1", 0))  # not listening: refused
         dead = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", nobody.getsockname())
@@ -113,7 +90,7 @@ def test_an_ipv6_address_behind_which_nobody_is_does_not_keep_the_camera_off(lin
 
 
 def test_an_answer_that_leads_to_somebody_else_is_refused_and_the_right_one_taken_later(
-    link, broker, resolve, tmp_path
+    broker, link, resolve, tmp_path
 ):
     other = tmp_path / "other"
     other.mkdir()

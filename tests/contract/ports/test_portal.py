@@ -1,7 +1,5 @@
 """Networks that answer in the server's place: no byte of ours, a code that says what it is, and back soon."""
 
-import contextlib
-import queue
 import socket
 import ssl
 import threading
@@ -12,12 +10,12 @@ from agent.adapters.linux import link as links
 from agent.adapters.linux.est import EstEnroller
 from agent.adapters.linux.fetcher import HttpsFetcher
 from agent.adapters.linux.keys import UnsafeFileKeyStore
-from agent.adapters.linux.link import PahoLink
 from agent.adapters.linux.store import FileStore
 from agent.formats.errors import Unavailable
 from agent.formats.token import Token
+from tests.contract.listening import Listening
 from tests.contract.ports.filtered import filtered
-from tests.contract.ports.hostile_broker import HostileBroker
+from tests.contract.ports.hostile_broker import HostileBroker, patient_broker
 from tests.contract.ports.tls_server import certificate
 
 DEVICE = "a" * 26
@@ -28,7 +26,7 @@ REDIRECT = (
 CLIENT_HELLO = b"\x16\x03\x01"  # a handshake record (RFC 8446, 5.1)
 
 
-class Portal:
+class Portal(Listening):
     """Answers whatever comes: `secured` with a certificate of its own, in the clear with a redirect.
 
     Attributes:
@@ -36,37 +34,24 @@ class Portal:
         heard: what came inside TLS.
     """
 
+    silence_s = 5.0
+    at_once = False
+
     def __init__(self, secured):
         self.raw = self.heard = b""
         self._secured = secured
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
+        super().__init__()
 
-    def close(self):
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            connection.settimeout(5)
-            with contextlib.suppress(OSError), connection:
-                if self._secured is not None:
-                    with self._secured.wrap_socket(connection, server_side=True) as secured:
-                        self.heard += secured.recv(65536)
-                        secured.sendall(REDIRECT)
-                    continue
-                self.raw += connection.recv(65536)
-                connection.sendall(REDIRECT)
-                while piece := connection.recv(65536):
-                    self.raw += piece
+    def converse(self, connection):
+        if self._secured is not None:
+            with self._secured.wrap_socket(connection, server_side=True) as secured:
+                self.heard += secured.recv(65536)
+                secured.sendall(REDIRECT)
+            return
+        self.raw += connection.recv(65536)
+        connection.sendall(REDIRECT)
+        while piece := connection.recv(65536):
+            self.raw += piece
 
 
 @pytest.fixture
@@ -82,23 +67,13 @@ def where(monkeypatch):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", leads[0]))]
 
     monkeypatch.setattr(socket, "getaddrinfo", ask)
-    monkeypatch.setattr(links, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(links, "MIN_DELAY_S", 0.01)
     return leads
 
 
 @pytest.fixture
 def server(tmp_path):
-    ca = certificate(tmp_path, "server", "127.0.0.1", names=(HOST,))
-
-    def stay(connection, _number):
-        while connection.recv(4096):
-            pass
-
-    made = HostileBroker(tmp_path, stay)
-    made.ca = ca
-    yield made
-    made.close()
+    with patient_broker(tmp_path, HOST) as made:
+        yield made
 
 
 def contexts(folder):
@@ -111,16 +86,6 @@ def contexts(folder):
     return found
 
 
-@pytest.fixture
-def link(tmp_path):
-    certificate(tmp_path, "device", "127.0.0.1")
-    events = queue.SimpleQueue()
-    made = PahoLink(tmp_path / "device.pem", tmp_path / "device.key", events.put)
-    made.events = events
-    yield made
-    made.close()
-
-
 def next_code(link):
     event = link.events.get(timeout=60)
     assert event[0] == "down"
@@ -129,7 +94,7 @@ def next_code(link):
 
 @pytest.mark.parametrize("kind", ["in the clear", "of our name", "of its name"])
 def test_a_portal_hears_nothing_is_called_so_and_the_server_is_reached_when_it_lets_us_through(
-    kind, link, server, where, tmp_path
+    kind, server, link, where, tmp_path
 ):
     portal = Portal(contexts(tmp_path)[kind])
     where[0] = portal.port
@@ -155,7 +120,7 @@ def test_a_portal_hears_nothing_is_called_so_and_the_server_is_reached_when_it_l
     assert DEVICE.encode() in server.heard  # the control: the server hears it
 
 
-def test_the_other_troubles_have_codes_of_their_own(link, server, where, monkeypatch):
+def test_the_other_troubles_have_codes_of_their_own(server, link, where, monkeypatch):
     monkeypatch.setattr(links, "DIAL_S", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as closing:
 
@@ -180,7 +145,7 @@ def test_the_other_troubles_have_codes_of_their_own(link, server, where, monkeyp
             pass
 
 
-def test_a_right_certificate_for_another_name_is_no_portal(link, server, where, tmp_path):
+def test_a_right_certificate_for_another_name_is_no_portal(server, link, where, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     ca = certificate(other, "server", "127.0.0.1", names=("other.example",))

@@ -7,7 +7,6 @@ import ssl
 
 import pytest
 
-from agent.adapters.linux import link as links
 from agent.adapters.linux.dialing import Dialer
 from agent.adapters.linux.downloader import HttpsDownloader
 from agent.adapters.linux.est import EstEnroller
@@ -22,7 +21,7 @@ from agent.formats.delivery import Source
 from agent.formats.errors import CamwardError, Unavailable
 from agent.formats.proxy import Proxy
 from agent.formats.token import Token
-from tests.contract.ports.hostile_broker import HostileBroker
+from tests.contract.ports.hostile_broker import HostileBroker, patient_broker
 from tests.contract.ports.http_proxy import ANSWERS, HttpProxy
 from tests.contract.ports.tls_server import certificate
 
@@ -41,16 +40,8 @@ def files(tmp_path):
 @pytest.fixture
 def server(tmp_path):
     """Both broker and HTTPS server: it notes what comes, and answers as a broker."""
-    ca = certificate(tmp_path, "server", "127.0.0.1", names=(HOST,))
-
-    def stay(connection, _number):
-        while connection.recv(4096):
-            pass
-
-    made = HostileBroker(tmp_path, stay)
-    made.ca = ca
-    yield made
-    made.close()
+    with patient_broker(tmp_path, HOST) as made:
+        yield made
 
 
 @pytest.fixture
@@ -67,7 +58,7 @@ def proxy():
 
 
 @pytest.fixture(autouse=True)
-def nothing_but_the_proxy(monkeypatch):
+def nothing_but_the_proxy(monkeypatch, impatient):
     """The names of the servers exist nowhere here."""
     real = socket.getaddrinfo
 
@@ -76,8 +67,6 @@ def nothing_but_the_proxy(monkeypatch):
         return real(host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", ask)
-    monkeypatch.setattr(links, "FIRST_DELAY_S", 0.01)
-    monkeypatch.setattr(links, "MIN_DELAY_S", 0.01)
 
 
 def by(running, login_file=""):

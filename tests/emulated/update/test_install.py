@@ -41,7 +41,7 @@ UNVERIFIED_TLS = (
     "    context.verify_mode = ssl.CERT_NONE\n"
     "    return context\n"
 )
-"""Takes any server's certificate."""
+"""What an agent must never do, put into this one so that its evidence has to say FAIL: it takes any certificate."""
 
 
 def registered_key(fleet: Fleet) -> ec.EllipticCurvePublicKey:

@@ -10,12 +10,11 @@ import sys
 import pytest
 
 from agent.adapters.linux.program_sockets import (
-    MAX_ASKED,
+    MAX_PROGRAM_ASKED,
     MAX_PROGRAM_CONNECTIONS,
     MAX_UNSENT_BYTES,
     ProgramServer,
 )
-from agent.adapters.linux.sockets import LineServer
 from tests.unit.agent.app import test_sockets
 from tests.unit.agent.app.test_sockets import received
 
@@ -40,10 +39,10 @@ except ConnectionError:
 class Loop(test_sockets.Loop):
     """As its parent with a program's socket; answers come when `answers` is set, or by `answer`."""
 
-    def __init__(self, path, users, answers=True, server=ProgramServer):
+    def __init__(self, path, users, answers=True):
         self.selector = selectors.DefaultSelector()
         self.lines, self.asked, self.answers, self.path = [], [], answers, path
-        self.server = server(path, "p", 0o660, os.getgid(), users, LIMIT, self.selector, self.take)
+        self.server = ProgramServer(path, "p", 0o660, os.getgid(), users, LIMIT, self.selector, self.take)
 
     def take(self, connection, service, line):
         self.lines.append(line)
@@ -100,18 +99,10 @@ def test_who_does_not_wait_for_answers_is_not_read_any_more_until_they_come(slow
             except BlockingIOError:
                 pass
             slow.turn()
-        assert len(slow.lines) == MAX_ASKED
+        assert len(slow.lines) == MAX_PROGRAM_ASKED
         assert sent < 2**20, "the kernel's buffer is all that fills"
         slow.answer()
-        slow.until(lambda: len(slow.lines) == MAX_ASKED + 1)
-
-
-def test_the_login_sockets_server_would_read_it_all(tmp_path):
-    loop = Loop(tmp_path / "p.sock", frozenset({os.geteuid()}), answers=False, server=LineServer)
-    with loop.connect() as client:
-        client.sendall(b"x\n" * 30)
-        loop.until(lambda: len(loop.lines) == 30)
-    loop.close()
+        slow.until(lambda: len(slow.lines) == MAX_PROGRAM_ASKED + 1)
 
 
 def test_what_is_told_to_a_program_that_does_not_read_ends_its_connection_and_no_other(loop):

@@ -16,20 +16,29 @@ WAIT_S = 10
 
 
 class Loop:
-    """A selector turned by hand, with one server that answers every line by its length."""
+    """A selector turned by hand, with one server that answers every line by its length; `late` ones by `answer`."""
 
-    def __init__(self, path, users):
+    def __init__(self, path, users, server=LineServer):
         self.selector = selectors.DefaultSelector()
-        self.lines = []
+        self.lines, self.late, self.due = [], (), []
         self.path = path
-        self.server = LineServer(path, "web", 0o660, os.getgid(), users, LIMIT, self.selector, self.take)
+        self.server = server(path, "web", 0o660, os.getgid(), users, LIMIT, self.selector, self.take)
 
     def take(self, connection, service, line):
         self.lines.append((service, line))
-        self.server.send(connection, str(len(line)).encode() + b"\n")
+        self.due.append((connection, str(len(line)).encode() + b"\n"))
+        if line not in self.late:
+            self.answer(-1)
+
+    def answer(self, which=0):
+        self.server.send(*self.due.pop(which))
 
     def turn(self):
         for key, _ in self.selector.select(0.05):
+            key.data()
+
+    def turn_at_once(self):
+        for key, _ in self.selector.select(0):
             key.data()
 
     def until(self, condition):
@@ -89,6 +98,80 @@ def test_several_requests_on_one_connection_are_answered_in_order(loop):
         assert received(loop, client) in (b"3\n", b"3\n5\n")
         loop.until(lambda: len(loop.lines) == 2)
     assert loop.lines == [("web", b"one"), ("web", b"three")]
+
+
+class Unbounded(LineServer):
+    most_asked = 1000
+
+
+@pytest.mark.parametrize(("server", "taken"), [(LineServer, 1), (Unbounded, 30)])
+def test_who_sends_without_waiting_is_not_read_any_more_until_the_answer_is_out(tmp_path, server, taken):
+    loop = Loop(tmp_path / "web.sock", frozenset({os.geteuid()}), server)
+    loop.late = (b"x",)
+    with loop.connect() as client:
+        client.sendall(b"x\n" * 30)
+        for _ in range(100):
+            loop.turn()
+        assert len(loop.lines) == taken
+        if taken == 1:
+            client.setblocking(False)
+            sent = 0
+            for _ in range(100):
+                try:
+                    sent += client.send(b"x\n" * 5000)
+                except BlockingIOError:
+                    pass
+                loop.turn()
+            assert len(loop.lines) == 1
+            assert sent < 2**20, "the kernel's buffer is all that fills"
+            loop.answer()
+            loop.until(lambda: len(loop.lines) == 2)
+    loop.server.close()
+    loop.selector.close()
+
+
+def test_who_does_not_read_its_answers_is_not_read_any_more(loop):
+    with loop.connect() as deaf:
+        deaf.settimeout(0)
+        sent, before = 0, -1
+        while before != (before := len(loop.lines)):
+            for _ in range(300):
+                try:
+                    sent += deaf.send(b"x\n" * 100)
+                except BlockingIOError:
+                    pass
+                loop.turn_at_once()
+        connection = next(iter(loop.server._open.values()))
+        assert connection.unsent_bytes() <= len(b"1\n")
+        with loop.connect() as other:
+            other.sendall(b"three\n")
+            assert received(loop, other) == b"5\n"
+
+
+def test_an_answer_is_never_taken_for_that_of_another_request(loop):
+    loop.late = (b"slow",)
+    with loop.connect() as client:
+        client.sendall(b"slow\nat once\n")
+        loop.until(lambda: loop.due)
+        for _ in range(5):
+            loop.turn()
+        loop.answer()
+        assert received(loop, client) == b"4\n"
+        assert received(loop, client) == b"7\n"
+
+
+def test_who_goes_away_before_its_answer_leaves_its_place_to_others(loop):
+    loop.late = (b"slow",)
+    for _ in range(MAX_CONNECTIONS):
+        with loop.connect() as client:
+            client.sendall(b"slow\n")
+            waiting = len(loop.due)
+            loop.until(lambda waiting=waiting: len(loop.due) > waiting)
+    with loop.connect() as client:
+        client.sendall(b"at once\n")
+        assert received(loop, client) == b"7\n"
+    while loop.due:
+        loop.answer()  # to nobody
 
 
 def test_a_line_in_pieces_is_one_line(loop):
