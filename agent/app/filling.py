@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from agent.formats.delivery import Source
     from agent.formats.release import Release
 
-    Runs = list[tuple[int, bytes]]
+    Runs = list[tuple[int, bytes | memoryview]]
 
 MAX_WANTED = 16384  # hashes looked for in one scan of the active slot's tree: about 2 MB of memory
 PREFIX_BYTES = 8  # of a hash, to look it up by; the block itself is verified by all of it
@@ -41,7 +41,7 @@ class Stream:
     def __init__(self, block: int, end: int) -> None:
         self.block = block  # the first block of `data`
         self.end = end
-        self.data = b""
+        self.data = memoryview(b"")  # cut without copies
         self.leaves = b""
         self.source: "Source | None" = None
         self.asked: "Asked | None" = None
@@ -87,7 +87,7 @@ class Filling:
     def plan(self) -> "Steps":
         """Find out what the active slot has and what is in a segment; the rest has to be fetched.
 
-        Safe to repeat: a plan stays as it is until a block is lost that was in place, for which there was none.
+        Safe to repeat: a plan stays until a block is lost that was in place, for which there was none.
         """
         if self._planned_for != self._medium.lost_blocks:
             self._plan, self._planned_for = (yield from self._made()), self._medium.lost_blocks
@@ -202,8 +202,7 @@ class Filling:
             raise ValueError("a plan with segments and no artifact")
         content = yield from self._open(packed, number)
         if not content:
-            given_up = self._plan[block] == PLAIN
-            return block if given_up else self._medium.next_missing(end)  # in the next pass
+            return block if self._plan[block] == PLAIN else self._medium.next_missing(end)  # in the next pass
         for at, one in enumerate(packed.index.blocks_of(number)):
             if one >= end:
                 break
@@ -301,7 +300,8 @@ class Filling:
                 stream.asked = None
                 self._ask(stream, block + len(piece) // BLOCK_BYTES)
                 # By another thread than the one that receives the next piece meanwhile.
-                stream.data, stream.leaves = yield self._work.ask("unpacker", "plain", (piece,), with_leaves)
+                piece, stream.leaves = yield self._work.ask("unpacker", "plain", (piece,), with_leaves)
+                stream.data = memoryview(piece)
             except Unavailable:
                 self._stream = None
                 raise
@@ -329,7 +329,7 @@ class Filling:
 
     # All of them
 
-    def _keep(self, first: int, data: bytes, found: bytes, runs: "Runs") -> int:
+    def _keep(self, first: int, data: "bytes | memoryview", found: bytes, runs: "Runs") -> int:
         """Verify blocks, whose hashes were found, and lay those that are right up for writing; how many they are."""
         if not data:
             return 0

@@ -175,7 +175,7 @@ class Medium:
         except Unavailable:
             return b""
 
-    def write_unit(self, first: int, runs: "list[tuple[int, bytes]]") -> None:
+    def write_unit(self, first: int, runs: "list[tuple[int, bytes | memoryview]]") -> None:
         """Write verified blocks of the unit that begins at block `first`: runs of blocks, in any order.
 
         Where the erase block is larger than a block, it is written whole or not at all: as long as one of its blocks is
@@ -193,8 +193,8 @@ class Medium:
             if any(block in given for block in range(at, at + self._erase_blocks)):
                 self._write_erase_block(at, given)
 
-    def _write_erase_block(self, first: int, given: "dict[int, bytes]") -> None:
-        content: "list[bytes]" = []
+    def _write_erase_block(self, first: int, given: "dict[int, bytes | memoryview]") -> None:
+        content: "list[bytes | memoryview]" = []
         whole = True
         for block in range(first, first + self._erase_blocks):
             data = given.get(block)
@@ -207,7 +207,7 @@ class Medium:
         if whole:
             self._write(first, b"".join(content))
 
-    def _write(self, first: int, data: bytes) -> None:
+    def _write(self, first: int, data: "bytes | memoryview") -> None:
         try:
             self._desk.ports.device.write(self._slots.target_offset + first * BLOCK_BYTES, data)
         except Unavailable as error:
@@ -361,7 +361,7 @@ class Medium:
                 self._have[block // 8] |= 1 << block % 8
 
 
-def _steps(data: bytes) -> range:
+def _steps(data: "bytes | memoryview") -> range:
     return range(0, len(data), BLOCK_BYTES)
 
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 SPENT = "update/spent.json"
 OWN = Source("", "")
 """The operator's server."""
-PIECE_BYTES = 256 * 1024  # one piece is written while the next one comes: half a MiB of memory
+# One piece is written while the next one comes. What a power cut takes came in vain: on a slow line a piece is small.
+LEAST_PIECE_BYTES, MOST_PIECE_BYTES = 64 * 1024, 512 * 1024
+QUICK_S, SLOW_S = 0.5, 2.0  # a piece that came sooner is followed by one of twice its size; by half of it, if later
 MAX_LIES = 3  # passes with wrong bytes from the operator's server; bytes damaged on the way come right the next time
 MAX_ABSENCES = 5  # times in a row: about a minute, in which a server that is being copied to may catch up
 REST_FIRST_S = 10.0  # a source that failed is left alone for this long at first ...
@@ -56,7 +58,8 @@ class Asked:
         self.stop = stop
         self.end = end
         self.align = align
-        self.most = 0  # what was asked for
+        self.most = 0  # what was asked for ...
+        self.since = 0.0  # ... and when
         self.standing: "Standing | None" = None
         self.ticket: "Ticket | None" = None
 
@@ -83,6 +86,7 @@ class Sources:
         self._pause_until = 0.0
         self._spent = self._stored()
         self._unsaved_bytes = 0
+        self._piece_bytes = LEAST_PIECE_BYTES
         self._own_lied = ""
         self._own_lies = 0
         self._own_absences = 0
@@ -166,6 +170,7 @@ class Sources:
                 self._count(len(body), standing.source)
                 if standing.source == OWN:
                     self._own_absences = 0
+                self._suit(asked, len(body))
                 if asked.most - len(body) < asked.align or standing.source == OWN:
                     standing.failures = 0
                 else:
@@ -205,13 +210,21 @@ class Sources:
         left = None if standing.source.device else self._left()
         if left is not None and left < asked.align:
             raise ByteBudget("the bytes of this month are used up")
-        most = min(PIECE_BYTES, asked.stop - asked.at)
+        most = min(self._piece_bytes, asked.stop - asked.at)
         if left is not None:
             most = min(most, left)
         most = max(asked.align, most - most % asked.align)
-        asked.standing, asked.most = standing, most
+        asked.standing, asked.most, asked.since = standing, most, self._desk.now
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
         asked.ticket = work.ask(self._port, "read", arguments)
+
+    def _suit(self, asked: Asked, count_bytes: int) -> None:
+        """Have the next piece suit the line."""
+        took_s = self._desk.now - asked.since
+        if took_s > SLOW_S:
+            self._piece_bytes = max(LEAST_PIECE_BYTES, self._piece_bytes // 2)
+        elif took_s < QUICK_S and count_bytes >= self._piece_bytes:
+            self._piece_bytes = min(MOST_PIECE_BYTES, self._piece_bytes * 2)
 
     def _next(self, tried: "list[Standing]", path: str) -> "Standing | None":
         for standing in self._standings:

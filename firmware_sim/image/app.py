@@ -28,7 +28,7 @@ CONTROL_ONLY = "firmware_sim/camera/ungated.py"
 
 RUNS_AGENT, RUNS_CAMERA, RUNS_SSH, RUNS_BUTTON = "run-agent", "run-camera", "run-ssh", "run-button"
 SCRIPTS = ("rc-sysinit", "rc-shutdown", RUNS_AGENT, RUNS_CAMERA, "run-network", RUNS_SSH, RUNS_BUTTON, "udhcpc-event")
-PLAIN_FILES = ("sysctl.conf",)
+PLAIN_FILES = ("sysctl.conf", "openssl.cnf")
 
 IMAGE_ROOT_PATH = "/etc/camward/image-root.json"
 

@@ -55,7 +55,7 @@ class DiskFile:
         """
         return leaves_of(self.read(offset_bytes, blocks * BLOCK_BYTES))
 
-    def write(self, offset_bytes: int, data: bytes) -> None:
+    def write(self, offset_bytes: int, data: bytes | memoryview) -> None:
         """See `BlockDevice.write`; not durable before `flush`.
 
         Raises:

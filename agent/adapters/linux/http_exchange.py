@@ -256,6 +256,7 @@ class Arriving:
         self._response = response
         self._left_bytes = max_bytes
         self._past_buffer = False  # of http.client: it is empty, and stays so
+        self._found = bytearray()  # for all reads: pages that are new each time cost more than what is written on them
         self._limits = limits
         self._clock = clock
 
@@ -269,7 +270,9 @@ class Arriving:
         self._left_bytes -= most
         deadline = self._clock() + self._limits.grace_s + most / self._limits.slowest_bytes_per_s
         self._wire.allow(deadline, 2 * most + FRAMING_BYTES)
-        found, at = memoryview(bytearray(most)), 0
+        if len(self._found) < most:
+            self._found = bytearray(most)
+        found, at = memoryview(self._found)[:most], 0
         try:
             with self._server._translated():
                 while at < most and (count := self._receive(found[at:])):

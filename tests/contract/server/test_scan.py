@@ -1,10 +1,14 @@
 """Our own endpoints, scanned: every protocol version and every cipher suite that this machine's library knows."""
 
 import contextlib
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,15 @@ from tests.contract.camera.camera_process import camera_config, make_certificate
 
 VERSIONS = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 OLD = ("TLSv1", "TLSv1.1")
+BOOT = Path(__file__).resolve().parents[3] / "agent/boot"
+ASKS = """
+import socket, ssl, sys
+context = ssl.create_default_context(cafile=sys.argv[2])
+context.load_cert_chain(*sys.argv[3:])
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30) as raw:
+    with context.wrap_socket(raw, server_hostname="127.0.0.1") as secured:
+        print(secured.cipher()[0])
+"""
 
 
 def known_suites():
@@ -66,6 +79,24 @@ def within_policy(found):
 def test_the_server_and_its_broker_accept_nothing_below_policy(listener, server, camera):
     certificate = (camera.folder / "cert.pem", camera.folder / "key.pem")
     within_policy(scan(getattr(server, listener), server.ca.read_text(), certificate))
+
+
+@pytest.mark.parametrize(
+    ("environment", "suite"),
+    [({"OPENSSL_CONF": str(BOOT / "openssl.cnf")}, "TLS_CHACHA20_POLY1305_SHA256"), ({}, "TLS_AES_256_GCM_SHA384")],
+    ids=["as the agent is started", "OpenSSL's own order"],
+)
+def test_the_camera_says_which_cipher_is_fast_there(environment, suite, server, camera):
+    line = [sys.executable, "-c", ASKS, server.device_port, server.ca, camera.folder / "cert.pem"]
+    made = subprocess.run(
+        [str(word) for word in [*line, camera.folder / "key.pem"]],
+        env={**os.environ, **environment}, check=True, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert made.stdout.split() == [suite]
+
+
+def test_the_agent_is_started_with_its_order_of_ciphers():
+    assert " OPENSSL_CONF=/usr/lib/camward/openssl.cnf " in (BOOT / "run-agent").read_text()
 
 
 @pytest.mark.parametrize("service", ["https", "rtsps"])

@@ -1,0 +1,73 @@
+"""How large a piece is that is asked for: what comes in about a second, so that a cut on a slow line costs little."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from agent.app.sources import LEAST_PIECE_BYTES, MOST_PIECE_BYTES, OWN, Sources
+from agent.app.work import Ticket
+from agent.formats import transfer
+
+LENGTH = 64 * 1024 * 1024
+ALIGN = 4096
+
+
+class Line:
+    """Answers what is asked for, at a rate."""
+
+    def __init__(self):
+        store = SimpleNamespace(read=lambda _: None)
+        config = SimpleNamespace(transfer=transfer.parse({}))
+        self.desk = SimpleNamespace(ports=SimpleNamespace(store=store), config=config, now=0.0)
+        self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0), metered=False)
+        self.at = 0
+        self.asked = []
+
+    def ask(self, _port, _method, arguments):
+        self.asked.append(arguments[4])
+        return Ticket()
+
+    def piece(self, bytes_per_s, share=1.0):
+        asked = self.sources.begin(self, "/targets/a", self.at, LENGTH, LENGTH, ALIGN)
+        most, ticket = asked.most, asked.ticket
+        taking = self.sources.take(self, asked)
+        assert next(taking) is ticket
+        count = int(most * share)
+        self.desk.now += count / bytes_per_s
+        with pytest.raises(StopIteration) as ended:
+            taking.send(b"x" * count)
+        assert ended.value.value == (b"x" * count, OWN)
+        self.at += count
+        return most
+
+
+def test_pieces_grow_on_a_fast_line_up_to_the_most():
+    line = Line()
+    sizes = [line.piece(10_000_000) for _ in range(6)]
+    assert sizes[0] == LEAST_PIECE_BYTES
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == sizes[-2] == MOST_PIECE_BYTES
+
+
+def test_pieces_stay_small_on_a_slow_line_and_shrink_when_it_has_become_slow():
+    line = Line()
+    assert [line.piece(8_000) for _ in range(4)] == [LEAST_PIECE_BYTES] * 4
+    for _ in range(6):
+        line.piece(10_000_000)
+    sizes = [line.piece(8_000) for _ in range(5)]
+    assert sizes[0] == MOST_PIECE_BYTES
+    assert sizes[-1] == LEAST_PIECE_BYTES
+
+
+def test_a_piece_that_was_cut_off_says_nothing_of_the_line():
+    line = Line()
+    sizes = [line.piece(10_000_000, share=0.5) for _ in range(4)]
+    assert sizes == [LEAST_PIECE_BYTES] * 4
+
+
+def test_every_piece_is_whole_blocks():
+    line = Line()
+    for _ in range(6):
+        line.piece(10_000_000)
+    assert len(line.asked) == 6
+    assert all(size % ALIGN == 0 for size in line.asked)
