@@ -102,7 +102,8 @@ class PlainRtsp:
         if not 0 < len(days) <= 3 or any(one not in "0123456789" for one in days) or not 1 <= int(days) <= MAX_DAYS:
             return "bad_request", "days are 1 to " + str(MAX_DAYS)
         now_s = self._time.now_s()
-        opened = Opened(user, now_s, now_s + int(days) * DAY_S)
+        since_at = self._opened.since_at if self._opened is not None else now_s  # opened for longer is not opened anew
+        opened = Opened(user, since_at, now_s + int(days) * DAY_S, self._accounts.quarantines)
         if not self._stands(opened):
             return "busy", "credentials are being changed"
         try:
@@ -124,6 +125,8 @@ class PlainRtsp:
 
     def _stands(self, opened: Opened) -> bool:
         if not self._desk.config.plain_rtsp_port or not self._accounts.lets_in():
+            return False
+        if opened.quarantines != self._accounts.quarantines:
             return False
         account = self._accounts.users.get(opened.user)
         return account is not None and account.role == ADMINISTRATOR and self._time.now_s() < opened.ends_at

@@ -11,12 +11,17 @@ MAX_USER_CHARS = 64
 
 
 class Opened(Value):
-    """Who has opened it, since when, and until when (Unix seconds)."""
+    """Who has opened it, since when, and until when (Unix seconds).
 
-    FIELDS = ("user", "since_at", "ends_at")
+    `quarantines`: the number of the last quarantine before (agent.formats.quarantine). A later one closes it, also if
+    it came and went under a version of the agent that knows nothing of this record.
+    """
+
+    FIELDS = ("user", "since_at", "ends_at", "quarantines")
     user: str
     since_at: int
     ends_at: int
+    quarantines: int
 
 
 def encode(opened: Opened) -> bytes:
@@ -38,4 +43,5 @@ def decode(body: bytes) -> Opened:
         user=fields.text(source, "user", MAX_USER_CHARS),
         since_at=fields.integer(source, "since_at"),
         ends_at=fields.integer(source, "ends_at"),
+        quarantines=fields.integer(source, "quarantines"),
     )

@@ -204,6 +204,15 @@ def test_it_survives_a_power_cut_and_ends_with_its_time(opened):
     assert is_closed(opened)
 
 
+def test_opened_for_longer_it_is_open_since_it_was_opened_first(opened):
+    first = opened.admin("status")["plain_rtsp"]
+    opened.run_for(2 * DAY_S)
+    again = ask_open(opened, days="60")
+    assert (again["since"], again["until"] > first["until"]) == (first["since"], True)
+    assert opened.admin("close_plain_rtsp")["ok"]
+    assert ask_open(opened)["since"] > first["since"], "the control"
+
+
 def test_what_has_ended_while_the_power_was_away_stays_closed(opened):
     opened.power_cut()
     opened.clock.now_s += 31 * DAY_S
@@ -320,6 +329,16 @@ def test_quarantine_closes_it_and_its_end_does_not_open_it_again(stage, owned):
     assert is_closed(world)
     assert ask_open(world, NEW_PASSWORD, grant=login(world, NEW_PASSWORD)["grant"])["ok"], "the control"
     assert plays(world) == "in"
+
+
+def test_a_quarantine_under_a_version_that_knows_nothing_of_it_closes_it_too(stage, owned):
+    before = owned.documents.content[DOCUMENT]
+    deliver(owned, stage.operator.command("quarantine", 1, now(owned)))
+    deliver(owned, stage.operator.command("release", 2, now(owned)))
+    owned.power_cut()
+    owned.documents.content[DOCUMENT] = before
+    on(owned)
+    assert is_closed(owned)
 
 
 def test_whose_power_fails_while_it_is_opened_has_it_open_or_closed_and_nothing_else(kept):
