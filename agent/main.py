@@ -166,6 +166,7 @@ class Loop:
         from agent.adapters.linux.admin_client import MAX_ADMIN_LINE_BYTES
         from agent.adapters.linux.sockets import MAX_LINE_BYTES, LineServer
         from agent.app.events import ADMIN
+        from agent.formats.plain_rtsp import SERVICE
 
         group = self._config.login_gid  # the camera program's own group, and its user id as well
         root, camera = frozenset({0, os.geteuid()}), frozenset({0, os.geteuid(), group})
@@ -174,11 +175,10 @@ class Loop:
                 options.run / "admin.sock", ADMIN, 0o600, 0, root, MAX_ADMIN_LINE_BYTES, self._selector, self._line
             )
         ]
-        for service in self._config.services:
-            path = options.run / "login" / f"{service.name}.sock"
-            servers.append(
-                LineServer(path, service.name, 0o660, group, camera, MAX_LINE_BYTES, self._selector, self._line)
-            )
+        names = [service.name for service in self._config.services]
+        for name in [*names, SERVICE] if self._config.plain_rtsp_port else names:
+            path = options.run / "login" / f"{name}.sock"
+            servers.append(LineServer(path, name, 0o660, group, camera, MAX_LINE_BYTES, self._selector, self._line))
         return servers
 
     def _listen_to_programs(self, options: Options) -> "list[ProgramServer]":

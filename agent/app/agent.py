@@ -27,6 +27,7 @@ from agent.app.neighbours import Neighbours
 from agent.app.offering import Offering
 from agent.app.office import Office
 from agent.app.ordering import Ordering
+from agent.app.plain_rtsp import PlainRtsp
 from agent.app.programs import SERVICE, Programs
 from agent.app.proving import Proving
 from agent.app.quarantining import IN_QUARANTINE, Quarantining
@@ -132,8 +133,9 @@ class Agent:
         self._handover.barred_hook = lambda: IN_QUARANTINE if quarantining.active else ""
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
+        self._plain_rtsp = plain_rtsp = PlainRtsp(desk, self._accounts, time)
         self._evidence = Evidence(
-            desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status
+            desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status, plain_rtsp
         )
         self._changing = changing = Changing(desk, time, self._accounts, credentials, self._reporting)
         if self._console is not None:
@@ -147,24 +149,24 @@ class Agent:
             lambda: denied((label.serial, label.mac, label.mac.replace(":", ""), config.model)),
             self._updating.calm,
         )
-        ssh.changed_hook = auditing.changed_hook = self._evidence.soon
+        ssh.changed_hook = auditing.changed_hook = plain_rtsp.changed_hook = self._evidence.soon
         self._evidence.quarantine_hook = quarantining.fact
         self._evidence.audited_hook = lambda: (auditing.fact(), auditing.opened())
         self._office = Office(
             desk, self._accounts, self._updating, self._enrolling, self._reporting, self._evidence, self._health, guard,
             self._handover, self._transferring, self._offering, Bringing(desk, time, self._ordering),
             credentials, changing, auditing, ssh, self._renewing, self._serving, self._programs, quarantining,
+            plain_rtsp,
         )  # fmt: skip
         self._login = Login(
-            desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh, quarantining
+            desk, self._accounts, credentials, guard, self._office, tickets, changing, ssh, quarantining, plain_rtsp
         )
         self._office.login_hook = self._login.line
-        self._guard = guard
+        self._guard, self._settled = guard, False
         self._commanding = Commanding(
             desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling,
             quarantining, self._rotating,
         )  # fmt: skip
-        self._settled = False
         if finished:
             desk.say("camward-agent: " + finished + " is done")
 
@@ -201,6 +203,7 @@ class Agent:
         self._changing.start()
         self._alarms.start()
         self._login.start()
+        self._plain_rtsp.start()
         if not locking:
             self._accounts.show()  # now that it is known whose password opens nothing any more
         self._updating.committed_hook = self._committed
@@ -251,6 +254,7 @@ class Agent:
                 self._commanding.message(event.payload)
         if self._handover.begun and self._accounts.state != LOCKED:
             self._accounts.lock()  # for the programs that ask nobody, until the restart
+        self._plain_rtsp.look()
         return self._desk.take()
 
     def stop(self) -> None:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.accounts import Account, Accounts
+    from agent.app.asked import Asked
     from agent.app.credentials import Credentials
     from agent.app.desk import Desk
-    from agent.app.login import Asked
     from agent.app.reporting import Reporting
     from agent.app.trusted_time import TrustedTime
     from agent.formats.errors import CamwardError

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.app.accounts import Accounts
+    from agent.app.asked import Asked
     from agent.app.desk import Desk
     from agent.app.guard import Guard
-    from agent.app.login import Asked
 
 CLAIM_ACCOUNT = "(claim)"  # what tries at the label's code count against; no user can have this name
 _NO_PASSWORD = Violation(

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from agent.app.accounts import Accounts
     from agent.app.credentials import Credentials
     from agent.app.desk import Desk
+    from agent.app.plain_rtsp import PlainRtsp
     from agent.app.proving import Finding, Proving
     from agent.app.reporting import Reporting
     from agent.app.trusted_time import TrustedTime
     from agent.core.compliance import Catalogue
+    from agent.formats.config import Service
     from agent.formats.errors import CamwardError
 
 REPORT = "evidence.json"
@@ -56,10 +58,12 @@ class Evidence:
         time: "TrustedTime",
         catalogue: "Catalogue",
         path: str,
-        ssh: "Callable[[], dict[str, Any]]" = dict,
+        ssh: "Callable[[], dict[str, Any]]",
+        plain_rtsp: "PlainRtsp",
     ) -> None:
         """`path`: where the scratch store puts `evidence.json`, for its readers; `ssh`: whether it is open."""
         self._ssh = ssh
+        self._plain_rtsp = plain_rtsp
         self.path = path
         self._desk = desk
         self._accounts = accounts
@@ -142,15 +146,16 @@ class Evidence:
         self._running = True
         asked, self._waiting = self._waiting, []
         facts: "dict[str, Any]" = dict(self._history)
+        also = self._plain_rtsp.services()
 
         def sensed(value: "object", error: "CamwardError | None") -> None:
             if error is None and isinstance(value, dict):
                 facts.update(value)
-            self._proving.start(self._proving.intruders(), tried)
+            self._proving.start(self._proving.intruders(also), tried)
 
         def tried(found: "tuple[Finding, ...]") -> None:
-            facts["login_negative"] = {"tried": self._login_negative(found) + _by_certificate(facts)}
-            self._test_lockout(finish)
+            facts["login_negative"] = {"tried": self._login_negative(found, also) + _by_certificate(facts)}
+            self._test_lockout(also, finish)
 
         def finish(blocked: "list[dict[str, Any]]") -> None:
             if blocked:
@@ -186,6 +191,7 @@ class Evidence:
         facts["declaration"] = config.declarations
         facts["problems"] = {"found": list(self._desk.problems)}
         facts["quarantine"] = self.quarantine_hook()
+        facts["plain_rtsp"] = self._plain_rtsp.fact()
 
     def _key_protection(self) -> "dict[str, Any]":
         """What guards the keys, and what that does not resist."""
@@ -233,9 +239,9 @@ class Evidence:
     def _codes(self, password: str) -> "list[str]":
         return [violation.code for violation in self._credentials.violations("somebody", password)]
 
-    def _login_negative(self, found: "tuple[Finding, ...]") -> "list[dict[str, Any]]":
+    def _login_negative(self, found: "tuple[Finding, ...]", also: "tuple[Service, ...]") -> "list[dict[str, Any]]":
         rows = []
-        for service in self._desk.config.services:
+        for service in self._desk.config.services + also:
             mine = [one for one in found if one.service == service.name]
             rows.append(
                 {
@@ -247,12 +253,12 @@ class Evidence:
             )
         return rows
 
-    def _test_lockout(self, done: "Callable[[list[dict[str, Any]]], None]") -> None:
+    def _test_lockout(self, also: "tuple[Service, ...]", done: "Callable[[list[dict[str, Any]]], None]") -> None:
         """Wrong tries in each way of each service, from addresses and for users that nobody else has, until a wait.
 
         A camera that is unclaimed, locked or in quarantine takes no tries at all, so there is nothing to test.
         """
-        services = self._desk.config.services if self._accounts.lets_in() else ()
+        services = self._desk.config.services + also if self._accounts.lets_in() else ()
         ways = [(service, way) for service in services for way in WAYS[service.kind]]
         found: "dict[str, list[tuple[str, int]]]" = {service.name: [] for service in services}
 

@@ -5,6 +5,7 @@ state, lockout (which counts the try), comparison. Nothing is said about an acco
 """
 
 from agent.app.accounts import CLAIMED, UNCLAIMED, user_name_ok
+from agent.app.asked import Asked
 from agent.app.claiming import Claiming
 from agent.app.credentials import NotProved
 from agent.app.digest import ALGORITHMS, REALM, Nonces, counted_of, response, secret
@@ -30,38 +31,17 @@ if TYPE_CHECKING:
     from agent.app.grants import Grant
     from agent.app.guard import Guard
     from agent.app.office import Office, Refusal
+    from agent.app.plain_rtsp import PlainRtsp
     from agent.app.quarantining import Quarantining
     from agent.app.ssh import Ssh
     from agent.app.tickets import Tickets
     from agent.formats.errors import CamwardError
-    from agent.formats.login import Request
 
     Answer = Callable[[str, dict[str, Any]], None]
 
 NONCE_KEY_BYTES = 32
-
-
-class Asked:
-    """One request and how to answer it, once."""
-
-    def __init__(self, desk: "Desk", connection: int, service: str, request: "Request") -> None:
-        self._desk = desk
-        self._connection = connection
-        self.service = service
-        self.source = request.source
-        self.arguments = request.arguments
-
-    def yes(self, members: "dict[str, Any]") -> None:
-        """Answer ok; an answer that does not fit a line becomes a refusal."""
-        try:
-            line = login.encode_reply(members)
-        except FormatError as error:
-            line = login.encode_refusal("busy", {"detail": str(error)[:200]})
-        self._desk.send(self._connection, line)
-
-    def no(self, code: str, members: "dict[str, Any] | None" = None) -> None:
-        """Refuse with a code of the protocol."""
-        self._desk.send(self._connection, login.encode_refusal(code, members or {}))
+OLD_PLAYERS = ("rtsp", "rtsp_plain")
+"""The services whose clients may know RFC 2069 alone."""
 
 
 class Login:
@@ -78,6 +58,7 @@ class Login:
         changing: "Changing",
         ssh: "Ssh",
         quarantining: "Quarantining",
+        plain_rtsp: "PlainRtsp",
     ) -> None:
         """`office`: what an administrator can ask for; `tickets`: how the agent's own probe of a stream gets in."""
         self._desk = desk
@@ -88,6 +69,7 @@ class Login:
         self._tickets = tickets
         self._changing = changing
         self._quarantining = quarantining
+        self._plain_rtsp = plain_rtsp
         self._grants = Grants(desk)
         self._nonces = Nonces(desk.ports.entropy.bytes(NONCE_KEY_BYTES))
         self._hashing = 0
@@ -121,6 +103,7 @@ class Login:
         self._operations.update(self._tokens.operations())
         self._operations.update(Removing(accounts, credentials, self._grants, self._granted).operations())
         self._operations.update(ssh.operations(self._sure, self._granted))
+        self._operations.update(plain_rtsp.operations(self._sure, self._granted))
         self._operations.update(quarantining.operations(changing, office, self._compare))
         quarantining.changed_hook = self._grants.revoke_all
 
@@ -138,6 +121,10 @@ class Login:
         asked = Asked(self._desk, connection, service, request)
         if self._quarantining.refuses(request.op):
             asked.no("locked")
+            return
+        refused = self._plain_rtsp.refusal(service, request.op)
+        if refused:
+            asked.no(refused)
             return
         if request.op not in ("state", "policy", "claim", "claim_proof") and self._accounts.state != CLAIMED:
             asked.no(self._accounts.state)
@@ -159,6 +146,7 @@ class Login:
         }
         if "user" in asked.arguments:
             told["generations"] = self._standing.standing(asked.arguments["user"])
+        told.update(self._plain_rtsp.told(asked.service))
         told.update(self._quarantining.told())
         if told["claimable"]:
             told["claim_salt"] = self._claiming.salt()
@@ -215,7 +203,11 @@ class Login:
     def _digest(self, asked: Asked) -> None:
         given = asked.arguments
         algorithm, user, counted = given["algorithm"], given["user"], counted_of(given)
-        if algorithm not in ALGORITHMS or given["realm"] != REALM or (counted is None and asked.service != "rtsp"):
+        if (
+            algorithm not in ALGORITHMS
+            or given["realm"] != REALM
+            or (counted is None and asked.service not in OLD_PLAYERS)
+        ):
             asked.no("denied")
             return
         ticket = self._tickets.find(asked.service, asked.source, user)
@@ -254,7 +246,7 @@ class Login:
         if self._accounts.quarantined:  # since the password was given
             asked.no("locked")
             return
-        if self._changing.turns_away(asked, account):
+        if self._changing.turns_away(asked, account) or self._plain_rtsp.turns_away(asked, account):
             return
         members = self._given(asked, account.name, account.role, passing)
         members.update(self._changing.reminder(account))

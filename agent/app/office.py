@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from agent.app.handover import Handover
     from agent.app.health import Health
     from agent.app.offering import Offering
+    from agent.app.plain_rtsp import PlainRtsp
     from agent.app.programs import Programs
     from agent.app.quarantining import Quarantining
     from agent.app.renewing import Renewing
@@ -69,6 +70,7 @@ class Office:
         serving: "Serving",
         programs: "Programs",
         quarantining: "Quarantining",
+        plain_rtsp: "PlainRtsp",
     ) -> None:
         self._desk = desk
         self._accounts = accounts
@@ -90,6 +92,7 @@ class Office:
         self._serving = serving
         self._programs = programs
         self._quarantining = quarantining
+        self._plain_rtsp = plain_rtsp
         self._operations: "dict[str, Callable[[int, dict[str, Any]], None]]" = {
             "status": lambda connection, _: self._answer(connection, self.status()),
             "enrol": self._enrol,
@@ -104,6 +107,7 @@ class Office:
             "install": self._install,
             "open_ssh": self._open_ssh,
             "close_ssh": lambda connection, _: self._started(connection, self._ssh.close()),
+            "close_plain_rtsp": lambda connection, _: self._started(connection, self._plain_rtsp.close()),
             "claim": self._login_operation,
             "policy": self._login_operation,
             "accounts": self._look_at_accounts,
@@ -142,6 +146,7 @@ class Office:
             "problems": list(self._desk.problems),
             "accounts": self._auditing.status(),
             "ssh": self._ssh.status(),
+            "plain_rtsp": self._plain_rtsp.status(),
             "waiting_logins": self._guard.held(),
             "quarantine": self._quarantining.status(),
         }
@@ -151,7 +156,7 @@ class Office:
         """The status for somebody who is logged in: who gets in by other ways is for administrators."""
         found = self.status()
         if role != "administrator":
-            del found["accounts"], found["ssh"]
+            del found["accounts"], found["ssh"], found["plain_rtsp"]
         return found
 
     def enrol(self, token: str) -> str:

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from agent.app.accounts import Accounts
+    from agent.app.asked import Asked
     from agent.app.grants import Grant, Grants
-    from agent.app.login import Asked
     from agent.app.office import Office, Refusal
     from agent.formats.errors import CamwardError
 

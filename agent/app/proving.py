@@ -5,6 +5,7 @@ random address of 127.0.0.0/8, which only the agent knows, so that its wrong tri
 such a source never arrive from a network.
 """
 
+from agent.app import plain_rtsp
 from agent.formats import base64, utc
 from agent.formats.value import Value
 
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.app.desk import Desk
+    from agent.formats.config import Service
     from agent.formats.errors import CamwardError
 
     Done = Callable[[tuple["Finding", ...]], None]
 
-WAYS = {"web": ("login", "digest"), "rtsps": ("digest",), "onvif": ("digest",)}
+WAYS = {"web": ("login", "digest"), "rtsps": ("digest",), "onvif": ("digest",), plain_rtsp.KIND: ("digest",)}
 """How a kind of service takes credentials, each backed by its own store."""
 
 FACTORY_PASSWORDS = (("admin", "admin"), ("root", "xc3511"))
@@ -77,7 +79,7 @@ class Proving:
         """Make the attempts in order; `done` gets one finding for each."""
         source = self.address()
         self._sources.append(source)
-        services = {service.name: service for service in self._desk.config.services}
+        services = self._known()
         findings: "list[Finding]" = []
 
         def next_one() -> None:
@@ -118,7 +120,7 @@ class Proving:
 
     def until(self, attempt: Attempt, source: str, tries: int, done: "Callable[[int, str], None]") -> None:
         """Repeat an attempt, counted like anybody's, until its outcome is the expected one; `done(count, outcome)`."""
-        service = {one.name: one for one in self._desk.config.services}[attempt.service].as_dict()
+        service = self._known()[attempt.service].as_dict()
         service["way"] = attempt.way
         made = [0]
 
@@ -137,14 +139,20 @@ class Proving:
 
         again()
 
+    def _known(self) -> "dict[str, Service]":
+        config = self._desk.config
+        return {one.name: one for one in config.services + plain_rtsp.services(config)}
+
     def _leave(self) -> None:
         self._desk.call("services", "leave", (), lambda _value, _error: None)
 
-    def everywhere(self, who: str, user: "str | None", password: str, expected: str) -> "tuple[Attempt, ...]":
-        """The same attempt at every service, in every way it has."""
+    def everywhere(
+        self, who: str, user: "str | None", password: str, expected: str, also: "tuple[Service, ...]" = ()
+    ) -> "tuple[Attempt, ...]":
+        """The same attempt at every service, and at those of `also`, in every way it has."""
         return tuple(
             Attempt(service.name, way, who, user, password, expected)
-            for service in self._desk.config.services
+            for service in self._desk.config.services + also
             for way in WAYS[service.kind]
         )
 
@@ -161,12 +169,12 @@ class Proving:
             return ()
         return (Attempt(CONSOLE, "shadow", who, user, password, expected),)
 
-    def intruders(self) -> "tuple[Attempt, ...]":
+    def intruders(self, also: "tuple[Service, ...]" = ()) -> "tuple[Attempt, ...]":
         """Attempts that must fail on any guarded camera: anonymous, and factory passwords."""
-        found = self.everywhere("anonymous", None, "", REFUSED) + self.console("anonymous", None, "", REFUSED)
+        found = self.everywhere("anonymous", None, "", REFUSED, also) + self.console("anonymous", None, "", REFUSED)
         for user, password in FACTORY_PASSWORDS:
             who = "factory password of " + user
-            found += self.everywhere(who, user, password, REFUSED) + self.console(who, user, password, REFUSED)
+            found += self.everywhere(who, user, password, REFUSED, also) + self.console(who, user, password, REFUSED)
         return found
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.accounts import Accounts
+    from agent.app.asked import Asked
     from agent.app.changing import Changing
     from agent.app.desk import Desk
-    from agent.app.login import Asked
     from agent.app.office import Office
     from agent.formats.errors import CamwardError
 

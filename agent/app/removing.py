@@ -5,9 +5,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from agent.app.accounts import Accounts
+    from agent.app.asked import Asked
     from agent.app.credentials import Credentials
     from agent.app.grants import Grants
-    from agent.app.login import Asked
     from agent.app.orders import Granted
 
 

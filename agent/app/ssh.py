@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from agent.app.asked import Asked
     from agent.app.console import Console
     from agent.app.credentials import Credentials
     from agent.app.desk import Desk
-    from agent.app.login import Asked
     from agent.app.office import Refusal
     from agent.app.orders import Granted
     from agent.formats.errors import CamwardError

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from agent.app.accounts import Account, Accounts
+    from agent.app.asked import Asked
     from agent.app.credentials import Credentials
     from agent.app.desk import Desk
     from agent.app.grants import Grant, Grants
     from agent.app.guard import Guard
-    from agent.app.login import Asked
     from agent.app.office import Office
     from agent.app.orders import Granted
     from agent.formats.errors import CamwardError

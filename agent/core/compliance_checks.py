@@ -41,6 +41,9 @@ verity
     `{"active": true}`: the root is a dm-verity device
 tls_listeners
     `{"tried": [{"service", "port", "tls": true, "version": "TLSv1.3"}]}`
+plain_rtsp
+    `{"open": true, "port": 554, "since", "until"}`: the exception for RTSP in the clear that the owner has
+    opened, times as text; `{"open": false}`, with the port where it may be opened, while there is none
 tls_connections
     `{"open": [{"peer", "version", "verified": true}]}`: the agent's own connections
 certificate_logins
@@ -248,15 +251,22 @@ def stored_assets(facts: "Facts") -> "Verdict":
 
 
 def assets_in_transit(facts: "Facts") -> "Verdict":
-    """S1.1-12: every reachable TCP port speaks TLS 1.2 or newer, and so do the agent's verified connections."""
-    secure = set()
+    """S1.1-12: every reachable TCP port speaks TLS 1.2 or newer, and so do the agent's verified connections.
+
+    The owner's exception is no excuse, and is named; what nobody has opened is named before it.
+    """
+    secure, opened = set(), _exception(facts["plain_rtsp"])
     for item in _tried(facts, "tls_listeners"):
         port = fields.integer(item, "port", 1, 65535)
         if not fields.boolean(item, "tls"):
+            if port == opened[0]:
+                continue
             return FAIL, "port " + str(port) + " speaks without TLS"
         if fields.text(item, "version") not in TLS_VERSIONS:
             return FAIL, "port " + str(port) + " speaks an outdated TLS"
         secure.add(port)
+    if opened[0]:
+        return FAIL, opened[1]
     for proto, port in _reachable(facts):
         if proto == "tcp" and port not in secure:
             return INCONCLUSIVE, "port " + str(port) + " was not tried"
@@ -267,6 +277,15 @@ def assets_in_transit(facts: "Facts") -> "Verdict":
     if not secure:
         return INCONCLUSIVE, "no port was tried"
     return PASS, str(len(secure)) + " ports and " + str(len(connections)) + " own connections use TLS 1.2 or newer"
+
+
+def _exception(fact: "dict[str, Any]") -> "tuple[int, str]":
+    """The port in the clear that the owner has opened, and what is said of it; 0 without one."""
+    if not fields.boolean(fact, "open"):
+        return 0, ""
+    port = fields.integer(fact, "port", 1, 65535)
+    when = " since " + fields.text(fact, "since", 32) + ", until " + fields.text(fact, "until", 32)
+    return port, "port " + str(port) + " is RTSP without TLS: an exception that an administrator has opened," + when
 
 
 def interfaces(facts: "Facts") -> "Verdict":
@@ -313,7 +332,7 @@ CHECKS = (
     Row("S1.1-09", (), None, "update_priority_policy"),
     Row("S1.1-10", ("identity_shown",), designation, ""),
     Row("S1.1-11", ("storage_permissions", "mounts", "verity"), stored_assets, ""),
-    Row("S1.1-12", ("listeners", "tls_listeners", "tls_connections"), assets_in_transit, ""),
+    Row("S1.1-12", ("listeners", "tls_listeners", "tls_connections", "plain_rtsp"), assets_in_transit, ""),
     Row("S1.1-13", ("listeners", "declaration"), interfaces, ""),
     Row("S1.1-14", ("power_loss",), recovery, ""),
     Row("S1.1-15", ("erase",), deletion, ""),

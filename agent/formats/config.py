@@ -3,7 +3,7 @@
 The operator's overlay (later) may change some of it, never below the floors stated here.
 """
 
-from agent.formats import audit, fields, neighbours, programs, proxy, releases, system_logins, transfer
+from agent.formats import audit, fields, neighbours, plain_rtsp, programs, proxy, releases, system_logins, transfer
 from agent.formats.errors import FormatError
 from agent.formats.health import parse_health
 from agent.formats.json import parse_object
@@ -52,7 +52,7 @@ class Config(Value):
         "model", "hardware", "version", "security_epoch", "build_time", "image_root", "layout", "services", "login_gid",
         "health", "check_interval_s", "telemetry_interval_s", "transfer", "neighbours", "schedule", "password",
         "declarations", "user_folders", "releases", "system_logins", "accounts", "ws_token",
-        "telemetry_max_age_s", "programs", "keys", "proxy",
+        "telemetry_max_age_s", "programs", "keys", "proxy", "plain_rtsp_port",
     )  # fmt: skip
     model: str
     hardware: str
@@ -79,6 +79,7 @@ class Config(Value):
     telemetry_max_age_s: int  # what is older and was not sent is given up
     keys: str  # FILES or TPM
     programs: "tuple[programs.Program, ...]"  # the camera's other programs that may use the link
+    plain_rtsp_port: int  # where an administrator may open RTSP in the clear (agent.app.plain_rtsp); 0: nowhere
     proxy: "proxy.Proxy | None"  # through which the camera reaches servers, unless its site says otherwise
 
 
@@ -124,6 +125,7 @@ def parse(body: bytes) -> Config:
         keys=fields.choice(source, "keys", (FILES, TPM)) if "keys" in source else FILES,
         programs=programs.parse(source) if "programs" in source else (),
         proxy=proxy.parse(fields.obj(source, "proxy")) if "proxy" in source else None,
+        plain_rtsp_port=_plain_rtsp_port(source, services),
     )
 
 
@@ -141,10 +143,27 @@ def _system_logins(source: "dict[str, Any]") -> "SystemLogins | None":
     if "system_logins" not in source:
         return None
     found = system_logins.parse(fields.obj(source, "system_logins"))
-    declared: "Any" = fields.obj(source, "declarations").get("listeners")
-    if found.ssh_port and {"proto": "tcp", "port": found.ssh_port} not in (declared or ()):
+    if found.ssh_port and not _declared(source, found.ssh_port):
         raise FormatError("system_logins: ssh_port is not among the listeners that are declared")
     return found
+
+
+def _declared(source: "dict[str, Any]", port: int) -> bool:
+    listeners: "Any" = fields.obj(source, "declarations").get("listeners")
+    return {"proto": "tcp", "port": port} in (listeners or ())
+
+
+def _plain_rtsp_port(source: "dict[str, Any]", services: "tuple[Service, ...]") -> int:
+    if plain_rtsp.SERVICE in [service.name for service in services]:
+        raise FormatError("services: " + plain_rtsp.SERVICE + " is the name of another socket")
+    port = fields.integer(source, "plain_rtsp_port", 0, 65535) if "plain_rtsp_port" in source else 0
+    if not port:
+        return 0
+    if not _declared(source, port):
+        raise FormatError("plain_rtsp_port is not among the listeners that are declared")
+    if port in [service.port for service in services] or "rtsps" not in [service.kind for service in services]:
+        raise FormatError("plain_rtsp_port is a service's own, or there is no service of the kind rtsps")
+    return port
 
 
 def _user_folder(item: "Any") -> str:

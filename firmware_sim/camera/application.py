@@ -11,12 +11,15 @@ from pathlib import Path
 
 from firmware_sim.camera.config import CameraConfig
 from firmware_sim.camera.http_server import HttpServer
-from firmware_sim.camera.listener import Door, Doorkeeper, Issued, bind, tls_context
-from firmware_sim.camera.login import Login
+from firmware_sim.camera.listener import Door, Doorkeeper, bind
+from firmware_sim.camera.login import Login, Service
 from firmware_sim.camera.onvif.service import DeviceService, Maker
 from firmware_sim.camera.pattern import TestPattern, level
+from firmware_sim.camera.plain_door import SERVICE as PLAIN
+from firmware_sim.camera.plain_door import PlainDoor
 from firmware_sim.camera.privileges import drop_privileges
 from firmware_sim.camera.rtsp import RtspServer
+from firmware_sim.camera.tls import Issued, tls_context
 from firmware_sim.camera.web.app import WebApp
 from firmware_sim.camera.web.sessions import Sessions
 
@@ -27,6 +30,9 @@ MAX_WEB_CONNECTIONS = 24
 
 MAX_STREAMS = 8
 """Viewers at once on each RTSP listener: recorder, operator, and a few more."""
+
+PLAIN_OPENINGS = 8
+"""How often RTSP in the clear can be opened in one run; afterwards the camera restarts its program to open it."""
 
 LOOK_FOR_CERTIFICATE_EVERY_S = 0.5
 
@@ -45,9 +51,11 @@ class Bound:
         """
         self.https = bind(config.address, config.https_port)
         self.rtsps = bind(config.address, config.rtsps_port)
-        self.rtsp: socket.socket | None = None
+        self.rtsp: list[socket.socket] = []
         if config.rtsp_port is not None:
-            self.rtsp = bind(config.address, config.rtsp_port)
+            self.rtsp.append(bind(config.address, config.rtsp_port))
+            port = self.rtsp[0].getsockname()[1]
+            self.rtsp += [bind(config.address, port) for _ in range(1, PLAIN_OPENINGS if _gated(config) else 1)]
         self.discovery: socket.socket | None = None
         if config.discovery_port is not None:
             # Reads the agent's formats, which the ungated control's image has not.
@@ -61,7 +69,7 @@ class Bound:
         Raises:
             Nothing: closing twice is closing.
         """
-        for sock in (self.https, self.rtsps, self.rtsp, self.discovery):
+        for sock in (self.https, self.rtsps, *self.rtsp, self.discovery):
             if sock is not None:
                 sock.close()
 
@@ -72,8 +80,8 @@ class Bound:
             OSError: a socket was closed.
         """
         ports = {"https": self.https.getsockname()[1], "rtsps": self.rtsps.getsockname()[1]}
-        if self.rtsp is not None:
-            ports["rtsp"] = self.rtsp.getsockname()[1]
+        if self.rtsp:
+            ports["rtsp"] = self.rtsp[0].getsockname()[1]
         if self.discovery is not None:
             ports["discovery"] = self.discovery.getsockname()[1]
         return ports
@@ -98,13 +106,19 @@ def run(config: CameraConfig, login: Login) -> None:
         _on_signal(keeper.stop)
         if stop.is_set():
             keeper.stop()
-        if config.link is not None and config.mode == "gated":
+        if config.link is not None and _gated(config):
             _gauge(config.link, config.frames_per_second, keeper)
+        if bound.rtsp and _gated(config):
+            PlainDoor(login, lambda wanted: keeper.turn("rtsp", wanted)).start()
         with _discoverable(config, login, bound):
             ports = " ".join(f"{name}={port}" for name, port in bound.ports().items())
             print(f"camward-camera: ready {ports}", flush=True)
             keeper.run()
     print("camward-camera: stopped", flush=True)
+
+
+def _gated(config: CameraConfig) -> bool:
+    return config.mode == "gated"
 
 
 def _gauge(link: Path, frames_per_second: int, keeper: Doorkeeper) -> None:
@@ -170,13 +184,15 @@ def _doors(config: CameraConfig, login: Login, bound: Bound) -> list[Door]:
     tls = tls_context(config.certificate, config.key)
     Issued(config.certificate, config.key).serve(tls)
 
-    def streams(encrypted: bool) -> RtspServer:
-        return RtspServer(login, pattern, config.frames_per_second, encrypted)
+    def streams(service: Service, encrypted: bool) -> RtspServer:
+        return RtspServer(login, pattern, config.frames_per_second, service, encrypted)
 
     doors = [
         Door("https", bound.https, HttpServer(web.handle).serve, tls, MAX_WEB_CONNECTIONS),
-        Door("rtsps", bound.rtsps, streams(encrypted=True).serve, tls, MAX_STREAMS),
+        Door("rtsps", bound.rtsps, streams("rtsp", encrypted=True).serve, tls, MAX_STREAMS),
     ]
-    if bound.rtsp is not None:
-        doors.append(Door("rtsp", bound.rtsp, streams(encrypted=False).serve, None, MAX_STREAMS))
+    # The control variant's is open to all; the product's only while its owner has opened it.
+    gated = _gated(config)
+    plain = streams(PLAIN if gated else "rtsp", encrypted=False)
+    doors += [Door("rtsp", sock, plain.serve, None, MAX_STREAMS, opens=not gated) for sock in bound.rtsp]
     return doors

@@ -38,7 +38,7 @@ class CameraConfig(NamedTuple):
         address: local address of every listener.
         https_port: web and ONVIF.
         rtsps_port: RTSP over TLS.
-        rtsp_port: RTSP in the clear, or None (the rule) for no such listener.
+        rtsp_port: RTSP in the clear, or None for no such listener; a gated camera opens it while the agent says so.
         discovery_port: WS-Discovery (UDP; 3702), or None for none.
         login_dir: folder of the agent's login sockets.
         evidence_dir: the only folder an evidence path, or an announcement's, may point into.

@@ -100,12 +100,15 @@ class Gate:
 
     Attributes:
         basic_allowed: offer and accept Basic; only ever set for a listener behind TLS.
+        own_nonces: take the nonce alone that this gate has given last; for a gate of one connection.
     """
 
-    def __init__(self, login: Login, service: Service, basic_allowed: bool) -> None:
+    def __init__(self, login: Login, service: Service, basic_allowed: bool, own_nonces: bool = False) -> None:
         self._login = login
         self._service = service
         self.basic_allowed = basic_allowed
+        self.own_nonces = own_nonces
+        self._given = ""
 
     def check(self, head: Head, source: str) -> Reply | None:
         """Ask about the credentials of a request.
@@ -126,6 +129,8 @@ class Gate:
 
     def _check_digest(self, digest: Digest, head: Head, source: str) -> Reply | None:
         if digest.uri != head.target or digest.algorithm not in ALGORITHMS or digest.qop not in {"", "auth"}:
+            return None
+        if self.own_nonces and digest.nonce != self._given:
             return None
         fields: dict[str, object] = {
             "user": digest.user,
@@ -150,6 +155,7 @@ class Gate:
         nonce, realm, opaque = reply.text("nonce"), reply.text("realm"), reply.text("opaque")
         if not reply.ok or not nonce or not all(_quotable(text) for text in (nonce, realm, opaque)):
             raise LoginUnavailable("the login service gave no nonce")
+        self._given = nonce
         headers = []
         for algorithm in ALGORITHMS:
             value = f'Digest realm="{realm}", qop="auth", algorithm={algorithm}, nonce="{nonce}"'

@@ -7,7 +7,6 @@ place, and not for long.
 
 import contextlib
 import os
-import re
 import selectors
 import socket
 import ssl
@@ -15,7 +14,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from firmware_sim.camera.messages import HEAD_END, MAX_HEAD_BYTES, RequestError
@@ -36,8 +34,8 @@ OWN_PLACES = 2
 """Of every listener's places: for programs on the camera itself. Strangers who take all others cannot make the agent
 believe that a service is dead, and a new firmware with it."""
 
-_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+\Z")
-"""What can be a name, and so the name of a file; 253 characters are TLS's own limit."""
+STOP, TURN, MAX_WAKE_BYTES = b"x", b"t", 4096
+"""What wakes the doorkeeper, and how much of it is read at once."""
 
 BACKLOG = 16
 """Connections the kernel may hold before they are accepted."""
@@ -205,6 +203,8 @@ class Door(NamedTuple):
         serve: talks to one client until it is done; runs in the client's thread.
         tls: context when the listener speaks TLS.
         limit: connections at once, OWN_PLACES among them; one more is closed unanswered.
+        opens: whether it opens with the others, or only when it is turned. Of several such doors with one name each
+            serves for one opening: a closed socket cannot be bound again without root.
     """
 
     name: str
@@ -212,6 +212,7 @@ class Door(NamedTuple):
     serve: Callable[[Connection], None]
     tls: ssl.SSLContext | None
     limit: int
+    opens: bool = True
 
 
 def has_place(source: str, taken: int, limit: int) -> bool:
@@ -240,64 +241,14 @@ def bind(address: str, port: int) -> socket.socket:
     return sock
 
 
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """The server's TLS settings: 1.3, or 1.2 with forward secrecy and authenticated encryption (RFC 9325, 4.2).
-
-    Raises:
-        OSError: a file cannot be read, or they do not belong together (`ssl.SSLError`).
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.load_cert_chain(certificate, key)
-    return context
-
-
-class Issued:
-    """Shows the certificate that the operator's CA has issued to clients that ask for its name (RFC 6066, 3).
-
-    The agent keeps it as `issued/NAME.pem` beside the self-signed one, and renews it: a file that has changed is read
-    again. Everybody else, whoever comes by an address among them, is shown the self-signed one.
-    """
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._folder = certificate.parent / "issued"
-        self._key = key
-        self._held: tuple[str, int, ssl.SSLContext | None] | None = None
-
-    def serve(self, context: ssl.SSLContext) -> None:
-        """Have a server's context look for it in each handshake."""
-        context.sni_callback = self._asked
-
-    def _asked(self, connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
-        if name is None or not _HOST_NAME.match(name.lower()):
-            return
-        path = self._folder / (name.lower() + ".pem")
-        try:
-            changed_ns = path.stat().st_mtime_ns
-        except OSError:  # there is none of that name
-            return
-        held = self._held  # handshakes run beside each other
-        if held is None or held[:2] != (path.name, changed_ns):
-            held = self._held = path.name, changed_ns, self._read(path)
-        if held[2] is not None:
-            connection.context = held[2]
-
-    def _read(self, path: Path) -> ssl.SSLContext | None:
-        """None where it is damaged, which is not to be found out in every handshake."""
-        try:
-            return tls_context(path, self._key)
-        except OSError:
-            return None
-
-
 class Doorkeeper:
     """Accepts at every door, one thread for each guest, and shows out whoever has overstayed."""
 
     def __init__(self, doors: list[Door]) -> None:
-        self._doors = doors
+        self._doors = list(doors)
         self._guests: dict[Connection, Door] = {}
+        self._wanted = {door.name: door.opens for door in doors}
+        self._listening: list[Door] = []
         self._lock = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
 
@@ -307,18 +258,30 @@ class Doorkeeper:
         Raises:
             OSError: after `run` has returned and closed everything.
         """
-        os.write(self._wake_write, b"x")
+        os.write(self._wake_write, STOP)
+
+    def turn(self, name: str, wanted: bool) -> None:
+        """Have the door of this name opened, or closed with everybody shown out; from any thread, done soon after.
+
+        When the last door of the name was used up before, `run` returns instead: the next process has new ones.
+
+        Raises:
+            OSError: after `run` has returned and closed everything.
+        """
+        with self._lock:
+            self._wanted[name] = wanted
+        os.write(self._wake_write, TURN)
 
     def listen(self) -> None:
-        """Open the doors.
+        """Open the doors that open by themselves.
 
         Raises:
             OSError: the system refuses.
         """
         threading.stack_size(THREAD_STACK_BYTES)
         for door in self._doors:
-            door.sock.listen(BACKLOG)
-            door.sock.setblocking(False)
+            if door.opens:
+                self._open(door)
 
     def guests(self, names: tuple[str, ...]) -> int:
         """How many are in by the doors of these names."""
@@ -333,17 +296,52 @@ class Doorkeeper:
         """
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_read, selectors.EVENT_READ, None)
-            for door in self._doors:
+            for door in self._listening:
                 selector.register(door.sock, selectors.EVENT_READ, door)
             while True:
                 with self._lock:
                     wait = SWEEP_EVERY_S if self._guests else None
+                said = b""
                 for key, _ in selector.select(wait):
                     if key.data is None:
-                        self._close_all()
-                        return
-                    self._accept(key.data)
+                        said = os.read(self._wake_read, MAX_WAKE_BYTES)
+                    else:
+                        self._accept(key.data)
+                if STOP in said or not self._turned(selector, said):
+                    self._close_all()
+                    return
                 self._sweep()
+
+    def _turned(self, selector: selectors.BaseSelector, said: bytes) -> bool:
+        """Open and close what was asked for; False if there is no door left to open."""
+        with self._lock:
+            wanted = dict(self._wanted) if said else {}
+        for name, opened in wanted.items():
+            listening = [door for door in self._listening if door.name == name]
+            if opened and not listening:
+                spare = next((door for door in self._doors if door.name == name), None)
+                if spare is None:
+                    return False
+                self._open(spare)
+                selector.register(spare.sock, selectors.EVENT_READ, spare)
+            for door in [] if opened else listening:
+                selector.unregister(door.sock)
+                self._close(door)
+        return True
+
+    def _open(self, door: Door) -> None:
+        door.sock.listen(BACKLOG)
+        door.sock.setblocking(False)
+        self._listening.append(door)
+
+    def _close(self, door: Door) -> None:
+        self._listening.remove(door)
+        self._doors.remove(door)
+        door.sock.close()
+        with self._lock:
+            guests = [connection for connection, by in self._guests.items() if by is door]
+        for connection in guests:
+            connection.interrupt()
 
     def _accept(self, door: Door) -> None:
         try:

@@ -13,7 +13,7 @@ PROTOCOL_VERSION = 1
 MAX_LINE_BYTES = 4_096
 """One request or reply with its newline, by the protocol."""
 
-Service = Literal["web", "rtsp", "onvif"]
+Service = Literal["web", "rtsp", "onvif", "rtsp_plain"]
 
 
 class LoginUnavailable(Exception):
@@ -79,7 +79,7 @@ class Login(Protocol):
             service: whose socket: grants and lockouts belong to a service.
             op: state, login, nonce, digest, policy, claim_proof, claim, change_password, users, set_user,
                 remove_user, enrol, disown, transfer, erase, erase_locked, offer, install, upload, install_bundle,
-                open_ssh, close_ssh, device, evidence.
+                open_ssh, close_ssh, open_plain_rtsp, close_plain_rtsp, device, evidence.
             source: IP address of the client, for the lockout.
             fields: the operation's own members.
 

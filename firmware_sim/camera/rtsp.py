@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from firmware_sim.camera.http_auth import Digest, Gate, parse_authorization
 from firmware_sim.camera.listener import Connection
-from firmware_sim.camera.login import Login, LoginUnavailable, service_state, still_stands
+from firmware_sim.camera.login import Login, LoginUnavailable, Service, service_state, still_stands
 from firmware_sim.camera.messages import Head, RequestError, body_length, format_response, parse_head
 from firmware_sim.camera.pattern import TestPattern
 from firmware_sim.camera.rtp_jpeg import CLOCK_HZ, PAYLOAD_TYPE_JPEG, RtpSender, interleaved
@@ -58,11 +58,15 @@ class RtspReply(NamedTuple):
 class RtspServer:
     """What the conversations of one listener share."""
 
-    def __init__(self, login: Login, pattern: TestPattern, frames_per_second: int, encrypted: bool) -> None:
+    def __init__(
+        self, login: Login, pattern: TestPattern, frames_per_second: int, service: Service, encrypted: bool
+    ) -> None:
+        """`service`: whose login socket is asked; `encrypted`: whether TLS carries the connections."""
         self.login = login
         self.pattern = pattern
         self.frames_per_second = frames_per_second
-        self.gate = Gate(login, "rtsp", basic_allowed=encrypted)
+        self.service = service
+        self.encrypted = encrypted
 
     def serve(self, connection: Connection) -> None:
         """Talk to one client until it is done, misbehaves or is out of time.
@@ -79,6 +83,8 @@ class Conversation:
     def __init__(self, server: RtspServer, connection: Connection) -> None:
         self._server = server
         self._connection = connection
+        # In the clear what was overheard must not start a stream of somebody else's.
+        self._gate = Gate(server.login, server.service, server.encrypted, own_nonces=not server.encrypted)
         self._session = ""
         self._channel = 0
         self._playing = False
@@ -136,7 +142,7 @@ class Conversation:
         """Login first, then the method."""
         source = self._connection.source
         try:
-            state = service_state(self._server.login, "rtsp", source)
+            state = service_state(self._server.login, self._server.service, source)
             if state != "claimed":
                 self._open = False
                 return RtspReply(403, [("X-Camward-State", state)])
@@ -154,7 +160,7 @@ class Conversation:
 
     def _refusal(self, head: Head, source: str) -> RtspReply | None:
         """None when the request's credentials are good."""
-        gate = self._server.gate
+        gate = self._gate
         credentials = parse_authorization(head.get("authorization"))
         reply = gate.check(head, source)
         if reply is not None and reply.ok and credentials is not None:
@@ -250,7 +256,7 @@ class Conversation:
         self._recheck_at = time.monotonic() + RECHECK_EVERY_S
         try:
             source = self._connection.source
-            welcome = still_stands(self._server.login, "rtsp", source, self._user, self._generation)
+            welcome = still_stands(self._server.login, self._server.service, source, self._user, self._generation)
         except LoginUnavailable:
             self._silent_rechecks += 1
             return self._silent_rechecks < MAX_SILENT_RECHECKS

@@ -106,6 +106,7 @@ def config_body(
     accounts: "dict[str, Any] | None" = None,
     takes_tokens: bool = False,
     programs: "list[Any] | None" = None,
+    plain_rtsp_port: int = 0,
 ) -> bytes:
     """`/etc/camward/agent.json` of a firmware.
 
@@ -113,6 +114,7 @@ def config_body(
     services answer; `releases` where the manufacturer has a public image repository. A recovery system has no services.
     `password`: the policy, by default that of NIST. `system_logins` where administrators get a shell.
     `takes_tokens`: whether WS-UsernameToken is not ruled out. `programs`: that may use the link.
+    `plain_rtsp_port` where RTSP in the clear may be opened.
     """
     update: dict[str, Any] = {"check_interval_s": CHECK_INTERVAL_S, "telemetry_interval_s": TELEMETRY_INTERVAL_S}
     update.update(schedule or {})
@@ -152,6 +154,10 @@ def config_body(
         about["accounts"] = accounts
     if takes_tokens:
         about["ws_token"] = True
+    if plain_rtsp_port and has_services:
+        about["plain_rtsp_port"] = plain_rtsp_port
+        plain = {"proto": "tcp", "port": plain_rtsp_port}
+        declarations["listeners"] = declarations.get("listeners", []) + [plain]
     if programs:
         about["programs"] = programs
     return json.dump(about)

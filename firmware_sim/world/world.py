@@ -99,7 +99,7 @@ class World(Hardware):
         self.system_logins: dict[str, Any] | None = None  # as the firmware's configuration has it
         self.accounts: dict[str, Any] | None = None  # as the firmware's configuration has it
         self.files: dict[str, Any] = {}  # of accounts, on the data partition and elsewhere, by path
-        self.takes_tokens = False  # by configuration
+        self.takes_tokens, self.plain_rtsp_port = False, 0  # by configuration
         self.programs: list[Any] = []  # that may use the link, as the firmware's configuration has them
         self.pushed: list[tuple[int, bytes]] = []  # connection and line: what programs were told unasked
         self.sensors = WorldSensors()
@@ -128,6 +128,7 @@ class World(Hardware):
         twin.documents.content.update(self.documents.content)
         twin.schedule, twin.password, twin.takes_tokens = dict(self.schedule), self.password, self.takes_tokens
         twin.system_logins, twin.accounts, twin.programs = self.system_logins, self.accounts, self.programs
+        twin.plain_rtsp_port = self.plain_rtsp_port
         twin.files.update(self.files)
         twin.server.files.update(self.server.files)
         twin.server.secrets.update(self.server.secrets)
@@ -206,7 +207,7 @@ class World(Hardware):
             self.geometry, firmware.version, firmware.security_epoch, self.schedule, self.health,
             self.serves_neighbours, self.releases, firmware.behaviour != RECOVERY,
             self.password, self.system_logins, self.accounts, self.takes_tokens,
-            self.programs if firmware.behaviour != RECOVERY else [],
+            self.programs if firmware.behaviour != RECOVERY else [], self.plain_rtsp_port,
         )  # fmt: skip
         if self._product is None:
             self._product = factory.catalogue(), factory.blocklist()

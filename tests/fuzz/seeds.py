@@ -29,6 +29,7 @@ from agent.formats import (
     messages,
     outbox_record,
     ownership,
+    plain_rtsp,
     quarantine,
     receipt,
     required_change,
@@ -180,6 +181,7 @@ CHANGED_KEYS = json.dumps(
     {"command_keys": [], "authority_keys": [one.decode() for one in _PUBLIC], "sealing_key": None}
 ).encode()
 SETTINGS = b'{"check_interval_s":900,"telemetry_interval_s":600,"line":"wired"}'
+PLAIN_RTSP = plain_rtsp.encode(plain_rtsp.Opened("keiko", 7, 9, 3))
 QUARANTINE = quarantine.encode(quarantine.Quarantine(True, 7, 9, "x"))
 COMMAND_REPORT = json.dumps(command.report_body(command.CommandReport("done", 7, "reboot", "", 1))).encode()
 COMMAND_STATE = commands.encode(

@@ -115,7 +115,12 @@ def proof(session, device, now):
         findings.append(evidence.Finding(criterion.id, verdict, basis, probes, reason))
     made = evidence.Report(
         at=now - 120, device=device, model="kawa-1", hardware="a", version="1.1.0", catalogue=catalogue.name,
-        findings=tuple(findings), facts={"listeners": [443, 322], "login_probe": {"refused": 12}},
+        findings=tuple(findings), facts={
+            "listeners": [443, 322], "login_probe": {"refused": 12},
+            "plain_rtsp": {
+                "open": True, "port": 554, "since": "2026-11-20T09:00:00Z", "until": "2026-12-20T09:00:00Z",
+            },
+        },
     )  # fmt: skip
     body = evidence.body(made)
     session.add(

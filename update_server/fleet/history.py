@@ -3,12 +3,15 @@
 import functools
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from agent.core import compliance
 from agent.formats import evidence as evidence_format
+from agent.formats import fields, utc
+from agent.formats.errors import FormatError
 from update_server.db.models import Evidence, Message, Refusal, UpdateEvent
 
 SHOWN = 50
@@ -62,6 +65,27 @@ def findings(row: Evidence) -> list[Shown]:
         Shown(f.criterion, f.verdict, f.basis, ", ".join(f.probes), f.reason, *titles.get(f.criterion, ("", "")))
         for f in evidence_format.parse(row.report).findings
     ]
+
+
+class InTheClear(NamedTuple):
+    """The exception that a camera's owner has opened: the port, since when and until when (Unix seconds)."""
+
+    port: int
+    since_at: int
+    until_at: int
+
+
+def in_the_clear(row: Evidence) -> InTheClear | None:
+    """What an evidence report says of RTSP in the clear; None while it is closed, or of older cameras."""
+    fact: Any = row.report.get("facts", {}).get("plain_rtsp")
+    try:
+        source = fields.as_object(fact, "plain_rtsp")
+        if not fields.boolean(source, "open"):
+            return None
+        since_at, until_at = (utc.parse(fields.text(source, name, 32)) for name in ("since", "until"))
+        return InTheClear(fields.integer(source, "port", 1, 65535), since_at, until_at)
+    except FormatError:
+        return None
 
 
 @functools.cache

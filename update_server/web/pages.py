@@ -99,6 +99,7 @@ class Pages:
                 request, who, "device.html", row=row, updates=history.updates(session, row.id), proof=proof,
                 findings=findings, verdicts=verdicts, refusals=history.refusals(session, row.id), telemetry=TELEMETRY,
                 standing=passwords.of_device(session, row), alarms=alarms.history(session, row.id),
+                plain=history.in_the_clear(proof) if proof else None,
             )  # fmt: skip
 
     async def update_now(self, request: Request) -> Response:

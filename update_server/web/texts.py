@@ -75,6 +75,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Closed to everybody but this server since {}",
         "{} からこのサーバー以外との通信を遮断しています",
     ),
+    "plain_rtsp": ("Video without encryption", "暗号化なしの映像配信"),
+    "plain_rtsp_open": (
+        "Port {}, opened at the camera by its administrator since {}, until {}",
+        "ポート {}（カメラの管理者が設定、開始：{}、終了：{}）",
+    ),
     "facts": ("Camera", "カメラ情報"),
     "telemetry": ("Telemetry", "テレメトリー"),
     "no_telemetry": ("No telemetry yet.", "テレメトリーはまだ届いていません。"),

@@ -44,6 +44,7 @@ def add(command: Add) -> None:
     ssh.add_argument("user", help="the administrator")
     ssh.add_argument("--minutes", default="60", help="10 to 240 (default: %(default)s)")
     command("close-ssh", _close_ssh, "End SSH now, and everybody who is logged in by it.")
+    command("close-plain-rtsp", _close_plain_rtsp, "Close RTSP in the clear, which an administrator has opened.")
     policy = command("policy", _policy, "Try a password against this camera's rules; it is not stored.")
     policy.add_argument("--user", default="admin", help="for this user (default: %(default)s)")
     _sure(command("disown", _disown, "Leave the operator: users stay, the camera may enrol with another one."))
@@ -180,6 +181,12 @@ def _open_ssh(options: argparse.Namespace) -> int:
 def _close_ssh(options: argparse.Namespace) -> int:
     must(ask(options.run, "close_ssh"))
     _say("SSH is closed.")
+    return 0
+
+
+def _close_plain_rtsp(options: argparse.Namespace) -> int:
+    must(ask(options.run, "close_plain_rtsp"))
+    _say("RTSP in the clear is closed.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A client of RTSPS (RFC 2326 over TLS) on the loopback interface: single questions, and a stream's first frame."""
+"""A client of RTSP (RFC 2326), over TLS or not, on the loopback interface: single questions, a stream's first frame."""
 
 import socket
 import time
@@ -10,7 +10,7 @@ from agent.adapters.linux.digest_client import authorization, challenge_of
 from agent.adapters.linux.tls import loopback_context
 
 ADDRESS = "127.0.0.1"
-STREAM_URL = "rtsps://127.0.0.1:{port}/stream"
+STREAM_URL = "{scheme}://127.0.0.1:{port}/stream"
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024  # of a session description, which has some hundred
 MAX_FRAME_BYTES = 8 << 20  # a picture of 40 million pixels is smaller
@@ -24,14 +24,15 @@ Answer = tuple[int, Mapping[str, str]]
 class Rtsp:
     """One connection to a service; the body of the last answer is kept in `body`."""
 
-    def __init__(self, port: int, source: str, certificate: Path, timeout_s: float) -> None:
-        self._port = port
+    def __init__(self, port: int, source: str, certificate: "Path | None", timeout_s: float) -> None:
+        """`certificate`: the one that the service must show; None where it speaks in the clear."""
+        self._url = STREAM_URL.format(scheme="rtsp" if certificate is None else "rtsps", port=port)
         self._sequence = 0
         self._buffer = b""
         self.body = b""
         plain = socket.create_connection((ADDRESS, port), timeout_s, (source, 0))
         try:
-            self._socket = loopback_context(certificate).wrap_socket(plain)
+            self._socket = plain if certificate is None else loopback_context(certificate).wrap_socket(plain)
         except BaseException:
             plain.close()
             raise
@@ -49,7 +50,7 @@ class Rtsp:
     @property
     def url(self) -> str:
         """What `ask` is about if nothing else is said."""
-        return STREAM_URL.format(port=self._port)
+        return self._url
 
     def ask(self, method: str, login: str, url: str = "", more: Mapping[str, str] | None = None) -> Answer:
         """Status and headers of one exchange.

@@ -43,7 +43,7 @@ Ask = Callable[[str], Answer]
 
 
 class LoopbackServices:
-    """`agent.ports.machine.Services` for the kinds `web`, `rtsps` and `onvif`."""
+    """`agent.ports.machine.Services` for the kinds `web`, `rtsps`, `onvif`, and `rtsp` in the clear."""
 
     def __init__(self, certificate: Path) -> None:
         """`certificate`: the one the services must show."""
@@ -124,8 +124,11 @@ class LoopbackServices:
             self.leave()
             self._source = source
         if (kind, port) not in self._kept:
-            make = Rtsp if kind == "rtsps" else Http
-            self._kept[kind, port] = make(port, source, self._certificate, ANSWER_WITHIN_S)
+            if kind in ("rtsps", "rtsp"):
+                certificate = self._certificate if kind == "rtsps" else None
+                self._kept[kind, port] = Rtsp(port, source, certificate, ANSWER_WITHIN_S)
+            else:
+                self._kept[kind, port] = Http(port, source, self._certificate, ANSWER_WITHIN_S)
         return self._kept[kind, port]
 
     def _is_kept(self, service: dict[str, Any], source: str) -> bool:

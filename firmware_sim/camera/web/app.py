@@ -32,7 +32,7 @@ LANGUAGE_SWITCH = {"lang=en": "en", "lang=ja": "ja"}
 MAX_EVIDENCE_BYTES = 1_048_576
 """Sixteen criteria with their facts take about 20 KiB."""
 
-_SCRIPTS = ("app", "updates", "offers", "due", "accounts", "ssh", "ws_tokens")
+_SCRIPTS = ("app", "updates", "offers", "due", "accounts", "ssh", "plain_rtsp", "ws_tokens")
 STATICS = {f"/static/{name}.js": "text/javascript; charset=utf-8" for name in _SCRIPTS} | {
     "/static/style.css": "text/css; charset=utf-8",
     "/static/icon.svg": "image/svg+xml",
@@ -105,6 +105,8 @@ class WebApp:
             ("POST", "/api/postpone"): Route(self._task("postpone", "hours")),
             ("POST", "/api/open-ssh"): Route(self._task("open_ssh", "password", "minutes")),
             ("POST", "/api/close-ssh"): Route(self._task("close_ssh")),
+            ("POST", "/api/open-plain-rtsp"): Route(self._task("open_plain_rtsp", "password", "port", "days")),
+            ("POST", "/api/close-plain-rtsp"): Route(self._task("close_plain_rtsp")),
             ("POST", "/api/settings"): Route(self._task("settings", "windows", "time_zone")),
             ("GET", "/api/offer"): Route(offers.offer),
             ("POST", "/api/install"): Route(self._task("install", "version")),

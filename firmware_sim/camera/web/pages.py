@@ -6,7 +6,7 @@ Pure: state in, page out. All behaviour is in static/app.js, so that the policy 
 import json
 from html import escape
 
-from firmware_sim.camera.web import accounts, due, offers, quarantine, ssh, updates, ws_tokens
+from firmware_sim.camera.web import accounts, due, offers, plain_rtsp, quarantine, ssh, updates, ws_tokens
 from firmware_sim.camera.web.link_text import SCRIPT_TEXTS as LINK_SCRIPT_TEXTS
 from firmware_sim.camera.web.offer_text import SCRIPT_TEXTS as OFFER_SCRIPT_TEXTS
 from firmware_sim.camera.web.text import Language, say
@@ -27,6 +27,7 @@ _SCRIPT_TEXTS = (
     *due.SCRIPT_TEXTS,
     *accounts.SCRIPT_TEXTS,
     *ssh.SCRIPT_TEXTS,
+    *plain_rtsp.SCRIPT_TEXTS,
     *ws_tokens.SCRIPT_TEXTS,
 )  # fmt: skip
 
@@ -163,7 +164,8 @@ def home_page(language: Language, user: str, role: str) -> str:
     )
     joining, leaving, remote = "", "", ""
     if role == "administrator":
-        joining, leaving, remote = _joining(language), _leaving(language), ssh.section(language, _OLD_ENTRY)
+        joining, leaving = _joining(language), _leaving(language)
+        remote = ssh.section(language, _OLD_ENTRY) + plain_rtsp.section(language, _OLD_ENTRY)
     parts = [
         live,
         device,
@@ -226,6 +228,7 @@ def _page(language: Language, title: str, name: str, body: str, person: str = ""
         '<script src="/static/app.js" defer></script><script src="/static/updates.js" defer></script>'
         '<script src="/static/offers.js" defer></script><script src="/static/due.js" defer></script>'
         '<script src="/static/accounts.js" defer></script><script src="/static/ssh.js" defer></script>'
+        '<script src="/static/plain_rtsp.js" defer></script>'
         '<script src="/static/ws_tokens.js" defer></script></head>'
         f'<body data-page="{name}" data-texts="{escape(texts)}">'
         f'<header><a class="brand" href="/">{_LOGO}Camward</a>{person}'

@@ -6,6 +6,7 @@ from firmware_sim.camera.web.accounts_text import ACCOUNTS_TEXTS
 from firmware_sim.camera.web.due_text import DUE_TEXTS
 from firmware_sim.camera.web.link_text import LINK_TEXTS
 from firmware_sim.camera.web.offer_text import OFFER_TEXTS
+from firmware_sim.camera.web.plain_rtsp_text import PLAIN_RTSP_TEXTS
 from firmware_sim.camera.web.quarantine_text import QUARANTINE_TEXTS
 from firmware_sim.camera.web.ssh_text import SSH_TEXTS
 from firmware_sim.camera.web.updates_text import UPDATES
@@ -208,6 +209,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **LINK_TEXTS,
     **DUE_TEXTS,
     **ACCOUNTS_TEXTS,
+    **PLAIN_RTSP_TEXTS,
     **SSH_TEXTS,
     **QUARANTINE_TEXTS,
     **WS_TOKENS,

@@ -24,18 +24,20 @@ SALT = bytes(range(16))
 SERIAL = "KW1-000001"
 MIN_PASSWORD_CHARACTERS = 15
 
-SERVICES = ("web", "rtsp", "onvif")
+PLAIN = "rtsp_plain"
+SERVICES = ("web", "rtsp", "onvif", PLAIN)
 
 
 class FakeAgent:
-    """Answers on three sockets until `stop`.
+    """Answers on four sockets until `stop`.
 
     Attributes:
         state: unclaimed, claimed or locked; a test may set it.
         users: name to (role, password).
         garble: when set, this is sent in place of every answer.
         refuse_with: when set, every login, digest and claim is refused with this code.
-        asked: every request, in order, as (service, request).
+        asked: every request, in order, as (service, request); not whether the door in the clear is open, which the
+            camera asks again and again.
         serial, code: of the label.
         certificate: the file of the certificate that claims are bound to.
         refuse_claim: when set, every claim is refused with this.
@@ -54,6 +56,7 @@ class FakeAgent:
         accounts: what the device's status says of the audit of accounts, to an administrator.
         password: what the device's status says of the passwords' age.
         ssh: the same of SSH; empty for a camera that has none.
+        plain_rtsp: the same of RTSP in the clear.
         quarantine: the operator's reason while the camera is in quarantine (`state` is locked then); None otherwise.
         link: `link` and `link_trouble` of it.
     """
@@ -86,6 +89,7 @@ class FakeAgent:
         self.accounts: dict[str, object] = {}
         self.password: dict[str, object] = {}
         self.ssh: dict[str, object] = {}
+        self.plain_rtsp: dict[str, object] = {}
         self.quarantine: str | None = None
         self.ticket = ""
         self._grants: dict[str, tuple[str, str]] = {}
@@ -138,7 +142,8 @@ class FakeAgent:
             for line in stream:
                 request = json.loads(line)
                 with self._lock:
-                    self.asked.append((service, request))
+                    if (service, request["op"]) != (PLAIN, "state"):
+                        self.asked.append((service, request))
                     reply = {"v": 1, **self._answer(service, request)}
                 if request["op"] == self.lose_answer_to:
                     return
@@ -146,6 +151,11 @@ class FakeAgent:
 
     def _answer(self, service: str, request: dict) -> dict:
         op = request["op"]
+        if service == PLAIN and not (self.plain_rtsp.get("open") and self.state == "claimed"):
+            told = {"ok": True, "state": "locked", "claimable": False, "realm": REALM}
+            return told if op == "state" else {"ok": False, "code": "locked"}
+        if service == PLAIN and op not in ("state", "nonce", "digest"):
+            return {"ok": False, "code": "denied"}
         if op == "state":
             facts = {"model": "kawa-1", "hardware": "a", "serial": self.serial, "version": "1.0.0", "realm": REALM}
             if "user" in request:
@@ -219,6 +229,8 @@ class FakeAgent:
             return {"ok": False, "code": "denied", "stale": True}
         known = self.users.get(request["user"])
         if known is None or request["response"] != digest_response(request, known[1]):
+            return {"ok": False, "code": "denied"}
+        if service == PLAIN and known[0] != "viewer":
             return {"ok": False, "code": "denied"}
         return self._granted(service, request["user"])
 
@@ -307,7 +319,7 @@ class FakeAgent:
         enrolment = {"phase": self.phase, "problem": ""}
         told = {"update": self.update, "schedule": self.schedule, "password_change": self.change, "ssh": self.ssh}
         if self._administrator(service, request):
-            told["accounts"] = self.accounts
+            told["accounts"], told["plain_rtsp"] = self.accounts, self.plain_rtsp
         told["password"] = self.password
         return {"ok": True, **facts, "server": "", "enrolment": enrolment, **self.link, **told}
 
@@ -323,6 +335,22 @@ class FakeAgent:
             return {"ok": False, "code": "denied"}
         self.ssh = {"open": False}
         return {"ok": True}
+
+    def _open_plain_rtsp_op(self, service: str, request: dict) -> dict:
+        if not self._confirmed(service, request)["ok"]:
+            return {"ok": False, "code": "denied"}
+        if not self.plain_rtsp or request["port"] != str(self.plain_rtsp["port"]):
+            return {"ok": False, "code": "bad_request", "detail": "another port"}
+        user = self._grants[request["grant"]][1]
+        until = f"2026-12-{int(request['days']) % 31:02}T09:00:00Z"
+        self.plain_rtsp.update({"open": True, "user": user, "since": "2026-11-29T09:00:00Z", "until": until})
+        return {"ok": True, **self.plain_rtsp}
+
+    def _close_plain_rtsp_op(self, service: str, request: dict) -> dict:
+        if not self._administrator(service, request):
+            return {"ok": False, "code": "denied"}
+        self.plain_rtsp = {"open": False, "port": self.plain_rtsp["port"]}
+        return {"ok": True, **self.plain_rtsp}
 
     def _update_now_op(self, service: str, request: dict) -> dict:
         return self._asked_for(service, request)

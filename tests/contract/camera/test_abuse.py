@@ -112,9 +112,9 @@ def test_old_tls_and_no_tls_get_nothing(unclaimed: CameraProcess) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400), st.sampled_from(["https", "rtsp"]))
-def test_random_bytes_never_stop_the_camera(unclaimed: CameraProcess, data: bytes, service: str) -> None:
-    with raw(unclaimed, service) as sock:
+def test_random_bytes_never_stop_the_camera(plain: CameraProcess, data: bytes, service: str) -> None:
+    with raw(plain, service) as sock:
         answer = send_and_read(sock, data + b"\r\n\r\n\r\n\r\n")
 
     assert answer == b"" or answer.split(b" ")[0] in (b"HTTP/1.1", b"RTSP/1.0")
-    assert unclaimed.process.poll() is None
+    assert plain.process.poll() is None

@@ -8,7 +8,7 @@ from agent.adapters.linux import services as agent_services
 from agent.adapters.linux.rtsp_client import CHANNEL, Rtsp, play
 from agent.adapters.linux.services import Http, LoopbackServices
 from tests.contract.camera.camera_process import CameraProcess
-from tests.contract.camera.conftest import PASSWORD, USER
+from tests.contract.camera.conftest import PASSWORD, USER, VIEWER, VIEWERS_PASSWORD
 
 SOURCE = "127.4.5.6"
 
@@ -111,11 +111,21 @@ def test_a_camera_that_is_gone_is_silent_on_a_kept_connection_as_well(claimed: C
     assert services.enter(where, SOURCE, USER, PASSWORD) == "silent"
 
 
+def test_the_door_in_the_clear_is_tried_like_the_others(plain: CameraProcess):
+    services = LoopbackServices(plain.certificate)
+    where = {"name": "rtsp_plain", "kind": "rtsp", "port": plain.ports["rtsp"], "way": "digest"}
+    assert services.enter(where, SOURCE, None, "") == "refused"
+    assert services.enter(where, SOURCE, "admin", "admin") == "refused"
+    assert services.enter(where, SOURCE, USER, PASSWORD) == "refused"
+    assert services.enter(where, SOURCE, VIEWER, VIEWERS_PASSWORD) == "in", "the control"
+    services.leave()
+
+
 class Stream(Rtsp):
     """A service that lets everybody in and then sends these bytes."""
 
     def __init__(self, sent: bytes) -> None:
-        self._port = 322
+        self._url = "rtsps://127.0.0.1:322/stream"
         self._buffer = sent
 
     def ask(self, method, login, url="", more=None):

@@ -1,9 +1,11 @@
+import base64
+
 import pytest
 
 from firmware_sim.camera.pattern import HEIGHT, WIDTH
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.clients import Browser, decode_frames, raw, read_to_end, send_and_read, stream_url
-from tests.contract.camera.conftest import PASSWORD, USER
+from tests.contract.camera.conftest import PASSWORD, USER, VIEWER, VIEWERS_PASSWORD
 from tests.contract.camera.fake_agent import FakeAgent, digest_response
 from tests.contract.camera.test_onvif import call, user_xml
 
@@ -69,16 +71,20 @@ class RtspSession:
         self.sock.close()
 
 
-@pytest.mark.parametrize("scheme", ["rtsps", "rtsp"])
-def test_ffmpeg_plays_with_the_right_password_and_not_with_another(claimed: CameraProcess, scheme: str) -> None:
-    right = decode_frames(stream_url(claimed, scheme, USER, PASSWORD), frames=3)
+@pytest.mark.parametrize(
+    ("scheme", "user", "password"), [("rtsps", USER, PASSWORD), ("rtsp", VIEWER, VIEWERS_PASSWORD)]
+)
+def test_ffmpeg_plays_with_the_right_password_and_not_with_another(
+    plain: CameraProcess, scheme: str, user: str, password: str
+) -> None:
+    right = decode_frames(stream_url(plain, scheme, user, password), frames=3)
     assert right.returncode == 0, right.stderr
     frames = [right.stdout[i * FRAME_BYTES : (i + 1) * FRAME_BYTES] for i in range(3)]
     assert len(right.stdout) == 3 * FRAME_BYTES
     assert len(set(frames)) > 1
 
-    for user, password in ((USER, "admin"), ("admin", "admin"), ("root", PASSWORD)):
-        wrong = decode_frames(stream_url(claimed, scheme, user, password), frames=1)
+    for other, guess in ((user, "admin"), ("admin", "admin"), ("root", password)):
+        wrong = decode_frames(stream_url(plain, scheme, other, guess), frames=1)
         assert (wrong.returncode != 0, wrong.stdout) == (True, b"")
         assert b"401" in wrong.stderr
 
@@ -90,27 +96,27 @@ def test_ffmpeg_does_not_play_another_path(claimed: CameraProcess) -> None:
     assert result.stdout == b""
 
 
-@pytest.mark.parametrize("scheme", ["rtsps", "rtsp"])
 @pytest.mark.parametrize("method", ["OPTIONS", "DESCRIBE", "SETUP", "PLAY", "TEARDOWN", "GET_PARAMETER", "PAUSE"])
-def test_an_unclaimed_camera_refuses_every_method(unclaimed: CameraProcess, scheme: str, method: str) -> None:
-    with raw(unclaimed, scheme) as sock:
-        answer = send_and_read(sock, f"{method} {scheme}://127.0.0.1/stream RTSP/1.0\r\nCSeq: 3\r\n\r\n".encode())
+def test_an_unclaimed_camera_refuses_every_method(unclaimed: CameraProcess, method: str) -> None:
+    with raw(unclaimed, "rtsps") as sock:
+        answer = send_and_read(sock, f"{method} rtsps://127.0.0.1/stream RTSP/1.0\r\nCSeq: 3\r\n\r\n".encode())
 
     assert answer.startswith(b"RTSP/1.0 403 ")
     assert b"CSeq: 3\r\n" in answer
 
 
-def test_basic_is_good_over_tls_alone(claimed: CameraProcess) -> None:
-    basic = "Authorization: Basic a2VlcGVyOnBhcGVyIGJvYXQgdW5kZXIgdGhlIGJyaWRnZQ=="
+def test_basic_is_good_over_tls_alone(plain: CameraProcess, agent: FakeAgent) -> None:
+    basic = "Authorization: Basic " + base64.b64encode(f"{VIEWER}:{VIEWERS_PASSWORD}".encode()).decode()
     wrong = "Authorization: Basic YWRtaW46YWRtaW4="
-    encrypted, plain = RtspSession(claimed, "rtsps"), RtspSession(claimed, "rtsp")
+    encrypted, clear = RtspSession(plain, "rtsps"), RtspSession(plain, "rtsp")
 
     assert encrypted._send("DESCRIBE", encrypted.url, wrong) == 401
     assert encrypted._send("DESCRIBE", encrypted.url, basic) == 200
-    assert plain._send("DESCRIBE", plain.url, basic) == 401
-    assert "Basic" not in plain.headers["www-authenticate"]
+    assert clear._send("DESCRIBE", clear.url, basic) == 401
+    assert "Basic" not in clear.headers["www-authenticate"]
+    assert ("rtsp_plain", "login") not in [(service, asked["op"]) for service, asked in agent.asked]
     encrypted.close()
-    plain.close()
+    clear.close()
 
 
 def test_a_session_belongs_to_its_connection_and_its_states(claimed: CameraProcess) -> None:
@@ -143,8 +149,8 @@ def test_a_digest_is_good_for_its_own_request_alone(claimed: CameraProcess) -> N
     client.close()
 
 
-def test_a_player_may_send_reports_and_keep_alives_while_it_plays(claimed: CameraProcess) -> None:
-    client = RtspSession(claimed, "rtsp")
+def test_a_player_may_send_reports_and_keep_alives_while_it_plays(plain: CameraProcess) -> None:
+    client = RtspSession(plain, "rtsp", VIEWER, VIEWERS_PASSWORD)
     client.play()
     client.packet()
 
@@ -190,7 +196,7 @@ def test_a_stream_ends_when_its_password_is_changed_and_others_go_on(claimed: Ca
 def test_a_lost_answer_to_a_change_keeps_no_stream_and_no_session(claimed: CameraProcess, agent: FakeAgent) -> None:
     """The camera program does not know then what has become of the change; the agent does."""
     agent.users["guest"] = ("viewer", "a viewer's long password")
-    owner, guest = RtspSession(claimed, "rtsps"), RtspSession(claimed, "rtsp", "guest", "a viewer's long password")
+    owner, guest = RtspSession(claimed, "rtsps"), RtspSession(claimed, "rtsps", "guest", "a viewer's long password")
     owner.play()
     guest.play()
     browser, other = Browser(claimed), Browser(claimed)
@@ -261,9 +267,9 @@ def test_lockout_closes_the_conversation(claimed: CameraProcess, agent: FakeAgen
         b"A" * 20_000,
     ],
 )
-def test_garbage_ends_the_conversation_with_an_error(claimed: CameraProcess, data: bytes) -> None:
-    with raw(claimed, "rtsp") as sock:
+def test_garbage_ends_the_conversation_with_an_error(plain: CameraProcess, data: bytes) -> None:
+    with raw(plain, "rtsp") as sock:
         answer = send_and_read(sock, data)
     assert answer[:10] in (b"RTSP/1.0 4", b""), answer
 
-    assert decode_frames(stream_url(claimed, "rtsp", USER, PASSWORD), frames=1).returncode == 0
+    assert decode_frames(stream_url(plain, "rtsp", VIEWER, VIEWERS_PASSWORD), frames=1).returncode == 0

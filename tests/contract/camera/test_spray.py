@@ -4,7 +4,8 @@ from firmware_sim.attacks.login_paths import LOGIN_PATHS, Outcome
 from firmware_sim.attacks.spray import mirai_pairs, spray
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.clients import decode_frames, stream_url
-from tests.contract.camera.conftest import PASSWORD, USER
+from tests.contract.camera.conftest import PASSWORD, USER, VIEWER, VIEWERS_PASSWORD, until_turned
+from tests.contract.camera.fake_agent import FakeAgent
 
 FACTORY = ("admin", "admin")
 ACCEPTED, REFUSED, UNREACHABLE = {Outcome.ACCEPTED}, {Outcome.REFUSED}, {Outcome.UNREACHABLE}
@@ -39,20 +40,31 @@ def test_the_factory_password_gets_into_the_control_on_every_way(ungated: Camera
     assert decode_frames(stream_url(ungated, "rtsp", *FACTORY), frames=1).returncode == 0
 
 
-@pytest.mark.parametrize("state", ["unclaimed", "claimed"])
+@pytest.mark.parametrize("state", ["unclaimed", "claimed", "opened"])
 def test_no_way_into_the_guarded_camera_but_the_owners_password(
-    unclaimed: CameraProcess, agent: object, state: str
+    unclaimed: CameraProcess, agent: FakeAgent, state: str
 ) -> None:
-    if state == "claimed":
+    ways, viewer = ways_in(unclaimed), (VIEWER, VIEWERS_PASSWORD)
+    if state != "unclaimed":
         agent.claim(USER, PASSWORD)
+    if state == "opened":
+        agent.users[VIEWER] = ("viewer", VIEWERS_PASSWORD)
+        agent.plain_rtsp = {"open": True, "port": 554}
+        until_turned(unclaimed, listens=True)
+    else:
+        closed = spray("127.0.0.1", {"rtsp": ways.pop("rtsp")}, [FACTORY, (USER, PASSWORD)], within_s=60)
+        assert closed.outcomes("rtsp") == UNREACHABLE
     pairs = [*mirai_pairs()[:4], FACTORY, (USER, PASSWORD)]
 
-    result = spray("127.0.0.1", ways_in(unclaimed), pairs, within_s=120)
+    result = spray("127.0.0.1", ways, pairs, within_s=120)
 
-    assert (len(result.attempts), result.untried) == (len(pairs) * len(LOGIN_PATHS), 0)
+    assert (len(result.attempts), result.untried) == (len(pairs) * len(ways), 0)
     accepted = {(attempt.path, attempt.user, attempt.password) for attempt in result.accepted()}
-    assert accepted == ({(path, USER, PASSWORD) for path in LOGIN_PATHS} if state == "claimed" else set())
-    assert all(UNREACHABLE.isdisjoint(result.outcomes(path)) for path in LOGIN_PATHS)
+    open_to_owner = set(ways) - {"rtsp"} if state != "unclaimed" else set()
+    assert accepted == {(path, USER, PASSWORD) for path in open_to_owner}
+    assert all(UNREACHABLE.isdisjoint(result.outcomes(path)) for path in ways)
+    if state == "opened":
+        assert spray("127.0.0.1", {"rtsp": ways["rtsp"]}, [viewer], within_s=60).outcomes("rtsp") == ACCEPTED
 
 
 def test_silence_is_not_taken_for_a_refusal(claimed: CameraProcess) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from firmware_sim.camera.listener import Issued, tls_context
+from firmware_sim.camera.tls import Issued, tls_context
 from tests.contract.camera.camera_process import make_certificate
 from update_server.pki import authority
 from update_server.pki.authority import utc

@@ -30,7 +30,7 @@ def test_pages_hold_no_inline_script_or_style_and_escape_what_they_show(language
     for page in all_pages(language):
         assert re.findall(r"<script[^>]*>", page) == [
             f'<script src="/static/{name}.js" defer>'
-            for name in ("app", "updates", "offers", "due", "accounts", "ssh", "ws_tokens")
+            for name in ("app", "updates", "offers", "due", "accounts", "ssh", "plain_rtsp", "ws_tokens")
         ]
         assert not re.search(r"\son[a-z]+=|style=|javascript:", page)
         assert "alert(1)</script>" not in page
@@ -46,7 +46,8 @@ def test_every_text_has_both_languages_and_the_same_places_to_fill() -> None:
 
 def test_the_script_uses_only_texts_that_the_page_brings_and_elements_that_some_page_has() -> None:
     script = "".join(
-        (STATIC / name).read_text("utf-8") for name in ("app.js", "updates.js", "accounts.js", "ssh.js", "ws_tokens.js")
+        (STATIC / f"{name}.js").read_text("utf-8")
+        for name in ("app", "updates", "accounts", "ssh", "plain_rtsp", "ws_tokens")
     )
     brought = set(pages._SCRIPT_TEXTS)
 

@@ -50,6 +50,7 @@ GOOD: dict[str, Any] = {
         ]
     },
     "tls_connections": {"open": [{"peer": "10.0.2.2:8883", "version": "TLSv1.3", "verified": True}]},
+    "plain_rtsp": {"open": False, "port": 554},
     "power_loss": {"unclean": 1, "settings_kept": True, "version_kept": True},
     "erase": {"done": True, "remaining": [], "version_kept": True},
     "declaration": {
@@ -148,6 +149,7 @@ def test_a_malformed_fact_never_passes(row: compliance_checks.Row, probe: str, o
         ("S1.1-12", "tls_listeners", "tried/0/port", 444, "INCONCLUSIVE"),
         ("S1.1-12", "tls_connections", "open/0/verified", False, "FAIL"),
         ("S1.1-12", "tls_connections", "open/0/version", "TLSv1.1", "FAIL"),
+        ("S1.1-12", "plain_rtsp", "open", None, "INCONCLUSIVE"),
         ("S1.1-13", "listeners", "found/0/port", 23, "FAIL"),
         ("S1.1-13", "declaration", "listeners/2/proto", "tcp", "FAIL"),
         ("S1.1-14", "power_loss", "unclean", 0, "INCONCLUSIVE"),
@@ -171,6 +173,24 @@ def test_a_broken_property_is_seen(criterion: str, probe: str, way: str, value: 
 )
 def test_nothing_tried_is_nothing_shown(criterion: str, facts: dict[str, Any]) -> None:
     assert verdicts(GOOD | facts)[criterion] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_an_exception_for_rtsp_in_the_clear_fails_and_is_told_from_a_port_nobody_opened(listening: bool) -> None:
+    facts = copy.deepcopy(GOOD)
+    if listening:
+        facts["listeners"]["found"].append({"proto": "tcp", "port": 554})
+        facts["tls_listeners"]["tried"].append({"service": "", "port": 554, "tls": False, "version": ""})
+    facts["plain_rtsp"] = {"open": True, "port": 554, "since": "2026-11-29T09:00:00Z", "until": "2026-12-29T09:00:00Z"}
+    row = next(one for one in MEASURED if one.criterion == "S1.1-12")
+    verdict, reason = judge(row, facts)
+    assert verdict == "FAIL"
+    assert "exception" in reason
+    assert "since 2026-11-29T09:00:00Z, until 2026-12-29T09:00:00Z" in reason
+    facts["plain_rtsp"]["port"] = 8554
+    verdict, reason = judge(row, facts)
+    assert verdict == "FAIL"
+    assert ("554 speaks without TLS" in reason) is listening
 
 
 @pytest.mark.parametrize("row", DOCUMENTS)

@@ -20,6 +20,7 @@ FACTS = {
     "verity": {"active": True},
     "tls_listeners": {"tried": [{"service": "web", "port": 443, "tls": True, "version": "TLSv1.3"}]},
     "tls_connections": {"open": [{"peer": "s", "version": "TLSv1.3", "verified": True}]},
+    "plain_rtsp": {"open": False, "port": 554},
     "power_loss": {"unclean": 1, "settings_kept": True, "version_kept": True},
     "erase": {"done": True, "remaining": [], "version_kept": True},
     "declaration": {"listeners": [{"proto": "tcp", "port": 443}, {"proto": "udp", "port": 68}]},
@@ -35,3 +36,10 @@ for row in CHECKS:
         print("  without", probe, judge(row, fewer))
         fewer[probe] = {}
         print("  empty", probe, judge(row, fewer))
+opened = dict(FACTS)
+opened["plain_rtsp"] = {"open": True, "port": 554, "since": "2026-11-29T09:00:00Z", "until": "2026-12-29T09:00:00Z"}
+for row in CHECKS:
+    if "plain_rtsp" in row.probes:
+        print(judge(row, opened))
+        opened["tls_listeners"] = {"tried": [{"service": "", "port": 9, "tls": False, "version": ""}]}
+        print(judge(row, opened))

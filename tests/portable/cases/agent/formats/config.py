@@ -46,3 +46,21 @@ for name, value in (
         print(name, "taken")
     except FormatError as error:
         print(name, error)
+STREAM = {"name": "rtsp", "kind": "rtsps", "port": 322}
+PLAIN = {"listeners": [{"proto": "tcp", "port": 554}, {"proto": "tcp", "port": 322}]}
+for port, services, declared in (
+    (554, [STREAM], PLAIN),
+    (0, [], {}),
+    (554, [STREAM], {}),
+    (554, GOOD["services"], PLAIN),
+    (322, [STREAM], PLAIN),
+    (0, [{"name": "rtsp_plain", "kind": "rtsps", "port": 322}], {}),
+    (65536, [STREAM], PLAIN),
+    ("554", [STREAM], PLAIN),
+):
+    changed = dict(GOOD)
+    changed.update({"plain_rtsp_port": port, "services": services, "declarations": declared})
+    try:
+        print("plain_rtsp_port", config.parse(json.dump(changed)).plain_rtsp_port)
+    except FormatError as error:
+        print("plain_rtsp_port", error)
