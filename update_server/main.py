@@ -47,6 +47,7 @@ GROUPS = {
             "site": "device:site",
         },
     ),
+    "database": ("Where the fleet's rows are.", {"move": "database:move"}),
     "ca": (
         "The fleet's CA, and the next one.",
         {"list": "ca:list_cas", "new": "ca:new", "issue": "ca:issue", "retire": "ca:retire"},

@@ -116,14 +116,19 @@ def _prepare_postgresql(engine: Engine) -> None:
 
 def migrate(database: Database) -> None:
     """Bring the schema to the newest revision; one transaction on databases that can."""
+    with database.engine.execution_options(camward_write="exclusive").begin() as connection:
+        migrate_in(connection)
+
+
+def migrate_in(connection: Connection) -> None:
+    """As `migrate`, in a transaction of the caller's."""
     from alembic import command
     from alembic.config import Config
 
-    with database.engine.execution_options(camward_write="exclusive").begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def is_empty(database: Database) -> bool:
