@@ -58,7 +58,12 @@ GROUPS = {
     ),
     "consumer": (
         "Back ends that read what cameras' programs send.",
-        {"add": "consumer:add", "list": "consumer:list_consumers", "remove": "consumer:remove"},
+        {
+            "add": "consumer:add",
+            "list": "consumer:list_consumers",
+            "renew": "consumer:renew",
+            "remove": "consumer:remove",
+        },
     ),
     "fleet": (
         "All cameras at once.",
