@@ -1,22 +1,17 @@
 """`consumer add|list|renew|remove`."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives import serialization
 
-from update_server import keyfiles
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
-from update_server.db.models import Consumer
 from update_server.errors import BadInput
-from update_server.files import write_atomic
+from update_server.files import SECRET, write_atomic
 from update_server.fleet import consumers, devices
-from update_server.settings import Settings
-
-if TYPE_CHECKING:
-    from update_server.services import Services
+from update_server.fleet.back_ends import BackEnds, Handed
 
 Name = Annotated[str, typer.Argument(help="The consumer's name.")]
 Out = Annotated[Path, typer.Option(help="A new folder for its certificate and key.")]
@@ -29,15 +24,15 @@ def add(
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Let a back end read what a program of all cameras sends, and answer it; its key is written to --out alone."""
+    """Let a back end read what a program of all cameras sends, and answer it; its key is written to --out alone.
+
+    Returns when the broker knows it: what cameras send from then on is kept, once it has subscribed.
+    """
     with shared.opened(folder) as services:
         _new_folder(out)
-        now = shared.now()
-        with services.database.write() as session:
-            made = consumers.add(session, services.authority, name, program, now)
-            _write(services, out, made)
-            devices.audit(session, shared.operator_name(), "consumer add", f"{made.row.client} {program}", now)
-    _tell(services.settings, out, made.row, as_json=as_json)
+        opened = BackEnds(services.database, services.authority, services.settings)
+        handed = opened.add(name, program, shared.operator_name(), shared.now(), lambda made: _write(out, made))
+    _tell(out, handed, as_json=as_json)
 
 
 def renew(name: Name, out: Out, folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
@@ -47,12 +42,9 @@ def renew(name: Name, out: Out, folder: Dir = shared.HERE, as_json: AsJson = Fal
     """
     with shared.opened(folder) as services:
         _new_folder(out)
-        now = shared.now()
-        with services.database.write() as session:
-            made = consumers.renew(session, services.authority, name, now)
-            _write(services, out, made)
-            devices.audit(session, shared.operator_name(), "consumer renew", f"{made.row.client}", now)
-    _tell(services.settings, out, made.row, as_json=as_json)
+        opened = BackEnds(services.database, services.authority, services.settings)
+        handed = opened.renew(name, shared.operator_name(), shared.now(), lambda made: _write(out, made))
+    _tell(out, handed, as_json=as_json)
 
 
 def _new_folder(out: Path) -> None:
@@ -62,25 +54,23 @@ def _new_folder(out: Path) -> None:
         raise BadInput(f"{out} is there already.", "Name a new folder.") from None
 
 
-def _write(services: "Services", out: Path, made: consumers.Made) -> None:
-    keyfiles.write_key(out / "key.pem", made.key)
-    write_atomic(out / "cert.pem", made.certificate.public_bytes(serialization.Encoding.PEM))
-    write_atomic(out / "ca.pem", services.authority.bundle.encode())
+def _write(out: Path, handed: Handed) -> None:
+    write_atomic(out / "key.pem", handed.key.encode(), SECRET)
+    write_atomic(out / "cert.pem", handed.certificate.encode())
+    write_atomic(out / "ca.pem", handed.ca.encode())
 
 
-def _tell(settings: Settings, out: Path, row: Consumer, *, as_json: bool) -> None:
-    told = {
-        "name": row.name, "program": row.program, "client": row.client, "host": settings.hosts[0],
-        "port": settings.ports.mqtt, "expires_at": row.expires_at,
-        "reads": f"camward/1/+/app/{row.program}/up/+", "writes": f"camward/1/+/app/{row.program}/down/+",
-    }  # fmt: skip
+def _tell(out: Path, handed: Handed, *, as_json: bool) -> None:
+    one = handed.about
     if as_json:
-        shared.print_json(told)
+        shared.print_json(asdict(one) | {"known": handed.known})
         return
-    ends = shared.local_time(row.expires_at)
-    typer.echo(f"Consumer {row.name}: {out} has cert.pem, key.pem and ca.pem, good until {ends}.")
-    typer.echo(f"Broker {told['host']}:{told['port']}, MQTT 5 over mutual TLS; the client id is {told['client']}.")
-    typer.echo(f"It reads {told['reads']} and writes {told['writes']}, within ten seconds.")
+    ends = shared.local_time(one.expires_at)
+    typer.echo(f"Consumer {one.name}: {out} has cert.pem, key.pem and ca.pem, good until {ends}.")
+    typer.echo(f"Broker {one.host}:{one.port}, MQTT 5 over mutual TLS; the client id is {one.client}.")
+    typer.echo(f"It reads {one.reads} and writes {one.writes}.")
+    if not handed.known:
+        typer.echo("The broker does not know it yet, or is away: what cameras send before that may be lost to it.")
 
 
 def list_consumers(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
