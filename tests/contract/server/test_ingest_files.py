@@ -6,6 +6,8 @@ from sqlalchemy import func, select
 from tests.contract.server.test_broker import Link, telemetry
 from update_server.db.models import Message
 
+NOBODY = 0x10  # no matching subscribers (MQTT 5, 3.4.2.1): a camera keeps its message
+
 
 @pytest.fixture
 def server(tmp_path, tools):
@@ -18,11 +20,18 @@ def stored(server):
         return session.scalar(select(func.count()).select_from(Message))
 
 
+def publish(camera, body):
+    """Telemetry; what the broker says to it."""
+    link = Link(camera)
+    answer = link.publish(f"{link.topic}up/telemetry", body).value
+    link.close()
+    return answer
+
+
 def send(camera, tools):
     """As a camera does: again, as long as the broker knows nobody who reads it."""
-    link, body = Link(camera), camera.envelope("telemetry", telemetry())
-    tools.wait_for(lambda: link.publish(f"{link.topic}up/telemetry", body).value == 0, "a reader")
-    link.close()
+    body = camera.envelope("telemetry", telemetry())
+    tools.wait_for(lambda: publish(camera, body) == 0, "a reader")
 
 
 def again(server, tools):
@@ -57,3 +66,18 @@ def test_a_process_goes_on_through_a_change_of_the_ca(server, new_camera, tools,
         assert "No connection to the broker" in log, "the broker was away meanwhile"
     what = [one["what"] for one in server.json("audit")]
     assert [what.count(one) for one in ("consumer add", "consumer renew", "ca retire")] == [1, 1, 1]
+
+
+def test_a_broker_that_was_started_again_has_what_waited_and_tells_cameras_to_keep_the_rest(server, new_camera, tools):
+    """Mosquitto 2.0 does not keep shared subscriptions on its disk; a process that is back renews its own."""
+    camera = new_camera().enrol()
+    waits, kept = (camera.envelope("telemetry", telemetry(f"1.0.{number}")) for number in (1, 2))
+    with tools.ingest(server, 1):
+        pass
+    assert publish(camera, waits) == 0
+    again(server, tools)
+    assert publish(camera, kept) == NOBODY
+    with tools.ingest(server, 1):
+        tools.wait_for(lambda: stored(server) == 1, "what had waited")
+        assert publish(camera, kept) == 0
+        tools.wait_for(lambda: stored(server) == 2, "what the camera has kept")
