@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable
 from typing import NoReturn
@@ -30,14 +29,16 @@ def run(settings: Settings, database: Database, number: int, say: Callable[[str]
         Misconfigured: the server has not made what this process needs.
         ServerError: the ingest has ended by a bug of ours.
     """
-    stopping, ready = threading.Event(), False
+    told: list[int] = []  # no lock, which the loop might hold when the signal interrupts it
+    ready = False
     for wanted in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wanted, lambda *_: stopping.set())
+        signal.signal(wanted, lambda number, _frame: told.append(number))
     stamp = _stamp(settings, number)
     link = _link(settings, database, number)
     link.start()
     try:
-        while not stopping.wait(WATCH_S):
+        while not told:
+            time.sleep(WATCH_S)
             if link.died():
                 raise ServerError("The ingest has ended; its traceback is above.", "Start it again.")
             if not ready and link.connected.is_set():
@@ -48,7 +49,7 @@ def run(settings: Settings, database: Database, number: int, say: Callable[[str]
                     fresh = _link(settings, database, number)
                 except (Misconfigured, OSError) as error:  # half of them are written yet
                     LOG.warning("The new certificates cannot be read yet: %s", error)
-                    stopping.wait(AGAIN_S)
+                    time.sleep(AGAIN_S)
                     continue
                 LOG.warning("The certificates have changed: connecting with the new ones.")
                 link.stop()  # its session stays at the broker, with what it has not acknowledged
