@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from update_server.errors import Conflict, Misconfigured
+
 PUBLIC = 0o644
 SECRET = 0o600
 SECRET_FOLDER = 0o700
@@ -67,6 +69,54 @@ def locked(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, SECRET)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def in_use(folder: Path) -> Iterator[None]:
+    """Use a server's folder beside others that do, while inside: what serves, and every command.
+
+    The kernel gives it back when the process ends, however it ends.
+
+    Raises:
+        Conflict: somebody has it to themselves.
+        Misconfigured: there is none.
+    """
+    with _held(folder, fcntl.LOCK_SH):
+        yield
+
+
+@contextmanager
+def to_itself(folder: Path) -> Iterator[None]:
+    """Have a server's folder to oneself, while inside.
+
+    Raises:
+        Conflict: somebody uses it.
+        Misconfigured: there is none.
+    """
+    with _held(folder, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _held(folder: Path, how: int) -> Iterator[None]:
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Misconfigured(
+            f"{folder} does not exist.", "Make a server with 'camward-server init DIR', or name its folder with --dir."
+        ) from None
+    try:
+        try:
+            fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if how == fcntl.LOCK_EX:
+                raise Conflict(
+                    f"A server, an ingest process or a command uses {folder}.", "Stop them; nothing was changed."
+                ) from None
+            raise Conflict(f"The database of {folder} is being moved.", "Wait until that has ended.") from None
         yield
     finally:
         os.close(descriptor)

@@ -47,6 +47,7 @@ GROUPS = {
             "site": "device:site",
         },
     ),
+    "database": ("Where the fleet's rows are.", {"move": "database:move"}),
     "ca": (
         "The fleet's CA, and the next one.",
         {"list": "ca:list_cas", "new": "ca:new", "issue": "ca:issue", "retire": "ca:retire"},
@@ -57,7 +58,12 @@ GROUPS = {
     ),
     "consumer": (
         "Back ends that read what cameras' programs send.",
-        {"add": "consumer:add", "list": "consumer:list_consumers", "remove": "consumer:remove"},
+        {
+            "add": "consumer:add",
+            "list": "consumer:list_consumers",
+            "renew": "consumer:renew",
+            "remove": "consumer:remove",
+        },
     ),
     "fleet": (
         "All cameras at once.",

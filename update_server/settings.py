@@ -284,6 +284,25 @@ def as_toml(settings: Settings) -> str:
     return "\n".join(flat) + "\n"
 
 
+def with_database(text: str, url: str) -> str:
+    """The text of a settings file with another `database`, and all else, comments too, as it was.
+
+    Raises:
+        Misconfigured: where it stands in the file is beyond us.
+    """
+    lines, wanted = text.splitlines(keepends=True), f"database = {_toml(url)}\n"
+    head = next((number for number, line in enumerate(lines) if line.startswith("[")), len(lines))
+    found = [number for number in range(head) if re.match(r"database\s*=", lines[number])]
+    changed = "".join(wanted if number in found else line for number, line in enumerate(lines))
+    changed = changed if found else wanted + changed
+    try:
+        if tomllib.loads(changed) == {**tomllib.loads(text), "database": url}:
+            return changed
+    except tomllib.TOMLDecodeError:
+        pass
+    raise Misconfigured(f"'database' cannot be found in {SETTINGS_FILE}.", "Write it in a line of its own, at the top.")
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')

@@ -5,7 +5,7 @@ import json
 from fastapi import FastAPI
 from starlette.types import ExceptionHandler
 
-from update_server.api import commands, devices, passwords, releases, rollouts, status
+from update_server.api import commands, consumers, devices, passwords, releases, rollouts, status
 from update_server.api.answers import error_answer
 from update_server.errors import ServerError
 
@@ -23,7 +23,7 @@ def api_app() -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    for module in (status, devices, passwords, commands, releases, rollouts):
+    for module in (status, devices, passwords, commands, consumers, releases, rollouts):
         app.include_router(module.router)
     handler: ExceptionHandler = error_answer
     app.add_exception_handler(ServerError, handler)

@@ -1,53 +1,76 @@
-"""`consumer add|list|remove`."""
+"""`consumer add|list|renew|remove`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from cryptography.hazmat.primitives import serialization
 
-from update_server import keyfiles
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import BadInput
-from update_server.files import write_atomic
+from update_server.files import SECRET, write_atomic
 from update_server.fleet import consumers, devices
+from update_server.fleet.back_ends import BackEnds, Handed
 
 Name = Annotated[str, typer.Argument(help="The consumer's name.")]
+Out = Annotated[Path, typer.Option(help="A new folder for its certificate and key.")]
 
 
 def add(
     name: Name,
     program: Annotated[str, typer.Option(help="The cameras' program whose messages it reads, as agent.json has it.")],
-    out: Annotated[Path, typer.Option(help="A new folder for its certificate and key.")],
+    out: Out,
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Let a back end read what a program of all cameras sends, and answer it; its key is written to --out alone."""
+    """Let a back end read what a program of all cameras sends, and answer it; its key is written to --out alone.
+
+    Returns when the broker knows it: what cameras send from then on is kept, once it has subscribed.
+    """
     with shared.opened(folder) as services:
-        try:
-            out.mkdir(mode=0o700)
-        except FileExistsError:
-            raise BadInput(f"{out} is there already.", "Name a new folder.") from None
-        now, settings = shared.now(), services.settings
-        with services.database.write() as session:
-            made = consumers.add(session, services.authority, name, program, now)
-            keyfiles.write_key(out / "key.pem", made.key)
-            write_atomic(out / "cert.pem", made.certificate.public_bytes(serialization.Encoding.PEM))
-            write_atomic(out / "ca.pem", services.authority.bundle.encode())
-            devices.audit(session, shared.operator_name(), "consumer add", f"{made.row.client} {program}", now)
-            told = {
-                "name": name, "program": program, "client": made.row.client, "host": settings.hosts[0],
-                "port": settings.ports.mqtt, "expires_at": made.row.expires_at,
-                "reads": f"camward/1/+/app/{program}/up/+", "writes": f"camward/1/+/app/{program}/down/+",
-            }  # fmt: skip
-            ends = shared.local_time(made.row.expires_at)
+        _new_folder(out)
+        opened = BackEnds(services.database, services.authority, services.settings)
+        handed = opened.add(name, program, shared.operator_name(), shared.now(), lambda made: _write(out, made))
+    _tell(out, handed, as_json=as_json)
+
+
+def renew(name: Name, out: Out, folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
+    """Give a consumer another key and certificate, under the same client id; those of before are good until they end.
+
+    Needed before its certificate ends, and before 'ca retire'. After a theft, remove it and add it anew instead.
+    """
+    with shared.opened(folder) as services:
+        _new_folder(out)
+        opened = BackEnds(services.database, services.authority, services.settings)
+        handed = opened.renew(name, shared.operator_name(), shared.now(), lambda made: _write(out, made))
+    _tell(out, handed, as_json=as_json)
+
+
+def _new_folder(out: Path) -> None:
+    try:
+        out.mkdir(mode=0o700)
+    except FileExistsError:
+        raise BadInput(f"{out} is there already.", "Name a new folder.") from None
+
+
+def _write(out: Path, handed: Handed) -> None:
+    write_atomic(out / "key.pem", handed.key.encode(), SECRET)
+    write_atomic(out / "cert.pem", handed.certificate.encode())
+    write_atomic(out / "ca.pem", handed.ca.encode())
+
+
+def _tell(out: Path, handed: Handed, *, as_json: bool) -> None:
+    one = handed.about
     if as_json:
-        shared.print_json(told)
+        shared.print_json(asdict(one) | {"known": handed.known})
         return
-    typer.echo(f"Consumer {name}: {out} has cert.pem, key.pem and ca.pem, good until {ends}.")
-    typer.echo(f"Broker {told['host']}:{told['port']}, MQTT 5 over mutual TLS; the client id is {told['client']}.")
-    typer.echo(f"It reads {told['reads']} and writes {told['writes']}, within ten seconds.")
+    ends = shared.local_time(one.expires_at)
+    typer.echo(f"Consumer {one.name}: {out} has cert.pem, key.pem and ca.pem, good until {ends}.")
+    typer.echo(f"Broker {one.host}:{one.port}, MQTT 5 over mutual TLS; the client id is {one.client}.")
+    typer.echo(f"It reads {one.reads} and writes {one.writes}.")
+    if not handed.known:
+        typer.echo("The broker does not know it yet, or is away: what cameras send before that may be lost to it.")
 
 
 def list_consumers(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:

@@ -11,6 +11,7 @@ from update_server import settings as settings_module
 from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import BadInput
+from update_server.files import in_use
 
 if TYPE_CHECKING:
     from update_server.commands.initialise import Made
@@ -138,7 +139,7 @@ def migrate_command(folder: Dir = shared.HERE) -> None:
     """Bring the database to this program's schema. Make a backup first."""
     from update_server.db.session import Database, migrate
 
-    with shared.database_trouble():
+    with in_use(folder), shared.database_trouble():
         database = Database(settings_module.load(folder).database_url)
         migrate(database)
         database.close()

@@ -13,7 +13,7 @@ import typer
 
 from update_server import terminal
 from update_server.errors import BadInput, ServerError
-from update_server.files import read_small
+from update_server.files import in_use, read_small
 
 if TYPE_CHECKING:  # a command that uses none of these starts without them
     from update_server.db.session import Database
@@ -43,12 +43,13 @@ def opened(folder: Path) -> Iterator["Services"]:
 
     Raises:
         Misconfigured: it cannot be opened.
+        Conflict: its database is being moved.
         ServerError: the database fails meanwhile.
     """
     from update_server import settings
     from update_server.services import Services
 
-    with database_trouble():
+    with in_use(folder), database_trouble():
         services = Services(settings.load(folder))
         try:
             yield services
@@ -62,12 +63,13 @@ def database(folder: Path) -> Iterator["Database"]:
 
     Raises:
         Misconfigured: it cannot be opened.
+        Conflict: it is being moved.
         ServerError: it fails meanwhile.
     """
     from update_server import settings
     from update_server.db.session import Database, check_schema
 
-    with database_trouble():
+    with in_use(folder), database_trouble():
         found = Database(settings.load(folder).database_url)
         try:
             check_schema(found)

@@ -168,7 +168,10 @@ class Certificate(Base):
 
 
 class Consumer(Base):
-    """A back end that reads what a program of the cameras sends; those that were removed stay, to be shut out."""
+    """A back end that reads what a program of the cameras sends; those that were removed stay, to be shut out.
+
+    `ca_sha256`: of the CA that its newest certificate is by; empty for those from before this was noted.
+    """
 
     __tablename__ = "consumer"
     client: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -177,6 +180,7 @@ class Consumer(Base):
     created_at: Mapped[int]
     expires_at: Mapped[int]
     removed_at: Mapped[int | None]
+    ca_sha256: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
 
 class Message(Base):

@@ -25,7 +25,7 @@ POSTGRESQL: dict[str, Any] = {
 }
 POOL = 25  # twice this is more than the web server's 40 worker threads
 WRITE_LOCK = 0x63616D77  # the number of our advisory lock in PostgreSQL
-SCHEMA = "0014"
+SCHEMA = "0016"
 """The newest revision in `migrations`, written here so that only `migrate` needs Alembic, which is slow to import."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -116,14 +116,19 @@ def _prepare_postgresql(engine: Engine) -> None:
 
 def migrate(database: Database) -> None:
     """Bring the schema to the newest revision; one transaction on databases that can."""
+    with database.engine.execution_options(camward_write="exclusive").begin() as connection:
+        migrate_in(connection)
+
+
+def migrate_in(connection: Connection) -> None:
+    """As `migrate`, in a transaction of the caller's."""
     from alembic import command
     from alembic.config import Config
 
-    with database.engine.execution_options(camward_write="exclusive").begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def is_empty(database: Database) -> bool:

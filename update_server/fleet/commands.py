@@ -117,7 +117,8 @@ class Commands:
         Raises:
             BadInput: there is no such command, it is one that people have to sign, or the camera would refuse its
                 arguments.
-            Conflict: the camera takes no commands of this server, has these settings, or too many wait for it.
+            Conflict: the camera takes no commands of this server, has these settings, has its identity certified
+                elsewhere, or too many wait for it.
             SigningFailed: the key is out of reach.
         """
         if name not in COMMANDS or name in GRAVE:
@@ -130,6 +131,11 @@ class Commands:
             raise Conflict(
                 f"{device.serial} takes no commands of this server: it was enrolled without its command key.",
                 "Have its keys changed ('camward-server command prepare change_keys'), or enrol it again.",
+            )
+        if name == formats.ROTATE_IDENTITY and record.est_url:
+            raise Conflict(
+                f"{device.serial} has its identity certified by another EST server, which gives no other key its name.",
+                "Give it another identity by a transfer to yourselves (docs/ownership.md).",
             )
         said = arguments or {}
         if name == formats.SETTINGS:

@@ -18,7 +18,7 @@ from update_server.db.models import Consumer
 from update_server.errors import BadInput, Conflict, NotFound
 from update_server.fleet import devices
 from update_server.keyfiles import new_key
-from update_server.pki.authority import Authority, utc
+from update_server.pki.authority import Authority, fingerprint, utc
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?\Z")
 Access = tuple[set[str], set[tuple[str, str]]]
@@ -50,14 +50,41 @@ def add(session: Session, authority: Authority, name: str, program: str, now: in
         raise BadInput(f"{program!r} is no program's name.", "Use the name in the cameras' agent.json.") from None
     if _named(session, name) is not None:
         raise Conflict(f"There is a consumer {name} already.", "Remove it first, or use another name.")
-    key, client = new_key(), f"consumer-{name}-{secrets.token_hex(DRAWN_BYTES)}"
-    certificate = authority.certify_consumer(key.public_key(), client, utc(now))
-    row = Consumer(
-        client=client, name=name, program=program, created_at=now,
-        expires_at=int(certificate.not_valid_after_utc.timestamp()), removed_at=None,
-    )  # fmt: skip
+    client = f"consumer-{name}-{secrets.token_hex(DRAWN_BYTES)}"
+    row = Consumer(client=client, name=name, program=program, created_at=now, expires_at=0, removed_at=None)
     session.add(row)
+    return _certified(row, authority, now)
+
+
+def renew(session: Session, authority: Authority, name: str, now: int) -> Made:
+    """Another key and certificate for one, under the same client's name, so that its session at the broker stays.
+
+    The certificate of before is good until it ends: whoever had its key stolen is removed, and added anew.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    return _certified(find(session, name), authority, now)
+
+
+def _certified(row: Consumer, authority: Authority, now: int) -> Made:
+    key = new_key()
+    certificate = authority.certify_consumer(key.public_key(), row.client, utc(now))
+    row.expires_at = max(row.expires_at, int(certificate.not_valid_after_utc.timestamp()))  # of the last to end
+    row.ca_sha256 = fingerprint(authority.certificate)
     return Made(row, key, certificate)
+
+
+def find(session: Session, name: str) -> Consumer:
+    """The one of this name that is let in.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = _named(session, name)
+    if row is None:
+        raise NotFound(f"There is no consumer {name!r}.", "See 'camward-server consumer list'.")
+    return row
 
 
 def everyone(session: Session) -> list[Consumer]:
@@ -71,9 +98,7 @@ def remove(session: Session, name: str, now: int) -> Consumer:
     Raises:
         NotFound: there is none of this name.
     """
-    row = _named(session, name)
-    if row is None:
-        raise NotFound(f"There is no consumer {name!r}.", "See 'camward-server consumer list'.")
+    row = find(session, name)
     row.removed_at = now
     return row
 

@@ -4,7 +4,8 @@
 2. `switch`: it issues; the server's own certificates first, then each camera's when that is renewed.
 3. `retire`: the first one is trusted no more; cameras hear of it by `change_keys`.
 
-Each step is refused while there is a camera that it would cut off. The server takes the steps up when it starts.
+Each step is refused while there is a camera that it would cut off, and the last one while a consumer has no certificate
+by the other CA. The server takes the steps up when it starts.
 """
 
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from agent.formats import ownership
 from agent.formats.errors import FormatError
-from update_server.db.models import Certificate, Device
+from update_server.db.models import Certificate, Consumer, Device
 from update_server.errors import Conflict, NotFound
+from update_server.fleet import consumers
 from update_server.fleet.ownership import Ownership
 from update_server.pki import external
 from update_server.pki.authority import Authority, as_pem, fingerprint, is_by, new_ca
@@ -27,7 +29,10 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Standing:
-    """One CA: `cameras` have it in their records; `shown` is how many show certificates by it, as they say."""
+    """One CA: `cameras` have it in their records; `shown` is how many show certificates by it, as they say.
+
+    `consumers`: how many have their newest certificate by it, and may still show it.
+    """
 
     name: str
     sha256: str
@@ -36,9 +41,10 @@ class Standing:
     key: str
     cameras: int
     shown: int
+    consumers: int
 
 
-def standing(session: Session, authority: Authority, records: Ownership) -> list[Standing]:
+def standing(session: Session, authority: Authority, records: Ownership, now: int) -> list[Standing]:
     """The trusted CAs, the one that issues first."""
     where, found = authority.where(), []
     everyone = list(session.scalars(select(Device)))
@@ -49,6 +55,7 @@ def standing(session: Session, authority: Authority, records: Ownership) -> list
             Standing(
                 one.subject.rfc4514_string(), fingerprint(one), int(one.not_valid_after_utc.timestamp()),
                 one == authority.certificate, where[fingerprint(one)], cameras, shown,
+                len(holders(session, authority, one, now)),
             )
         )  # fmt: skip
     return found
@@ -88,11 +95,12 @@ def switch(session: Session, authority: Authority, records: Ownership) -> x509.C
     return other
 
 
-def retire(session: Session, authority: Authority, records: Ownership) -> tuple[x509.Certificate, str]:
+def retire(session: Session, authority: Authority, records: Ownership, now: int) -> tuple[x509.Certificate, str]:
     """Trust the CA that does not issue no more, from the server's next start on. Returns it, and where its key is.
 
     Raises:
-        Conflict: there is no such one, or cameras show certificates by it, as far as is known.
+        Conflict: there is no such one, cameras show certificates by it, as far as is known, or consumers have none by
+            the other.
         OSError: it cannot be written.
     """
     other = _other(authority)
@@ -106,10 +114,23 @@ def retire(session: Session, authority: Authority, records: Ownership) -> tuple[
             f"{len(holding)} cameras have not said that they show a certificate by the present CA: {_named(holding)}.",
             "They renew within two thirds of 'certificate_days'; remove those that do not come any more.",
         )
+    left = holders(session, authority, other, now)
+    if left:
+        raise Conflict(
+            f"{len(left)} consumers have no certificate by the present CA: {_listed([one.name for one in left])}.",
+            "Give each one ('camward-server consumer renew'), or remove them.",
+        )
     key = authority.where()[fingerprint(other)]
     authority.trust([authority.certificate])
     records.offer_ca(authority.bundle)
     return other, key
+
+
+def holders(session: Session, authority: Authority, ca: x509.Certificate, now: int) -> list[Consumer]:
+    """The consumers whose newest certificate is by this CA, and good. Whether they use it yet, nobody knows here."""
+    oldest = min(authority.trusted, key=lambda one: one.not_valid_before_utc)
+    known_as = (fingerprint(ca), "") if ca == oldest else (fingerprint(ca),)
+    return [one for one in consumers.everyone(session) if one.expires_at > now and one.ca_sha256 in known_as]
 
 
 def _other(authority: Authority) -> x509.Certificate:
@@ -144,4 +165,8 @@ def _number(ca: x509.Certificate) -> int:
 
 
 def _named(cameras: list[Device]) -> str:
-    return ", ".join(one.serial for one in cameras[:MAX_NAMED]) + (" ..." if len(cameras) > MAX_NAMED else "")
+    return _listed([one.serial for one in cameras])
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (" ..." if len(names) > MAX_NAMED else "")

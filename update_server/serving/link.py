@@ -6,6 +6,7 @@ So a crash anywhere loses nothing: the broker delivers again, and ingest is idem
 import logging
 import queue
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from update_server.errors import Misconfigured
 from update_server.fleet.broker import TLS12_CIPHERS
 from update_server.fleet.ingest import RECEIPTED
 from update_server.fleet.reading import Incoming
-from update_server.pki.authority import SHARE_FILE, ingest_files, ingest_name
+from update_server.pki.authority import CA_FILE, SHARE_FILE, ingest_files, ingest_name
 
 LOG = logging.getLogger("camward.ingest")
 TELEMETRY = "camward/1/+/up/telemetry"
@@ -36,9 +37,29 @@ SESSION_S = 30 * 86_400  # the broker keeps messages for us this long while the 
 RECEIVE_MAXIMUM = 500  # unacknowledged messages at a time: bounds our memory, the broker queues the rest
 BATCH = 200
 RETRY_S = 1.0
+COMPLAIN_S = 60.0  # between two lines of one kind in the log, however often it goes wrong
 IDLE_S = 5.0  # an ingest that leaves has got all of its messages when none has come for so long
 
 TakeBatch = Callable[[list[Incoming]], None]
+
+
+class Complaints:
+    """Lines in the log about what goes wrong again and again: the first at once, then one in a while of each kind."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` is in seconds."""
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def say(self, kind: str, text: str) -> None:
+        """Say `text`, or count it; how many of its `kind` were counted is said with the next one."""
+        now = self._clock()
+        last, more = self._said.get(kind, (float("-inf"), 0))
+        if now - last < COMPLAIN_S:
+            self._said[kind] = (last, more + 1)
+            return
+        self._said[kind] = (now, 0)
+        LOG.warning("%s%s", text, f" ({more} times more since the last such line)" if more else "")
 
 
 @dataclass(frozen=True)
@@ -74,6 +95,12 @@ def process_part(pki: Path, number: int) -> Part:
     return Part(files, ingest_name(number), (SHARED.format(share),), ())
 
 
+def link_files(pki: Path, number: int) -> tuple[Path, Path, Path]:
+    """What an ingest's TLS is made of: the CAs, its certificate and its key."""
+    files = ingest_files(number)
+    return pki / CA_FILE, pki / f"{files}.pem", pki / f"{files}.key.pem"
+
+
 class Link:
     """A paho client and one worker thread. `start` returns at once; `connected` tells when the subscriptions stand."""
 
@@ -97,7 +124,9 @@ class Link:
         context.load_cert_chain(pki / f"{part.files}.pem", pki / f"{part.files}.key.pem")
         self._client.tls_set_context(context)
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
+        self._complaints = Complaints()
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe
         self._client.on_unsubscribe = self._on_unsubscribe
         self._client.on_disconnect = self._on_disconnect
@@ -163,7 +192,7 @@ class Link:
         self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _properties: object
     ) -> None:
         if reason.is_failure:
-            LOG.error("The broker refuses the server: %s.", reason)
+            self._complaints.say("refused", f"The broker refuses {self._part.name}: {reason}.")
             return
         if self._leaving:
             client.unsubscribe(list(self._part.wanted))
@@ -185,7 +214,12 @@ class Link:
     ) -> None:
         self.connected.clear()
         if not self._stop.is_set():
-            LOG.warning("The connection to the broker is lost (%s); connecting again.", reason)
+            self._complaints.say("lost", f"The connection to the broker is lost ({reason}); connecting again.")
+
+    def _on_connect_fail(self, _client: mqtt.Client, _data: object) -> None:
+        """No connection, or no TLS; paho calls this while it handles the error."""
+        host, port = self._address
+        self._complaints.say("failed", f"No connection to the broker at {host}:{port}: {sys.exception()}.")
 
     def _on_message(self, _client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         self._queue.put(message)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from update_server.errors import Misconfigured, PublishRefused, ServerError
 from update_server.fleet import broker as broker_files
+from update_server.fleet import consumers
 from update_server.fleet.broker import Gate
 from update_server.fleet.ingest import take_batch
 from update_server.fleet.reading import Incoming
@@ -31,6 +32,7 @@ READY = "camward-server: ready"
 BROKER_START_S = 20
 RESIGN_EVERY_S = 60
 GATE_EVERY_S = 10  # a camera that is denied is shut out of the broker within a minute, whatever else goes on
+CONSUMERS_EVERY_S = 1
 PRUNE_EVERY_S = 3600
 WARN_EVERY_S = 86_400
 WATCH_S = 0.5
@@ -107,7 +109,14 @@ def run(services: Services, applications: Applications, *, with_broker: bool, sa
         if with_broker and not link.connected.wait(BROKER_START_S):
             raise Misconfigured("The server cannot connect to its broker.", "See broker/mosquitto.log.")
         pairs = list(zip(listeners, sockets, strict=True))
-        asyncio.run(_main(services, pairs, link, gatherer, broker, (gate, anchors), say))
+        kept = (gate, anchors, lambda: _let_in(services))
+        asyncio.run(_main(services, pairs, link, gatherer, broker, kept, say))
+
+
+def _let_in(services: Services) -> list[str]:
+    """The client ids of the consumers; cheap."""
+    with services.database.read() as session:
+        return [row.client for row in consumers.everyone(session)]
 
 
 def _anchors(services: Services) -> list[str]:
@@ -121,7 +130,7 @@ async def _main(
     link: Link,
     gatherer: Gatherer,
     broker: BrokerChild | None,
-    kept: tuple[Gate, Anchors],
+    kept: tuple[Gate, Anchors, Callable[[], list[str]]],
     say: Callable[[str], None],
 ) -> None:
     stopping = asyncio.Event()
@@ -156,17 +165,32 @@ async def _tick(services: Services, nudger: Nudger, stopping: asyncio.Event) -> 
 
 
 async def _keep(
-    services: Services, gate: Gate, anchors: Anchors, stopping: asyncio.Event, every_s: float = GATE_EVERY_S
+    services: Services,
+    gate: Gate,
+    anchors: Anchors,
+    let_in: Callable[[], list[str]],
+    stopping: asyncio.Event,
+    every_s: float = GATE_EVERY_S,
 ) -> None:
-    """Keep denied cameras out of the broker, and let new factory CAs in.
+    """Keep denied cameras out of the broker, and let new factory CAs in; consumers, whom people wait for, at once.
 
     Apart from the other jobs, which may sign for minutes at a key service.
     """
+    known: list[str] | None = None
+
+    def look(at: int) -> None:
+        nonlocal known
+        found = let_in()
+        if found != known:
+            gate.apply(*services.access(at))
+            known = found
+
     jobs: Jobs = (
-        (0, lambda at: gate.apply(*services.access(at))),
-        (0, lambda _at: anchors.refresh()),
+        (0, look),
+        (every_s, lambda at: gate.apply(*services.access(at))),
+        (every_s, lambda _at: anchors.refresh()),
     )
-    await _repeat(jobs, every_s, stopping)
+    await _repeat(jobs, min(every_s, CONSUMERS_EVERY_S), stopping)
 
 
 async def _repeat(jobs: Jobs, pause_s: float, stopping: asyncio.Event) -> None:

@@ -26,6 +26,7 @@ from update_server.rollouts.plan import Counts
 from update_server.services import Services
 from update_server.web import login, shapes
 from update_server.web.command_pages import CommandPages
+from update_server.web.consumer_pages import ConsumerPages
 from update_server.web.password_pages import PasswordPages
 from update_server.web.texts import LANGUAGES, Texts, preferred
 
@@ -67,6 +68,7 @@ class Pages:
             Route("/releases", self.releases),
             *PasswordPages(self._services, self._page, _require_form).routes(),
             *CommandPages(self._services, self._page, _require_form).routes(),
+            *ConsumerPages(self._services, self._page, _require_form).routes(),
             Route("/static/{name}", self.asset),
         ]
 

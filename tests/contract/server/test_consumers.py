@@ -3,9 +3,14 @@
 import contextlib
 import queue
 import stat
+import time
 
 import httpx
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from tests.contract.server.test_broker import Link, refusals
 
@@ -48,25 +53,12 @@ def messages(client):
     return found
 
 
-def reads(tools, consumer, link, topic):
-    """Whether the broker has let the consumer in: the gate has ten seconds."""
-
-    def arrives():
-        answer = link.publish(link.topic + topic, b"probe")
-        if answer.is_failure or answer.value == 0x10:
-            return False
-        return bool(messages(consumer))
-
-    tools.wait_for(arrives, "the consumer to be let in")
-
-
 def test_it_reads_its_programs_topics_of_every_camera_and_writes_down_and_nothing_else(
-    consumer, camera, new_camera, server, tools
+    consumer, camera, new_camera, server
 ):
     other = new_camera().enrol()
     link, theirs = Link(camera), Link(other)
     subscribed(consumer, "camward/1/+/app/river/up/+")
-    reads(tools, consumer, link, "app/river/up/level")
     for one in (link, theirs):
         assert not one.publish(f"{one.topic}app/river/up/level", b"2.31").is_failure
         got = consumer.expect("message")
@@ -119,7 +111,6 @@ def test_one_that_is_removed_hears_nothing_more_in_the_session_that_stands_and_n
 ):
     link = Link(camera)
     subscribed(consumer, "camward/1/+/app/river/up/+")
-    reads(tools, consumer, link, "app/river/up/level")
     server.run("consumer", "remove", consumer.name)
     tools.wait_for(
         lambda: consumer.publish(f"{link.topic}app/river/down/interval", b"1").is_failure, "the broker to shut it out"
@@ -129,7 +120,6 @@ def test_one_that_is_removed_hears_nothing_more_in_the_session_that_stands_and_n
     assert not link.publish(f"{link.topic}app/river/up/level", b"secret").is_failure
     successor = Consumer(server, consumer.name, tmp_path / "next")
     subscribed(successor, "camward/1/+/app/river/up/+")
-    reads(tools, successor, link, "app/river/up/level")
     assert messages(consumer) == [], "the old certificate gets nothing, whatever the name is used for now"
     successor.close()
     link.close()
@@ -148,3 +138,66 @@ def test_the_key_is_in_its_folder_alone_and_who_did_it_is_in_the_audit_log(consu
     lines = [one for one in server.json("audit") if consumer.id in one["detail"]]
     assert [one["what"] for one in lines] == ["consumer add", "consumer remove"]
     assert all(one["who"].startswith("console:") for one in lines)
+
+
+def test_what_is_sent_once_add_has_returned_is_kept_for_a_consumer_that_has_subscribed(server, camera, tmp_path):
+    """Without a wait the broker would match the subscription, and drop what it may not give yet."""
+    link = Link(camera)
+    for number in range(3):
+        consumer = Consumer(server, f"at-once-{number}", tmp_path / f"{number}")
+        assert consumer.about["known"] is True
+        subscribed(consumer, "camward/1/+/app/river/up/+")
+        assert link.publish(f"{link.topic}app/river/up/level", b"%d" % number).value == 0
+        assert consumer.expect("message").payload == b"%d" % number
+        consumer.close()
+    link.close()
+
+
+def test_a_broker_that_is_away_is_not_waited_for_and_that_is_said(tools, tmp_path):
+    away = tools.make_server(tmp_path / "s")
+    told = away.json("consumer", "add", "office", "--program", "river", "--out", tmp_path / "office")
+    assert told["known"] is False
+    assert (
+        "does not know it yet"
+        in away.run("consumer", "add", "other", "--program", "river", "--out", tmp_path / "other").stdout
+    )
+
+
+def test_a_renewed_one_takes_its_session_over_with_what_waits_in_it(server, camera, tmp_path):
+    name, link = "renewed", Link(camera)
+    about = server.json("consumer", "add", name, "--program", "river", "--out", tmp_path / "first")
+    first = session_of(server, about["client"], tmp_path / "first", [])
+    first.subscribe("camward/1/+/app/river/up/+", 1)
+    wait_until(lambda: link.publish(f"{link.topic}app/river/up/level", b"0").value == 0)
+    first.disconnect()
+    first.loop_stop()
+    assert not link.publish(f"{link.topic}app/river/up/level", b"while away").is_failure
+    again = server.json("consumer", "renew", name, "--out", tmp_path / "second")
+    assert again["client"] == about["client"]
+    keys = {(tmp_path / one / "key.pem").read_bytes() for one in ("first", "second")}
+    assert len(keys) == 2
+    got = []
+    second = session_of(server, about["client"], tmp_path / "second", got)
+    wait_until(lambda: b"while away" in got)
+    second.disconnect()
+    second.loop_stop()
+    link.close()
+
+
+def session_of(server, client, folder, got):
+    """A consumer's client whose session stays at the broker."""
+    made = mqtt.Client(CallbackAPIVersion.VERSION2, client, protocol=mqtt.MQTTv5)
+    made.tls_set_context(server.context(folder / "cert.pem", folder / "key.pem"))
+    made.on_message = lambda _client, _data, message: got.append(message.payload)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = 3600
+    made.connect("127.0.0.1", server.mqtt_port, clean_start=False, properties=properties)
+    made.loop_start()
+    return made
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -56,3 +56,21 @@ def test_one_that_was_removed_is_shut_out_while_its_certificate_is_good_and_its_
 def test_what_is_no_name_gets_into_no_list(database, ca, name, program):
     with database.write() as session, pytest.raises(BadInput):
         consumers.add(session, ca, name, program, NOW)
+
+
+def test_one_that_is_renewed_keeps_its_client_and_is_shut_out_until_its_last_certificate_ends(database, ca):
+    with database.write() as session:
+        first = consumers.add(session, ca, "renewed", "river", NOW)
+        client, ends_at = first.row.client, first.row.expires_at
+        second = consumers.renew(session, ca, "renewed", NOW + 1000)
+        assert second.row is first.row
+        (name,) = second.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        assert (name.value, second.row.client) == (client, client)
+        assert second.key.public_key() != first.key.public_key()
+        assert second.certificate.public_key() == second.key.public_key()
+        assert second.row.expires_at == ends_at + 1000
+        assert second.row.ca_sha256 == authority.fingerprint(ca.certificate)
+        consumers.remove(session, "renewed", NOW + 2000)
+        assert client in consumers.access(session, ends_at + 999)[0]
+        with pytest.raises(NotFound):
+            consumers.renew(session, ca, "renewed", NOW + 3000)

@@ -6,11 +6,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from sqlalchemy import select
 
+from agent.formats import ownership
 from agent.formats.command import CommandReport
 from tests.unit.server.conftest import NOW
-from tests.unit.server.test_signed_commands import ONE, Room
+from tests.unit.server.test_signed_commands import ONE, TWO, Room
 from update_server.db.models import Command, Device
-from update_server.errors import Forbidden
+from update_server.errors import Conflict, Forbidden
 from update_server.fleet import devices, rotation
 from update_server.pki import enrolment
 from update_server.pki.authority import key_sha256
@@ -93,3 +94,15 @@ def test_the_old_key_gets_the_name_back_by_no_token(room):
         enrolment._admit(device, new)
         with pytest.raises(Forbidden, match="another key"):
             enrolment._admit(device, old)
+
+
+def test_a_camera_that_another_est_server_certifies_is_not_told_to(room):
+    """It would ask this server, which does not certify it, and answer `failed` after half an hour."""
+    record = ownership.parse(room.records.record(room.records.current))
+    other = room.records.keep(record.replace(est_url="https://est.example/.well-known/est/cameras"))
+    with room.database.write() as session:
+        session.get_one(Device, ONE).ownership_sha256 = other
+    with pytest.raises(Conflict, match="another EST server"):
+        room.send("rotate_identity")
+    room.send("reboot")  # the controls
+    room.send("rotate_identity", TWO)

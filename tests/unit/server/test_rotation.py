@@ -10,12 +10,14 @@ from cryptography.hazmat.primitives import serialization
 from tests.repositories import World
 from update_server.db.models import Certificate, Device
 from update_server.errors import Conflict, Misconfigured
+from update_server.fleet import consumers
 from update_server.fleet.ownership import Ownership
 from update_server.keyfiles import new_key, write_key
 from update_server.pki import authority, rotation
 from update_server.pki.authority import Authority, is_by
 
 NOW = datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC)
+AT = int(NOW.timestamp())
 HOSTS = ("cam.example",)
 
 
@@ -74,14 +76,14 @@ def switch(office):
 
 def retire(office):
     with office.database.write() as session:
-        return rotation.retire(session, office.ca, office.records)
+        return rotation.retire(session, office.ca, office.records, AT)
 
 
 def standing(office):
     with office.database.read() as session:
         return [
             (one.name.split(",")[0], one.issues, one.cameras, one.shown)
-            for one in rotation.standing(session, office.ca, office.records)
+            for one in rotation.standing(session, office.ca, office.records, AT)
         ]
 
 
@@ -188,4 +190,45 @@ def test_a_camera_of_which_nothing_is_known_holds_the_old_one(office):
         retire(office)
     with office.database.write() as session:
         session.delete(session.get(Device, "b" * 26))
+    retire(office)
+
+
+def consumer(office, name, change=lambda _row: None):
+    """A consumer whose certificate is by the CA that issues now."""
+    with office.database.write() as session:
+        change(consumers.add(session, office.ca, name, "river", AT).row)
+
+
+def counted(office):
+    """How many consumers have their newest certificate by each CA, the one that issues first."""
+    with office.database.read() as session:
+        return [one.consumers for one in rotation.standing(session, office.ca, office.records, AT)]
+
+
+def test_a_ca_is_not_retired_while_a_consumer_has_no_certificate_by_the_other(office):
+    consumer(office, "old")
+    consumer(office, "from-before", lambda row: setattr(row, "ca_sha256", ""))
+    consumer(office, "ended", lambda row: setattr(row, "expires_at", AT))
+    consumer(office, "removed", lambda row: setattr(row, "removed_at", AT))
+    begin(office)
+    tell(office)
+    assert counted(office) == [2, 0]
+    switch(office)
+    show(office, office.ca, 2)
+    consumer(office, "new")
+    assert counted(office) == [1, 2]
+    with pytest.raises(Conflict, match=r"2 consumers .*: from-before, old\."):
+        retire(office)
+    for name in ("from-before", "old"):
+        with office.database.write() as session:
+            made = consumers.renew(session, office.ca, name, AT)
+        assert is_by(made.certificate, office.ca.certificate)
+    assert counted(office) == [3, 0]
+    retire(office)
+
+
+def test_a_second_ca_is_taken_back_whatever_consumers_there_are(office):
+    consumer(office, "old")
+    consumer(office, "from-before", lambda row: setattr(row, "ca_sha256", ""))
+    begin(office)
     retire(office)

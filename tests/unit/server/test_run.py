@@ -90,10 +90,10 @@ def test_denied_cameras_are_kept_out_while_another_job_takes_its_time():
 
     async def serve():
         stopping = asyncio.Event()
-        loops = run._tick(jobs, jobs, stopping), run._keep(jobs, jobs, anchors, stopping, 0.001)
+        loops = run._tick(jobs, jobs, stopping), run._keep(jobs, jobs, anchors, list, stopping, 0.001)
         tasks = [asyncio.create_task(one) for one in loops]
         async with asyncio.timeout(20):
-            while jobs.kept < 3:
+            while jobs.kept < 3 or not jobs.trusted:
                 await asyncio.sleep(0.001)
         stopping.set()
         over.set()
@@ -102,3 +102,26 @@ def test_denied_cameras_are_kept_out_while_another_job_takes_its_time():
     asyncio.run(serve())
     assert jobs.told <= 1
     assert jobs.trusted == ["a CA"]  # once
+
+
+def test_a_consumer_is_let_in_at_once_and_the_list_is_left_alone_otherwise(monkeypatch):
+    monkeypatch.setattr(run, "CONSUMERS_EVERY_S", 0.001)
+    jobs, there, looks = Jobs(), [], []
+
+    def let_in():
+        looks.append(len(there))
+        return list(there)
+
+    async def serve():
+        stopping = asyncio.Event()
+        task = asyncio.create_task(run._keep(jobs, jobs, Anchors(jobs, list), let_in, stopping, 3600))
+        async with asyncio.timeout(20):
+            for wanted in (1, 2):
+                while jobs.kept < wanted or looks.count(wanted - 1) < 5:
+                    await asyncio.sleep(0.001)
+                there.append("consumer")
+        stopping.set()
+        await task
+
+    asyncio.run(serve())
+    assert jobs.kept in (2, 3), "at the start, and once for each change that was seen"

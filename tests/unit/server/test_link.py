@@ -1,0 +1,52 @@
+"""What the ingest's link says of connections that fail: each kind, and no more than a line a minute of each."""
+
+import datetime
+import logging
+import socket
+import time
+
+import pytest
+
+from update_server.pki import authority
+from update_server.serving.link import COMPLAIN_S, Complaints, Link, server_part
+
+NOW = datetime.datetime.now(datetime.UTC)
+WAIT_S = 30
+
+
+@pytest.fixture
+def pki(tmp_path):
+    made = authority.make(tmp_path, "Op", NOW)
+    made.write_ingest(NOW)
+    return tmp_path
+
+
+def test_what_goes_wrong_again_is_counted_and_each_kind_is_said(caplog):
+    now = [100.0]
+    complaints = Complaints(lambda: now[0])
+    for _ in range(50):
+        complaints.say("failed", "No connection.")
+        complaints.say("lost", "Lost.")
+        now[0] += COMPLAIN_S / 60
+    assert caplog.messages == ["No connection.", "Lost."]
+    now[0] += COMPLAIN_S
+    complaints.say("failed", "No connection: another reason.")
+    assert caplog.messages[2:] == ["No connection: another reason. (49 times more since the last such line)"]
+    now[0] += COMPLAIN_S
+    complaints.say("failed", "No connection.")
+    assert caplog.messages[3:] == ["No connection."]
+
+
+def test_a_connection_that_fails_is_in_the_log_with_its_reason(pki, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    caplog.set_level(logging.WARNING)
+    link = Link("127.0.0.1", port, pki, server_part(0), lambda _batch: None)
+    link.start()
+    deadline = time.monotonic() + WAIT_S
+    while not caplog.messages and time.monotonic() < deadline:
+        time.sleep(0.05)
+    link.stop()
+    assert [one for one in caplog.messages if "refused" in one] == [
+        f"No connection to the broker at 127.0.0.1:{port}: [Errno 111] Connection refused."
+    ]
