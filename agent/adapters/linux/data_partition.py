@@ -78,13 +78,15 @@ class PlainArea:
             raise Unavailable(error.detail) from error
 
     def set_state(self, state: str) -> None:
-        """The first copy, then the second: a power cut leaves the old state or the new one.
+        """The first copy, then the second: a power cut leaves the old state or the new one. Writes what differs.
 
         Raises:
             Unavailable: the disk fails.
         """
+        record = data_area.encode_state(state)
         for at in data_area.STATES:
-            self._write(at, data_area.encode_state(state))
+            if self._read(at, len(record)) != record:
+                self._write(at, record)
 
     def order(self, documents: dict[str, bytes]) -> None:
         """Have the next start format, and put in these documents; without the longest, while they find no room.
@@ -205,6 +207,8 @@ class DataPartition:
             self._tpm.remove_secret(PARTITION_INDEX)
             secret: bytes | None = self._tpm.make_secret(PARTITION_INDEX)
         else:
+            # What a power cut has left half done. A second copy that says `new` would format when the first one decays.
+            self._area.set_state(data_area.READY)
             self._area.forget_carried()
             secret = self._tpm.secret(PARTITION_INDEX)
         if secret is None:

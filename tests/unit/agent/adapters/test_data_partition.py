@@ -195,6 +195,22 @@ def test_a_cut_between_the_two_copies_counts_as_the_new_state(camera):
     assert camera.area.state() == data_area.READY
 
 
+def test_a_start_puts_the_second_copy_right_so_that_decay_of_the_first_formats_nothing(camera):
+    """The power failed between the two copies of `ready`, and years later the first one rots."""
+    camera.partition.open()
+    fill(camera)
+    with camera.disk.open("r+b") as file:
+        file.seek(START + data_area.STATES[1])
+        file.write(data_area.encode_state(data_area.NEW))
+    camera.kernel.there.clear()
+    assert camera.partition.open()[1] is False
+    with camera.disk.open("r+b") as file:
+        file.seek(START + data_area.STATES[0])
+        file.write(b"rot")
+    camera.kernel.there.clear()
+    assert camera.partition.open()[1] is False
+
+
 class Restarted(Exception):
     """Stands for a restart of the machine."""
 
