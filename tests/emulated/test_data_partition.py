@@ -155,6 +155,9 @@ def test_on_a_plain_partition_the_same_is_found_and_the_changed_sector_is_read(
     built, device = images.load("lab-1.0.0"), camera_of("lab-1.0.0")
     with on(plain(camera_of), tmp_path / "machine") as machine:
         with_canary(machine, device, tmp_path)
+        with Person(place_of(machine), PERSON_ADDRESS, tmp_path) as person:
+            found = LabCamera(machine, device, person).evidence()["facts"]["data_encryption"]
+        assert found == {"encrypted": False, "authenticated": False, "not_resisted": ["the whole storage is read"]}
         settled(machine)
         data = partition(machine, built)
         assert [needle for needle in NEEDLES if needle not in data] == []
