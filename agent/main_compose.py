@@ -10,13 +10,17 @@ from agent.formats.errors import FormatError, Unavailable
 
 if TYPE_CHECKING:
     from agent.adapters.linux.device_secret import TpmDeviceSecret, UnsafeFileDeviceSecret
+    from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.keys import UnsafeFileKeyStore
     from agent.adapters.linux.store import FileStore
     from agent.adapters.linux.tpm_keys import TpmKeyStore
     from agent.app.agent import Agent
     from agent.app.ports import Ports
+    from agent.core.slots import Layout
     from agent.formats.config import Config
     from agent.ports.machine import Watchdog
+
+RENEWED = "data-renewed"  # in the run folder: this start has formatted the data partition for an erase
 
 
 def read_config(path: Path) -> "Config":
@@ -64,7 +68,6 @@ def compose(
     from agent.adapters.linux.console import SystemConsole
     from agent.adapters.linux.dialing import Dialer
     from agent.adapters.linux.downloader import HttpsDownloader
-    from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.est import EstEnroller
     from agent.adapters.linux.fetcher import HttpsFetcher
     from agent.adapters.linux.firewall import NftFirewall
@@ -113,7 +116,7 @@ def compose(
     return Ports(
         store=store,
         scratch=FileStore(options.run, 0o640, config.login_gid),
-        erasure=FileErasure(options.state, tuple(map(Path, config.user_folders))),
+        erasure=_erasure(options, config, layout),
         device=device,
         boot=boot,
         rollback=boot_control.UnsafeFileRollbackStore(boot, store),
@@ -146,6 +149,21 @@ def compose(
         sealer=HpkeSealer(),
         spool=FileSpool(store),
     )
+
+
+def _erasure(options: Options, config: "Config", layout: "Layout") -> "FileErasure":
+    """By whether the data partition has a key of its own, which an erase then destroys."""
+    folders = tuple(map(Path, config.user_folders))
+    if not layout.encrypted:
+        from agent.adapters.linux.erasure import FileErasure
+
+        return FileErasure(options.state, folders)
+    from agent.adapters.linux.data_partition import PlainArea
+    from agent.adapters.linux.partition_erasure import PartitionErasure
+    from agent.adapters.linux.tpm import Tpm
+
+    area = PlainArea(options.disk or Path(layout.device), layout.data)
+    return PartitionErasure(options.state, folders, area, Tpm(), options.run / RENEWED)
 
 
 def keys_and_secret(

@@ -42,6 +42,12 @@ NOT_RESISTED = {
     ),
 }
 """By what guards keys: how they are got at all the same (docs/adr/0039-tpm.md)."""
+NOT_RESISTED_BY_ENCRYPTION = (
+    "the partition's key is read from the running kernel's memory, or asked of the TPM by who is root",
+    "an older copy of the partition, or of a sector, is put back in its place",
+    "who writes the flash has the partition made anew: an unclaimed camera",
+)
+"""How an encrypted and authenticated data partition is got at all the same (docs/adr/0044-data-partition.md)."""
 NO_EVIDENCE = "no evidence: "
 _TIMER = "evidence"
 
@@ -182,6 +188,7 @@ class Evidence:
         }
         facts["password_age"] = self._credentials.age()
         facts["key_protection"] = self._key_protection()
+        _tell_encryption(facts)
         self._tell_system_logins(facts)
         self._tell_foreign_accounts(facts)
         self._tell_ssh(facts)
@@ -338,3 +345,12 @@ def _blocked(found: "dict[str, list[tuple[str, int]]]") -> "list[dict[str, Any]]
         if ended and (open_ways or SILENT not in ended):
             rows.append({"service": name, "blocked": not open_ways, "after": max(count for _, count in found[name])})
     return rows
+
+
+def _tell_encryption(facts: "dict[str, Any]") -> None:
+    """What the data partition's encryption does not resist, where there is one; else, that the storage is read."""
+    found = facts.get("data_encryption")
+    if isinstance(found, dict):
+        whole = found.get("encrypted") and found.get("authenticated")
+        facts["data_encryption"] = dict(found)
+        facts["data_encryption"]["not_resisted"] = list(NOT_RESISTED_BY_ENCRYPTION if whole else NOT_RESISTED["none"])

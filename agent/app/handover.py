@@ -11,7 +11,7 @@ so the former operator's certificate is for a device that is no more (the device
 
 from agent.app import accounts, enrolment_state, identity
 from agent.app.desk import DATA_DAMAGED
-from agent.core import update
+from agent.core import slots, update
 from agent.formats import fields, messages, token
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.json import dump, parse_object
@@ -103,17 +103,31 @@ def finish(ports: "Ports", version: str) -> str:
     be left.
 
     Raises:
-        Unavailable: the storage fails, or credentials did not go: whoever starts the agent again goes on with it.
+        Unavailable: the storage fails, or credentials did not go: whoever starts the agent again goes on with it. Or
+            the machine restarts, since the storage is made anew: the next start finishes the journal.
     """
     store = ports.store
     for kind in KINDS:
         body = store.read(_journal(kind))
         if body is not None:
             _FINISH[kind](ports, body, version)
+            if kind == ERASE and ports.erasure.renew():
+                _restart(ports)
             for name in KINDS:
                 store.delete(_journal(name))
             return kind
     return ""
+
+
+def _restart(ports: "Ports") -> None:
+    """Raises Unavailable: always, for nothing may be written any more."""
+    try:
+        record = ports.boot.read()
+        ports.boot.write(slots.announce(record))
+    except Unavailable:
+        pass  # it then counts as a restart without a word, of which one does no harm
+    ports.boot.reboot()
+    raise Unavailable("the camera restarts, to make its data partition anew")
 
 
 def _journal(kind: str) -> str:

@@ -39,6 +39,9 @@ mounts
     `{"root_read_only": true, "data_options": ["nosuid", "nodev", "noexec"]}`
 verity
     `{"active": true}`: the root is a dm-verity device
+data_encryption
+    `{"encrypted": true, "authenticated": true, "not_resisted": []}`: the state folder lies on a dm-crypt device, that
+    one on dm-integrity; what they do not resist; shown, and judged by no criterion
 tls_listeners
     `{"tried": [{"service", "port", "tls": true, "version": "TLSv1.3"}]}`
 plain_rtsp

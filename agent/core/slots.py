@@ -11,6 +11,7 @@ that it brings about. Every function here is safe to repeat on its own result.
 
 from agent.formats import fields
 from agent.formats.boot_record import NO_TRIAL, NUMBER_MAX, BootRecord
+from agent.formats.data_area import AREA_BYTES
 from agent.formats.errors import FormatError
 from agent.formats.value import Value
 
@@ -42,12 +43,13 @@ class Layout(Value):
     """The disk layout of `/etc/camward/agent.json`.
 
     `boot_record` holds the byte offsets of the two copies; `fit_offset` counts from the start of a slot, and may be
-    another one in a recovery system's slot: `fit_offset_b`.
+    another one in a recovery system's slot: `fit_offset_b`. `encrypted`: the data partition is, behind the
+    plain area of agent.formats.data_area.
     """
 
     FIELDS = (
         "name", "kind", "device", "erase_bytes", "boot_record", "slot_a", "slot_b", "fit_offset", "fit_offset_b",
-        "data",
+        "data", "encrypted",
     )  # fmt: skip
     name: str
     kind: str
@@ -59,6 +61,7 @@ class Layout(Value):
     fit_offset: int
     fit_offset_b: int
     data: Region
+    encrypted: bool
 
     def slot(self, name: str) -> Region:
         """The region of slot `a` or `b`.
@@ -88,7 +91,7 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
     copies = fields.array(source, "boot_record", 2)
     if len(copies) != 2 or not all(fields.is_integer(at) and at >= 0 and at % SECTOR_BYTES == 0 for at in copies):
         raise FormatError("boot_record is no pair of sector offsets")
-    slots = fields.obj(source, "slots")
+    slots, data = fields.obj(source, "slots"), fields.obj(source, "data")
     slot_b, fit_offset = fields.obj(slots, "b"), fields.integer(source, "fit_offset")
     layout = Layout(
         name=fields.name(source, "name", 32),
@@ -100,11 +103,14 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
         slot_b=_region(slot_b),
         fit_offset=fit_offset,
         fit_offset_b=fields.integer(slot_b, "fit_offset") if "fit_offset" in slot_b else fit_offset,
-        data=_region(fields.obj(source, "data")),
+        data=_region(data),
+        encrypted=fields.boolean(data, "encrypted") if "encrypted" in data else False,
     )
     if not layout.device.startswith("/dev/"):
         raise FormatError("device is not under /dev")
     _check_erase_blocks(layout)
+    if layout.encrypted and layout.data.length <= AREA_BYTES:
+        raise FormatError("the data partition has no room behind its plain area")
     if layout.fit_offset >= layout.slot_a.length or layout.fit_offset_b >= layout.slot_b.length:
         raise FormatError("the FIT lies outside of its slot")
     if layout.kind == AB and (layout.slot_a.length, fit_offset) != (layout.slot_b.length, layout.fit_offset_b):

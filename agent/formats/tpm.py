@@ -42,6 +42,8 @@ TEXTS = {
 OWNER = 0x40000001
 SECRET_INDEX = 0x0180CA3D
 """Where the device's secret lies: an NV index among those left to the owner (0x01800000 to 0x01BFFFFF)."""
+PARTITION_INDEX = 0x0180CA3E
+"""Where the secret of the encrypted data partition lies (docs/adr/0044-data-partition.md)."""
 
 SIGNING = "signing"
 UNSEALING = "unsealing"
@@ -113,25 +115,25 @@ def multiply(handle: int, point: bytes) -> bytes:
     return _command(_ECDH_ZGEN, (handle,), _sized(both))
 
 
-def define_secret() -> bytes:
-    """TPM2_NV_DefineSpace at `SECRET_INDEX`."""
-    public = _u32(SECRET_INDEX) + _u16(0x000B) + _u32(_NV_ATTRIBUTES) + _EMPTY + _u16(SECRET_BYTES)
+def define_secret(index: int = SECRET_INDEX) -> bytes:
+    """TPM2_NV_DefineSpace for a secret."""
+    public = _u32(index) + _u16(0x000B) + _u32(_NV_ATTRIBUTES) + _EMPTY + _u16(SECRET_BYTES)
     return _command(_NV_DEFINE, (OWNER,), _EMPTY + _sized(public))
 
 
-def write_secret(secret: bytes) -> bytes:
+def write_secret(secret: bytes, index: int = SECRET_INDEX) -> bytes:
     """TPM2_NV_Write of the whole secret."""
-    return _command(_NV_WRITE, (OWNER, SECRET_INDEX), _sized(secret) + _u16(0))
+    return _command(_NV_WRITE, (OWNER, index), _sized(secret) + _u16(0))
 
 
-def read_secret() -> bytes:
+def read_secret(index: int = SECRET_INDEX) -> bytes:
     """TPM2_NV_Read of the whole secret."""
-    return _command(_NV_READ, (OWNER, SECRET_INDEX), _u16(SECRET_BYTES) + _u16(0))
+    return _command(_NV_READ, (OWNER, index), _u16(SECRET_BYTES) + _u16(0))
 
 
-def remove_secret() -> bytes:
+def remove_secret(index: int = SECRET_INDEX) -> bytes:
     """TPM2_NV_UndefineSpace."""
-    return _command(_NV_UNDEFINE, (OWNER, SECRET_INDEX), b"")
+    return _command(_NV_UNDEFINE, (OWNER, index), b"")
 
 
 # Responses. All but `response_code` are for responses whose code is OK.

@@ -109,6 +109,20 @@ class Erasure(Protocol):
         """
         ...
 
+    def renew(self) -> bool:
+        """The last step of an erase: make unreadable, for this device as well, all that was written until now.
+
+        Where the storage is encrypted by a key of its own, the key is destroyed, and the next start makes the storage
+        anew with what an erase keeps, its journal included. A power cut leaves it begun or not begun.
+
+        Returns:
+            Whether the device has to restart for it now. False also when this is that start: nothing is older then.
+
+        Raises:
+            Unavailable: the storage, or what keeps the key, fails.
+        """
+        ...
+
 
 class BlockDevice(Protocol):
     """The raw disk, addressed by byte; the caller keeps within the slots of its layout."""

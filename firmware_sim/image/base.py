@@ -1,7 +1,7 @@
 """The base of an image: everything that is the same for all versions of a model's software. Made once per lock.
 
 Three files: `root.tar` (the root file system without our own software), `early.tar` (what the initramfs needs) and
-`kernel`.
+`kernel`; and for each variant with kernel modules of its own a tar that goes over `root.tar`.
 """
 
 import shutil
@@ -48,10 +48,15 @@ WHEEL_PRUNE = (
 )
 
 
+def modules_tar(variant: str) -> str:
+    """Name of the tar with a variant's own kernel modules, and the list in which all load."""
+    return f"modules-{variant}.tar"
+
+
 def make_base(
     store: Store, model: Model, lock: PackageLock, wheels: list[LockedWheel], tools_lock: PackageLock, note: Note
 ) -> Path:
-    """Folder with `root.tar`, `early.tar` and `kernel`, made once.
+    """Folder with `root.tar`, `early.tar`, `kernel` and tars of modules (`modules_tar`), made once.
 
     Raises:
         ImageError: as `fetch_packages`, or a package or module is not as the model expects.
@@ -66,6 +71,7 @@ def make_base(
         model.prune_stdlib,
         model.initramfs_modules,
         model.system_modules,
+        {name: variant.get("modules", []) for name, variant in model.variants.items()},
     ]
     wheel_hashes = [wheel.sha256 for wheel in wheels]
     key = key_of("base 2", source, recipe, lock.digest_parts(), wheel_hashes, tools_lock.digest_parts())
@@ -104,8 +110,15 @@ class _Base:
         self._early(modules, early_modules)
         note("pruning and byte-compiling")
         self._prune()
-        self._root(modules, {name: options.get(name, "") for name in system_modules}, wheels)
+        names = {name: options.get(name, "") for name in system_modules}
+        self._root(modules, names, wheels)
         pack_tree(self.root, place / "root.tar")
+        for variant, about in self.model.variants.items():
+            if "modules" in about:
+                own = modules.order(about["modules"], loaded=[*early_modules, *system_modules])
+                tree = self.work / "modules" / variant
+                _put_modules(modules, own, names | dict.fromkeys(own, ""), tree / CAMWARD)
+                pack_tree(tree, place / modules_tar(variant))
         pack_tree(self.early, place / "early.tar")
         images = sorted((kernel_root / "boot").glob("vmlinuz-*"))
         if len(images) != 1:
@@ -151,10 +164,7 @@ class _Base:
 
     def _root(self, modules: ModuleSet, names: Mapping[str, str], wheels: Mapping[str, Path]) -> None:
         ours = self.root / CAMWARD
-        (ours / "modules").mkdir(parents=True)
-        for name in names:
-            modules.unpack(name, ours / "modules" / f"{name}.ko")
-        (ours / "modules.list").write_text("".join(f"{name} {names[name]}".rstrip() + "\n" for name in names))
+        _put_modules(modules, names, names, ours)
         site = ours / "site"
         for name in sorted(wheels):
             with zipfile.ZipFile(wheels[name]) as wheel:
@@ -176,6 +186,14 @@ class _Base:
         for path in sorted(self.root.rglob("*")):
             if path.is_file() and not path.is_symlink() and not path.stat().st_mode & 0o400:
                 path.chmod(0o644)
+
+
+def _put_modules(modules: ModuleSet, wanted: Iterable[str], listed: Mapping[str, str], ours: Path) -> None:
+    """Unpack modules, and write the list of those that load at start, with their parameters."""
+    (ours / "modules").mkdir(parents=True)
+    for name in wanted:
+        modules.unpack(name, ours / "modules" / f"{name}.ko")
+    (ours / "modules.list").write_text("".join(f"{name} {listed[name]}".rstrip() + "\n" for name in listed))
 
 
 def compile_python(tools: Path, tree: Path, prefix: str) -> None:

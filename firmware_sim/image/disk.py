@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from agent.formats import data_area
 from agent.formats.boot_record import FRESH, BootRecord, encode
 from firmware_sim.image.model import Layout
 from firmware_sim.image.run import SOURCE_DATE_EPOCH, run_tool
@@ -27,7 +28,7 @@ def make_data(path: Path, layout: Layout, content: Path | None = None) -> None:
 
     Args:
         path: the file to make.
-        layout: whose data size counts.
+        layout: whose file system's size counts.
         content: folder to copy in, or None for an empty file system.
 
     Raises:
@@ -38,9 +39,39 @@ def make_data(path: Path, layout: Layout, content: Path | None = None) -> None:
     run_tool(
         ["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", "data", "-U", DATA_UUID, "-E", options,
          "-O", "^metadata_csum,^metadata_csum_seed,^orphan_file", "-e", "remount-ro", *copy, path,
-         str(layout.data_bytes // 4096)],
+         str(layout.file_system_bytes // 4096)],
         env={"E2FSPROGS_FAKE_TIME": str(SOURCE_DATE_EPOCH)},
     )  # fmt: skip
+
+
+def make_template(layout: Layout, work: Path) -> bytes:
+    """The empty file system that a camera with an encrypted data partition writes there by itself.
+
+    Raises:
+        ImageError: mke2fs is missing or failed.
+    """
+    made = work / "template.ext4"
+    make_data(made, layout)
+    blocks: dict[int, bytes] = {}
+    with made.open("rb") as file:
+        for number in range(layout.file_system_bytes // data_area.FS_BLOCK_BYTES):
+            block = file.read(data_area.FS_BLOCK_BYTES)
+            if any(block):
+                blocks[number] = block
+    made.unlink()
+    return data_area.encode_template(layout.file_system_bytes // data_area.FS_BLOCK_BYTES, blocks)
+
+
+def put_records(disk: Path, layout: Layout, records: dict[int, bytes]) -> None:
+    """Write records of the plain area (agent.formats.data_area) of an encrypted data partition, by offset.
+
+    Raises:
+        OSError: writing failed.
+    """
+    with disk.open("r+b") as file:
+        for at, record in records.items():
+            file.seek(layout.data_offset + at)
+            file.write(record)
 
 
 def make_factory_disk(
@@ -52,8 +83,6 @@ def make_factory_disk(
         ImageError: mke2fs is missing or failed.
         OSError: writing failed.
     """
-    data = work / "data.ext4"
-    make_data(data, layout)
     record = encode(factory_record(security_epoch))
     with path.open("wb") as disk:
         disk.truncate(layout.disk_bytes)
@@ -63,6 +92,12 @@ def make_factory_disk(
     put_file(path, layout.slot("a"), slot_image)
     if recovery is not None:
         put_file(path, layout.slot("b"), recovery)
+    if layout.encrypted:
+        new = data_area.encode_state(data_area.NEW)
+        put_records(path, layout, dict.fromkeys(data_area.STATES, new))
+        return
+    data = work / "data.ext4"
+    make_data(data, layout)
     put_file(path, layout.data_offset, data)
 
 

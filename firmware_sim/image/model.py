@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agent.formats import data_area
 from firmware_sim.image.errors import ImageError
 
 MODEL_FOLDER = Path(__file__).parent / "models"
@@ -46,6 +47,7 @@ class Layout:
     """Where everything lies on the disk, in bytes from its start (`fit_offset`: from the start of a slot).
 
     With `recovery_bytes`, slot B is that long and holds a recovery system, its FIT at `recovery_fit_offset` (ADR 0018).
+    `encrypted`: the data partition begins with a plain area, and is formatted by the camera itself (ADR 0044).
     """
 
     name: str
@@ -58,6 +60,7 @@ class Layout:
     data_bytes: int
     recovery_bytes: int = 0
     recovery_fit_offset: int = 0
+    encrypted: bool = False
 
     def slot(self, letter: str) -> int:
         """Offset of slot `a` or `b`."""
@@ -81,6 +84,18 @@ class Layout:
         return self.slot("b") + self.length("b")
 
     @property
+    def file_system_bytes(self) -> int:
+        """Size of the file system in the data partition.
+
+        dm-integrity takes a 64th for tags (48 bytes for 4096) and a 128th for its journal by default; a 32nd and 1 MiB
+        hold both, with its superblock. The camera refuses a template that does not fit.
+        """
+        if not self.encrypted:
+            return self.data_bytes
+        room = self.data_bytes - data_area.AREA_BYTES
+        return (room - room // 32 - (1 << 20)) >> 20 << 20
+
+    @property
     def disk_bytes(self) -> int:
         """Size of the whole disk."""
         return self.data_offset + self.data_bytes
@@ -98,7 +113,11 @@ class Layout:
             "boot_record": self.boot_record,
             "slots": slots,
             "fit_offset": self.fit_offset,
-            "data": {"offset": self.data_offset, "length": self.data_bytes},
+            "data": {
+                "offset": self.data_offset,
+                "length": self.data_bytes,
+                **({"encrypted": True} if self.encrypted else {}),
+            },
         }
 
 

@@ -9,16 +9,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.formats import data_area
 from agent.formats.errors import FormatError
 from agent.formats.voucher import parse as parse_voucher
 from firmware_sim.image.build import BuiltImage
-from firmware_sim.image.disk import copy_sparse, make_data, put_file
+from firmware_sim.image.disk import copy_sparse, make_data, put_file, put_records
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.run import storage_error
 
 CODE_CHARACTERS = 16  # of base32: 80 bits, which nobody guesses through a lockout
 CODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 SALT_BYTES = 16
+VOUCHER = "factory/voucher.json"
 
 _SERIAL = re.compile(r"[A-Z0-9][A-Z0-9-]{0,62}")
 _CODE = re.compile(r"[A-Z2-7]{16}")
@@ -175,20 +177,7 @@ def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str, extr
         "claim_salt": salt.hex(),
         "claim_sha256": hashlib.sha256(salt + plain.encode()).hexdigest(),
     }
-    content = work / "data"
-    factory = content / "camward/factory"
-    factory.mkdir(parents=True)
-    for folder in (content, content / "camward"):
-        folder.chmod(0o711)
-    factory.chmod(0o700)
-    for name, body in {"label.json": json.dumps(label).encode() + b"\n", **extras}.items():
-        (factory / name).write_bytes(body)
-        (factory / name).chmod(0o600)
-    make_data(work / "data.ext4", built.layout, content)
-    copy_sparse(built.disk, work / "disk.img", built.layout.data_offset)
-    put_file(work / "disk.img", built.layout.data_offset, work / "data.ext4")
-    shutil.rmtree(content)
-    (work / "data.ext4").unlink()
+    _put_data(work, built, {"label.json": json.dumps(label).encode() + b"\n", **extras})
     for source, name in ((built.pflash0, "pflash0.img"), (built.pflash1, "pflash1.img"), (built.dtb, "control.dtb")):
         copy_sparse(source, work / name)
         (work / name).chmod(0o644)
@@ -210,6 +199,33 @@ def _fill(work: Path, built: BuiltImage, serial: str, plain: str, mac: str, extr
         "machine_args": list(built.machine_args),
     }
     (work / "device.json").write_text(json.dumps(device, indent=1) + "\n")
+
+
+def _put_data(work: Path, built: BuiltImage, files: dict[str, bytes]) -> None:
+    """The disk, with what the factory gives this camera on its data partition, or in front of an encrypted one."""
+    disk, layout = work / "disk.img", built.layout
+    if layout.encrypted:
+        copy_sparse(built.disk, disk)
+        documents = {f"factory/{name}": body for name, body in files.items()}
+        # The voucher serves the first owner alone: it goes with the first formatting.
+        carried = {name: documents.pop(name) for name in [VOUCHER] if name in documents}
+        records = {data_area.FACTORY: documents, data_area.CARRIED: carried}
+        put_records(disk, layout, {at: data_area.encode_documents(each) for at, each in records.items() if each})
+        return
+    content = work / "data"
+    factory = content / "camward/factory"
+    factory.mkdir(parents=True)
+    for folder in (content, content / "camward"):
+        folder.chmod(0o711)
+    factory.chmod(0o700)
+    for name, body in files.items():
+        (factory / name).write_bytes(body)
+        (factory / name).chmod(0o600)
+    make_data(work / "data.ext4", layout, content)
+    copy_sparse(built.disk, disk, layout.data_offset)
+    put_file(disk, layout.data_offset, work / "data.ext4")
+    shutil.rmtree(content)
+    (work / "data.ext4").unlink()
 
 
 def _printed(plain: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from firmware_sim.image.app import Release, add_app
 from firmware_sim.image.archive import unpack_tree
-from firmware_sim.image.disk import put_file
+from firmware_sim.image.base import CAMWARD, modules_tar
+from firmware_sim.image.disk import make_template, put_file
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.fit import RootImage, make_fit, make_initramfs
 from firmware_sim.image.model import BLOCK_BYTES, Model
@@ -62,7 +63,12 @@ def make_slot(model: Model, release: Release, parts: Ingredients, work: Path, no
     note("assembling the root file system")
     root = work / "root"
     unpack_tree(parts.base / "root.tar", root)
+    modules = parts.base / modules_tar(release.variant)
+    if modules.is_file():
+        unpack_tree(modules, root)
     add_app(root, parts.tools, model, release, parts.image_root)
+    if model.layout.encrypted:
+        (root / CAMWARD / "data.template").write_bytes(make_template(model.layout, work))
     erofs = _erofs(root, work)
     root_bytes = erofs.stat().st_size
     tree = hash_tree(erofs)

@@ -36,6 +36,7 @@ from agent.formats import (
     command,
     config,
     cose,
+    data_area,
     delivery,
     discovery,
     envelope,
@@ -111,7 +112,28 @@ FIELDS = (
 )
 _FIELDS = Parser(_value(readers.every_field), (seeds.FIELDS,))
 
+
+def _record(read: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """The bytes as a record, or as the body of a sound one: what the hash keeps from the parser is tried as well."""
+    return lambda data: read(data if data[:1] == b"c" else data_area.encode(data))
+
+
+_DOCUMENTS = data_area.encode_documents({"factory/label.json": b"{}", "clock/floor.json": b"1"})
+_TEMPLATE = data_area.encode_template(9, {0: bytes(4096), 7: b"x" * 4096})
+_STATE = data_area.encode_state(data_area.NEW)
+
 PARSERS: dict[str, Parser] = {
+    "formats.data_area.record_bytes": Parser(lambda data: data_area.record_bytes(data, 4096), (_DOCUMENTS,)),
+    "formats.data_area.parse": Parser(data_area.parse, (_DOCUMENTS, _STATE)),
+    "formats.data_area.parse_state": Parser(
+        lambda data: data_area.parse_state(data[:512], data[512:]), (_STATE, bytes(512) + _STATE)
+    ),
+    "formats.data_area.parse_documents": Parser(
+        _record(data_area.parse_documents), (_DOCUMENTS, data_area.parse(_DOCUMENTS))
+    ),
+    "formats.data_area.parse_template": Parser(
+        _record(data_area.parse_template), (_TEMPLATE, data_area.parse(_TEMPLATE))
+    ),
     "formats.transfer.parse": Parser(_object(transfer.parse), (b"{}", seeds.TRANSFER)),
     "formats.tpm.response_code": Parser(tpm.response_code, (tpm_seeds.FLUSHED, tpm_seeds.NO_SECRET, tpm_seeds.SIGNED)),
     "formats.tpm.parse_handle": Parser(tpm.parse_handle, (tpm_seeds.LOADED,)),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.adapters.linux import install_command
 from agent.adapters.linux.admin_client import NotRunning, ask, must
+from agent.adapters.linux.data_partition import order_formatting
 from agent.adapters.linux.options import Options
 from agent.adapters.linux.store import FileStore
 from agent.formats.errors import Unavailable
@@ -53,6 +54,7 @@ def add(command: Add) -> None:
     _sure(transfer)
     erase = command("erase", _erase, "Erase users, operator and everything of theirs: for sale or disposal.")
     erase.add_argument("--state", type=Path, default=Options.state, help=argparse.SUPPRESS)
+    erase.add_argument("--config", type=Path, default=Options.config, help=argparse.SUPPRESS)
     _sure(erase)
 
 
@@ -211,11 +213,15 @@ def _transfer(options: argparse.Namespace) -> int:
 
 def _erase(options: argparse.Namespace) -> int:
     _make_sure(options, "Users, operator and all data of theirs will be gone. Only the label's code claims it again.")
+    on_trial = b"camward.trial=1" in CMDLINE.read_bytes().split()
+    if (options.run / "data-damaged").exists() and not on_trial and order_formatting(options.config):
+        _say("The data partition is damaged. The camera makes it anew when it starts next: restart the camera now.")
+        return RESTART_NOW
     try:
         must(ask(options.run, "erase"))
     except NotRunning:
         # It may be unable to start, as with keys of another TPM: its next start begins with the erase, and needs none.
-        if b"camward.trial=1" in CMDLINE.read_bytes().split():
+        if on_trial:
             raise Unavailable("a new version is being tried; try again when the camera has restarted") from None
         FileStore(options.state).write(ERASE_JOURNAL, b"{}")
         _say("The agent does not run. It erases the camera when it starts next: restart the camera now.")

@@ -55,6 +55,10 @@ class FileErasure:
         except OSError as error:
             raise Unavailable(f"{item}: {error.strerror}") from error
 
+    def renew(self) -> bool:
+        """See `Erasure.renew`: this storage has no key of its own."""
+        return False
+
 
 def _below(folder: Path, *, folders: bool) -> list[Path]:
     """Everything below, what a folder holds before the folder.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from agent.adapters.linux.device_mapper import target
+from agent.adapters.linux.device_mapper import below, target
 from agent.adapters.linux.tls import loopback_context
 from agent.formats.errors import Unavailable
 
@@ -87,6 +87,7 @@ class LinuxSensors:
             ("listeners", lambda: {"found": listeners()}),
             ("mounts", self._mounts),
             ("verity", _verity),
+            ("data_encryption", self._encryption),
             ("storage_permissions", self._permissions),
             ("system_accounts", _system_accounts),
             (
@@ -131,6 +132,15 @@ class LinuxSensors:
         if root is None or data is None:
             return None
         return {"root_read_only": "ro" in root, "data_options": sorted(set(data) & {"nosuid", "nodev", "noexec"})}
+
+    def _encryption(self) -> dict[str, Any]:
+        """What the state folder lies on, by the kernel's own tables."""
+        data = self._state.stat().st_dev
+        found = target(data)
+        encrypted = found is not None and found[0] == "crypt"
+        lower = [target(device) for device in below(data)] if encrypted else []
+        authenticated = bool(lower) and all(one is not None and one[0] == "integrity" for one in lower)
+        return {"encrypted": encrypted, "authenticated": authenticated}
 
     def _permissions(self) -> dict[str, Any]:
         """Everything under the state folder is ours and closed to others; the camera's group reads its certificate."""

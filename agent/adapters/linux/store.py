@@ -11,6 +11,11 @@ _NAME = re.compile(r"[a-z0-9_-][a-z0-9._-]{0,127}(/[a-z0-9_-][a-z0-9._-]{0,127})
 _UNFINISHED = ".new"
 
 
+def is_name(name: str) -> bool:
+    """Whether a document may be called so."""
+    return _NAME.fullmatch(name) is not None and not name.endswith(_UNFINISHED)
+
+
 class FileStore:
     """`agent.ports.storage.Store` on a journalling file system.
 
@@ -51,7 +56,7 @@ class FileStore:
         Raises:
             Unavailable: the name is not of the permitted form.
         """
-        if not _NAME.fullmatch(name) or name.endswith(_UNFINISHED):
+        if not is_name(name):
             raise Unavailable(f"{name!r} is no document name")
         return f"{self._root}/{name}"
 

@@ -64,19 +64,19 @@ class Tpm:
         with self._loaded(blob) as handle:
             return _parsed(tpm.parse_product, self._run(tpm.multiply(handle, point)))
 
-    def secret(self) -> bytes | None:
-        """The secret in the TPM's own memory; None if there is none, or the writing of one was cut off.
+    def secret(self, index: int = tpm.SECRET_INDEX) -> bytes | None:
+        """A secret in the TPM's own memory; None if there is none, or the writing of one was cut off.
 
         Raises:
             Unavailable: as `create`.
         """
         with self._lock:
-            code, response = self._exchange(tpm.read_secret())
+            code, response = self._exchange(tpm.read_secret(index))
             if code in (tpm.NO_SUCH_HANDLE, tpm.UNWRITTEN):
                 return None
             return _parsed(tpm.parse_secret, _good(code, response))
 
-    def make_secret(self) -> bytes:
+    def make_secret(self, index: int = tpm.SECRET_INDEX) -> bytes:
         """Draw one and keep it in the TPM's own memory; durable when it returns.
 
         Raises:
@@ -84,23 +84,23 @@ class Tpm:
         """
         made = os.urandom(tpm.SECRET_BYTES)
         with self._lock:
-            code, response = self._exchange(tpm.read_secret())
+            code, response = self._exchange(tpm.read_secret(index))
             if code == tpm.NO_SUCH_HANDLE:
-                self._run(tpm.define_secret())
+                self._run(tpm.define_secret(index))
             elif code != tpm.UNWRITTEN:
                 _good(code, response)
                 raise Unavailable("the TPM holds a secret already")
-            self._run(tpm.write_secret(made))
+            self._run(tpm.write_secret(made, index))
         return made
 
-    def remove_secret(self) -> None:
+    def remove_secret(self, index: int = tpm.SECRET_INDEX) -> None:
         """Destroy it, if there is one: nothing can bring it back. Durable when it returns.
 
         Raises:
             Unavailable: as `create`.
         """
         with self._lock:
-            code, response = self._exchange(tpm.remove_secret())
+            code, response = self._exchange(tpm.remove_secret(index))
             if code != tpm.NO_SUCH_HANDLE:
                 _good(code, response)
 

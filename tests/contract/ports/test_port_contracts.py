@@ -188,6 +188,12 @@ def test_an_erasure_sees_every_document_and_removes_the_one_it_is_told(ports):
     assert ports.store.read("top") == b"secret"
 
 
+def test_storage_without_a_key_of_its_own_needs_no_restart_at_the_end_of_an_erase(ports):
+    ports.store.write("clock/floor.json", b"kept")
+    assert ports.erasure.renew() is False
+    assert ports.erasure.contents() == ["clock/floor.json"]
+
+
 def test_an_erasure_finds_what_no_document_name_leads_to(tmp_path):
     """Unfinished writes, links, and what the camera keeps for its user; what a link leads to stays."""
     state, user, elsewhere = tmp_path / "state", tmp_path / "user", tmp_path / "elsewhere"

@@ -4,6 +4,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from agent.adapters.linux.sensors import LinuxSensors, listeners
 
 MEASURED = {"uptime_s", "rss_bytes", "mem_available_bytes", "disk_free_bytes", "listeners_count"}
@@ -53,3 +55,23 @@ def test_mounts_and_storage_are_facts(tmp_path: Path):
     facts = sensors(tmp_path).facts()
     assert isinstance(facts["mounts"]["root_read_only"], bool)
     assert facts["storage_permissions"] == {"checked": 1, "wrong": [f"{tmp_path}/open: mode 644"]}
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "expected"),
+    [
+        (("crypt", ""), ("integrity", "0 115936 -"), (True, True)),
+        (("crypt", ""), ("linear", ""), (True, False)),
+        (("crypt", ""), None, (True, False)),
+        (("linear", ""), ("integrity", "0 8 -"), (False, False)),
+        (None, None, (False, False)),
+    ],
+)
+def test_encryption_is_what_the_kernels_tables_say(tmp_path: Path, monkeypatch, upper, lower, expected):
+    """An encrypted device that lies on anything but dm-integrity is not called authenticated."""
+    data = tmp_path.stat().st_dev
+    tables = {data: upper, data + 1: lower}
+    monkeypatch.setattr("agent.adapters.linux.sensors.target", tables.get)
+    monkeypatch.setattr("agent.adapters.linux.sensors.below", lambda device: [device + 1])
+    fact = sensors(tmp_path)._encryption()
+    assert (fact["encrypted"], fact["authenticated"]) == expected

@@ -3,13 +3,15 @@
 import hashlib
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from agent.formats import label, token, voucher
+from agent.formats import data_area, label, token, voucher
 from firmware_sim.image import BuiltImage, ImageError, load_device, provision
-from firmware_sim.image.disk import make_factory_disk
+from firmware_sim.image.disk import make_data, make_factory_disk, make_template
 from firmware_sim.image.model import Layout
 from firmware_sim.image.provision import new_code
 
@@ -59,6 +61,39 @@ def test_the_camera_knows_the_codes_hash_and_the_person_the_code(built: BuiltIma
     assert CODE.replace("-", "").encode() not in device.disk.read_bytes()
     assert device.label_json.stat().st_mode & 0o077 == 0
     assert load_device(tmp_path / "camera") == device
+
+
+def test_in_front_of_an_encrypted_data_partition_lies_the_same_and_the_voucher_goes_once(tmp_path: Path):
+    layout = replace(LAYOUT, encrypted=True, data_bytes=16 << 20)
+    folder = tmp_path / "image"
+    folder.mkdir()
+    for name in ("slot", "control.dtb", "pflash0.img", "pflash1.img"):
+        (folder / name).write_bytes(name.encode())
+    make_factory_disk(folder / "factory.img", layout, folder / "slot", 3, tmp_path)
+    built = SimpleNamespace(
+        model="kawa-1", hardware="a", version="1.0.0", qemu="", machine_args=(), layout=layout,
+        disk=folder / "factory.img", dtb=folder / "control.dtb", pflash0=folder / "pflash0.img",
+        pflash1=folder / "pflash1.img",
+    )  # fmt: skip
+    given = voucher_for("KW1-000001")
+    device = provision(built, "KW1-000001", tmp_path / "camera", voucher=given, factory=(b"a certificate", b"a key"))
+    data = device.disk.read_bytes()[layout.data_offset :]
+    factory = data_area.parse_documents(data[data_area.FACTORY : data_area.BLOCK_BYTES])
+    assert label.parse(factory.pop("factory/label.json")).serial == "KW1-000001"
+    assert factory == {"factory/certificate.pem": b"a certificate", "factory/key.pem": b"a key"}
+    assert data_area.parse_documents(data[data_area.CARRIED :]) == {"factory/voucher.json": given}
+    copies = [data[at : at + 4096] for at in data_area.STATES]
+    assert data_area.parse_state(*copies) == data_area.NEW
+    assert not any(data[data_area.AREA_BYTES :]), "the camera makes the file system"
+
+
+def test_a_template_is_the_whole_file_system(tmp_path: Path):
+    layout = replace(LAYOUT, encrypted=True, data_bytes=16 << 20)
+    count, blocks = data_area.parse_template(make_template(layout, tmp_path))
+    assert count * 4096 == layout.file_system_bytes < layout.data_bytes - data_area.AREA_BYTES
+    make_data(tmp_path / "whole", layout)
+    zeros = bytes(4096)
+    assert b"".join(blocks.get(number, zeros) for number in range(count)) == (tmp_path / "whole").read_bytes()
 
 
 def test_everything_but_the_data_partition_is_the_factory_disks(built: BuiltImage, tmp_path: Path):

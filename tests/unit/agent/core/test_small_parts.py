@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.core import backoff, clock, slots
+from agent.formats import data_area
 from agent.formats.boot_record import FRESH, NO_TRIAL, NUMBER_MAX
 from agent.formats.errors import FormatError
 
@@ -85,11 +86,20 @@ def test_layout() -> None:
         {"data": {"offset": 1 << 20, "length": 4096}},
         {"data": {"offset": 2 << 20, "length": 0}},
         {"data": {"offset": (2 << 20) + 1, "length": 4096}},
+        {"data": {"offset": 2 << 20, "length": data_area.AREA_BYTES, "encrypted": True}},
+        {"data": {"offset": 2 << 20, "length": 16 << 20, "encrypted": 1}},
     ],
 )
 def test_layouts_that_would_overwrite_something(change: dict[str, Any]) -> None:
     with pytest.raises(FormatError):
         slots.parse_layout(LAYOUT | change)
+
+
+def test_a_data_partition_is_encrypted_where_the_layout_says_so() -> None:
+    assert not slots.parse_layout(LAYOUT).encrypted
+    data = {"offset": 2 << 20, "length": data_area.AREA_BYTES + 4096}
+    assert slots.parse_layout(LAYOUT | {"data": data | {"encrypted": True}}).encrypted
+    assert not slots.parse_layout(LAYOUT | {"data": data | {"encrypted": False}}).encrypted
 
 
 MAIN, SMALL = LAYOUT["slots"]["a"], {"offset": (1 << 20) + 8192, "length": 4096, "fit_offset": 0}

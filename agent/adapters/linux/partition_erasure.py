@@ -1,0 +1,38 @@
+"""Erasing a camera whose data partition is encrypted: its key goes as well."""
+
+from pathlib import Path
+
+from agent.adapters.linux.data_partition import KEPT, PlainArea
+from agent.adapters.linux.erasure import FileErasure
+from agent.adapters.linux.store import is_name
+from agent.adapters.linux.tpm import Tpm
+from agent.formats.errors import Unavailable
+from agent.formats.tpm import PARTITION_INDEX
+
+
+class PartitionErasure(FileErasure):
+    """`agent.ports.storage.Erasure` on an encrypted data partition, which an erase makes anew."""
+
+    def __init__(self, state: Path, user_folders: tuple[Path, ...], area: PlainArea, tpm: Tpm, renewed: Path) -> None:
+        """`renewed` is there in the start that has made the partition anew for an erase (agent.main_data)."""
+        super().__init__(state, user_folders)
+        self._area = area
+        self._tpm = tpm
+        self._renewed = renewed
+
+    def renew(self) -> bool:
+        """See `Erasure.renew`.
+
+        The order to format is durable before the key goes: a partition without its key counts as damaged otherwise.
+        """
+        try:
+            if self._renewed.exists():
+                self._renewed.unlink()
+                return False
+            kept = [name for name in self.contents() if is_name(name) and name.startswith(KEPT)]
+            documents = {name: (self._state / name).read_bytes() for name in kept}
+        except OSError as error:
+            raise Unavailable(f"{error.filename}: {error.strerror}") from error
+        self._area.order(documents)
+        self._tpm.remove_secret(PARTITION_INDEX)
+        return True
