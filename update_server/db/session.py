@@ -25,7 +25,7 @@ POSTGRESQL: dict[str, Any] = {
 }
 POOL = 25  # twice this is more than the web server's 40 worker threads
 WRITE_LOCK = 0x63616D77  # the number of our advisory lock in PostgreSQL
-SCHEMA = "0016"
+SCHEMA = "0015"
 """The newest revision in `migrations`, written here so that only `migrate` needs Alembic, which is slow to import."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
