@@ -290,6 +290,14 @@ def test_the_broker_gives_no_tickets_so_each_connection_shows_its_certificate(ca
         broker.wait(WAIT_S)
 
 
+def test_what_kept_a_camera_away_is_in_the_command_line_and_the_api(camera, link, tools):
+    outage = {"outage": "portal", "outage_since_at": 1_800_000_000, "outage_until_at": 1_800_003_600}
+    link.publish(link.topic + "up/telemetry", camera.envelope("telemetry", telemetry("1.0.7") | outage))
+    tools.wait_for(lambda: row(camera).version == "1.0.7", "the telemetry")
+    shown = camera.server.json("device", "show", camera.id)["telemetry"]  # DeviceDetailView, as of the API
+    assert {name: shown[name] for name in outage} == outage
+
+
 def listens(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
