@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent.app.ports import Ports
     from agent.core.slots import Layout
     from agent.formats.config import Config
+    from agent.formats.proxy import Proxy
     from agent.ports.machine import Watchdog
 
 RENEWED = "data-renewed"  # in the run folder: this start has formatted the data partition for an erase
@@ -100,7 +101,10 @@ def compose(
     )
     identity = store.path(CERTIFICATE), key_store.path("tls")
     clock = SystemClock(config.build_time)
-    proxy = site_proxy(store, config.proxy)[0]
+
+    def proxy() -> "Proxy | None":
+        return site_proxy(store, config.proxy)[0]
+
     out = Dialer(proxy)
     fetcher = HttpsFetcher(*identity, clock.dates, dialer=HttpsDialer(proxy))
     link = PahoLink(*identity, linked, clock.dates, out, key_store.path)
