@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agent.app.ports import Ports
     from agent.core.slots import Layout
     from agent.formats.config import Config
+    from agent.formats.proxy import Proxy
     from agent.ports.machine import Watchdog
 
 RENEWED = "data-renewed"  # in the run folder: this start has formatted the data partition for an erase
@@ -66,6 +67,7 @@ def compose(
     from agent.adapters.linux.block_device import DiskFile
     from agent.adapters.linux.bundle_fetcher import BundleFile
     from agent.adapters.linux.console import SystemConsole
+    from agent.adapters.linux.detour import HttpsDialer
     from agent.adapters.linux.dialing import Dialer
     from agent.adapters.linux.downloader import HttpsDownloader
     from agent.adapters.linux.est import EstEnroller
@@ -99,11 +101,15 @@ def compose(
     )
     identity = store.path(CERTIFICATE), key_store.path("tls")
     clock = SystemClock(config.build_time)
-    out = Dialer(site_proxy(store, config.proxy)[0])
-    fetcher = HttpsFetcher(*identity, clock.dates, dialer=out)
+
+    def proxy() -> "Proxy | None":
+        return site_proxy(store, config.proxy)[0]
+
+    out = Dialer(proxy)
+    fetcher = HttpsFetcher(*identity, clock.dates, dialer=HttpsDialer(proxy))
     link = PahoLink(*identity, linked, clock.dates, out, key_store.path)
-    clockless = HttpsFetcher(*identity, clock.dates_without_clock, dialer=out)
-    downloader = HttpsDownloader(*identity, clock.dates, dialer=out)
+    clockless = HttpsFetcher(*identity, clock.dates_without_clock, dialer=HttpsDialer(proxy))
+    downloader = HttpsDownloader(*identity, clock.dates, dialer=HttpsDialer(proxy))
     neighbours = HttpsNeighbourServer(device, *identity, failed, clock.dates)
     public = PublicFetcher(clock.dates_without_clock, out)
     factory = store.path("factory/certificate.pem"), store.path("factory/key.pem")
@@ -132,7 +138,7 @@ def compose(
         releases=public,
         bundle=BundleFile(),
         uploads=FileUploads(options.state / "bundle", config.login_gid),
-        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key, factory, out),
+        enroller=EstEnroller(key_store, clock.dates_without_clock, identity[0], web.key, factory, HttpsDialer(proxy)),
         link=link,
         clock=clock,
         services=LoopbackServices(web.path),

@@ -30,6 +30,7 @@ from agent.app.ordering import Ordering
 from agent.app.plain_rtsp import PlainRtsp
 from agent.app.programs import SERVICE, Programs
 from agent.app.proving import Proving
+from agent.app.proxying import Proxying
 from agent.app.quarantining import IN_QUARANTINE, Quarantining
 from agent.app.renewing import Renewing
 from agent.app.reporting import RECEIPT, Reporting
@@ -110,7 +111,10 @@ class Agent:
         self._reporting = Reporting(desk, time)
         self._programs = Programs(desk, time, self._reporting)
         self._renewing = Renewing(desk, time, self._reporting)
-        self._rotating = Rotating(desk, self._reporting, self._renewing)
+        self._rotating, self._proxying = (
+            Rotating(desk, self._reporting, self._renewing),
+            Proxying(desk, self._reporting),
+        )
         self._serving = Serving(desk, time)
         self._alarms = Alarms(desk, time, self._accounts, self._reporting)
         guard = Guard(desk, proving, self._alarms)
@@ -165,7 +169,7 @@ class Agent:
         self._guard, self._settled = guard, False
         self._commanding = Commanding(
             desk, time, checking, self._updating, self._evidence, self._reporting, self._handover, self._enrolling,
-            quarantining, self._rotating,
+            quarantining, self._rotating, self._proxying,
         )  # fmt: skip
         if finished:
             desk.say("camward-agent: " + finished + " is done")
@@ -239,6 +243,7 @@ class Agent:
             self._reporting.linked(event.up, event.reason, event.trouble)
             self._renewing.linked(event.up)
             self._rotating.linked(event.up)
+            self._proxying.linked(event.up)
         elif isinstance(event, Acknowledged):
             if not self._programs.acknowledged(event.name):
                 self._reporting.acknowledged(event.name)

@@ -12,13 +12,7 @@ from agent.core import commands, update
 from agent.core.commands import AGAIN, BUSY, NOTHING, TAKE, UNSURE, Kept, Keys, Patience, decode, encode, judge
 from agent.formats import command as formats
 from agent.formats import ownership, quarantine
-from agent.formats.command import (
-    ACCEPTED,
-    DONE,
-    REBOOT,
-    REFUSED,
-    CommandReport,
-)
+from agent.formats.command import ACCEPTED, DONE, REBOOT, REFUSED, CommandReport
 from agent.formats.errors import FormatError, Rejected, Unavailable
 
 TYPE_CHECKING = False
@@ -30,6 +24,7 @@ if TYPE_CHECKING:
     from agent.app.enrolling import Enrolling
     from agent.app.evidence import Evidence
     from agent.app.handover import Handover
+    from agent.app.proxying import Proxying
     from agent.app.quarantining import Quarantining
     from agent.app.reporting import Reporting
     from agent.app.rotating import Rotating
@@ -43,12 +38,8 @@ DOCUMENT = "commands/state.json"
 TOPIC_END = "/down/command"
 RESTART = "restart"  # in the store that a restart of the machine empties: the restart that is still to come
 NUDGE_EVERY_S = 5.0  # an unsigned message can do no more than make the camera look; not more often
-LASTING = (
-    formats.EVIDENCE,
-    REBOOT,
-    formats.ROTATE_IDENTITY,
-    formats.ERASE,
-)  # what takes a while is answered twice: accepted, and then what came of it
+LASTING = (formats.EVIDENCE, REBOOT, formats.ROTATE_IDENTITY, formats.ERASE)
+"""What takes a while is answered twice: accepted, and then what came of it."""
 CALM = (update.IDLE, update.CHECKING, update.WAITING)  # phases that a restart disturbs nothing in
 LOOK_S = 10.0
 _RESUME = "commands"
@@ -73,6 +64,7 @@ class Commanding:
         enrolling: "Enrolling",
         quarantining: "Quarantining",
         rotating: "Rotating",
+        proxying: "Proxying",
     ) -> None:
         self._desk = desk
         self._time = time
@@ -84,6 +76,7 @@ class Commanding:
         self._enrolling = enrolling
         self._quarantining = quarantining
         self._rotating = rotating
+        self._proxying = proxying
         self._keys = Keys()
         self._record: "Ownership | None" = None
         self._state = NOTHING
@@ -335,7 +328,7 @@ class Commanding:
     def _when_stored(self, kept: Kept, act: "Callable[[Callable[[str], None]], None]") -> None:
         """Do it, and say what came of it; where the storage fails, do it again later."""
         try:
-            act(lambda code: self._ended(kept, DONE, code))
+            act(lambda code: self._ended(kept, REFUSED if code == FAILED else DONE, code))
         except Unavailable as error:
             self._later(kept, error)
 
@@ -350,6 +343,10 @@ class Commanding:
         if record is None:
             return  # carried out once there is one
         changed = formats.with_settings(record, kept.arguments)
+        if formats.PROXY in kept.arguments:
+            again, wanted = self._enrolling.serve_again, formats.proxy_said(kept.arguments)
+            self._when_stored(kept, lambda told: self._proxying.try_out(kept.digest, wanted, again, told))
+            return
         try:
             self._desk.ports.store.write(RECORD, ownership.encode(changed))
         except Unavailable as error:

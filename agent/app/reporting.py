@@ -13,6 +13,7 @@ from agent.app.outgoing import Outgoing
 from agent.app.sealing import Sealing
 from agent.core import gathering, taken
 from agent.core.gathering import Gathering
+from agent.core.outage import Outage
 from agent.core.trust_repository import Repository
 from agent.formats import envelope, messages, ownership, samples
 from agent.formats.envelope import Envelope
@@ -62,6 +63,7 @@ class Reporting:
         self._heard = False  # whether the server's ingest has subscribed at this broker
         self._interval_s = 0
         self._gathering = Gathering(1)
+        self._outage = Outage()
         self._facts: "Facts" = dict
         self._record: "Ownership | None" = None
         self._receipts: "list[bytes]" = []
@@ -156,6 +158,7 @@ class Reporting:
                 return
             value.update(self._facts())
             value.update(self.counters())
+            value.update(self._outage.facts())
             try:
                 sample = messages.telemetry_body(value)
             except FormatError as wrong:
@@ -183,6 +186,7 @@ class Reporting:
         host, keep_alive_s = record.broker_host, KEEP_ALIVE_S[record.line]
         self._desk.ports.link.open(host, record.broker_port, record.ca, self._desk.device_id, topics, keep_alive_s)
         self.link_problem, self.link_trouble = "connecting", ""
+        self._outage.down("", self._desk.now)
 
     def linked(self, up: bool, reason: str, trouble: str) -> None:
         """The broker's session came up or went down."""
@@ -195,8 +199,11 @@ class Reporting:
         self.began_hook()
         self.link_problem, self.link_trouble = ("", "") if up else (reason, trouble)
         if up:
+            self._outage.up(self._desk.now, self._time.now_s())
             self._desk.ports.link.begin()
             self._announce()
+        else:
+            self._outage.down(trouble, self._desk.now)
 
     def _announce(self) -> None:
         """Tell the server that this camera is here. Nothing else is sent before somebody has heard it.

@@ -9,7 +9,7 @@ camera that followed half of a command would report more than it has done.
 from binascii import hexlify
 from hashlib import sha256
 
-from agent.formats import canonical_json, envelope, fields, json, ownership, tuf
+from agent.formats import canonical_json, envelope, fields, json, ownership, proxy, tuf
 from agent.formats.errors import FormatError
 from agent.formats.value import Value
 
@@ -43,6 +43,8 @@ CHANGEABLE = ("ca", "command_keys", "authority_keys", "sealing_key")
 
 SETTABLE = ("check_interval_s", "telemetry_interval_s", "line")
 """Members of the ownership record that `settings` may replace."""
+PROXY = "proxy"
+"""What `settings` may name instead, alone: host and port, or null for none. It is no part of the record."""
 MIN_INTERVAL_S = 60  # more often than a record may say would be a load that one key alone could order
 
 
@@ -145,6 +147,10 @@ def with_settings(record: "Ownership", arguments: "dict[str, Any]") -> "Ownershi
     Raises:
         FormatError: they name nothing, something else, or what is out of bounds.
     """
+    if PROXY in arguments:
+        fields.only(arguments, (PROXY,))
+        proxy_said(arguments)
+        return record
     fields.only(arguments, SETTABLE)
     if not arguments:
         raise FormatError("nothing to change")
@@ -155,6 +161,19 @@ def with_settings(record: "Ownership", arguments: "dict[str, Any]") -> "Ownershi
         else:
             changes[name] = fields.integer(arguments, name, MIN_INTERVAL_S, ownership.MAX_INTERVAL_S)
     return record.replace(**changes)
+
+
+def proxy_said(arguments: "dict[str, Any]") -> "proxy.Proxy | None":
+    """The proxy that `settings` names; None for none. A login is not for a server to know, nor where it lies.
+
+    Raises:
+        FormatError: it is not what this module describes.
+    """
+    if arguments[PROXY] is None:
+        return None
+    source = fields.obj(arguments, PROXY)
+    fields.only(source, ("host", "port"))
+    return proxy.parse(source)
 
 
 def _distinct(arguments: "dict[str, Any]", name: str) -> "tuple[str, ...]":

@@ -63,6 +63,9 @@ class Telemetry(Value):
         "passwords_behind",
         "certificate_ends_at",
         "quarantined_at",
+        "outage",
+        "outage_since_at",
+        "outage_until_at",
     )
     version: str
     slot: str
@@ -87,6 +90,9 @@ class Telemetry(Value):
     passwords_behind: "int | None"  # accounts that such an order still concerns
     certificate_ends_at: "int | None"  # Unix seconds; of the certificate by which the camera knows itself
     quarantined_at: "int | None"  # Unix seconds: since when the camera is in quarantine
+    outage: "str | None"  # what kept the camera from its broker the last time (agent.core.outage); a code
+    outage_since_at: "int | None"  # Unix seconds
+    outage_until_at: "int | None"
 
 
 class Report(Value):
@@ -144,12 +150,12 @@ def parse_telemetry(body: "dict[str, Any]") -> Telemetry:
         "temperature_c": fields.number(body, "temperature_c", -100, 300) if "temperature_c" in body else None,
         "problems": fields.text(body, "problems", 200) if "problems" in body else None,
     }
-    for name, most in (("password_policy", 64), ("password_stage", 16)):
+    for name, most in (("password_policy", 64), ("password_stage", 16), ("outage", 16)):
         found[name] = fields.text(body, name, most) if name in body else None
     found["address"] = address.parse(fields.text(body, "address", address.MAX_CHARS)) if "address" in body else None
     found["serves"] = fields.hexadecimal(body, "serves", HASH_BYTES) if "serves" in body else None
     found["serves_port"] = fields.integer(body, "serves_port", 1, 65535) if "serves_port" in body else None
-    for name in ("certificate_ends_at", "quarantined_at"):
+    for name in ("certificate_ends_at", "quarantined_at", "outage_since_at", "outage_until_at"):
         found[name] = fields.integer(body, name, 0, MAX_AT) if name in body else None
     for name in _COUNTS:
         found[name] = fields.integer(body, name) if name in body else None

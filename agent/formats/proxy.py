@@ -5,7 +5,7 @@ The proxy only connects: TLS goes through it to the server, and it reads nothing
 
 from agent.formats import base64, fields
 from agent.formats.errors import FormatError
-from agent.formats.json import parse_object
+from agent.formats.json import dump, parse_object
 from agent.formats.value import Value
 
 TYPE_CHECKING = False
@@ -59,6 +59,16 @@ def parse_site(body: bytes) -> "Proxy | None":
     if "proxy" in source and source["proxy"] is None:
         return None
     return parse(fields.obj(source, "proxy"))
+
+
+def encode_site(said: "Proxy | None") -> bytes:
+    """`config/proxy.json` with this proxy, or with the word that there is none."""
+    found: "dict[str, Any] | None" = None
+    if said is not None:
+        found = {"host": said.host, "port": said.port}
+        if said.login_file:
+            found["login_file"] = said.login_file
+    return dump({"v": 1, "proxy": found})
 
 
 def parse_login(body: bytes) -> str:

@@ -48,6 +48,9 @@ MEMBERS = (
     (21, "passwords_behind", NUMBER),
     (22, "certificate_ends_at", NUMBER),
     (23, "quarantined_at", NUMBER),
+    (24, "outage", TEXT),
+    (25, "outage_since_at", NUMBER),
+    (26, "outage_until_at", NUMBER),
 )
 """Number on the wire, name, and how the value is written: `TENTHS` as an integer number of tenths."""
 GAUGES = (

@@ -77,6 +77,7 @@ def test_a_program_on_the_data_partition_does_not_run(lab: Machine):
         ("kernel/dmesg_restrict", "1"),
         ("kernel/kexec_load_disabled", "1"),
         ("net/ipv4/conf/all/accept_redirects", "0"),
+        ("net/ipv4/tcp_timestamps", "0"),
     ],
 )
 def test_kernel_settings(lab: Machine, name: str, value: str):

@@ -114,6 +114,33 @@ def test_hours_without_a_link_lose_no_sample(mobile):
     assert gaps(times(mobile)) <= {EVERY_S, EVERY_S + 1}
 
 
+def test_the_server_hears_afterwards_what_kept_the_camera_away(mobile):
+    mobile.run_for(HOUR_S)
+    mobile.broker.messages.clear()
+    since_at = int(mobile.clock.now_s)
+    mobile.broker.down = True
+    mobile.run_for(60)
+    mobile.link.events.append(("down", "somebody else answers", "portal"))
+    mobile.run_for(2 * HOUR_S)
+    mobile.broker.down = False
+    until_at = int(mobile.clock.now_s)
+    mobile.run_for(2 * EVERY_S)
+    last = said(mobile)[-1][-1]
+    assert last["outage"] == "portal"
+    assert 0 <= last["outage_since_at"] - since_at <= 5
+    assert 0 <= last["outage_until_at"] - until_at <= 5
+    assert len(said(mobile)) <= 2 * HOUR_S // (TOGETHER * EVERY_S) + 2, "with a sample that was due, and not again"
+    assert not any("outage" in sample for found in said(mobile)[:-1] for sample in found[:-1])
+
+
+def test_a_short_break_is_not_told(mobile):
+    mobile.broker.down = True
+    mobile.run_for(60)
+    mobile.broker.down = False
+    mobile.run_for(2 * EVERY_S)
+    assert not any("outage" in sample for found in said(mobile) for sample in found)
+
+
 def test_an_orderly_end_costs_no_sample_and_a_power_cut_an_hour_at_most(mobile):
     mobile.run_for(20 * EVERY_S)
     mobile.broker.down = True

@@ -268,3 +268,31 @@ def test_a_denied_camera_says_so_and_until_when_its_certificate_is_good(visitor,
         device = session.get_one(Device, seed.device_id(5))
         devices.allow(device)
         device.online, device.telemetry = True, known
+
+
+@pytest.mark.parametrize(
+    ("language", "texts"),
+    [
+        ("en", ("Last time offline", "something else answered in the server&#39;s place (")),
+        ("ja", ("直近の通信断", "別の機器がサーバーの代わりに応答 (")),
+    ],
+)
+def test_what_kept_a_camera_from_its_server_is_said_afterwards(visitor, fleet, language, texts):
+    from update_server.db.models import Device
+
+    path, times = "/devices/" + seed.device_id(5), {"outage_since_at": 1_799_999_940, "outage_until_at": 1_800_000_000}
+    visitor.log_in("admin", fleet.password)
+    visitor.client.get("/language/" + language, params={"back": "/"})
+    with fleet.services.database.write() as session:
+        device = session.get_one(Device, seed.device_id(5))
+        known = device.telemetry
+        device.telemetry = known | {"outage": "portal"} | times
+    page = visitor.client.get(path).text
+    with fleet.services.database.write() as session:
+        session.get_one(Device, seed.device_id(5)).telemetry = known | {"outage": "<b>new"} | times
+    newer = visitor.client.get(path).text
+    with fleet.services.database.write() as session:
+        session.get_one(Device, seed.device_id(5)).telemetry = known
+    assert all(text in page for text in (*texts, "2027-01-15 07:59 UTC – 2027-01-15 08:00 UTC"))
+    assert "&lt;b&gt;new (2027-01-15 07:59 UTC" in newer, "a newer camera's word, as text"
+    assert texts[0] not in visitor.client.get(path).text

@@ -35,17 +35,19 @@ def send(
     check_interval: Annotated[str, typer.Option(help="With settings: how often to look for updates, as 1d.")] = "",
     telemetry_interval: Annotated[str, typer.Option(help="With settings: how often to measure, as 10m.")] = "",
     line: Annotated[str, typer.Option(help="With settings: mobile or wired.")] = "",
+    proxy: Annotated[str, typer.Option(help="With settings, alone: HOST:PORT of the site's proxy, or none.")] = "",
     folder: Dir = shared.HERE,
     as_json: AsJson = False,
 ) -> None:
     """Give cameras a command, signed by this server's command key; each camera gets its own.
 
-    `settings` brings enrolled cameras what this server's settings say now, but for what the options say.
+    `settings` brings enrolled cameras what this server's settings say now, but for what the options say; or a proxy.
     """
     valid_s, made, failed = shared.duration(valid), [], []
     arguments = command_form.with_reason(name, reason) | _settings(check_interval, telemetry_interval, line)
-    if name != SETTINGS and (check_interval or telemetry_interval or line):
+    if name != SETTINGS and (check_interval or telemetry_interval or line or proxy):
         raise BadInput(f"{name!r} takes no settings.")
+    arguments |= command_form.proxy_said(proxy)
     with shared.opened(folder) as services, services.database.write() as session:
         now, who = shared.now(), shared.operator_name()
         for device in passwords.meant(session, which, group, site):

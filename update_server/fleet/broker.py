@@ -15,6 +15,20 @@ from update_server.files import PUBLIC, SECRET, write_atomic
 from update_server.pki.authority import CA_FILE, EXTERNAL_FILE, INGEST_NAME, ingest_name
 
 USER = "mosquitto"  # Debian's package makes it
+TLS_FILE = "openssl.cnf"  # what mosquitto.conf has no words for; named to its OpenSSL by OPENSSL_CONF
+TLS = """\
+# Made by camward-server, at each start, for the OpenSSL of mosquitto (OPENSSL_CONF=openssl.cnf).
+openssl_conf = modules
+[modules]
+ssl_conf = ssl
+[ssl]
+system_default = broker
+[broker]
+MinProtocol = TLSv1.2
+# No camera comes back with a ticket; each connection would get two, of 0.8 KB. And who came back with one would be
+# asked for no certificate, so that an expired one would go on for two hours.
+NumTickets = 0
+"""
 CERTIFICATES = {"ca.pem": PUBLIC, "server.pem": PUBLIC, "server.key.pem": SECRET}
 
 # What is longer ends the session, and comes first in the next one. An evidence report is about 30 KB.
@@ -103,7 +117,7 @@ def write(
     consumers: Consumers = (),
     processes: int = 0,
 ) -> pwd.struct_passwd | None:
-    """Write mosquitto.conf, acl and copies of the server's certificate into `folder`, for the user it returns.
+    """Write mosquitto.conf, openssl.cnf, acl and copies of the server's certificate into `folder`, for whom it returns.
 
     `shut_out`, `consumers` and `processes` are as of `acl`. None stands for the user we are: no root, or root of a
     user namespace that holds nobody else.
@@ -115,6 +129,7 @@ def write(
     account = _account(folder)
     write_acl(folder, account, shut_out, consumers, processes)
     write_atomic(folder / "mosquitto.conf", config(port, listen, USER if account else getpass.getuser()).encode())
+    write_atomic(folder / TLS_FILE, TLS.encode(), PUBLIC)
     for name, mode in CERTIFICATES.items():
         body = (pki / name).read_bytes()
         if name == CA_FILE and (pki / EXTERNAL_FILE).exists():

@@ -9,6 +9,8 @@ from agent.formats.errors import FormatError
 from agent.formats.ownership import Ownership
 from update_server.errors import BadInput
 
+MAX_PORT_DIGITS = 5
+
 
 def check_arguments(name: str, arguments: dict[str, Any], record: Ownership) -> None:
     """Send nothing that a camera with this ownership record would refuse.
@@ -37,6 +39,27 @@ def read(body: bytes) -> formats.Command:
         return formats.parse(body)
     except FormatError as error:
         raise BadInput(f"This is no command: {error.detail}.", "Make one: 'camward-server command prepare'.") from None
+
+
+def proxy_said(text: str) -> dict[str, Any]:
+    """The arguments of `settings` for `HOST:PORT` (an IPv6 address in brackets), or for `none`; nothing for nothing.
+
+    Raises:
+        BadInput: it is something else.
+    """
+    if not text:
+        return {}
+    host, _, port = text.rpartition(":")
+    known = port.isascii() and port.isdigit() and len(port) <= MAX_PORT_DIGITS
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    said: dict[str, Any] = {
+        formats.PROXY: None if text == "none" else {"host": host, "port": int(port) if known else 0}
+    }
+    try:
+        formats.proxy_said(said)
+    except FormatError as error:
+        raise BadInput(f"{text!r} is no proxy: {error.detail}.", "Write HOST:PORT, or none.") from None
+    return said
 
 
 def check_reason(reason: str) -> None:

@@ -112,7 +112,7 @@ class Commands:
     ) -> Command:  # fmt: skip
         """Sign a command by this server's key, and queue it.
 
-        `settings` brings the camera what the current record says, but for what `arguments` say.
+        `settings` brings the camera what the current record says, but for what `arguments` say; or a proxy, alone.
 
         Raises:
             BadInput: there is no such command, it is one that people have to sign, or the camera would refuse its
@@ -138,7 +138,7 @@ class Commands:
                 "Give it another identity by a transfer to yourselves (docs/ownership.md).",
             )
         said = arguments or {}
-        if name == formats.SETTINGS:
+        if name == formats.SETTINGS and formats.PROXY not in said:
             said = self._differences(record, formats.SETTABLE) | said
             if not said:
                 raise Conflict(f"{device.serial} has the settings of this server.", "Nothing to change.")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from update_server.errors import Misconfigured
 from update_server.files import SECRET
+from update_server.fleet.broker import TLS_FILE
 from update_server.serving.listener import bind
 
 START_S = 20
@@ -39,7 +40,8 @@ class BrokerChild:
         try:
             self._process = subprocess.Popen(
                 [program, "-c", "mosquitto.conf"],
-                cwd=folder, user=account.pw_uid if account else None, group=account.pw_gid if account else None,
+                cwd=folder, env={**os.environ, "OPENSSL_CONF": TLS_FILE},
+                user=account.pw_uid if account else None, group=account.pw_gid if account else None,
                 extra_groups=[] if account else None, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=_die_with_parent,  # noqa: PLW1509
             )  # fmt: skip

@@ -1,8 +1,9 @@
 """Numbers and times as people read them, and bars as rectangles. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from update_server.fleet import alarms, devices
 from update_server.rollouts.plan import Counts
@@ -64,6 +65,13 @@ def attention(text: str, t: Texts) -> str:
         if (found := alarms.matched(form, text)) is not None:
             return t(key, *(t(f"gone_{value}") if key == "gone" else value for value in found.values()))
     return text
+
+
+def outage(telemetry: Mapping[str, Any], t: Texts) -> str:
+    """What kept a camera from its broker the last time, and from when to when; a newer camera's code as it is."""
+    code = str(telemetry["outage"])
+    times = (moment(telemetry.get(f"outage_{name}_at")) for name in ("since", "until"))
+    return f"{t.known(f'outage_{code}') or code} ({' – '.join(times)})"
 
 
 def moment(at: int | None) -> str:

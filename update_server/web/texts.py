@@ -1,5 +1,7 @@
 """Every text of the dashboard, in English and Japanese; one word per thing (docs/glossary.md)."""
 
+from update_server.web.device_texts import DEVICE_TEXTS
+
 LANGUAGES = ("en", "ja")
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -65,21 +67,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "serves_neighbours": ("serves its neighbours", "近隣のカメラに配信中"),
     "enrolled": ("Enrolled", "登録日時"),
     "certificate_ends_at": ("Certificate until", "証明書の有効期限"),
-    "denied": ("Denied", "接続拒否中"),
-    "denied_since": (
-        "Shut out of server and broker since {}: camward-server device allow",
-        "{} からサーバーとブローカーへの接続を拒否しています（解除：camward-server device allow）",
-    ),
-    "in_quarantine": ("In quarantine", "隔離中"),
-    "in_quarantine_since": (
-        "Closed to everybody but this server since {}",
-        "{} からこのサーバー以外との通信を遮断しています",
-    ),
-    "plain_rtsp": ("Video without encryption", "暗号化なしの映像配信"),
-    "plain_rtsp_open": (
-        "Port {}, opened at the camera by its administrator since {}, until {}",
-        "ポート {}（カメラの管理者が設定、開始：{}、終了：{}）",
-    ),
+    **DEVICE_TEXTS,
     "facts": ("Camera", "カメラ情報"),
     "telemetry": ("Telemetry", "テレメトリー"),
     "no_telemetry": ("No telemetry yet.", "テレメトリーはまだ届いていません。"),

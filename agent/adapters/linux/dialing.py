@@ -15,6 +15,7 @@ from collections.abc import Callable
 from itertools import zip_longest
 
 from agent.adapters.linux.tunnel import ProxyFailed, open_tunnel
+from agent.formats.errors import Unavailable
 from agent.formats.proxy import Proxy
 
 MAX_ADDRESSES = 6  # of one name, that are tried: three of each family
@@ -92,9 +93,16 @@ def race(
 class Dialer:
     """How this camera reaches a server. Stateless: for any number of threads."""
 
-    def __init__(self, proxy: Proxy | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        """`proxy`: through which everything goes, and nothing past it. `clock`: monotonic seconds."""
-        self._proxy = proxy
+    def __init__(
+        self,
+        proxy: Proxy | Callable[[], Proxy | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`proxy`: through which everything goes, and nothing past it; or what is asked for it at each connection.
+
+        `clock`: monotonic seconds.
+        """
+        self._said = proxy
         self._clock = clock
 
     def dial(
@@ -117,9 +125,10 @@ class Dialer:
             OSError: no connection; that of TLS among them.
             CamwardError: those of `patience_s` and `context`.
         """
-        addresses = resolve(host, port) if self._proxy is None else self._of_proxy(self._proxy)
+        proxy = self._proxy()
+        addresses = resolve(host, port) if proxy is None else self._of_proxy(proxy)
         while True:
-            raw, address = self._connected(addresses, host, port, patience_s)
+            raw, address = self._connected(addresses, proxy, host, port, patience_s)
             try:
                 raw.settimeout(patience_s())
                 return raw if context is None else context().wrap_socket(raw, server_hostname=host)
@@ -135,6 +144,13 @@ class Dialer:
                 raw.close()
                 raise
 
+    def _proxy(self) -> Proxy | None:
+        """Who is between now; past one that cannot be read of nothing goes either."""
+        try:
+            return self._said() if callable(self._said) else self._said
+        except Unavailable as error:
+            raise ProxyFailed(f"whether there is a proxy cannot be read: {error}") from error
+
     def _of_proxy(self, proxy: Proxy) -> list[Address]:
         try:
             return resolve(proxy.host, proxy.port)
@@ -142,21 +158,21 @@ class Dialer:
             raise ProxyFailed(f"the proxy's name could not be resolved: {error.strerror}") from error
 
     def _connected(
-        self, addresses: list[Address], host: str, port: int, patience_s: Callable[[], float]
+        self, addresses: list[Address], proxy: Proxy | None, host: str, port: int, patience_s: Callable[[], float]
     ) -> tuple[socket.socket, Address]:
         """Without TLS yet; through the proxy, if there is one.
 
         Raises:
             OSError: no connection; ProxyFailed where the proxy is why.
         """
-        if self._proxy is None:
+        if proxy is None:
             return race(addresses, patience_s(), self._clock)
         try:
             raw, address = race(addresses, patience_s(), self._clock)
         except OSError as error:
             raise ProxyFailed(f"the proxy cannot be reached: {error}") from error
         try:
-            open_tunnel(raw, self._proxy, host, port, patience_s(), self._clock)
+            open_tunnel(raw, proxy, host, port, patience_s(), self._clock)
         except BaseException:
             raw.close()
             raise

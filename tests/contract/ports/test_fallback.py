@@ -7,10 +7,14 @@ import time
 import pytest
 
 from agent.adapters.linux import link as links
+from agent.adapters.linux.detour import HttpsDialer
 from agent.adapters.linux.dialing import Dialer
+from agent.adapters.linux.downloader import HttpsDownloader
 from agent.adapters.linux.fetcher import HttpsFetcher
+from agent.adapters.linux.http_exchange import LIMITS
 from agent.adapters.linux.link import PahoLink
 from agent.core import ways
+from agent.formats.delivery import Source
 from agent.formats.errors import Unavailable
 from agent.formats.proxy import Proxy
 from tests.contract.ports.alpn_front import Front
@@ -156,3 +160,57 @@ def test_somebody_else_at_443_hears_nothing(site, tmp_path):
     site.link.close()
     stranger.close()
     assert stranger.heard == b""
+
+
+def https(site, port, made=HttpsFetcher, dialer=None):
+    found = made(*site.files, limits=LIMITS._replace(silence_s=1.0), dialer=dialer or HttpsDialer())
+    found.open(f"https://{HOST}:{port}", site.ca)
+    return found
+
+
+def answered(site, fetcher):
+    """The server, which answers 400 whatever it is asked."""
+    with pytest.raises(Unavailable, match="400"):
+        fetcher.get("/x", 10)
+    fetcher.close()
+
+
+def test_where_the_servers_port_is_filtered_https_comes_by_the_front_in_the_same_exchange(site):
+    with filtered() as nowhere:
+        fetcher = https(site, nowhere)
+        answered(site, fetcher)
+        assert site.front.met == [[b"http/1.1"]]
+        begun = time.monotonic()
+        answered(site, fetcher)
+        assert time.monotonic() - begun < 1.0, "the way that worked comes first"
+        downloader = https(site, nowhere, HttpsDownloader)
+        with pytest.raises(Unavailable, match="400"):
+            downloader.read(Source("", ""), "/x", 0, 10, 10, 1)
+        downloader.close()
+        with pytest.raises(Unavailable, match="silent"):  # the control: without the detour nothing comes through
+            https(site, nowhere, dialer=Dialer()).get("/x", 10)
+    assert site.front.met == [[b"http/1.1"]] * 3
+    site.monkeypatch.setattr(ways, "DIRECT_AGAIN_S", 0.0)
+    answered(site, https(site, site.other.port))
+    assert len(site.front.met) == 3, "where the server's own port is open, the front is not asked"
+
+
+def test_https_through_a_proxy_that_leads_to_443_alone(site):
+    proxy = HttpProxy({site.front.port: site.front.port})
+    answered(site, https(site, 8443, dialer=HttpsDialer(Proxy(HOST, proxy.port, ""))))
+    assert site.front.met == [[b"http/1.1"]]
+    proxy.close()
+
+
+def test_https_to_a_stranger_at_443_ends_without_a_byte_and_the_error_is_that_of_the_servers_port(site, tmp_path):
+    (tmp_path / "else").mkdir()
+    certificate(tmp_path / "else", "server", HOST)  # by a CA of its own
+    asked = []
+    stranger = HostileBroker(tmp_path / "else", lambda connection, _: asked.append(connection))
+    site.monkeypatch.setattr(ways, "FALLBACK_PORT", stranger.port)
+    with filtered() as nowhere, pytest.raises(Unavailable, match="silent"):
+        https(site, nowhere).get("/x", 10)
+    with pytest.raises(Unavailable, match="does not verify"):  # the control: that stranger was there
+        https(site, stranger.port).get("/x", 10)
+    assert asked == []
+    stranger.close()

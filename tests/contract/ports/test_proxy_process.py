@@ -57,3 +57,24 @@ def test_a_camera_enrols_and_links_through_the_proxy_of_its_site(board, server, 
 def test_what_stands_there_damaged_is_told(board, proxy):
     start(board, '{"v":1,"proxy":')
     assert "proxy_unreadable" in board.status()["problems"]
+
+
+def test_a_camera_goes_through_the_proxy_that_a_command_names_and_past_it_again_by_another(board, server, proxy):
+    board.power_on()
+    board.start_camera()
+    enrol(board, server, claim(board))
+    wait_for(lambda: board.status()["link"] == "up", "the link")
+    assert proxy.asked == []
+    device = board.status()["device"]
+    for said, stands in ((f"127.0.0.1:{proxy.port}", {"host": "127.0.0.1", "port": proxy.port}), ("none", None)):
+        (made,) = server.json("command", "send", "settings", device, "--proxy", said)
+
+        def state(made=made):
+            return next(one for one in server.json("command", "list", device) if one["id"] == made["id"])["state"]
+
+        wait_for(lambda state=state: state() in {"done", "refused"}, "the command's end")
+        assert state() == "done"
+        assert json.loads((board.state / "config/proxy.json").read_text()) == {"v": 1, "proxy": stands}
+        assert board.status()["link"] == "up"
+    asked = {head.split(b" ")[1] for head in proxy.asked}
+    assert f"127.0.0.1:{server.services.settings.ports.mqtt}".encode() in asked

@@ -1,8 +1,11 @@
 """Mosquitto as the server configures it, and the ingest behind it."""
 
+import contextlib
 import datetime
+import getpass
 import json
 import queue
+import shutil
 import socket
 import ssl
 import subprocess
@@ -18,6 +21,8 @@ from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+
+from tests.contract.server.harness import free_ports, wait_for
 
 WAIT_S = 30
 
@@ -251,6 +256,46 @@ def test_messages_sent_while_the_server_is_down_arrive_later(tmp_path, tools):
         if broker:
             broker.terminate()
             broker.wait(WAIT_S)
+
+
+def tickets(port, context):
+    """Whether a TLS 1.3 connection to the broker is given a ticket to come back with."""
+    plain = socket.create_connection(("127.0.0.1", port), WAIT_S)
+    with context.wrap_socket(plain, server_hostname="127.0.0.1") as secured:
+        secured.sendall(b"\xc0\x00")  # no CONNECT: the broker ends the session, after what TLS had to say
+        with contextlib.suppress(OSError):
+            while secured.recv(1024):
+                pass
+        assert secured.version() == "TLSv1.3"
+        return secured.session is not None and secured.session.has_ticket
+
+
+def test_the_broker_gives_no_tickets_so_each_connection_shows_its_certificate(camera, tmp_path):
+    assert not tickets(camera.server.mqtt_port, camera.context())
+    # The control: the same mosquitto without what we say to its OpenSSL.
+    folder, port = tmp_path / "broker", free_ports(1)[0]
+    shutil.copytree(camera.server.folder / "broker", folder, ignore=shutil.ignore_patterns("data", "*.log"))
+    (folder / "data").mkdir()
+    text = (folder / "mosquitto.conf").read_text().replace(f"listener {camera.server.mqtt_port}", f"listener {port}")
+    user = getpass.getuser()
+    text = "\n".join(f"user {user}" if line.startswith("user ") else line for line in text.splitlines())
+    (folder / "mosquitto.conf").write_text(text + "\n")
+    with (tmp_path / "broker.log").open("wb") as log:
+        broker = subprocess.Popen(["/usr/sbin/mosquitto", "-c", "mosquitto.conf"], cwd=folder, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: listens(port), "the broker without openssl.cnf")
+        assert tickets(port, camera.context())
+    finally:
+        broker.terminate()
+        broker.wait(WAIT_S)
+
+
+def test_what_kept_a_camera_away_is_in_the_command_line_and_the_api(camera, link, tools):
+    outage = {"outage": "portal", "outage_since_at": 1_800_000_000, "outage_until_at": 1_800_003_600}
+    link.publish(link.topic + "up/telemetry", camera.envelope("telemetry", telemetry("1.0.7") | outage))
+    tools.wait_for(lambda: row(camera).version == "1.0.7", "the telemetry")
+    shown = camera.server.json("device", "show", camera.id)["telemetry"]  # DeviceDetailView, as of the API
+    assert {name: shown[name] for name in outage} == outage
 
 
 def listens(port):

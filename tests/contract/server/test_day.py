@@ -1,13 +1,17 @@
 """What a quiet camera costs in a day, counted on the wire: the real link and fetcher, Mosquitto and the server.
 
 Each thing that such a camera does is done once or a few times, and its IP packets are counted (wire_meter.py); a day is
-their sum, by the intervals that a server sets out of the box. No time is measured.
+their sum, by the intervals that a server sets out of the box. No time is measured. TCP goes without time stamps, as the
+camera's kernel has it (agent/boot/sysctl.conf); and with the hybrid key exchange, which is added where the TLS library
+here has none.
 """
 
 import json
 import queue
 import random
+import ssl
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -17,6 +21,7 @@ from agent.adapters.linux.fetcher import HttpsFetcher
 from agent.app.reporting import KEEP_ALIVE_S
 from agent.core.gathering import most
 from agent.formats import command, evidence
+from firmware_sim.netns import require_closed_network
 from tests.contract.ports import outbox_program
 from tests.contract.server.harness import wait_for
 from tests.contract.server.test_idle import check, factory
@@ -24,6 +29,12 @@ from tests.contract.server.wire_meter import Meter
 from update_server.settings import DAY_S, Devices
 
 DAY_BYTES = 60_000
+TIME_STAMPS = Path("/proc/sys/net/ipv4/tcp_timestamps")  # of this network namespace
+CAMERA_SETTINGS = Path(__file__).parents[3] / "agent/boot/sysctl.conf"
+HAS_HYBRID = ssl.OPENSSL_VERSION_INFO >= (3, 5)  # X25519MLKEM768 by itself, at both ends: they run with the same
+# Else what two of that version send more: 1,240 bytes in the ClientHello, 1,088 in the ServerHello (docs/telemetry.md),
+# and a packet of 40 bytes each way with its acknowledgement.
+HYBRID_BYTES = 0 if HAS_HYBRID else 1240 + 1088 + 2 * 80
 SAMPLE = {
     "version": "1.0.0", "slot": "a", "phase": "idle", "uptime_s": 88_064, "rss_bytes": 65_273_856,
     "mem_available_bytes": 24_330_059_776, "disk_free_bytes": 42_674_774_016, "outbox_count": 0, "outbox_lost": 0,
@@ -145,7 +156,18 @@ def evidence_body(camera):
 
 
 @pytest.fixture(scope="module")
-def cost(server, tmp_path_factory):
+def as_cameras_do():
+    """TCP without time stamps, which both ends of a connection need to have: a camera has not."""
+    require_closed_network()
+    assert "net/ipv4/tcp_timestamps 0" in CAMERA_SETTINGS.read_text().splitlines()
+    before = TIME_STAMPS.read_text()
+    TIME_STAMPS.write_text("0")
+    yield
+    TIME_STAMPS.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def cost(as_cameras_do, server, tmp_path_factory):
     """Each thing done, and counted."""
     from tests.contract.server.harness import Camera
 
@@ -193,6 +215,7 @@ def cost(server, tmp_path_factory):
         assert body
         receipt_cost, body = fetched("/device/v1/time/" + "5a" * 16)
         assert body
+    session, check_cost, receipt_cost = (one + HYBRID_BYTES for one in (session, check_cost, receipt_cost))
     return Cost(session, keep_alive, telemetry, old_telemetry, evidence_cost, command_cost, check_cost, receipt_cost)
 
 
@@ -226,7 +249,7 @@ def test_a_quiet_camera_costs_less_than_60_kb_a_day(cost):
     print("\n" + "\n".join(f"{what}: {count} x {each} = {count * each}" for what, (count, each) in rows.items()))
     print(total(rows))
     assert total(rows) < DAY_BYTES
-    assert all(each > 200 for _, each in rows.values()), "a meter that sees nothing proves nothing"
+    assert all(each > 150 for _, each in rows.values()), "a meter that sees nothing proves nothing"
 
 
 def test_as_it_was_it_cost_many_times_as_much(cost):

@@ -5,6 +5,7 @@ import time
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from agent.core.commands import Keys
 from agent.formats import command, ownership
@@ -13,6 +14,7 @@ from tests.contract.server.harness import wait_for
 from tests.contract.server.test_broker import Link, refusals
 from tests.contract.server.test_rollout import BIRTH
 from tests.contract.server.test_update_now import audited
+from update_server.db.models import Command
 from update_server.fleet.ingest import Incoming, take_batch
 from update_server.repository.verifier import verify_signature
 
@@ -57,6 +59,13 @@ def answer(camera, event, one, code="", count=1):
     message = Incoming(f"camward/1/{camera.id}/up/report", camera.envelope("report", body))
     services = camera.server.services
     take_batch(services.database, services.ingest, [message], int(time.time()))
+
+
+def arguments(camera):
+    """What was sent with the camera's commands, the oldest first."""
+    with camera.server.services.database.read() as session:
+        query = select(Command.body).where(Command.device_id == camera.id).order_by(Command.id)
+        return [json.loads(body)["signed"]["arguments"] for body in session.scalars(query)]
 
 
 def record(camera):
@@ -301,6 +310,22 @@ def test_settings_reach_enrolled_cameras_by_command_line_and_api_and_their_recor
         assert post(camera, body).status_code == status
     assert post(camera, {"command": "check", "devices": [camera.id], "settings": {"line": "wired"}}).status_code == 400
     assert camera.server.run("command", "send", "check", camera.id, "--line", "wired", check=False).returncode == 1
+
+
+def test_a_proxy_goes_by_command_line_and_api_alone_and_leaves_the_record(camera):
+    (made,) = camera.server.json("command", "send", "settings", camera.id, "--proxy", "proxy.example:3128")
+    assert arguments(camera) == [{"proxy": {"host": "proxy.example", "port": 3128}}]
+    before = record(camera)
+    answer(camera, "done", made)
+    assert record(camera) == before
+    for said, status in (
+        ({"proxy": "none"}, 200), ({"proxy": "[2001:db8::1]:3128"}, 200), ({"proxy": "x"}, 400),
+        ({"proxy": "a b:1"}, 400), ({"proxy": "a:99999"}, 400), ({"proxy": "a:1", "line": "wired"}, 400),
+    ):  # fmt: skip
+        body = {"command": "settings", "devices": [camera.id], "settings": said}
+        assert post(camera, body).status_code == status, said
+    assert arguments(camera)[1:] == [{"proxy": None}, {"proxy": {"host": "2001:db8::1", "port": 3128}}]
+    assert camera.server.run("command", "send", "check", camera.id, "--proxy", "a:1", check=False).returncode == 1
 
 
 def test_a_quarantine_by_the_api_brings_the_reason_to_the_camera_and_into_the_audit_log(camera):

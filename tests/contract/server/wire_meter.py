@@ -11,7 +11,6 @@ import time
 from typing import NamedTuple
 
 MSS_BYTES = 1348  # of a mobile line with IPv6 or a tunnel in between; a smaller one costs more
-HEADER_BYTES = 52  # IPv4 20, TCP 20, its time stamps 12
 _IP, _TCP, _INCOMING = 0x0800, 6, 0
 QUIET_S = 0.5  # an acknowledgement is delayed by 0.04 s at most
 
@@ -86,5 +85,6 @@ class Meter:
 
 def _as_carried(size: int, payload: int) -> int:
     """A long packet as several, with an acknowledgement for every second of those that are more."""
+    header = size - payload
     more = max(0, -(-payload // MSS_BYTES) - 1)
-    return size + more * HEADER_BYTES + (more + 1) // 2 * HEADER_BYTES
+    return size + more * header + (more + 1) // 2 * header

@@ -66,3 +66,5 @@ for head in (
     b"HTTP/1.1 200 " + b"x" * 8192 + b"\r\n\r\n",
 ):
     attempt(proxy.parse_answer, head)
+for said in (None, proxy.Proxy("a.example", 3128, ""), proxy.Proxy("::1", 1, "/x")):
+    print(proxy.encode_site(said), proxy.parse_site(proxy.encode_site(said)) == said)

@@ -1,0 +1,131 @@
+"""A proxy by a signed command: used from then on, or dropped again where no server is reached by it."""
+
+import json
+
+import pytest
+
+from agent.app.proxying import BEFORE, PROXY, TRY_S
+from tests.scenario.owners import on
+from tests.scenario.stage import SMALL, Stage
+from tests.scenario.sweep import sweep
+from tests.scenario.test_commands import again, deliver, done, kept, now, refused, told
+
+SAID = {"proxy": {"host": "proxy.example", "port": 3128}}
+OTHER = b'{"v":1,"proxy":{"host":"site.example","port":8080,"login_file":"/data/login"}}'
+
+
+@pytest.fixture(scope="module")
+def stage():
+    return Stage(SMALL, commands=(1, 3))
+
+
+@pytest.fixture
+def camera(stage):
+    world = stage.world()
+    on(world)
+    world.run_for(60)
+    return world
+
+
+def stands(world):
+    return world.documents.content.get(PROXY)
+
+
+def order(stage, camera, said=SAID, seq=1, seconds=30):
+    deliver(camera, stage.operator.command("settings", seq, now(camera), said), seconds)
+
+
+def test_a_proxy_by_which_a_session_stands_stays(stage, camera):
+    order(stage, camera)
+    assert told(camera) == [done(1, "settings")]
+    assert json.loads(stands(camera)) == {"v": 1} | SAID
+    assert camera.admin("status")["link"] == "up"
+    camera.run_for(2 * TRY_S)
+    assert json.loads(stands(camera)) == {"v": 1} | SAID
+    assert BEFORE not in camera.documents.content
+    order(stage, camera, {"proxy": None}, seq=2)
+    assert json.loads(stands(camera)) == {"v": 1, "proxy": None}
+    assert told(camera)[-1] == done(2, "settings")
+
+
+@pytest.mark.parametrize("before", [None, OTHER])
+def test_one_by_which_no_server_is_reached_is_dropped_again_and_that_is_told(stage, camera, before):
+    if before is not None:
+        camera.documents.content[PROXY] = before
+    records = {name: body for name, body in kept(camera).items() if name.startswith("ownership/")}
+    order(stage, camera, seconds=0)
+    camera.broker.down = True
+    camera.run_for(TRY_S - 60)
+    assert json.loads(stands(camera)) == {"v": 1} | SAID, "not before its time"
+    camera.run_for(120)
+    assert stands(camera) == before
+    assert BEFORE not in camera.documents.content
+    camera.broker.down = False
+    camera.run_for(60)
+    assert told(camera) == [refused("failed", 1, "settings")]
+    assert records.items() <= kept(camera).items()
+
+
+def test_a_restart_in_between_goes_on_with_the_trial_and_what_was_before_is_not_forgotten(stage, camera):
+    camera.documents.content[PROXY] = OTHER
+    order(stage, camera, seconds=0)
+    camera.broker.down = True
+    camera.run_for(60)
+    camera.restart()
+    camera.run_for(60)
+    assert json.loads(stands(camera)) == {"v": 1} | SAID
+    camera.run_for(TRY_S + 60)
+    assert stands(camera) == OTHER
+    camera.broker.down = False
+    camera.run_for(60)
+    assert told(camera) == [refused("failed", 1, "settings")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"proxy": "proxy.example"}, {"proxy": {"host": "a b", "port": 1}}, {"proxy": {"host": "a", "port": 0}},
+        {"proxy": {"host": "a", "port": 1, "login_file": "/etc/shadow"}}, SAID | {"line": "wired"},
+    ],
+)  # fmt: skip
+def test_what_is_no_proxy_is_refused_and_nothing_changes(stage, camera, said):
+    order(stage, camera, said)
+    assert told(camera) == [refused("arguments", 1, "settings")]
+    assert stands(camera) is None
+
+
+def test_a_cut_at_every_operation_of_a_trial_ends_with_the_new_proxy_and_nothing_put_aside(stage):
+    def check(world, _cut):
+        world.run_for(120)
+        assert json.loads(stands(world)) == {"v": 1} | SAID
+        assert world.admin("status")["link"] == "up"
+
+    swept = sweep(stage.world_with_seed, lambda world: again(world, stage, "settings", 1, SAID), check)
+    assert swept.failures == []
+    assert {f"store {BEFORE}", f"store {PROXY}"} <= set(swept.operations)
+
+
+def test_a_cut_at_every_operation_of_a_trial_that_fails_ends_with_what_was_before(stage):
+    def story(world):
+        """From the order on nobody answers; the order was stored before the first cut that matters here."""
+        if not hasattr(world, "ordered"):
+            world.documents.content[PROXY] = OTHER
+            world.ordered = stage.operator.command("settings", 1, now(world), SAID)
+            on(world)
+            world.run_for(60)
+            deliver(world, world.ordered, 0)
+        if world.agent is None:
+            on(world)
+        world.broker.down = True
+        world.run_for(TRY_S + 300)
+
+    def check(world, _cut):
+        world.run_for(TRY_S + 300)  # a cut before the end was noted has it tried once more
+        assert stands(world) == OTHER
+        world.broker.down = False
+        world.run_for(120)
+        assert world.admin("status")["link"] == "up"
+
+    swept = sweep(lambda _: stage.world_with_seed(7), story, check)  # looks for updates fall into the same places
+    assert swept.failures == []
+    assert {f"store {BEFORE}", f"store {PROXY}", f"delete {BEFORE}"} <= {one.during for one in swept.cuts}
