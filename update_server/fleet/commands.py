@@ -17,16 +17,7 @@ from sqlalchemy.orm import Session
 from agent.core.commands import Keys
 from agent.formats import canonical_json, ownership
 from agent.formats import command as formats
-from agent.formats.command import (
-    CHANGE_KEYS,
-    CHECK,
-    COMMANDS,
-    DONE,
-    ERASE,
-    GRAVE,
-    REFUSED,
-    CommandReport,
-)  # fmt: skip
+from agent.formats.command import CHANGE_KEYS, CHECK, COMMANDS, DONE, ERASE, GRAVE, REFUSED, CommandReport
 from agent.formats.errors import FormatError
 from update_server.db.models import Command, Device
 from update_server.errors import BadInput, Conflict, Misconfigured, NotFound
