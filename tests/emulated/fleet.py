@@ -76,6 +76,7 @@ class Fleet:
             return seen.online and seen.at > begun_s
 
         wait_until(is_back, Deadline(UPDATE_S), "the camera's session")  # before that, a nudge would be lost
+        self._give_up_commands()
         machine.console.skip()
 
     def on_server(self) -> dict[str, Any]:
@@ -91,6 +92,14 @@ class Fleet:
         """How often the server was told that the newer release is committed."""
         query = "SELECT COUNT(*) FROM update_event WHERE event = 'committed' AND to_version = ?"
         return int(self._rows(query, NEWER)[0][0])
+
+    def _give_up_commands(self) -> None:
+        """What a camera says that was put back, it has said before: the server takes it for a replay.
+
+        So a command that it answers there would stay before all others until its end, ten minutes long.
+        """
+        with closing(sqlite3.connect(self.operator.server / "server.db", timeout=UPDATE_S)) as database, database:
+            database.execute("UPDATE command SET state = 'expired' WHERE state IN ('queued', 'delivered', 'accepted')")
 
     def _rows(self, query: str, *values: str) -> list[Any]:
         """Ask the server's database: who waits looks often, and a look through the command line costs more."""
