@@ -53,11 +53,15 @@ class Proxying:
         self._open()
 
     def linked(self, up: bool) -> None:
-        """The broker's session came up or went down: one that came up after the change came by it."""
-        if up and self._told is not None:
+        """The broker's session came up or went down: one that stands came by the change.
+
+        `up` alone would not do: it may have been on its way since before the change.
+        """
+        if up and self._told is not None and self._desk.ports.link.stands():
             self._end("")
 
     def _open(self) -> None:
+        self._desk.ports.link.close()  # first, whatever fails from here on: what stands afterwards came by this way
         self._reporting.linked(False, "connecting by another way", "")
         self._reconnect()
 

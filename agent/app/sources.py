@@ -46,6 +46,7 @@ class Standing:
         self.failures = 0
         self.rests_until = 0.0
         self.gone = False
+        self.piece_bytes = LEAST_PIECE_BYTES  # suits the line to this one: a neighbour's says nothing of the server's
         self.lacks: "set[str]" = set()  # paths: a neighbour has the release, and no artifact that leads to it
 
 
@@ -86,7 +87,6 @@ class Sources:
         self._pause_until = 0.0
         self._spent = self._stored()
         self._unsaved_bytes = 0
-        self._piece_bytes = LEAST_PIECE_BYTES
         self._own_lied = ""
         self._own_lies = 0
         self._own_absences = 0
@@ -170,7 +170,7 @@ class Sources:
                 self._count(len(body), standing.source)
                 if standing.source == OWN:
                     self._own_absences = 0
-                self._suit(asked, len(body))
+                self._suit(standing, asked, len(body))
                 if asked.most - len(body) < asked.align or standing.source == OWN:
                     standing.failures = 0
                 else:
@@ -210,7 +210,7 @@ class Sources:
         left = None if standing.source.device else self._left()
         if left is not None and left < asked.align:
             raise ByteBudget("the bytes of this month are used up")
-        most = min(self._piece_bytes, asked.stop - asked.at)
+        most = min(standing.piece_bytes, asked.stop - asked.at)
         if left is not None:
             most = min(most, left)
         most = max(asked.align, most - most % asked.align)
@@ -218,13 +218,13 @@ class Sources:
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
         asked.ticket = work.ask(self._port, "read", arguments)
 
-    def _suit(self, asked: Asked, count_bytes: int) -> None:
+    def _suit(self, standing: Standing, asked: Asked, count_bytes: int) -> None:
         """Have the next piece suit the line."""
         took_s = self._desk.now - asked.since
         if took_s > SLOW_S:
-            self._piece_bytes = max(LEAST_PIECE_BYTES, self._piece_bytes // 2)
-        elif took_s < QUICK_S and count_bytes >= self._piece_bytes:
-            self._piece_bytes = min(MOST_PIECE_BYTES, self._piece_bytes * 2)
+            standing.piece_bytes = max(LEAST_PIECE_BYTES, standing.piece_bytes // 2)
+        elif took_s < QUICK_S and count_bytes >= standing.piece_bytes:
+            standing.piece_bytes = min(MOST_PIECE_BYTES, standing.piece_bytes * 2)
 
     def _next(self, tried: "list[Standing]", path: str) -> "Standing | None":
         for standing in self._standings:

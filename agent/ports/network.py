@@ -239,6 +239,10 @@ class Link(Protocol):
         """
         ...
 
+    def stands(self) -> bool:
+        """Whether a session stands now, begun or not: one that was made after the last `open`, `show` or `close`."""
+        ...
+
     def shown(self) -> str:
         """By which certificate the session that stands was made, as named to `show`; empty if none or never named."""
         ...

@@ -143,6 +143,10 @@ class WorldLink:
         self._open = was_open
         self.poll()
 
+    def stands(self) -> bool:
+        """Whether there is a session now."""
+        return self._up
+
     def shown(self) -> str:
         """By which certificate the session that stands was made."""
         return self._name if self._up else ""

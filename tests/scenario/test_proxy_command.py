@@ -66,6 +66,28 @@ def test_one_by_which_no_server_is_reached_is_dropped_again_and_that_is_told(sta
     assert records.items() <= kept(camera).items()
 
 
+@pytest.mark.parametrize("stale", [True, False])
+def test_a_session_of_before_whose_up_was_still_on_its_way_proves_nothing(stage, camera, stale):
+    """The control: one that comes up afterwards does."""
+    camera.documents.content[PROXY] = OTHER
+    camera.link.deliver(
+        f"camward/1/{camera.device_id()}/down/command", stage.operator.command("settings", 1, now(camera), SAID)
+    )
+    camera.broker.down = True
+    camera.run_until(lambda: stands(camera) != OTHER)
+    if stale:
+        camera.link.events.insert(0, ("up",))
+    else:
+        camera.broker.down = False
+    camera.run_for(10)
+    assert (BEFORE in camera.documents.content) is stale
+    camera.run_for(TRY_S)
+    assert (stands(camera) == OTHER) is stale
+    camera.broker.down = False
+    camera.run_for(60)
+    assert told(camera) == [refused("failed", 1, "settings") if stale else done(1, "settings")]
+
+
 def test_a_restart_in_between_goes_on_with_the_trial_and_what_was_before_is_not_forgotten(stage, camera):
     camera.documents.content[PROXY] = OTHER
     order(stage, camera, seconds=0)

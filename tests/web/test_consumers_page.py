@@ -137,6 +137,13 @@ def test_one_is_added_renewed_and_removed_on_the_dashboard(logged_in, fleet):
     assert pem(logged_in, "key") != first
     open_page(logged_in, fleet, "/consumers/water-office")
     press(logged_in, "danger")
+    patience(logged_in).until(lambda it: "Remove water-office?" in main_text(it))
+    assert clients(fleet) == [client], "one click asks only"
+    assert client in main_text(logged_in)
+    logged_in.find_element(By.LINK_TEXT, "Do not remove").click()
+    patience(logged_in).until(lambda it: it.current_url.endswith("/consumers/water-office"))
+    open_page(logged_in, fleet, "/consumers/water-office/remove")
+    press(logged_in, "danger")
     patience(logged_in).until(lambda it: it.current_url.endswith("/consumers"))
     assert "No back end yet." in main_text(logged_in)
     assert clients(fleet) == []
@@ -150,6 +157,8 @@ def test_it_is_in_japanese_as_well(logged_in, fleet):
     assert "鍵の表示は一度だけ" in main_text(logged_in)
     logged_in.get(fleet.people_url + "/consumers/office")
     assert "数秒以内に" in main_text(logged_in)
+    logged_in.get(fleet.people_url + "/consumers/office/remove")
+    assert "「office」を削除しますか？" in main_text(logged_in)
     logged_in.get(fleet.people_url + "/language/en")
 
 
@@ -160,7 +169,7 @@ def test_no_page_is_wider_than_the_window(logged_in, fleet, width):
     try:
         open_page(logged_in, fleet, "/consumers")
         add(logged_in, "a" * 32)
-        for path in (None, "/consumers", "/consumers/" + "a" * 32):
+        for path in (None, "/consumers", "/consumers/" + "a" * 32, "/consumers/" + "a" * 32 + "/remove"):
             if path:
                 open_page(logged_in, fleet, path)
             assert logged_in.execute_script("return document.documentElement.scrollWidth") <= width
@@ -197,6 +206,7 @@ def test_forms_need_their_secret_and_the_right_to_change(fleet):
         visitor.log_in("watches", "a long enough password")
         assert 'action="/consumers"' not in visitor.client.get("/consumers").text
         assert [post(path, secret()) for path in paths] == [403] * 3
+        assert visitor.client.get("/consumers/x/remove").status_code == 404
         visitor.log_in("admin", fleet.password)
         for path in paths:
             assert (post(path, ""), post(path, "x" * 43)) == (400, 403)

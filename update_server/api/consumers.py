@@ -85,4 +85,4 @@ def renew(name: str, services: Opened, who: Writer) -> ConsumerMade:
 @router.delete("/{name}", status_code=204)
 def remove(name: str, services: Opened, who: Writer) -> None:
     """Shut one out, for good: another one of this name gets another client id."""
-    _opened(services).remove(name, who.name, int(time.time()))
+    back_ends.remove(services.database, name, who.name, int(time.time()))

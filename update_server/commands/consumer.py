@@ -10,7 +10,7 @@ from update_server.commands import shared
 from update_server.commands.shared import AsJson, Dir
 from update_server.errors import BadInput
 from update_server.files import SECRET, write_atomic
-from update_server.fleet import consumers, devices
+from update_server.fleet import back_ends, consumers
 from update_server.fleet.back_ends import BackEnds, Handed
 
 Name = Annotated[str, typer.Argument(help="The consumer's name.")]
@@ -29,7 +29,6 @@ def add(
     Returns when the broker knows it: what cameras send from then on is kept, once it has subscribed.
     """
     with shared.opened(folder) as services:
-        _new_folder(out)
         opened = BackEnds(services.database, services.authority, services.settings)
         handed = opened.add(name, program, shared.operator_name(), shared.now(), lambda made: _write(out, made))
     _tell(out, handed, as_json=as_json)
@@ -41,20 +40,17 @@ def renew(name: Name, out: Out, folder: Dir = shared.HERE, as_json: AsJson = Fal
     Needed before its certificate ends, and before 'ca retire'. After a theft, remove it and add it anew instead.
     """
     with shared.opened(folder) as services:
-        _new_folder(out)
         opened = BackEnds(services.database, services.authority, services.settings)
         handed = opened.renew(name, shared.operator_name(), shared.now(), lambda made: _write(out, made))
     _tell(out, handed, as_json=as_json)
 
 
-def _new_folder(out: Path) -> None:
+def _write(out: Path, handed: Handed) -> None:
+    """Only once all else is right: a folder that an attempt left behind would be in the way of the next one."""
     try:
         out.mkdir(mode=0o700)
     except FileExistsError:
         raise BadInput(f"{out} is there already.", "Name a new folder.") from None
-
-
-def _write(out: Path, handed: Handed) -> None:
     write_atomic(out / "key.pem", handed.key.encode(), SECRET)
     write_atomic(out / "cert.pem", handed.certificate.encode())
     write_atomic(out / "ca.pem", handed.ca.encode())
@@ -87,9 +83,7 @@ def list_consumers(folder: Dir = shared.HERE, as_json: AsJson = False) -> None:
 
 
 def remove(name: Name, folder: Dir = shared.HERE) -> None:
-    """Shut a consumer out within a minute, for example when its key was stolen."""
-    with shared.database(folder) as database, database.write() as session:
-        now = shared.now()
-        row = consumers.remove(session, name, now)
-        devices.audit(session, shared.operator_name(), "consumer remove", f"{row.client} {row.program}", now)
+    """Shut a consumer out within seconds, for example when its key was stolen."""
+    with shared.database(folder) as database:
+        back_ends.remove(database, name, shared.operator_name(), shared.now())
     typer.echo(f"Consumer {name} is removed.")

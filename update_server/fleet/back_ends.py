@@ -10,7 +10,7 @@ import queue
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization
@@ -66,6 +66,17 @@ def about(row: Consumer, settings: Settings) -> BackEnd:
     )  # fmt: skip
 
 
+def remove(database: Database, name: str, who: str, now: int) -> None:
+    """Shut one out, for good, with its line in the audit log; the CA's key is not needed for it.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    with database.write() as session:
+        row = consumers.remove(session, name, now)
+        devices.audit(session, who, "consumer remove", f"{row.client} {row.program}", now)
+
+
 class BackEnds:
     """Adds and renews them, each with its line in the audit log."""
 
@@ -90,8 +101,7 @@ class BackEnds:
             handed = self._handed(made, known=False)
             keep(handed)
             devices.audit(session, who, "consumer add", f"{made.row.client} {program}", now)
-        known = self._known(handed)
-        return self._handed(made, known=known)
+        return replace(handed, known=self._known(handed))
 
     def renew(self, name: str, who: str, now: int, keep: Callable[[Handed], None] = lambda _handed: None) -> Handed:
         """Another key and certificate under the same client id, which the broker knows already; `keep` as of `add`.
@@ -105,16 +115,6 @@ class BackEnds:
             keep(handed)
             devices.audit(session, who, "consumer renew", made.row.client, now)
         return handed
-
-    def remove(self, name: str, who: str, now: int) -> None:
-        """Shut one out, for good.
-
-        Raises:
-            NotFound: there is none of this name.
-        """
-        with self._database.write() as session:
-            row = consumers.remove(session, name, now)
-            devices.audit(session, who, "consumer remove", f"{row.client} {row.program}", now)
 
     def _handed(self, made: consumers.Made, *, known: bool) -> Handed:
         form = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -11,7 +11,6 @@ from update_server.errors import Misconfigured, ServerError
 from update_server.fleet.ingest import Ingest, take_batch
 from update_server.fleet.reading import Incoming
 from update_server.fleet.sealed import SealingKeys
-from update_server.pki.authority import ingest_files
 from update_server.serving.link import Link, link_files, process_part
 from update_server.settings import Settings
 
@@ -83,8 +82,9 @@ def leave(settings: Settings, database: Database, number: int, say: Callable[[st
     link.leave()
     if link.died():
         raise ServerError("The ingest has ended; its traceback is above.", "Run it again.")
-    for end in (".pem", ".key.pem"):
-        (settings.path("pki") / (ingest_files(number) + end)).unlink()
+    _, *own = link_files(settings.path("pki"), number)
+    for path in own:
+        path.unlink()
     say(LEFT.format(number))
 
 

@@ -64,9 +64,9 @@ class Complaints:
 
 @dataclass(frozen=True)
 class Part:
-    """Which messages an ingest takes, and as whom: the file names of its certificate, and its client id."""
+    """Which messages an ingest takes, and as whom: its number, which names its files, and its client id."""
 
-    files: str
+    number: int
     name: str
     wanted: tuple[str, ...]
     unwanted: tuple[str, ...]
@@ -75,7 +75,7 @@ class Part:
 def server_part(processes: int) -> Part:
     """What the server takes, with so many ingest processes beside it: all, or all but telemetry."""
     wanted, unwanted = (ORDERED, (BEFORE, TELEMETRY)) if processes else ((*ORDERED, TELEMETRY), (BEFORE,))
-    return Part(ingest_files(0), ingest_name(0), wanted, unwanted)
+    return Part(0, ingest_name(0), wanted, unwanted)
 
 
 def process_part(pki: Path, number: int) -> Part:
@@ -84,15 +84,15 @@ def process_part(pki: Path, number: int) -> Part:
     Raises:
         Misconfigured: the server has not made what it takes.
     """
-    files = ingest_files(number)
+    _, certificate, _ = link_files(pki, number)
     try:
         share = (pki / SHARE_FILE).read_text(encoding="ascii").strip()
-        (pki / f"{files}.pem").stat()
+        certificate.stat()
     except OSError:
         raise Misconfigured(
             f"There is no ingest {number} here.", "Set ingest_processes in server.toml, and start the server first."
         ) from None
-    return Part(files, ingest_name(number), (SHARED.format(share),), ())
+    return Part(number, ingest_name(number), (SHARED.format(share),), ())
 
 
 def link_files(pki: Path, number: int) -> tuple[Path, Path, Path]:
@@ -120,8 +120,9 @@ class Link:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(TLS12_CIPHERS)
-        context.load_verify_locations(pki / "ca.pem")
-        context.load_cert_chain(pki / f"{part.files}.pem", pki / f"{part.files}.key.pem")
+        cas, certificate, key = link_files(pki, part.number)
+        context.load_verify_locations(cas)
+        context.load_cert_chain(certificate, key)
         self._client.tls_set_context(context)
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
         self._complaints = Complaints()

@@ -36,6 +36,7 @@ class ConsumerPages:
             Route("/consumers", self.add, methods=["POST"]),
             Route("/consumers/{name}", self.one),
             Route("/consumers/{name}/renew", self.renew, methods=["POST"]),
+            Route("/consumers/{name}/remove", self.review),
             Route("/consumers/{name}/remove", self.remove, methods=["POST"]),
         ]
 
@@ -48,10 +49,11 @@ class ConsumerPages:
 
     def one(self, request: Request) -> Response:
         """One of them."""
-        who = login.visitor(self._services, request)
-        with self._services.database.read() as session:
-            row = back_ends.about(consumers.find(session, request.path_params["name"]), self._services.settings)
-        return self._page(request, who, "consumer.html", row=row)
+        return self._about_one(request, "consumer.html")
+
+    def review(self, request: Request) -> Response:
+        """Ask whether it is meant to be removed."""
+        return self._about_one(request, "consumer_review.html")
 
     async def add(self, request: Request) -> Response:
         """Let one in, and show what it is given: this once."""
@@ -69,8 +71,15 @@ class ConsumerPages:
     async def remove(self, request: Request) -> Response:
         """Shut one out."""
         who, _ = await self._sent(request)
-        await run_in_threadpool(self._back_ends.remove, request.path_params["name"], who.name, int(time.time()))
+        name = request.path_params["name"]
+        await run_in_threadpool(back_ends.remove, self._services.database, name, who.name, int(time.time()))
         return RedirectResponse("/consumers", 303)
+
+    def _about_one(self, request: Request, template: str) -> Response:
+        who = login.visitor(self._services, request)
+        with self._services.database.read() as session:
+            row = back_ends.about(consumers.find(session, request.path_params["name"]), self._services.settings)
+        return self._page(request, who, template, row=row)
 
     async def _sent(self, request: Request) -> tuple[Visitor, Form]:
         who = await run_in_threadpool(login.visitor, self._services, request)

@@ -266,6 +266,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "新しい鍵と証明書を作成します。使用中のものも期限まで有効です。盗難時は更新せず、削除してください。",
     ),
     "remove_consumer": ("Remove", "削除"),
+    "remove_consumer_sure": ("Remove {}?", "「{}」を削除しますか？"),
+    "keep_consumer": ("Do not remove", "削除しない"),
     "remove_consumer_note": (
         "Shuts it out of the broker within seconds, for good. To let it in again, add it anew.",
         "数秒以内にブローカーから完全に締め出します。再び許可するには、改めて追加してください。",

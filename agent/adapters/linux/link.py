@@ -185,6 +185,11 @@ class PahoLink:
             if self._opened is not None:
                 self._open(*self._opened)
 
+    def stands(self) -> bool:
+        """See `Link.stands`."""
+        with self._lock:
+            return self._connected
+
     def shown(self) -> str:
         """See `Link.shown`."""
         client = self._client

@@ -1,6 +1,7 @@
 """The agent's local sockets: one JSON line in, one line out; authorised by file ownership and by the peer's user id."""
 
 import os
+import select
 import selectors
 import socket
 import struct
@@ -140,8 +141,9 @@ class Connection:
         self._asked = 0
         self._read = b""
         self._unsent = b""
-        self._wanted = selectors.EVENT_READ
-        selector.register(client, selectors.EVENT_READ, self._ready)
+        self._wanted = 0
+        self._hangup: select.epoll | None = None
+        self._want(selectors.EVENT_READ)
 
     def answer(self, line: bytes) -> None:
         """Send the answer to a line."""
@@ -162,6 +164,7 @@ class Connection:
         """Forget the client; nothing happens the second time."""
         if self._socket.fileno() < 0:
             return
+        self._watch(watched=False)
         self._want(0)
         self._socket.close()
         self._gone(self._number)
@@ -181,7 +184,9 @@ class Connection:
             self._asked += 1
             self._line(self._number, line)
         if self._socket.fileno() >= 0:
-            self._want(self._next())
+            wanted = self._next()
+            self._want(wanted)
+            self._watch(watched=wanted == 0)
 
     def _take(self) -> bytes | None:
         """The next line, if it may have its turn; reads no further than the first line that has to wait."""
@@ -220,3 +225,14 @@ class Connection:
         else:
             self._selector.modify(self._socket, events, self._ready)
         self._wanted = events
+
+    def _watch(self, *, watched: bool) -> None:
+        """Have the client's going away, and nothing else of it, close the connection."""
+        if self._hangup is not None and not watched:
+            self._selector.unregister(self._hangup)
+            self._hangup.close()
+            self._hangup = None
+        elif self._hangup is None and watched:
+            self._hangup = select.epoll()  # `selectors` awaits no hang-up alone
+            self._hangup.register(self._socket, 0)
+            self._selector.register(self._hangup, selectors.EVENT_READ, self.close)

@@ -163,6 +163,33 @@ def test_a_broker_that_is_away_is_not_waited_for_and_that_is_said(tools, tmp_pat
     )
 
 
+def test_an_attempt_that_is_refused_leaves_no_folder_in_the_way_of_the_next(tools, tmp_path):
+    server, made = tools.make_server(tmp_path / "s"), tmp_path / "made"
+
+    def attempt(*words, out=made):
+        return server.run("consumer", *words, "--out", out, check=False)
+
+    assert attempt("add", "Office", "--program", "river").returncode == 1
+    assert attempt("add", "office", "--program", "#").returncode == 1
+    assert not made.exists()
+    assert attempt("add", "office", "--program", "river").returncode == 0
+    again = tmp_path / "again"
+    assert attempt("add", "office", "--program", "river", out=again).returncode == 1
+    assert attempt("renew", "offcie", out=again).returncode == 1
+    assert not again.exists()
+    assert attempt("renew", "office", out=again).returncode == 0
+    assert stat.S_IMODE(again.stat().st_mode) == 0o700
+    kept, ends_at = (again / "key.pem").read_bytes(), server.json("consumer", "list")[0]["expires_at"]
+    refused = attempt("renew", "office", out=again)
+    assert "is there already" in refused.stderr
+    assert (again / "key.pem").read_bytes() == kept
+    assert server.json("consumer", "list")[0]["expires_at"] == ends_at
+    assert [one["what"] for one in server.json("audit") if "consumer" in one["what"]] == [
+        "consumer add",
+        "consumer renew",
+    ]
+
+
 def test_a_renewed_one_takes_its_session_over_with_what_waits_in_it(server, camera, tmp_path):
     name, link = "renewed", Link(camera)
     about = server.json("consumer", "add", name, "--program", "river", "--out", tmp_path / "first")

@@ -97,17 +97,20 @@ def test_the_link_tells_by_which_certificate_its_session_stands(camera, server):
         wait_up(link, events, "")
         link.show("identity/renewed.pem", "tls")
         wait_up(link, events, "identity/renewed.pem")
+        assert link.stands()
         certified(camera, 100, 90, "ended.pem")
         link.show("identity/ended.pem", "tls")
-        assert link.shown() == ""
+        assert (link.shown(), link.stands()) == ("", False)
         while events.get(timeout=60)[0] != "down":
             pass
         assert events.get(timeout=60)[0] == "down"
         assert link.shown() == ""
         link.show("identity/cert.pem", "tls")
         wait_up(link, events, "identity/cert.pem")
+        assert link.stands()
     finally:
         link.close()
+    assert not link.stands()
 
 
 # --- another key (docs/adr/0041)

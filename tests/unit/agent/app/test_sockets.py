@@ -160,13 +160,16 @@ def test_an_answer_is_never_taken_for_that_of_another_request(loop):
         assert received(loop, client) == b"7\n"
 
 
-def test_who_goes_away_before_its_answer_leaves_its_place_to_others(loop):
+@pytest.mark.parametrize("sent", [b"slow\n", b"slow\nafter it\n", b"slow\n" + b"x\n" * LIMIT])
+def test_who_goes_away_before_its_answer_leaves_its_place_to_others(loop, sent):
     loop.late = (b"slow",)
     for _ in range(MAX_CONNECTIONS):
         with loop.connect() as client:
-            client.sendall(b"slow\n")
+            client.sendall(sent)
             waiting = len(loop.due)
             loop.until(lambda waiting=waiting: len(loop.due) > waiting)
+            loop.turn_at_once()
+            loop.turn_at_once()
     with loop.connect() as client:
         client.sendall(b"at once\n")
         assert received(loop, client) == b"7\n"

@@ -7,6 +7,7 @@ import pytest
 from agent.app.sources import LEAST_PIECE_BYTES, MOST_PIECE_BYTES, OWN, Sources
 from agent.app.work import Ticket
 from agent.formats import transfer
+from agent.formats.delivery import Source
 
 LENGTH = 64 * 1024 * 1024
 ALIGN = 4096
@@ -15,11 +16,11 @@ ALIGN = 4096
 class Line:
     """Answers what is asked for, at a rate."""
 
-    def __init__(self):
+    def __init__(self, *listed):
         store = SimpleNamespace(read=lambda _: None)
         config = SimpleNamespace(transfer=transfer.parse({}))
         self.desk = SimpleNamespace(ports=SimpleNamespace(store=store), config=config, now=0.0)
-        self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0), metered=False)
+        self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0), listed, metered=False)
         self.at = 0
         self.asked = []
 
@@ -27,7 +28,7 @@ class Line:
         self.asked.append(arguments[4])
         return Ticket()
 
-    def piece(self, bytes_per_s, share=1.0):
+    def piece(self, bytes_per_s, share=1.0, source=OWN):
         asked = self.sources.begin(self, "/targets/a", self.at, LENGTH, LENGTH, ALIGN)
         most, ticket = asked.most, asked.ticket
         taking = self.sources.take(self, asked)
@@ -36,7 +37,7 @@ class Line:
         self.desk.now += count / bytes_per_s
         with pytest.raises(StopIteration) as ended:
             taking.send(b"x" * count)
-        assert ended.value.value == (b"x" * count, OWN)
+        assert ended.value.value == (b"x" * count, source)
         self.at += count
         return most
 
@@ -57,6 +58,15 @@ def test_pieces_stay_small_on_a_slow_line_and_shrink_when_it_has_become_slow():
     sizes = [line.piece(8_000) for _ in range(5)]
     assert sizes[0] == MOST_PIECE_BYTES
     assert sizes[-1] == LEAST_PIECE_BYTES
+
+
+def test_what_a_fast_neighbour_sends_says_nothing_of_the_line_to_the_server():
+    neighbour = Source("https://10.0.0.2", "n" * 26)
+    line = Line(neighbour)
+    sizes = [line.piece(10_000_000, source=neighbour) for _ in range(6)]
+    assert sizes[-1] == MOST_PIECE_BYTES
+    line.sources.blame(neighbour, "an image")
+    assert line.piece(8_000) == LEAST_PIECE_BYTES
 
 
 def test_a_piece_that_was_cut_off_says_nothing_of_the_line():
