@@ -56,8 +56,15 @@ class PlainRtsp:
         self.changed_hook: "Callable[[], None]" = lambda: None
         """Told when it has been opened or closed."""
 
-    def start(self) -> None:
-        """Go on with it, if it still stands. A record that cannot be read is closed."""
+    def start(self, on_trial: bool) -> None:
+        """Go on with it, if it still stands. A record that cannot be read is closed.
+
+        Where this version has no port for it, the record is left alone, and closed in this run, while the version is on
+        trial, and in a recovery system, which has no services: the system after it may be the one before it.
+        """
+        config = self._desk.config
+        if not config.plain_rtsp_port and (on_trial or not config.services):
+            return
         try:
             body = self._desk.ports.store.read(DOCUMENT)
             if body is None:
@@ -68,6 +75,11 @@ class PlainRtsp:
         except Unavailable:
             pass  # closed in this run
         self._watch()
+
+    def committed(self) -> None:
+        """This version stays. If it has none, the record that `start` has left alone goes."""
+        if not self._desk.config.plain_rtsp_port and self._desk.config.services:
+            self._forget()
 
     def look(self) -> None:
         """Close it for good if it does not stand any more."""
