@@ -137,7 +137,7 @@ class Agent:
         self._handover.barred_hook = lambda: IN_QUARANTINE if quarantining.active else ""
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
-        self._plain_rtsp = plain_rtsp = PlainRtsp(desk, self._accounts, time)
+        self._plain_rtsp = plain_rtsp = PlainRtsp(desk, self._accounts, time, self._alarms)
         self._evidence = Evidence(
             desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status, plain_rtsp
         )
