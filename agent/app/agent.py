@@ -137,7 +137,7 @@ class Agent:
         self._handover.barred_hook = lambda: IN_QUARANTINE if quarantining.active else ""
         self._transferring = Transferring(desk, self._handover)
         self._ssh = ssh = Ssh(desk, credentials, self._console)
-        self._plain_rtsp = plain_rtsp = PlainRtsp(desk, self._accounts, time)
+        self._plain_rtsp = plain_rtsp = PlainRtsp(desk, self._accounts, time, self._alarms)
         self._evidence = Evidence(
             desk, self._accounts, credentials, proving, time, catalogue, evidence_path, ssh.status, plain_rtsp
         )
@@ -207,7 +207,7 @@ class Agent:
         self._changing.start()
         self._alarms.start()
         self._login.start()
-        self._plain_rtsp.start()
+        self._plain_rtsp.start(on_trial)
         if not locking:
             self._accounts.show()  # now that it is known whose password opens nothing any more
         self._updating.committed_hook = self._committed
@@ -305,6 +305,7 @@ class Agent:
     def _committed(self, origin: str, version: str) -> None:
         self._desk.say("camward-agent: healthy")
         self._accounts.committed()
+        self._plain_rtsp.committed()
         self._credentials.settle()
         self._evidence.settled()
         self._evidence.updated(origin, version)

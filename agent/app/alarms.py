@@ -47,6 +47,14 @@ class Alarms:
         target, now = self._target(user), self._desk.now
         self._tell(self._attack.got_in(source_key(source), target, wrong, now, self._time.now_s()))
 
+    def in_clear(self, role: str, source: str) -> bool:
+        """A right password came without encryption; false if a server is to be told and could not be.
+
+        Whoever calls this bounds how often.
+        """
+        told = alarm.in_clear(role, source_key(source))
+        return not self._reporting.has_server() or self._reporting.queue("alarm", told)
+
     def _target(self, user: str) -> str:
         account = self._accounts.users.get(user)
         if account is not None:

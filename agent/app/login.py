@@ -246,7 +246,7 @@ class Login:
         if self._accounts.quarantined:  # since the password was given
             asked.no("locked")
             return
-        if self._changing.turns_away(asked, account) or self._plain_rtsp.turns_away(asked, account):
+        if self._plain_rtsp.turns_away(asked, account) or self._changing.turns_away(asked, account):
             return
         members = self._given(asked, account.name, account.role, passing)
         members.update(self._changing.reminder(account))

@@ -7,6 +7,7 @@ erase or change of operator (agent.app.handover keeps nothing of it).
 
 Whoever listens sees the picture, and can guess at the password of the login that he has heard, at his own pace. So
 viewers alone get in by it: that password opens nothing else. Basic is refused here as well as by the camera's program.
+A right password of anybody else was heard all the same: its owner and the operator are told that it must be changed.
 """
 
 from agent.app.accounts import LOCKED
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.accounts import Account, Accounts
+    from agent.app.alarms import Alarms
     from agent.app.asked import Asked
     from agent.app.desk import Desk
     from agent.app.office import Refusal
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from agent.formats.config import Config
 
 DOCUMENT = "plain_rtsp/opened.json"
+SENT = "credentials/sent_in_clear.json"  # there: it is about the users, and stays as long as they do
 KIND = "rtsp"
 ADMINISTRATOR, VIEWER = "administrator", "viewer"
 DAY_S = 86400
@@ -48,16 +51,26 @@ def services(config: "Config") -> "tuple[Service, ...]":
 class PlainRtsp:
     """Opens and closes the exception; the camera's program asks for its state on a login socket of its own."""
 
-    def __init__(self, desk: "Desk", accounts: "Accounts", time: "TrustedTime") -> None:
+    def __init__(self, desk: "Desk", accounts: "Accounts", time: "TrustedTime", alarms: "Alarms") -> None:
         self._desk = desk
         self._accounts = accounts
         self._time = time
+        self._alarms = alarms
+        self._sent: "dict[str, tuple[int, int]]" = {}
         self._opened: "Opened | None" = None
         self.changed_hook: "Callable[[], None]" = lambda: None
         """Told when it has been opened or closed."""
 
-    def start(self) -> None:
-        """Go on with it, if it still stands. A record that cannot be read is closed."""
+    def start(self, on_trial: bool) -> None:
+        """Go on with it, if it still stands. A record that cannot be read is closed.
+
+        Where this version has no port for it, the record is left alone, and closed in this run, while the version is on
+        trial, and in a recovery system, which has no services: the system after it may be the one before it.
+        """
+        config = self._desk.config
+        self._load_sent()
+        if not config.plain_rtsp_port and (on_trial or not config.services):
+            return
         try:
             body = self._desk.ports.store.read(DOCUMENT)
             if body is None:
@@ -69,6 +82,11 @@ class PlainRtsp:
             pass  # closed in this run
         self._watch()
 
+    def committed(self) -> None:
+        """This version stays. If it has none, the record that `start` has left alone goes."""
+        if not self._desk.config.plain_rtsp_port and self._desk.config.services:
+            self._forget()
+
     def look(self) -> None:
         """Close it for good if it does not stand any more."""
         if self._opened is not None and not self._stands(self._opened):
@@ -79,18 +97,25 @@ class PlainRtsp:
         return services(self._desk.config) if self._opened is not None else ()
 
     def status(self) -> "dict[str, Any]":
-        """Whether it is open, on which port, by whom, since and until when; empty on a camera that has none."""
+        """Whether it is open, on which port, by whom, since and until when; empty on a camera that has none.
+
+        `sent`: whose passwords came by it without being let in, and are still the same; left out if nobody's.
+        """
         port, opened = self._desk.config.plain_rtsp_port, self._opened
         if not port:
             return {}
-        if opened is None:
-            return {"open": False, "port": port}
-        since, until = utc.render(opened.since_at), utc.render(opened.ends_at)
-        return {"open": True, "port": port, "user": opened.user, "since": since, "until": until}
+        found: "dict[str, Any]" = {"open": opened is not None, "port": port}
+        if opened is not None:
+            found["user"] = opened.user
+            found["since"], found["until"] = utc.render(opened.since_at), utc.render(opened.ends_at)
+        sent = sorted([name for name in self._sent if self._is_sent(name)])
+        if sent:
+            found["sent"] = sent
+        return found
 
     def fact(self) -> "dict[str, Any]":
         """For evidence, which more people read: as `status`, without a name."""
-        return {name: value for name, value in self.status().items() if name != "user"} or {"open": False}
+        return {name: value for name, value in self.status().items() if name not in ("user", "sent")} or {"open": False}
 
     def open(self, user: str, port: str, days: str) -> "Refusal | None":
         """Open it for so many days; why not. `port`: as the person was shown it. Durable when it returns."""
@@ -178,8 +203,41 @@ class PlainRtsp:
         """Whether somebody whose password was right was refused, because he is more than a viewer."""
         if asked.service != SERVICE or account.role == VIEWER:
             return False
+        self._note(account, asked.source)
         asked.no("denied")
         return True
+
+    def _note(self, account: "Account", source: str) -> None:
+        """Tell of a password that can be guessed at from now on: once for this password in this opening."""
+        opened = self._opened
+        if opened is None:
+            return
+        known, times = self._sent.get(account.name), (account.set_at, opened.since_at)
+        if known == times:
+            return
+        if not self._alarms.in_clear(account.role, source):
+            times = account.set_at, 0  # the next try tells it
+            if known == times:
+                return
+        self._sent[account.name] = times
+        self._sent = {name: known for name, known in self._sent.items() if self._is_sent(name)}
+        self._desk.say("camward-agent: the password of " + account.name + " came without encryption: change it")
+        try:
+            self._desk.ports.store.write(SENT, plain_rtsp.encode_sent(self._sent))
+        except Unavailable:
+            pass  # it is known in memory
+
+    def _is_sent(self, name: str) -> bool:
+        account = self._accounts.users.get(name)
+        return account is not None and account.role != VIEWER and account.set_at == self._sent[name][0]
+
+    def _load_sent(self) -> None:
+        try:
+            body = self._desk.ports.store.read(SENT)
+            if body is not None:
+                self._sent = plain_rtsp.decode_sent(body)
+        except (FormatError, Unavailable):
+            pass  # it is told again when it comes again
 
     def operations(self, sure: "Sure", granted: "Granted") -> "dict[str, Callable[[Asked], None]]":
         """The operations by name. `sure` goes on with an administrator's name once the password was given again."""

@@ -1,6 +1,7 @@
-"""The body of an alarm about guessing at passwords. It holds no user name: people type passwords into that field.
+"""The body of an alarm about passwords: guessing at them, and one that was sent in the clear.
 
-Alarms come at growing intervals as long as an attack lasts, so that who attacks cannot flood the server with them.
+It holds no user name: people type passwords into that field. Alarms of guessing come at growing intervals as long as
+an attack lasts, so that who attacks cannot flood the server with them.
 """
 
 from agent.formats import fields
@@ -14,6 +15,7 @@ KIND = "attack"
 STARTED, DISTRIBUTED, CONTINUES, ENDED, LOGIN = EVENTS = ("started", "distributed", "continues", "ended", "login")
 CLAIM, NOBODY = "claim", ""
 TARGETS = ("administrator", "operator", "viewer", CLAIM, NOBODY)
+IN_CLEAR_KIND, IN_CLEAR = "in_clear", "password_in_clear"
 MAX_SOURCES = 256
 MAX_SOURCE_CHARS = 64
 MAX_WRONG = 10**9
@@ -44,8 +46,20 @@ def body(alarm: Alarm) -> "dict[str, Any]":
     """The body of the message; a source of other than printable ASCII is told with question marks."""
     found: "dict[str, Any]" = {"kind": KIND}
     found.update(alarm.as_dict())
-    found["source"] = "".join([c if " " <= c <= "~" else "?" for c in alarm.source[:MAX_SOURCE_CHARS]])
+    found["source"] = _shown(alarm.source)
     return found
+
+
+def in_clear(role: str, source: str) -> "dict[str, Any]":
+    """The body about a right password of this role that came from there without encryption, as servers of before read.
+
+    It is to be changed: whoever has heard it can guess at it in peace.
+    """
+    return {"kind": IN_CLEAR_KIND, "code": IN_CLEAR, "detail": role + ", from " + _shown(source)}
+
+
+def _shown(source: str) -> str:
+    return "".join([c if " " <= c <= "~" else "?" for c in source[:MAX_SOURCE_CHARS]])
 
 
 def parse(source: "dict[str, Any]") -> Alarm:

@@ -160,6 +160,7 @@ PARSERS: dict[str, Parser] = {
     "formats.command.parse_report": Parser(_object(command.parse_report), (seeds.COMMAND_REPORT,)),
     "core.commands.decode": Parser(commands.decode, (seeds.COMMAND_STATE, commands.encode(commands.NOTHING))),
     "app.identity.parse_name": Parser(identity.parse_name, (identity.encode_name("a" * 26, "ab" * 32),)),
+    "formats.plain_rtsp.decode_sent": Parser(plain_rtsp.decode_sent, (seeds.PLAIN_RTSP_SENT,)),
     "formats.plain_rtsp.decode": Parser(plain_rtsp.decode, (seeds.PLAIN_RTSP,)),
     "formats.quarantine.decode": Parser(quarantine.decode, (seeds.QUARANTINE,)),
     "formats.quarantine.reason": Parser(_object(quarantine.reason), (b"{}", b'{"reason":"x"}')),

@@ -181,6 +181,7 @@ CHANGED_KEYS = json.dumps(
     {"command_keys": [], "authority_keys": [one.decode() for one in _PUBLIC], "sealing_key": None}
 ).encode()
 SETTINGS = b'{"check_interval_s":900,"telemetry_interval_s":600,"line":"wired"}'
+PLAIN_RTSP_SENT = plain_rtsp.encode_sent({"keiko": (7, 9)})
 PLAIN_RTSP = plain_rtsp.encode(plain_rtsp.Opened("keiko", 7, 9, 3))
 QUARANTINE = quarantine.encode(quarantine.Quarantine(True, 7, 9, "x"))
 COMMAND_REPORT = json.dumps(command.report_body(command.CommandReport("done", 7, "reboot", "", 1))).encode()

@@ -8,8 +8,10 @@ from agent.app import handover
 from agent.app.accounts import Accounts
 from agent.app.plain_rtsp import DOCUMENT
 from agent.core.lockout import FORGET_S
+from firmware_sim.world.firmware import DEAD_SERVICES, SOUND, Geometry
 from firmware_sim.world.people import PASSWORD, USER, claim, login, request
 from firmware_sim.world.power import LOST
+from tests.scenario.looks import settled
 from tests.scenario.stage import SMALL, Stage
 from tests.scenario.sweep import sweep
 from tests.scenario.test_claims import NEW_PASSWORD, on
@@ -229,6 +231,53 @@ def test_a_firmware_that_has_none_any_more_closes_it_for_good(opened):
     opened.plain_rtsp_port = PORT
     on(opened)
     assert is_closed(opened)
+
+
+def opened_with(stage, version):
+    """A camera that is opened, and finds this version when it looks again."""
+    world = stage.world()
+    world.plain_rtsp_port = PORT
+    on(world)
+    world.run_for(60)
+    assert ask_open(world)["ok"]
+    stage.assign(world, version)
+    return world
+
+
+def test_an_update_through_a_recovery_system_which_declares_none_closes_it_for_that_time_alone():
+    stage = Stage(Geometry(slot_blocks=14, root_blocks=12, recovery_blocks=5))
+    stage.release("1.1.0")
+    world = opened_with(stage, "1.1.0")
+    status = world.admin("status")["plain_rtsp"]
+    world.run_until(lambda: world.boots[-1].slot == "b")
+    world.run_until(lambda: world.agent is not None)
+    assert world.admin("status")["plain_rtsp"] == {}
+    world.run_until(lambda: settled(world, "1.1.0"))
+    assert [boot.slot for boot in world.boots] == ["a", "b", "a"]
+    assert world.admin("status")["plain_rtsp"] == status
+    assert at_the_door(world, "state")["state"] == "claimed"
+
+
+@pytest.mark.parametrize("behaviour", [DEAD_SERVICES, SOUND])
+def test_a_version_on_trial_that_has_none_closes_it_for_good_only_when_it_stays(stage, behaviour):
+    version = {DEAD_SERVICES: "1.3.0", SOUND: "1.4.0"}[behaviour]
+    if version not in stage.operator.releases:
+        stage.release(version, behaviour=behaviour)
+    world = opened_with(stage, version)
+    status = world.admin("status")["plain_rtsp"]
+    world.plain_rtsp_port = 0
+    world.run_until(lambda: world.boots[-1].on_trial and world.agent is not None)
+    assert world.admin("status")["plain_rtsp"] == {}
+    assert DOCUMENT in world.documents.content
+    if behaviour == SOUND:
+        world.run_until(lambda: settled(world, version))
+        assert DOCUMENT not in world.documents.content, "at once: the next update may have it again"
+        return
+    world.run_until(lambda: world.boots[-1].on_trial and world.agent is not None)
+    world.plain_rtsp_port = PORT
+    world.run_until(lambda: settled(world, "1.0.0"))
+    assert world.admin("status")["plain_rtsp"] == status
+    assert at_the_door(world, "state")["state"] == "claimed"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import json
 import time
 
 from agent.core import compliance
-from agent.formats import evidence
+from agent.formats import evidence, utc
 from tests.contract.server import harness
 from update_server.db.models import Device, Evidence, Refusal, UpdateEvent
 from update_server.fleet import history
@@ -118,7 +118,7 @@ def proof(session, device, now):
         findings=tuple(findings), facts={
             "listeners": [443, 322], "login_probe": {"refused": 12},
             "plain_rtsp": {
-                "open": True, "port": 554, "since": "2026-11-20T09:00:00Z", "until": "2026-12-20T09:00:00Z",
+                "open": True, "port": 554, "since": utc.render(now - 600), "until": utc.render(now + 86_400),
             },
         },
     )  # fmt: skip

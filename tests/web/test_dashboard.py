@@ -296,3 +296,23 @@ def test_what_kept_a_camera_from_its_server_is_said_afterwards(visitor, fleet, l
     assert all(text in page for text in (*texts, "2027-01-15 07:59 UTC – 2027-01-15 08:00 UTC"))
     assert "&lt;b&gt;new (2027-01-15 07:59 UTC" in newer, "a newer camera's word, as text"
     assert texts[0] not in visitor.client.get(path).text
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_rtsp_in_the_clear_is_marked_until_the_time_that_the_camera_has_told(visitor, fleet, language):
+    from update_server.db.models import Evidence
+
+    name = TEXTS["plain_rtsp"][language == "ja"]
+    visitor.log_in("admin", fleet.password)
+    visitor.client.get("/language/" + language, params={"back": "/"})
+    pages = ("/", "/devices/" + seed.device_id(0))
+    assert [visitor.client.get(path).text.count(name) for path in pages] == [1, 1], "one camera of the fleet"
+    with fleet.services.database.write() as session:
+        row = session.get_one(Evidence, seed.device_id(0))
+        known = row.report
+        told = known["facts"]["plain_rtsp"]
+        row.report = known | {"facts": known["facts"] | {"plain_rtsp": told | {"until": told["since"]}}}
+    ended = [visitor.client.get(path).text.count(name) for path in pages]
+    with fleet.services.database.write() as session:
+        session.get_one(Evidence, seed.device_id(0)).report = known
+    assert ended == [0, 0]

@@ -16,6 +16,8 @@ TEXTS = {
         "warning": "can watch the video and alter it",
         "denied": "That is not right",
         "sure": "tick the box",
+        "sent": "was sent without encryption",
+        "never": "Never let the recorder try with an administrator's name",
     },
     "ja": {
         "closed": "暗号化してのみ配信",
@@ -23,6 +25,8 @@ TEXTS = {
         "warning": "誰でも映像を見たり改ざんしたりでき",
         "denied": "入力が正しくありません",
         "sure": "チェック",
+        "sent": "パスワードが暗号化なしで送信されました",
+        "never": "レコーダーに管理者のユーザー名を設定しないでください",
     },
 }
 
@@ -54,6 +58,19 @@ def test_it_is_opened_after_a_tick_and_the_password_and_closed(driver: Chrome, a
     driver.find_element(By.ID, "plain-close").click()
     wait_for_text(driver, "#plain-state", texts["closed"])
     assert agent.plain_rtsp == CLOSED
+    assert complaints(driver) == []
+
+
+def test_whose_password_was_sent_is_named_until_it_is_another(driver: Chrome, agent: FakeAgent, language: str) -> None:
+    agent.plain_rtsp = {**CLOSED, "sent": ["keiko", "taro"]}
+    claim_and_sign_in(driver, agent)
+    wait_for_text(driver, "#plain-sent", "keiko, taro")
+    wait_for_text(driver, "#plain-sent", TEXTS[language]["sent"])
+    wait_for_text(driver, "#plain", TEXTS[language]["never"])
+    agent.plain_rtsp = dict(CLOSED)
+    driver.refresh()
+    wait_for_text(driver, "#plain-state", TEXTS[language]["closed"])
+    assert not driver.find_element(By.ID, "plain-sent").is_displayed()
     assert complaints(driver) == []
 
 

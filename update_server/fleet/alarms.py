@@ -14,6 +14,7 @@ from update_server.db.models import Device, Message
 
 SHOWN = 50
 UNDER_ATTACK = "attack: {wrong} wrong passwords, sources: {sources}"
+IN_CLEAR = alarm.IN_CLEAR + ": {role}, from {source}"  # of agent.formats.alarm.in_clear
 GOT_IN = "login after {wrong} wrong passwords, from {source}"
 
 

@@ -75,15 +75,29 @@ class InTheClear(NamedTuple):
     until_at: int
 
 
-def in_the_clear(row: Evidence) -> InTheClear | None:
-    """What an evidence report says of RTSP in the clear; None while it is closed, or of older cameras."""
-    fact: Any = row.report.get("facts", {}).get("plain_rtsp")
+def in_the_clear(row: Evidence, now: int) -> InTheClear | None:
+    """What an evidence report says of RTSP in the clear; None while it is closed, or of older cameras.
+
+    A camera that has been away since is believed until the time that it has said, and no longer.
+    """
+    return _in_the_clear(row.report.get("facts", {}).get("plain_rtsp"), now)
+
+
+def all_in_the_clear(session: Session, device_ids: list[str], now: int) -> set[str]:
+    """Those of these cameras of which `in_the_clear` says something."""
+    fact = Evidence.report["facts"]["plain_rtsp"]  # the database takes it out: reports are long
+    rows = session.execute(select(Evidence.device_id, fact).where(Evidence.device_id.in_(device_ids)))
+    return {device_id for device_id, found in rows if _in_the_clear(found, now)}
+
+
+def _in_the_clear(fact: Any, now: int) -> InTheClear | None:
     try:
         source = fields.as_object(fact, "plain_rtsp")
         if not fields.boolean(source, "open"):
             return None
         since_at, until_at = (utc.parse(fields.text(source, name, 32)) for name in ("since", "until"))
-        return InTheClear(fields.integer(source, "port", 1, 65535), since_at, until_at)
+        found = InTheClear(fields.integer(source, "port", 1, 65535), since_at, until_at)
+        return found if now < until_at else None
     except FormatError:
         return None
 

@@ -16,6 +16,10 @@ DEVICE_TEXTS: dict[str, tuple[str, str]] = {
         "Port {}, opened at the camera by its administrator since {}, until {}",
         "ポート {}（カメラの管理者が設定、開始：{}、終了：{}）",
     ),
+    "password_in_clear": (
+        "The password of {} was sent without encryption, from {}: have it changed",
+        "{}のパスワードが暗号化なしで送信されました（送信元 {}）。パスワードを変更してもらってください",
+    ),
     "outage": ("Last time offline", "直近の通信断"),
     "outage_name": ("its server's name could not be resolved", "サーバー名を解決できず"),
     "outage_network": ("no way to the server", "サーバーまでの経路なし"),

@@ -83,10 +83,12 @@ class Pages:
             fleet = devices.status(session)
             rows = devices.search(session, wanted, MAX_ROWS)
             unfinished = [r for r in store.everything(session) if r.state in (store.RUNNING, store.PAUSED)]
-            counts = {row.id: _total(store.counts(session, row, int(time.time()))) for row in unfinished}
+            now = int(time.time())
+            counts = {row.id: _total(store.counts(session, row, now)) for row in unfinished}
+            plain = history.all_in_the_clear(session, [row.id for row in rows], now)
         return self._page(
             request, who, "overview.html", fleet=fleet, rows=rows, wanted=wanted, unfinished=unfinished, counts=counts,
-            versions=shapes.bar([(name, count) for name, count in fleet.versions.items()]),
+            plain=plain, versions=shapes.bar([(name, count) for name, count in fleet.versions.items()]),
         )  # fmt: skip
 
     def device(self, request: Request) -> Response:
@@ -101,7 +103,7 @@ class Pages:
                 request, who, "device.html", row=row, updates=history.updates(session, row.id), proof=proof,
                 findings=findings, verdicts=verdicts, refusals=history.refusals(session, row.id), telemetry=TELEMETRY,
                 standing=passwords.of_device(session, row), alarms=alarms.history(session, row.id),
-                plain=history.in_the_clear(proof) if proof else None,
+                plain=history.in_the_clear(proof, int(time.time())) if proof else None,
             )  # fmt: skip
 
     async def update_now(self, request: Request) -> Response:

@@ -61,6 +61,8 @@ def duration(seconds: int) -> str:
 
 def attention(text: str, t: Texts) -> str:
     """Why a camera needs attention, in the reader's language where the text is one of ours."""
+    if found := alarms.matched(alarms.IN_CLEAR, text):
+        return t("password_in_clear", t.known(f"attack_at_{found['role']}") or found["role"], found["source"])
     for key, form in (("attack_now", alarms.UNDER_ATTACK), ("attack_got_in", alarms.GOT_IN), ("gone", devices.GONE)):
         if (found := alarms.matched(form, text)) is not None:
             return t(key, *(t(f"gone_{value}") if key == "gone" else value for value in found.values()))

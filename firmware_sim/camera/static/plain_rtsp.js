@@ -15,6 +15,9 @@ function showPlain(plain) {
     .replace("{since}", local(plain.since)).replace("{until}", local(plain.until)).replace("{user}", plain.user);
   state.classList.toggle("alarm", plain.open);
   find("plain-close").hidden = !plain.open;
+  const sent = plain.sent || [];
+  find("plain-sent").hidden = !sent.length;
+  find("plain-sent").textContent = texts.plain_sent.replace("{users}", () => sent.join(", "));
 }
 
 document.addEventListener("device", (event) => showPlain(event.detail.plain_rtsp));

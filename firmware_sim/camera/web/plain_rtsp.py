@@ -5,7 +5,7 @@ Pure. static/plain_rtsp.js sends it, shows how it stands, and hides all of it on
 
 from firmware_sim.camera.web.text import Language, say
 
-SCRIPT_TEXTS = ("plain_closed", "plain_open")
+SCRIPT_TEXTS = ("plain_closed", "plain_open", "plain_sent")
 """Texts that plain_rtsp.js shows; everything else is in the page itself."""
 
 DAYS = (1, 7, 30, 90, 365)
@@ -26,7 +26,9 @@ def section(language: Language, entry: str) -> str:
     return (
         f'<form id="plain" class="card danger" hidden novalidate><h2>{say("plain_title", language)}</h2>'
         f'<p>{say("plain_lead", language)}</p><p class="notice bad">{say("plain_warning", language)}</p>'
-        f'<p>{say("plain_viewer", language)}</p><p><strong id="plain-state" role="status"></strong></p>'
+        f"<p>{say('plain_viewer', language)} <strong>{say('plain_never', language)}</strong></p>"
+        '<p id="plain-sent" class="notice bad" role="alert" hidden></p>'
+        f'<p><strong id="plain-state" role="status"></strong></p>'
         f'<label for="plain-days">{say("plain_for", language)}</label>'
         f'<select id="plain-days" name="days">{choices}</select>'
         f'<label for="plain-password">{say("password_confirm", language)}</label>'

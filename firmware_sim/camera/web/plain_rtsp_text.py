@@ -19,6 +19,17 @@ PLAIN_RTSP_TEXTS: dict[str, tuple[str, str]] = {
         "この方法でログインできるのは閲覧者（ONVIFツールではレベル「User」）だけで、管理者はログインできません。"
         "レコーダー専用の閲覧者を作り、ほかでは使わない長いパスワードを設定してください。",
     ),
+    "plain_never": (
+        "Never let the recorder try with an administrator's name: the camera refuses it, but whoever listens can work "
+        "out the administrator's password.",
+        "レコーダーに管理者のユーザー名を設定しないでください。カメラはログインを拒否しますが、"
+        "通信を盗聴した人に管理者のパスワードを解読されるおそれがあります。",
+    ),
+    "plain_sent": (
+        "The password of {users} was sent without encryption. Change it now, and give the recorder a viewer's name.",
+        "{users} のパスワードが暗号化なしで送信されました。すぐに変更し、"
+        "レコーダーには閲覧者のユーザー名を設定してください。",
+    ),
     "plain_for": ("Open for (days)", "開けておく日数"),
     "plain_sure": (
         "I understand that the video can be watched on the network.",

@@ -38,6 +38,12 @@ def test_a_login_after_wrong_tries_stays_until_somebody_has_looked(world):
     assert told(world, "ended", 900).startswith("login after 31")
 
 
+def test_a_password_that_was_sent_in_the_clear_needs_attention(world):
+    world.take(world.envelope("alarm", alarm.in_clear("administrator", "203.0.113.9")))
+    found = alarms.matched(alarms.IN_CLEAR, world.device().attention)
+    assert found == {"role": "administrator", "source": "203.0.113.9"}
+
+
 def test_an_attack_hides_no_failed_update(world):
     world.take(world.report())
     before = world.device().attention
@@ -69,6 +75,11 @@ def test_what_needs_attention_is_said_in_the_readers_language():
     assert shapes.attention(attack, Texts("ja")) == "攻撃を受けています：誤ったパスワード 20 回、発信元 3 件"
     assert "203.0.113.5" in shapes.attention(login, Texts("ja"))
     assert shapes.attention(login, Texts("en")).startswith("Somebody logged in after 31")
+    heard = "password_in_clear: administrator, from 203.0.113.9"
+    said = "The password of an administrator was sent without encryption, from 203.0.113.9: have it changed"
+    assert shapes.attention(heard, Texts("en")) == said
+    assert shapes.attention(heard, Texts("ja")).startswith("管理者のパスワードが暗号化なしで送信されました")
+    assert shapes.attention(heard.replace("administrator", "x"), Texts("en")).startswith("The password of x was sent")
     assert shapes.attention("failed 1.1.0", Texts("ja")) == "failed 1.1.0"
     assert alarms.matched(alarms.UNDER_ATTACK, "failed") is None
 

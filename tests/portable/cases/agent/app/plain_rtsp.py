@@ -21,6 +21,7 @@ door["way"] = "digest"
 print(sorted(door.items()))
 for user, password in (("rokuga", "asa no kawa wa 9 shizuka"), ("keiko", secret), ("rokuga", "wrong")):
     print(user, world.ports.services.enter(door, "198.51.100.7", user, password))
+print(world.documents.content[plain_rtsp.SENT])
 world.power_cut()
 world.power_on()
 world.run_for(5)

@@ -12,3 +12,11 @@ for changes in ({"v": 2}, {"user": 1}, {"user": "x" * 65}, {"since_at": -1}, {"e
         print(plain_rtsp.decode(json.dump(members)))
     except FormatError as error:
         print(error)
+
+sent = plain_rtsp.encode_sent({"keiko": (5, 7)})
+print(sent, plain_rtsp.decode_sent(sent))
+for users in ([], {"keiko": 1}, {"keiko": {"set_at": 5}}, {"keiko": {"set_at": -1, "since_at": 7}}):
+    try:
+        print(plain_rtsp.decode_sent(json.dump({"v": 1, "users": users})))
+    except FormatError as error:
+        print(error)
