@@ -44,6 +44,8 @@ SECRET_INDEX = 0x0180CA3D
 """Where the device's secret lies: an NV index among those left to the owner (0x01800000 to 0x01BFFFFF)."""
 PARTITION_INDEX = 0x0180CA3E
 """Where the secret of the encrypted data partition lies (docs/adr/0044-data-partition.md)."""
+CARRIED_INDEX = 0x0180CA3F
+"""Where the SHA-256 of what an erase keeps lies, until that is on the new partition (as long as a secret)."""
 
 SIGNING = "signing"
 UNSEALING = "unsealing"

@@ -7,6 +7,7 @@ so that a power cut leaves both old or both new.
 """
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 from agent.adapters.linux import device_mapper
@@ -16,7 +17,7 @@ from agent.core.slots import Region, parse_layout
 from agent.formats import config, data_area
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.hmac import hmac_sha256
-from agent.formats.tpm import PARTITION_INDEX
+from agent.formats.tpm import CARRIED_INDEX, PARTITION_INDEX
 
 SECTOR_BYTES = 512  # what device-mapper counts in
 KEY_BYTES = 96  # AES-256-XTS takes 64, HMAC-SHA-256 32
@@ -28,8 +29,11 @@ PIECE_BLOCKS = 256  # 1 MiB at a time
 INNER, OUTER = "data-integrity", "data-crypt"  # device-mapper's names
 ERASE_JOURNAL = "handover/erase.json"
 KEPT = ("factory/", "trust/image/", "trust/rollback_index", "clock/", "evidence/history.json", ERASE_JOURNAL)
-"""What a formatting puts in, by the beginning of its name. Who writes the flash writes the content: nothing of it may
-claim a camera; the journal has the erase finished, which makes it unclaimed (agent.app.handover)."""
+"""What a formatting puts in, by the beginning of its name, of a record that the TPM vouches for."""
+FROM_FACTORY = ("factory/",)
+UNPROVEN = (*FROM_FACTORY, ERASE_JOURNAL)
+"""What it puts in of any other record. Who writes the flash writes the content: nothing of it may claim a camera, nor
+say whom it trusts or what time it is; the journal has an erase finished, which leaves less (agent.app.handover)."""
 
 
 def key_of(secret: bytes) -> bytes:
@@ -50,6 +54,14 @@ def crypt_arguments(inner: Path, key: bytes) -> str:
     """Of dm-crypt with authentication (the kernel's device-mapper/dm-crypt.rst)."""
     options = f"2 integrity:{TAG_BYTES}:aead sector_size:{data_area.FS_BLOCK_BYTES}"
     return f"capi:authenc(hmac(sha256),xts(aes))-random {key.hex()} 0 {inner} 0 {options}"
+
+
+def carried_record(documents: dict[str, bytes]) -> bytes:
+    """These documents as a record that finds room in the plain area; without the longest, while they do not."""
+    chosen = dict(documents)
+    while len(record := data_area.encode_documents(chosen)) > data_area.CARRIED_BYTES:
+        del chosen[max(chosen, key=lambda name: len(chosen[name]))]
+    return record
 
 
 class PlainArea:
@@ -88,34 +100,39 @@ class PlainArea:
             if self._read(at, len(record)) != record:
                 self._write(at, record)
 
-    def order(self, documents: dict[str, bytes]) -> None:
-        """Have the next start format, and put in these documents; without the longest, while they find no room.
+    def order(self, record: bytes) -> None:
+        """Have the next start format, and put in the documents of this `carried_record`.
 
         Raises:
             Unavailable: the disk fails.
         """
-        chosen = dict(documents)
-        while len(record := data_area.encode_documents(chosen)) > data_area.CARRIED_BYTES:
-            del chosen[max(chosen, key=lambda name: len(chosen[name]))]
         # An order that stands is not written again: a power cut in the middle would leave it without its documents.
         if self._read(data_area.CARRIED, len(record)) != record:
             self._write(data_area.CARRIED, record)
         self.set_state(data_area.NEW)
 
-    def documents(self) -> dict[str, bytes]:
+    def documents(self, digest: bytes | None) -> dict[str, bytes]:
         """What a formatting puts in: the factory's documents, and over them the carried ones, if they can be read.
+
+        Args:
+            digest: SHA-256 of the carried record that this camera has written itself; None if it has written none.
 
         Raises:
             Unavailable: the disk fails.
         """
-        found: dict[str, bytes] = {}
-        for at, room in ((data_area.FACTORY, data_area.BLOCK_BYTES), (data_area.CARRIED, data_area.CARRIED_BYTES)):
-            try:
-                length = data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room)
-                found |= data_area.parse_documents(self._read(at, length))
-            except FormatError:
-                continue  # the label is then missing, and the agent says so; or there is nothing to carry
-        return {name: body for name, body in found.items() if is_name(name) and name.startswith(KEPT)}
+        found = self._documents(data_area.FACTORY, data_area.BLOCK_BYTES, None, FROM_FACTORY)
+        return found | self._documents(data_area.CARRIED, data_area.CARRIED_BYTES, digest, UNPROVEN)
+
+    def _documents(self, at: int, room: int, digest: bytes | None, unproven: tuple[str, ...]) -> dict[str, bytes]:
+        """Of one record; those that begin with `unproven`, if it is not the one of this digest."""
+        try:
+            length = data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room)
+            record = self._read(at, length)
+            found = data_area.parse_documents(record)
+        except FormatError:
+            return {}  # the label is then missing, and the agent says so; or there is nothing to carry
+        allowed = KEPT if sha256(record).digest() == digest else unproven
+        return {name: body for name, body in found.items() if is_name(name) and name.startswith(allowed)}
 
     def forget_carried(self) -> None:
         """Overwrite what was carried, if anything.
@@ -160,7 +177,7 @@ def order_formatting(config_file: Path) -> bool:
     except OSError as error:
         raise Unavailable(f"{config_file}: {error.strerror}") from error
     if layout.encrypted:
-        PlainArea(Path(layout.device), layout.data).order({})
+        PlainArea(Path(layout.device), layout.data).order(carried_record({}))
     return layout.encrypted
 
 
@@ -209,7 +226,7 @@ class DataPartition:
         else:
             # What a power cut has left half done. A second copy that says `new` would format when the first one decays.
             self._area.set_state(data_area.READY)
-            self._area.forget_carried()
+            self._forget()
             secret = self._tpm.secret(PARTITION_INDEX)
         if secret is None:
             raise Unavailable("the TPM has no key of the data partition: another TPM's, or this TPM has been cleared")
@@ -227,15 +244,20 @@ class DataPartition:
             The documents.
 
         Raises:
-            Unavailable: a disk fails; the next start formats again.
+            Unavailable: a disk or the TPM fails; the next start formats again.
         """
-        documents = self._area.documents()
+        documents = self._area.documents(self._tpm.secret(CARRIED_INDEX))
         for name, body in documents.items():
             store.write(name, body)
         os.sync()
         self._area.set_state(data_area.READY)
-        self._area.forget_carried()
+        self._forget()
         return documents
+
+    def _forget(self) -> None:
+        """Everything is in: what was carried comes in no second time, from an older copy of the flash either."""
+        self._area.forget_carried()
+        self._tpm.remove_secret(CARRIED_INDEX)
 
     def _map(self, key: bytes, mode: str) -> Path:
         inner = device_mapper.create(INNER, "integrity", self._sectors, integrity_arguments(self._source, mode))

@@ -84,14 +84,24 @@ class Tpm:
         """
         made = os.urandom(tpm.SECRET_BYTES)
         with self._lock:
+            if self.secret(index) is not None:
+                raise Unavailable("the TPM holds a secret already")
+            self.keep(made, index)
+        return made
+
+    def keep(self, value: bytes, index: int) -> None:
+        """Have the TPM's own memory hold these 32 bytes, in the place of what was there; durable when it returns.
+
+        Raises:
+            Unavailable: as `create`, or there is no room.
+        """
+        with self._lock:
             code, response = self._exchange(tpm.read_secret(index))
             if code == tpm.NO_SUCH_HANDLE:
                 self._run(tpm.define_secret(index))
             elif code != tpm.UNWRITTEN:
                 _good(code, response)
-                raise Unavailable("the TPM holds a secret already")
-            self._run(tpm.write_secret(made, index))
-        return made
+            self._run(tpm.write_secret(value, index))
 
     def remove_secret(self, index: int = tpm.SECRET_INDEX) -> None:
         """Destroy it, if there is one: nothing can bring it back. Durable when it returns.
