@@ -180,7 +180,7 @@ def test_without_a_tpm_nothing_works_and_nothing_is_replaced(camera, tmp_path):
     def absent():
         raise FileNotFoundError(2, "No such file or directory")
 
-    broken = guarded(tmp_path / "state", Tpm(absent))
+    broken = guarded(tmp_path / "state", Tpm(absent, lambda _: None))
     before = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
     for attempt in (
         lambda: broken.keys.ensure(IDENTITY),
