@@ -30,6 +30,7 @@ INNER, OUTER = "data-integrity", "data-crypt"  # device-mapper's names
 ERASE_JOURNAL = "handover/erase.json"
 KEPT = ("factory/", "trust/image/", "trust/rollback_index", "clock/", "evidence/history.json", ERASE_JOURNAL)
 """What a formatting puts in, by the beginning of its name, of a record that the TPM vouches for."""
+UNANSWERED = "data-key-unanswered"  # in the run folder: the TPM had no answer when the partition was to be opened
 FROM_FACTORY = ("factory/",)
 UNPROVEN = (*FROM_FACTORY, ERASE_JOURNAL)
 """What it puts in of any other record. Who writes the flash writes the content: nothing of it may claim a camera, nor
@@ -83,11 +84,18 @@ class PlainArea:
         Raises:
             Unavailable: neither copy can be read.
         """
-        copies = [self._read(at, data_area.FS_BLOCK_BYTES) for at in data_area.STATES]
-        try:
-            return data_area.parse_state(copies[0], copies[1])
-        except FormatError as error:
-            raise Unavailable(error.detail) from error
+        state = self._state()
+        if not state:
+            raise Unavailable("both copies of the data area's state are damaged")
+        return state
+
+    def is_ordered(self) -> bool:
+        """Whether the next start formats.
+
+        Raises:
+            Unavailable: the disk fails.
+        """
+        return self._state() == data_area.NEW
 
     def set_state(self, state: str) -> None:
         """The first copy, then the second: a power cut leaves the old state or the new one. Writes what differs.
@@ -145,6 +153,14 @@ class PlainArea:
             for at in range(data_area.AREA_BYTES, data_area.CARRIED, -data_area.BLOCK_BYTES):
                 self._write(at - data_area.BLOCK_BYTES, bytes(data_area.BLOCK_BYTES))
 
+    def _state(self) -> str:
+        """Empty if neither copy can be read."""
+        copies = [self._read(at, data_area.FS_BLOCK_BYTES) for at in data_area.STATES]
+        try:
+            return data_area.parse_state(copies[0], copies[1])
+        except FormatError:
+            return ""
+
     def _read(self, at: int, count: int) -> bytes:
         try:
             with self._disk.open("rb", buffering=0) as file:
@@ -166,7 +182,8 @@ class PlainArea:
 def order_formatting(config_file: Path) -> bool:
     """Have the next start format a partition that does not open; False where this camera's is not encrypted.
 
-    Nothing is kept but what the factory gave: what else an erase keeps cannot be read.
+    Nothing is kept but what the factory gave: what else an erase keeps cannot be read. The next start finishes an
+    erase, which takes the former owner's secret out of the TPM.
 
     Raises:
         FormatError: the configuration is none.
@@ -177,8 +194,30 @@ def order_formatting(config_file: Path) -> bool:
     except OSError as error:
         raise Unavailable(f"{config_file}: {error.strerror}") from error
     if layout.encrypted:
-        PlainArea(Path(layout.device), layout.data).order(carried_record({}))
+        area = PlainArea(Path(layout.device), layout.data)
+        # An order that stands has more to put in: of the erase that has given it, or of the factory.
+        if not area.is_ordered():
+            area.order(carried_record({ERASE_JOURNAL: b"{}"}))
     return layout.encrypted
+
+
+class NoAnswer(Unavailable):
+    """The TPM did not say whether it has the key: the partition may be sound."""
+
+
+def opens_after_a_restart(run: Path, tpm: Tpm) -> bool:
+    """Whether the partition counts as damaged only because the TPM had no answer at this start, and now it has the key.
+
+    Args:
+        run: the run folder.
+        tpm: to be asked.
+    """
+    if not (run / UNANSWERED).exists():
+        return False
+    try:
+        return tpm.secret(PARTITION_INDEX) is not None
+    except Unavailable:
+        return False
 
 
 class DataPartition:
@@ -216,6 +255,7 @@ class DataPartition:
         A partition that is said to be ready is never formatted, whatever is wrong with it.
 
         Raises:
+            NoAnswer: the TPM fails, and the partition is ready.
             Unavailable: TPM or disk fail, or the TPM has no secret for a partition that is ready.
         """
         fresh = self.is_new()
@@ -226,8 +266,11 @@ class DataPartition:
         else:
             # What a power cut has left half done. A second copy that says `new` would format when the first one decays.
             self._area.set_state(data_area.READY)
-            self._forget()
-            secret = self._tpm.secret(PARTITION_INDEX)
+            try:
+                self._forget()
+                secret = self._tpm.secret(PARTITION_INDEX)
+            except Unavailable as error:
+                raise NoAnswer(error.detail) from error
         if secret is None:
             raise Unavailable("the TPM has no key of the data partition: another TPM's, or this TPM has been cleared")
         try:
