@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from agent.adapters.linux.erasure import FileErasure
     from agent.adapters.linux.keys import UnsafeFileKeyStore
     from agent.adapters.linux.store import FileStore
+    from agent.adapters.linux.tpm import Tpm
     from agent.adapters.linux.tpm_keys import TpmKeyStore
     from agent.app.agent import Agent
     from agent.app.ports import Ports
@@ -166,10 +168,17 @@ def _erasure(options: Options, config: "Config", layout: "Layout") -> "FileErasu
         return FileErasure(options.state, folders)
     from agent.adapters.linux.data_partition import PlainArea
     from agent.adapters.linux.partition_erasure import PartitionErasure
-    from agent.adapters.linux.tpm import Tpm
 
     area = PlainArea(options.disk or Path(layout.device), layout.data)
-    return PartitionErasure(options.state, folders, area, Tpm(), options.run / RENEWED)
+    return PartitionErasure(options.state, folders, area, _chip(), options.run / RENEWED)
+
+
+@cache
+def _chip() -> "Tpm":
+    """The camera's one TPM, for all who need it: one device, one lock, and one storage root that stays loaded."""
+    from agent.adapters.linux.tpm import Tpm
+
+    return Tpm()
 
 
 def keys_and_secret(
@@ -181,10 +190,9 @@ def keys_and_secret(
     from agent.formats.config import TPM
 
     if config.keys == TPM:
-        from agent.adapters.linux.tpm import Tpm
         from agent.adapters.linux.tpm_keys import TpmKeyStore
 
-        chip = Tpm()
+        chip = _chip()
         guard = TpmDeviceSecret(chip)
         return TpmKeyStore(store, chip, guard, tls=(IDENTITY, NEXT, ROTATED), unsealing=UNSEALING), guard
     from agent.adapters.linux.keys import UnsafeFileKeyStore

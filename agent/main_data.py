@@ -7,7 +7,7 @@ error where that cannot be done: the camera then starts as with a damaged data p
 import sys
 from pathlib import Path
 
-from agent.adapters.linux.data_partition import ERASE_JOURNAL, DataPartition, PlainArea
+from agent.adapters.linux.data_partition import ERASE_JOURNAL, UNANSWERED, DataPartition, NoAnswer, PlainArea
 from agent.adapters.linux.options import Options
 from agent.adapters.linux.store import FileStore
 from agent.adapters.linux.tpm import Tpm
@@ -28,7 +28,11 @@ def main(arguments: list[str]) -> int:
         if arguments == ["open"]:
             if partition.is_new():
                 print("camward-data: the data partition is made anew", file=sys.stderr, flush=True)
-            device, fresh = partition.open()
+            try:
+                device, fresh = partition.open()
+            except NoAnswer:
+                (options.run / UNANSWERED).touch()
+                raise
             if fresh:
                 (options.run / FRESH).touch()
             print(device)

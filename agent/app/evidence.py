@@ -46,7 +46,7 @@ NOT_RESISTED_BY_ENCRYPTION = (
     "the partition's key is read from the running kernel's memory, or asked of the TPM by who is root",
     "an older copy of the partition, or of a sector, is put back in its place",
     "who writes the flash has the partition made anew: an unclaimed camera",
-)
+) + NOT_RESISTED["tpm2"][1:]  # its key is in the TPM as well
 """How an encrypted and authenticated data partition is got at all the same (docs/adr/0044-data-partition.md)."""
 NO_EVIDENCE = "no evidence: "
 _TIMER = "evidence"

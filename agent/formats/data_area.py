@@ -7,7 +7,7 @@ Four records, none of which shares an erase block of the flash (at most 1 MiB) w
 - CARRIED: documents that the next formatting puts in: a voucher by the factory, later what an erase keeps.
 
 A record is a line of text, the length of its body (four bytes, big-endian), the body's SHA-256, the body. The hash
-finds decay and half a write. It is no proof against who writes the flash.
+finds decay and half a write. It is no proof against who writes the flash: of what is carried, the TPM holds the hash.
 """
 
 from hashlib import sha256

@@ -34,16 +34,22 @@ TEXTS = {
     UNWRITTEN: "the TPM's index was never written",
     0x902: "the TPM has no room for objects",
     0x921: "the TPM is locked out after wrong passwords",
+    0x90A: "the TPM is testing itself",
+    0x920: "the TPM's memory needs a pause between writes",
     0x922: "the TPM is busy",
-    0x923: "the TPM's memory needs a pause between writes",
+    0x923: "the TPM's memory cannot be written now",
 }
 """Response codes without what varies in them (part 2, 6.6), in words."""
+PASSING = (0x908, 0x90A, 0x920, 0x922, 0x923)
+"""TPM_RC_YIELDED, _TESTING, _NV_RATE, _RETRY, _NV_UNAVAILABLE: nothing was done, and the same command may work soon."""
 
 OWNER = 0x40000001
 SECRET_INDEX = 0x0180CA3D
 """Where the device's secret lies: an NV index among those left to the owner (0x01800000 to 0x01BFFFFF)."""
 PARTITION_INDEX = 0x0180CA3E
 """Where the secret of the encrypted data partition lies (docs/adr/0044-data-partition.md)."""
+CARRIED_INDEX = 0x0180CA3F
+"""Where the SHA-256 of what an erase keeps lies, until that is on the new partition (as long as a secret)."""
 
 SIGNING = "signing"
 UNSEALING = "unsealing"

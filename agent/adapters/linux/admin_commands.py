@@ -7,9 +7,10 @@ from pathlib import Path
 
 from agent.adapters.linux import install_command
 from agent.adapters.linux.admin_client import NotRunning, ask, must
-from agent.adapters.linux.data_partition import order_formatting
+from agent.adapters.linux.data_partition import opens_after_a_restart, order_formatting
 from agent.adapters.linux.options import Options
 from agent.adapters.linux.store import FileStore
+from agent.adapters.linux.tpm import Tpm
 from agent.formats.errors import Unavailable
 
 CMDLINE = Path("/proc/cmdline")
@@ -214,7 +215,11 @@ def _transfer(options: argparse.Namespace) -> int:
 def _erase(options: argparse.Namespace) -> int:
     _make_sure(options, "Users, operator and all data of theirs will be gone. Only the label's code claims it again.")
     on_trial = b"camward.trial=1" in CMDLINE.read_bytes().split()
-    if (options.run / "data-damaged").exists() and not on_trial and order_formatting(options.config):
+    damaged = (options.run / "data-damaged").exists() and not on_trial
+    if damaged and opens_after_a_restart(options.run, Tpm()):
+        _say("Nothing was erased: the TPM had no answer when the camera started, and has one now. Restart, then erase.")
+        return RESTART_NOW
+    if damaged and order_formatting(options.config):
         _say("The data partition is damaged. The camera makes it anew when it starts next: restart the camera now.")
         return RESTART_NOW
     try:

@@ -7,6 +7,7 @@ so that a power cut leaves both old or both new.
 """
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 from agent.adapters.linux import device_mapper
@@ -16,7 +17,7 @@ from agent.core.slots import Region, parse_layout
 from agent.formats import config, data_area
 from agent.formats.errors import FormatError, Unavailable
 from agent.formats.hmac import hmac_sha256
-from agent.formats.tpm import PARTITION_INDEX
+from agent.formats.tpm import CARRIED_INDEX, PARTITION_INDEX
 
 SECTOR_BYTES = 512  # what device-mapper counts in
 KEY_BYTES = 96  # AES-256-XTS takes 64, HMAC-SHA-256 32
@@ -28,8 +29,12 @@ PIECE_BLOCKS = 256  # 1 MiB at a time
 INNER, OUTER = "data-integrity", "data-crypt"  # device-mapper's names
 ERASE_JOURNAL = "handover/erase.json"
 KEPT = ("factory/", "trust/image/", "trust/rollback_index", "clock/", "evidence/history.json", ERASE_JOURNAL)
-"""What a formatting puts in, by the beginning of its name. Who writes the flash writes the content: nothing of it may
-claim a camera; the journal has the erase finished, which makes it unclaimed (agent.app.handover)."""
+"""What a formatting puts in, by the beginning of its name, of a record that the TPM vouches for."""
+UNANSWERED = "data-key-unanswered"  # in the run folder: the TPM had no answer when the partition was to be opened
+FROM_FACTORY = ("factory/",)
+UNPROVEN = (*FROM_FACTORY, ERASE_JOURNAL)
+"""What it puts in of any other record. Who writes the flash writes the content: nothing of it may claim a camera, nor
+say whom it trusts or what time it is; the journal has an erase finished, which leaves less (agent.app.handover)."""
 
 
 def key_of(secret: bytes) -> bytes:
@@ -52,6 +57,14 @@ def crypt_arguments(inner: Path, key: bytes) -> str:
     return f"capi:authenc(hmac(sha256),xts(aes))-random {key.hex()} 0 {inner} 0 {options}"
 
 
+def carried_record(documents: dict[str, bytes]) -> bytes:
+    """These documents as a record that finds room in the plain area; without the longest, while they do not."""
+    chosen = dict(documents)
+    while len(record := data_area.encode_documents(chosen)) > data_area.CARRIED_BYTES:
+        del chosen[max(chosen, key=lambda name: len(chosen[name]))]
+    return record
+
+
 class PlainArea:
     """The records in front of the partition. Each is durable when its writing returns."""
 
@@ -71,11 +84,18 @@ class PlainArea:
         Raises:
             Unavailable: neither copy can be read.
         """
-        copies = [self._read(at, data_area.FS_BLOCK_BYTES) for at in data_area.STATES]
-        try:
-            return data_area.parse_state(copies[0], copies[1])
-        except FormatError as error:
-            raise Unavailable(error.detail) from error
+        state = self._state()
+        if not state:
+            raise Unavailable("both copies of the data area's state are damaged")
+        return state
+
+    def is_ordered(self) -> bool:
+        """Whether the next start formats.
+
+        Raises:
+            Unavailable: the disk fails.
+        """
+        return self._state() == data_area.NEW
 
     def set_state(self, state: str) -> None:
         """The first copy, then the second: a power cut leaves the old state or the new one. Writes what differs.
@@ -88,34 +108,39 @@ class PlainArea:
             if self._read(at, len(record)) != record:
                 self._write(at, record)
 
-    def order(self, documents: dict[str, bytes]) -> None:
-        """Have the next start format, and put in these documents; without the longest, while they find no room.
+    def order(self, record: bytes) -> None:
+        """Have the next start format, and put in the documents of this `carried_record`.
 
         Raises:
             Unavailable: the disk fails.
         """
-        chosen = dict(documents)
-        while len(record := data_area.encode_documents(chosen)) > data_area.CARRIED_BYTES:
-            del chosen[max(chosen, key=lambda name: len(chosen[name]))]
         # An order that stands is not written again: a power cut in the middle would leave it without its documents.
         if self._read(data_area.CARRIED, len(record)) != record:
             self._write(data_area.CARRIED, record)
         self.set_state(data_area.NEW)
 
-    def documents(self) -> dict[str, bytes]:
+    def documents(self, digest: bytes | None) -> dict[str, bytes]:
         """What a formatting puts in: the factory's documents, and over them the carried ones, if they can be read.
+
+        Args:
+            digest: SHA-256 of the carried record that this camera has written itself; None if it has written none.
 
         Raises:
             Unavailable: the disk fails.
         """
-        found: dict[str, bytes] = {}
-        for at, room in ((data_area.FACTORY, data_area.BLOCK_BYTES), (data_area.CARRIED, data_area.CARRIED_BYTES)):
-            try:
-                length = data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room)
-                found |= data_area.parse_documents(self._read(at, length))
-            except FormatError:
-                continue  # the label is then missing, and the agent says so; or there is nothing to carry
-        return {name: body for name, body in found.items() if is_name(name) and name.startswith(KEPT)}
+        found = self._documents(data_area.FACTORY, data_area.BLOCK_BYTES, None, FROM_FACTORY)
+        return found | self._documents(data_area.CARRIED, data_area.CARRIED_BYTES, digest, UNPROVEN)
+
+    def _documents(self, at: int, room: int, digest: bytes | None, unproven: tuple[str, ...]) -> dict[str, bytes]:
+        """Of one record; those that begin with `unproven`, if it is not the one of this digest."""
+        try:
+            length = data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room)
+            record = self._read(at, length)
+            found = data_area.parse_documents(record)
+        except FormatError:
+            return {}  # the label is then missing, and the agent says so; or there is nothing to carry
+        allowed = KEPT if sha256(record).digest() == digest else unproven
+        return {name: body for name, body in found.items() if is_name(name) and name.startswith(allowed)}
 
     def forget_carried(self) -> None:
         """Overwrite what was carried, if anything.
@@ -127,6 +152,14 @@ class PlainArea:
             # Its end first: a power cut in between leaves a beginning, and the next start goes on.
             for at in range(data_area.AREA_BYTES, data_area.CARRIED, -data_area.BLOCK_BYTES):
                 self._write(at - data_area.BLOCK_BYTES, bytes(data_area.BLOCK_BYTES))
+
+    def _state(self) -> str:
+        """Empty if neither copy can be read."""
+        copies = [self._read(at, data_area.FS_BLOCK_BYTES) for at in data_area.STATES]
+        try:
+            return data_area.parse_state(copies[0], copies[1])
+        except FormatError:
+            return ""
 
     def _read(self, at: int, count: int) -> bytes:
         try:
@@ -149,7 +182,8 @@ class PlainArea:
 def order_formatting(config_file: Path) -> bool:
     """Have the next start format a partition that does not open; False where this camera's is not encrypted.
 
-    Nothing is kept but what the factory gave: what else an erase keeps cannot be read.
+    Nothing is kept but what the factory gave: what else an erase keeps cannot be read. The next start finishes an
+    erase, which takes the former owner's secret out of the TPM.
 
     Raises:
         FormatError: the configuration is none.
@@ -160,8 +194,30 @@ def order_formatting(config_file: Path) -> bool:
     except OSError as error:
         raise Unavailable(f"{config_file}: {error.strerror}") from error
     if layout.encrypted:
-        PlainArea(Path(layout.device), layout.data).order({})
+        area = PlainArea(Path(layout.device), layout.data)
+        # An order that stands has more to put in: of the erase that has given it, or of the factory.
+        if not area.is_ordered():
+            area.order(carried_record({ERASE_JOURNAL: b"{}"}))
     return layout.encrypted
+
+
+class NoAnswer(Unavailable):
+    """The TPM did not say whether it has the key: the partition may be sound."""
+
+
+def opens_after_a_restart(run: Path, tpm: Tpm) -> bool:
+    """Whether the partition counts as damaged only because the TPM had no answer at this start, and now it has the key.
+
+    Args:
+        run: the run folder.
+        tpm: to be asked.
+    """
+    if not (run / UNANSWERED).exists():
+        return False
+    try:
+        return tpm.secret(PARTITION_INDEX) is not None
+    except Unavailable:
+        return False
 
 
 class DataPartition:
@@ -199,6 +255,7 @@ class DataPartition:
         A partition that is said to be ready is never formatted, whatever is wrong with it.
 
         Raises:
+            NoAnswer: the TPM fails, and the partition is ready.
             Unavailable: TPM or disk fail, or the TPM has no secret for a partition that is ready.
         """
         fresh = self.is_new()
@@ -209,8 +266,11 @@ class DataPartition:
         else:
             # What a power cut has left half done. A second copy that says `new` would format when the first one decays.
             self._area.set_state(data_area.READY)
-            self._area.forget_carried()
-            secret = self._tpm.secret(PARTITION_INDEX)
+            try:
+                self._forget()
+                secret = self._tpm.secret(PARTITION_INDEX)
+            except Unavailable as error:
+                raise NoAnswer(error.detail) from error
         if secret is None:
             raise Unavailable("the TPM has no key of the data partition: another TPM's, or this TPM has been cleared")
         try:
@@ -227,15 +287,20 @@ class DataPartition:
             The documents.
 
         Raises:
-            Unavailable: a disk fails; the next start formats again.
+            Unavailable: a disk or the TPM fails; the next start formats again.
         """
-        documents = self._area.documents()
+        documents = self._area.documents(self._tpm.secret(CARRIED_INDEX))
         for name, body in documents.items():
             store.write(name, body)
         os.sync()
         self._area.set_state(data_area.READY)
-        self._area.forget_carried()
+        self._forget()
         return documents
+
+    def _forget(self) -> None:
+        """Everything is in: what was carried comes in no second time, from an older copy of the flash either."""
+        self._area.forget_carried()
+        self._tpm.remove_secret(CARRIED_INDEX)
 
     def _map(self, key: bytes, mode: str) -> Path:
         inner = device_mapper.create(INNER, "integrity", self._sectors, integrity_arguments(self._source, mode))

@@ -1,13 +1,14 @@
 """Erasing a camera whose data partition is encrypted: its key goes as well."""
 
+from hashlib import sha256
 from pathlib import Path
 
-from agent.adapters.linux.data_partition import KEPT, PlainArea
+from agent.adapters.linux.data_partition import KEPT, PlainArea, carried_record
 from agent.adapters.linux.erasure import FileErasure
 from agent.adapters.linux.store import is_name
 from agent.adapters.linux.tpm import Tpm
 from agent.formats.errors import Unavailable
-from agent.formats.tpm import PARTITION_INDEX
+from agent.formats.tpm import CARRIED_INDEX, PARTITION_INDEX
 
 
 class PartitionErasure(FileErasure):
@@ -23,7 +24,8 @@ class PartitionErasure(FileErasure):
     def renew(self) -> bool:
         """See `Erasure.renew`.
 
-        The order to format is durable before the key goes: a partition without its key counts as damaged otherwise.
+        The TPM vouches for what is kept before that lies where who writes the flash could have put it. The order to
+        format is durable before the key goes: a partition without its key counts as damaged otherwise.
         """
         try:
             if self._renewed.exists():
@@ -33,6 +35,8 @@ class PartitionErasure(FileErasure):
             documents = {name: (self._state / name).read_bytes() for name in kept}
         except OSError as error:
             raise Unavailable(f"{error.filename}: {error.strerror}") from error
-        self._area.order(documents)
+        record = carried_record(documents)
+        self._tpm.keep(sha256(record).digest(), CARRIED_INDEX)
+        self._area.order(record)
         self._tpm.remove_secret(PARTITION_INDEX)
         return True

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -10,6 +11,8 @@ from agent.formats import tpm
 from agent.formats.errors import FormatError, Unavailable
 
 DEVICE = "/dev/tpmrm0"
+PAUSE_S = 0.25
+PAUSES = 20  # 5 s in all: for a command, and once for the device
 T = TypeVar("T")
 
 
@@ -29,9 +32,11 @@ class Tpm:
     is used.
     """
 
-    def __init__(self, connect: Callable[[], int] = open_device) -> None:
+    def __init__(self, connect: Callable[[], int] = open_device, sleep: Callable[[float], None] = time.sleep) -> None:
         """Nothing is opened before the first command, so that a camera without its TPM can say so."""
         self._connect = connect
+        self._sleep = sleep
+        self._pauses = PAUSES  # that are left, until the device is there for the first time
         self._handle = -1  # of the opened device
         self._root = 0  # the TPM's name for the loaded storage root
         self._lock = threading.RLock()
@@ -84,14 +89,24 @@ class Tpm:
         """
         made = os.urandom(tpm.SECRET_BYTES)
         with self._lock:
+            if self.secret(index) is not None:
+                raise Unavailable("the TPM holds a secret already")
+            self.keep(made, index)
+        return made
+
+    def keep(self, value: bytes, index: int) -> None:
+        """Have the TPM's own memory hold these 32 bytes, in the place of what was there; durable when it returns.
+
+        Raises:
+            Unavailable: as `create`, or there is no room.
+        """
+        with self._lock:
             code, response = self._exchange(tpm.read_secret(index))
             if code == tpm.NO_SUCH_HANDLE:
                 self._run(tpm.define_secret(index))
             elif code != tpm.UNWRITTEN:
                 _good(code, response)
-                raise Unavailable("the TPM holds a secret already")
-            self._run(tpm.write_secret(made, index))
-        return made
+            self._run(tpm.write_secret(value, index))
 
     def remove_secret(self, index: int = tpm.SECRET_INDEX) -> None:
         """Destroy it, if there is one: nothing can bring it back. Durable when it returns.
@@ -122,20 +137,47 @@ class Tpm:
         return _good(*self._exchange(command))
 
     def _exchange(self, command: bytes) -> tuple[int, bytes]:
-        """The code of the response, and all of it.
+        """The code of the response, and all of it. A TPM that cannot just now, as it says, is asked again for a while.
 
         Raises:
             Unavailable: there is no TPM, or none that answers.
         """
+        code, response = self._answer(command)
+        for _ in range(PAUSES):
+            if code not in tpm.PASSING:
+                break
+            self._sleep(PAUSE_S)
+            code, response = self._answer(command)
+        return code, response
+
+    def _answer(self, command: bytes) -> tuple[int, bytes]:
         try:
             if self._handle < 0:
-                self._handle = self._connect()
+                self._handle = self._opened()
             os.write(self._handle, command)
             response = os.read(self._handle, tpm.MAX_BYTES)
         except OSError as error:
             self._forget_device()
             raise Unavailable(f"there is no TPM that answers: {error.strerror}") from error
         return _parsed(tpm.response_code, response), response
+
+    def _opened(self) -> int:
+        """The device, which may be late at the camera's start.
+
+        Raises:
+            OSError: there is none.
+        """
+        while True:
+            try:
+                handle = self._connect()
+            except OSError:
+                if not self._pauses:
+                    raise
+                self._pauses -= 1
+                self._sleep(PAUSE_S)
+            else:
+                self._pauses = 0
+                return handle
 
     def _forget_device(self) -> None:
         """What was loaded is gone with the handle."""

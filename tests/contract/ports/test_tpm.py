@@ -51,6 +51,16 @@ def camera(tmp_path, chip):
     return made
 
 
+def test_what_a_chip_keeps_takes_the_place_of_what_was_and_other_secrets_stay(camera):
+    before = camera.tpm.secret()
+    for value in (b"1" * 32, b"2" * 32):
+        camera.tpm.keep(value, formats.CARRIED_INDEX)
+        assert camera.tpm.secret(formats.CARRIED_INDEX) == value
+    camera.tpm.remove_secret(formats.CARRIED_INDEX)
+    assert camera.tpm.secret(formats.CARRIED_INDEX) is None
+    assert camera.tpm.secret() == before
+
+
 @pytest.fixture
 def other_chip(tmp_path):
     made = Chip(tmp_path / "other-chip")
@@ -170,7 +180,7 @@ def test_without_a_tpm_nothing_works_and_nothing_is_replaced(camera, tmp_path):
     def absent():
         raise FileNotFoundError(2, "No such file or directory")
 
-    broken = guarded(tmp_path / "state", Tpm(absent))
+    broken = guarded(tmp_path / "state", Tpm(absent, lambda _: None))
     before = {path: path.read_bytes() for path in (tmp_path / "state").rglob("*") if path.is_file()}
     for attempt in (
         lambda: broken.keys.ensure(IDENTITY),

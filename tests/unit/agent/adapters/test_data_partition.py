@@ -1,7 +1,6 @@
 """The encrypted data partition without a kernel: its key, its tables, and what its plain area says when."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -9,104 +8,31 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from agent.adapters.linux import data_partition, device_mapper
 from agent.adapters.linux.admin_commands import ERASE_JOURNAL
-from agent.adapters.linux.data_partition import DataPartition, PlainArea, key_of
-from agent.adapters.linux.partition_erasure import PartitionErasure
+from agent.adapters.linux.data_partition import key_of
 from agent.adapters.linux.store import FileStore
 from agent.app import handover
 from agent.core import slots
-from agent.core.slots import Region
 from agent.formats import data_area, tpm
-from agent.formats.boot_record import FRESH, BootRecord
+from agent.formats.boot_record import FRESH
 from agent.formats.errors import Unavailable
+from tests.unit.agent.adapters.partition_camera import (
+    LABEL,
+    START,
+    Cut,
+    Restarted,
+    erasing,
+    fill,
+    never,
+)
 
 SECRET = bytes(range(32))
-LABEL = {"factory/label.json": b"{}"}
-START = 1 << 20
-
-
-class Chip:
-    """The two calls of a TPM that matter here; `fails` makes each of them fail."""
-
-    def __init__(self) -> None:
-        self.held: dict[int, bytes] = {}
-        self.made = 0
-        self.fails = False
-
-    def secret(self, index: int) -> bytes | None:
-        self._work()
-        return self.held.get(index)
-
-    def make_secret(self, index: int) -> bytes:
-        self._work()
-        assert index not in self.held, "as a TPM refuses it"
-        self.made += 1
-        self.held[index] = bytes([self.made]) * 32
-        return self.held[index]
-
-    def remove_secret(self, index: int) -> None:
-        self._work()
-        self.held.pop(index, None)
-
-    def _work(self) -> None:
-        if self.fails:
-            raise Unavailable("the TPM is busy")
-
-
-class Kernel:
-    """Device-mapper: remembers what was made, in order; writes to a device go to a file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.there: dict[str, tuple[str, int, str]] = {}
-        self.asked: list[tuple[str, str]] = []
-
-    def create(self, name: str, kind: str, sectors: int, arguments: str) -> Path:
-        assert name not in self.there
-        self.there[name] = (kind, sectors, arguments)
-        self.asked.append((kind, arguments))
-        (self.folder / name).touch()
-        return self.folder / name
-
-    def remove(self, name: str) -> None:
-        del self.there[name]
-
-
-@pytest.fixture
-def camera(tmp_path, monkeypatch):
-    """As from the factory, with everything of it in files."""
-    kernel = Kernel(tmp_path)
-    monkeypatch.setattr(data_partition.device_mapper, "create", kernel.create)
-    monkeypatch.setattr(data_partition.device_mapper, "remove", kernel.remove)
-    disk, source = tmp_path / "disk", tmp_path / "source"
-    with disk.open("wb") as file:
-        file.truncate(START + data_area.AREA_BYTES)
-        for at in data_area.STATES:
-            file.seek(START + at)
-            file.write(data_area.encode_state(data_area.NEW))
-        file.seek(START)
-        file.write(data_area.encode_documents(LABEL))
-        file.seek(START + data_area.CARRIED)
-        file.write(data_area.encode_documents({"factory/voucher.json": b"a voucher"}))
-    source.write_bytes(b"\xff" * (data_area.AREA_BYTES + 8192))
-    area, chip = PlainArea(disk, Region(START, data_area.AREA_BYTES + (1 << 20))), Chip()
-    template = data_area.encode_template(3, {1: b"\x11" * 4096})
-    run = tmp_path / "renewed"
-    return SimpleNamespace(
-        area=area, chip=chip, kernel=kernel, disk=disk, source=source, state=tmp_path / "state", renewed=run,
-        partition=DataPartition(area, chip, source, template),
-        erasure=PartitionErasure(tmp_path / "state", (), area, chip, run),
-    )  # fmt: skip
-
-
-def fill(camera) -> dict[str, bytes]:
-    return camera.partition.fill(FileStore(camera.state))
 
 
 def test_the_key_is_hkdf_of_the_secret_under_a_label_of_its_own():
     expected = HKDFExpand(SHA256(), data_partition.KEY_BYTES, data_partition.KEY_INFO).derive(SECRET)
     assert key_of(SECRET) == expected
     assert key_of(SECRET) != key_of(bytes(32))
-    assert tpm.PARTITION_INDEX != tpm.SECRET_INDEX
+    assert len({tpm.PARTITION_INDEX, tpm.SECRET_INDEX, tpm.CARRIED_INDEX}) == 3
 
 
 def test_the_tables_are_those_of_the_kernels_documentation():
@@ -211,25 +137,6 @@ def test_a_start_puts_the_second_copy_right_so_that_decay_of_the_first_formats_n
     assert camera.partition.open()[1] is False
 
 
-class Restarted(Exception):
-    """Stands for a restart of the machine."""
-
-
-def erasing(camera) -> SimpleNamespace:
-    """The ports that the end of an erase needs; `announced` are the boot records it has written."""
-    announced: list[BootRecord] = []
-
-    def reboot() -> None:
-        raise Restarted
-
-    keys = SimpleNamespace(forget=lambda name: None)
-    boot = SimpleNamespace(read=lambda: FRESH, write=announced.append, reboot=reboot, announced=announced)
-    secret = SimpleNamespace(forget=lambda: None)
-    return SimpleNamespace(
-        store=FileStore(camera.state), erasure=camera.erasure, keys=keys, secret=secret, boot=boot
-    )  # fmt: skip
-
-
 def test_an_erase_destroys_the_key_and_the_next_start_goes_on_with_what_is_kept(camera):
     camera.partition.open()
     fill(camera)
@@ -265,18 +172,13 @@ def test_an_erase_whose_tpm_fails_goes_on_and_one_that_is_cut_off_after_the_orde
     with pytest.raises(Unavailable, match="busy"):
         camera.erasure.renew()
     camera.chip.fails = False
+    assert camera.area.state() == data_area.READY, "nothing is ordered that could not be proven"
+    camera.chip.remove_secret = never
+    with pytest.raises(Cut):
+        camera.erasure.renew()
+    del camera.chip.remove_secret
     assert camera.area.state() == data_area.NEW
     old = camera.chip.held[tpm.PARTITION_INDEX]
     camera.kernel.there.clear()
     assert camera.partition.open()[1]
     assert camera.chip.held[tpm.PARTITION_INDEX] != old
-
-
-def test_what_finds_no_room_is_left_out_the_longest_first(camera):
-    camera.area.order({"clock/floor.json": b"1", "trust/image/targets.json": bytes(data_area.CARRIED_BYTES)})
-    assert camera.area.documents() == {**LABEL, "clock/floor.json": b"1"}
-
-
-def test_nothing_that_claims_a_camera_comes_in_by_the_plain_area(camera):
-    camera.area.order({"credentials/web.json": b"the thief's", "factory/../../../etc/x": b"x", "clock/Bad": b"x"})
-    assert camera.area.documents() == LABEL

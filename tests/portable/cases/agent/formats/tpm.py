@@ -34,9 +34,9 @@ for command in (
     tpm.remove_secret(),
 ):
     print(hexlify(command).decode())
-for code in (0, 0x101, 0x28B, 0x1DF, 0x98E, 0x921, 0x14A, 0x999):
+for code in (0, 0x101, 0x28B, 0x1DF, 0x98E, 0x921, 0x14A, 0x920, 0x999):
     found = tpm.response_code(answer(0x8001, code, b""))
-    print(found, tpm.describe(found))
+    print(found, tpm.describe(found), found in tpm.PASSING)
 print(hex(tpm.parse_handle(answer(0x8002, 0, unhexlify("80000001")))))
 print(hexlify(tpm.parse_signature(answered(unhexlify("0018000b") + sized(b"r" * 32) + sized(b"s" * 31)))))
 print(hexlify(tpm.parse_product(answered(sized(sized(b"x" * 32) + sized(b"y" * 32))))))
