@@ -169,7 +169,7 @@ def proxy_said(arguments: "dict[str, Any]") -> "proxy.Proxy | None":
     Raises:
         FormatError: it is not what this module describes.
     """
-    if arguments[PROXY] is None:
+    if PROXY in arguments and arguments[PROXY] is None:
         return None
     source = fields.obj(arguments, PROXY)
     fields.only(source, ("host", "port"))

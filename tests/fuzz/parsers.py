@@ -157,6 +157,7 @@ PARSERS: dict[str, Parser] = {
     "formats.command.with_settings": Parser(
         _object(lambda source: command.with_settings(ownership.parse(seeds.OWNERSHIP), source)), (seeds.SETTINGS,)
     ),
+    "formats.command.proxy_said": Parser(_object(command.proxy_said), (seeds.PROXY_SAID, seeds.NO_PROXY)),
     "formats.command.parse_report": Parser(_object(command.parse_report), (seeds.COMMAND_REPORT,)),
     "core.commands.decode": Parser(commands.decode, (seeds.COMMAND_STATE, commands.encode(commands.NOTHING))),
     "app.identity.parse_name": Parser(identity.parse_name, (identity.encode_name("a" * 26, "ab" * 32),)),

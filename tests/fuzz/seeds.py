@@ -184,6 +184,8 @@ SETTINGS = b'{"check_interval_s":900,"telemetry_interval_s":600,"line":"wired"}'
 PLAIN_RTSP_SENT = plain_rtsp.encode_sent({"keiko": (7, 9)})
 PLAIN_RTSP = plain_rtsp.encode(plain_rtsp.Opened("keiko", 7, 9, 3))
 QUARANTINE = quarantine.encode(quarantine.Quarantine(True, 7, 9, "x"))
+PROXY_SAID = json.dumps({"proxy": {"host": "proxy.example", "port": 3128}}).encode()
+NO_PROXY = json.dumps({"proxy": None}).encode()
 COMMAND_REPORT = json.dumps(command.report_body(command.CommandReport("done", 7, "reboot", "", 1))).encode()
 COMMAND_STATE = commands.encode(
     commands.State(5, commands.Kept(7, "ab" * 32, command.REBOOT, {}, command.DONE, ""), None)
