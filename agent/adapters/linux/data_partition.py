@@ -7,6 +7,8 @@ so that a power cut leaves both old or both new.
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -223,7 +225,7 @@ def opens_after_a_restart(run: Path, tpm: Tpm) -> bool:
 class DataPartition:
     """Opens it at each start of the camera, and formats it where that is ordered."""
 
-    def __init__(self, area: PlainArea, tpm: Tpm, source: Path, template: bytes) -> None:
+    def __init__(self, area: PlainArea, tpm: Tpm, source: Path, template: bytes, say: Callable[[str], None]) -> None:
         """Nothing is touched yet.
 
         Args:
@@ -231,10 +233,12 @@ class DataPartition:
             tpm: holds its secret.
             source: the block device of the whole data partition, plain area included.
             template: the empty file system (`data_area.encode_template`).
+            say: gets a line for the log.
 
         Raises:
             FormatError: the template is damaged.
         """
+        self._say = say
         self._area = area
         self._tpm = tpm
         self._source = source
@@ -255,7 +259,7 @@ class DataPartition:
         A partition that is said to be ready is never formatted, whatever is wrong with it.
 
         Raises:
-            NoAnswer: the TPM fails, and the partition is ready.
+            NoAnswer: the TPM does not tell the secret, and the partition is ready.
             Unavailable: TPM or disk fail, or the TPM has no secret for a partition that is ready.
         """
         fresh = self.is_new()
@@ -267,7 +271,6 @@ class DataPartition:
             # What a power cut has left half done. A second copy that says `new` would format when the first one decays.
             self._area.set_state(data_area.READY)
             try:
-                self._forget()
                 secret = self._tpm.secret(PARTITION_INDEX)
             except Unavailable as error:
                 raise NoAnswer(error.detail) from error
@@ -276,9 +279,12 @@ class DataPartition:
         try:
             if fresh:
                 self._format(key_of(secret))
-            return self._map(key_of(secret), JOURNALED), fresh
+            device = self._map(key_of(secret), JOURNALED)
         except OSError as error:
             raise Unavailable(f"the data partition cannot be opened: {error.strerror}") from error
+        if not fresh:
+            self._forget()
+        return device, fresh
 
     def fill(self, store: FileStore) -> dict[str, bytes]:
         """Put the documents into the new file system, mounted under `store`; only then the partition is ready.
@@ -287,7 +293,7 @@ class DataPartition:
             The documents.
 
         Raises:
-            Unavailable: a disk or the TPM fails; the next start formats again.
+            Unavailable: a disk or the TPM fails before that; the next start formats again.
         """
         documents = self._area.documents(self._tpm.secret(CARRIED_INDEX))
         for name, body in documents.items():
@@ -298,9 +304,15 @@ class DataPartition:
         return documents
 
     def _forget(self) -> None:
-        """Everything is in: what was carried comes in no second time, from an older copy of the flash either."""
-        self._area.forget_carried()
-        self._tpm.remove_secret(CARRIED_INDEX)
+        """Everything is in: what was carried comes in no second time, from an older copy of the flash either.
+
+        A sound partition is not to be given up for what fails here: the next start tries it again.
+        """
+        for forget in (self._area.forget_carried, partial(self._tpm.remove_secret, CARRIED_INDEX)):
+            try:
+                forget()
+            except Unavailable as error:
+                self._say(f"what was carried is still there: {error.detail}")
 
     def _map(self, key: bytes, mode: str) -> Path:
         inner = device_mapper.create(INNER, "integrity", self._sectors, integrity_arguments(self._source, mode))
