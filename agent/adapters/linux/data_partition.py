@@ -99,6 +99,14 @@ class PlainArea:
         """
         return self._state() == data_area.NEW
 
+    def is_ordered_with(self, digest: bytes | None) -> bool:
+        """Whether the next start formats, and puts in the documents of the carried record with this SHA-256.
+
+        Raises:
+            Unavailable: the disk fails.
+        """
+        return self.is_ordered() and sha256(self._record(data_area.CARRIED, data_area.CARRIED_BYTES)).digest() == digest
+
     def set_state(self, state: str) -> None:
         """The first copy, then the second: a power cut leaves the old state or the new one. Writes what differs.
 
@@ -135,14 +143,20 @@ class PlainArea:
 
     def _documents(self, at: int, room: int, digest: bytes | None, unproven: tuple[str, ...]) -> dict[str, bytes]:
         """Of one record; those that begin with `unproven`, if it is not the one of this digest."""
+        record = self._record(at, room)
         try:
-            length = data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room)
-            record = self._read(at, length)
             found = data_area.parse_documents(record)
         except FormatError:
             return {}  # the label is then missing, and the agent says so; or there is nothing to carry
         allowed = KEPT if sha256(record).digest() == digest else unproven
         return {name: body for name, body in found.items() if is_name(name) and name.startswith(allowed)}
+
+    def _record(self, at: int, room: int) -> bytes:
+        """Unproven; empty if there is none."""
+        try:
+            return self._read(at, data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room))
+        except FormatError:
+            return b""
 
     def forget_carried(self) -> None:
         """Overwrite what was carried, if anything.

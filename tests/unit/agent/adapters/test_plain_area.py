@@ -135,6 +135,34 @@ def test_a_power_cut_while_what_was_kept_is_put_in_loses_none_of_it(camera, monk
     assert tpm.CARRIED_INDEX not in camera.chip.held
 
 
+def test_an_erase_that_is_repeated_after_its_order_leaves_the_order_as_it_stands(camera, monkeypatch):
+    camera.partition.open()
+    fill(camera)
+    kept = {"trust/image/root.json": b"root", "clock/floor.json": b"1", ERASE_JOURNAL: b"{}"}
+    for name, body in kept.items():
+        FileStore(camera.state).write(name, body)
+    with monkeypatch.context() as patched:
+        patched.setattr(camera.chip, "remove_secret", never)
+        with pytest.raises(Cut):
+            camera.erasure.renew()
+    FileStore(camera.state).write("clock/floor.json", b"2")
+    with monkeypatch.context() as patched:
+        patched.setattr(PlainArea, "_write", never)
+        assert camera.erasure.renew()
+    assert tpm.PARTITION_INDEX not in camera.chip.held
+    assert next_start(camera).items() >= kept.items()
+
+
+def test_an_order_that_keeps_nothing_is_replaced_by_an_erases(camera):
+    """The control: the TPM does not vouch for the record of the order that stands."""
+    camera.partition.open()
+    fill(camera)
+    FileStore(camera.state).write("clock/floor.json", b"{}")
+    camera.area.order(carried_record({ERASE_JOURNAL: b"{}"}))
+    assert camera.erasure.renew()
+    assert next_start(camera).items() >= {("clock/floor.json", b"{}")}
+
+
 @pytest.mark.parametrize("fault", ["disk", "TPM"])
 def test_what_cannot_be_forgotten_costs_no_sound_partition_and_is_tried_at_each_start(camera, monkeypatch, fault):
     camera.partition.open()
