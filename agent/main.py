@@ -120,12 +120,16 @@ class Loop:
             self._step(event)
         if self._wake_at is not None and self._wake_at <= self._now():
             self._step(None)
-        if self._now() >= self._feed_at:
-            self._feed_at = self._now() + FEED_LEAST_S
-            self._watchdog.feed()
+        self._feed()
 
     def _step(self, event: object) -> None:
         self._carry_out(self._agent.step(event, self._now()))
+        self._feed()  # hundreds may wait in a turn, and a TPM that is busy takes its seconds for each
+
+    def _feed(self) -> None:
+        if self._now() >= self._feed_at:
+            self._feed_at = self._now() + FEED_LEAST_S
+            self._watchdog.feed()
 
     def _carry_out(self, outcome: "tuple[Effects, float | None]") -> None:
         from agent.app.effects import Call, Push, Reboot, Reply, Say

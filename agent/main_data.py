@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         partition = _partition(options)
         if arguments == ["open"]:
             if partition.is_new():
-                print("camward-data: the data partition is made anew", file=sys.stderr, flush=True)
+                _say("the data partition is made anew")
             try:
                 device, fresh = partition.open()
             except NoAnswer:
@@ -45,10 +45,10 @@ def main(arguments: list[str]) -> int:
         else:
             raise Unavailable("open or fill")
     except OSError as error:
-        print(f"camward-data: {error}", file=sys.stderr)
+        _say(str(error))
         return 1
     except CamwardError as error:
-        print(f"camward-data: {error.detail or error.code}", file=sys.stderr)
+        _say(error.detail or error.code)
         return 1
     return 0
 
@@ -59,7 +59,12 @@ def _partition(options: Options) -> DataPartition:
     if not layout.encrypted:
         raise FormatError("this camera's layout has no encrypted data partition")
     area = PlainArea(Path(layout.device), layout.data)
-    return DataPartition(area, Tpm(), SOURCE, TEMPLATE.read_bytes())
+    return DataPartition(area, Tpm(), SOURCE, TEMPLATE.read_bytes(), _say)
+
+
+def _say(text: str) -> None:
+    """To the log: `open` has the block device alone on its standard output."""
+    print("camward-data: " + text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

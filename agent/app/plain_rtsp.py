@@ -57,6 +57,7 @@ class PlainRtsp:
         self._time = time
         self._alarms = alarms
         self._sent: "dict[str, tuple[int, int]]" = {}
+        self._tell_at = 0.0
         self._opened: "Opened | None" = None
         self.changed_hook: "Callable[[], None]" = lambda: None
         """Told when it has been opened or closed."""
@@ -215,8 +216,8 @@ class PlainRtsp:
         known, times = self._sent.get(account.name), (account.set_at, opened.since_at)
         if known == times:
             return
-        if not self._alarms.in_clear(account.role, source):
-            times = account.set_at, 0  # the next try tells it
+        if not self._tell(account.role, source):
+            times = account.set_at, 0  # a later try tells it
             if known == times:
                 return
         self._sent[account.name] = times
@@ -226,6 +227,14 @@ class PlainRtsp:
             self._desk.ports.store.write(SENT, plain_rtsp.encode_sent(self._sent))
         except Unavailable:
             pass  # it is known in memory
+
+    def _tell(self, role: str, source: str) -> bool:
+        if self._desk.now < self._tell_at:
+            return False
+        if self._alarms.in_clear(role, source):
+            return True
+        self._tell_at = self._desk.now + RETRY_S  # each try signs, and a recorder tries all the time
+        return False
 
     def _is_sent(self, name: str) -> bool:
         account = self._accounts.users.get(name)

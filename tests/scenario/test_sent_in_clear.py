@@ -6,11 +6,12 @@ import pytest
 
 from agent.app import handover
 from agent.app.plain_rtsp import SENT
-from agent.formats import alarm, envelope
+from agent.formats import alarm, cose, envelope
 from firmware_sim.world.people import PASSWORD, SOURCE, USER, login, request
 from tests.scenario.test_claims import NEW_PASSWORD, on
 from tests.scenario.test_plain_rtsp import PORT, VIEWER, VIEWERS_PASSWORD, ask_open, plays, report
 from tests.scenario.test_required_change import change, order, tell
+from tests.scenario.test_sealing import SIGNER, named
 from tests.scenario.test_system_logins import OTHER, OTHERS_PASSWORD, set_user
 
 RECORDER = "203.0.113.9"
@@ -132,6 +133,34 @@ def test_what_a_full_storage_did_not_take_is_told_at_the_next_try(opened):
     record(opened)
     assert sent(opened) == [USER]
     assert len(told(opened)) == 1
+
+
+def test_while_it_cannot_be_told_tries_sign_once_a_minute(opened, monkeypatch):
+    assert set_user(opened, user=OTHER, role="operator", password=OTHERS_PASSWORD)["ok"]
+    opened.power_cut()
+    named(opened, sealing_key=SIGNER.public_pem)  # an alarm is signed before it is sealed
+    on(opened)
+    opened.run_for(60)
+    signed, sign = [], opened.ports.keys.sign
+    monkeypatch.setattr(opened.ports.keys, "sign", lambda name, message: signed.append(name) or sign(name, message))
+    room, opened.documents.room_bytes = opened.documents.room_bytes, 0
+    for _ in range(10):
+        record(opened)
+        record(opened, OTHER, OTHERS_PASSWORD)
+    assert len(signed) == 1
+    assert sent(opened) == [USER, OTHER]
+    opened.run_for(60)
+    signed.clear()
+    for _ in range(10):
+        record(opened)
+    assert len(signed) == 1, "it is tried again"
+    opened.documents.room_bytes = room
+    opened.run_for(60)
+    for _ in range(10):
+        record(opened)
+        record(opened, OTHER, OTHERS_PASSWORD)
+    opened.run_for(60)
+    assert len({(one.boot, one.seq) for one in map(cose.parse, opened.broker.on("/up/alarm"))}) == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"v":1}', b'{"users":{"keiko":[1]},"v":1}', b"x" * 9000])

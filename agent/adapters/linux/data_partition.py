@@ -7,6 +7,8 @@ so that a power cut leaves both old or both new.
 """
 
 import os
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -97,6 +99,14 @@ class PlainArea:
         """
         return self._state() == data_area.NEW
 
+    def is_ordered_with(self, digest: bytes | None) -> bool:
+        """Whether the next start formats, and puts in the documents of the carried record with this SHA-256.
+
+        Raises:
+            Unavailable: the disk fails.
+        """
+        return self.is_ordered() and sha256(self._record(data_area.CARRIED, data_area.CARRIED_BYTES)).digest() == digest
+
     def set_state(self, state: str) -> None:
         """The first copy, then the second: a power cut leaves the old state or the new one. Writes what differs.
 
@@ -133,14 +143,20 @@ class PlainArea:
 
     def _documents(self, at: int, room: int, digest: bytes | None, unproven: tuple[str, ...]) -> dict[str, bytes]:
         """Of one record; those that begin with `unproven`, if it is not the one of this digest."""
+        record = self._record(at, room)
         try:
-            length = data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room)
-            record = self._read(at, length)
             found = data_area.parse_documents(record)
         except FormatError:
             return {}  # the label is then missing, and the agent says so; or there is nothing to carry
         allowed = KEPT if sha256(record).digest() == digest else unproven
         return {name: body for name, body in found.items() if is_name(name) and name.startswith(allowed)}
+
+    def _record(self, at: int, room: int) -> bytes:
+        """Unproven; empty if there is none."""
+        try:
+            return self._read(at, data_area.record_bytes(self._read(at, data_area.HEAD_BYTES), room))
+        except FormatError:
+            return b""
 
     def forget_carried(self) -> None:
         """Overwrite what was carried, if anything.
@@ -223,7 +239,7 @@ def opens_after_a_restart(run: Path, tpm: Tpm) -> bool:
 class DataPartition:
     """Opens it at each start of the camera, and formats it where that is ordered."""
 
-    def __init__(self, area: PlainArea, tpm: Tpm, source: Path, template: bytes) -> None:
+    def __init__(self, area: PlainArea, tpm: Tpm, source: Path, template: bytes, say: Callable[[str], None]) -> None:
         """Nothing is touched yet.
 
         Args:
@@ -231,10 +247,12 @@ class DataPartition:
             tpm: holds its secret.
             source: the block device of the whole data partition, plain area included.
             template: the empty file system (`data_area.encode_template`).
+            say: gets a line for the log.
 
         Raises:
             FormatError: the template is damaged.
         """
+        self._say = say
         self._area = area
         self._tpm = tpm
         self._source = source
@@ -255,7 +273,7 @@ class DataPartition:
         A partition that is said to be ready is never formatted, whatever is wrong with it.
 
         Raises:
-            NoAnswer: the TPM fails, and the partition is ready.
+            NoAnswer: the TPM does not tell the secret, and the partition is ready.
             Unavailable: TPM or disk fail, or the TPM has no secret for a partition that is ready.
         """
         fresh = self.is_new()
@@ -267,7 +285,6 @@ class DataPartition:
             # What a power cut has left half done. A second copy that says `new` would format when the first one decays.
             self._area.set_state(data_area.READY)
             try:
-                self._forget()
                 secret = self._tpm.secret(PARTITION_INDEX)
             except Unavailable as error:
                 raise NoAnswer(error.detail) from error
@@ -276,9 +293,12 @@ class DataPartition:
         try:
             if fresh:
                 self._format(key_of(secret))
-            return self._map(key_of(secret), JOURNALED), fresh
+            device = self._map(key_of(secret), JOURNALED)
         except OSError as error:
             raise Unavailable(f"the data partition cannot be opened: {error.strerror}") from error
+        if not fresh:
+            self._forget()
+        return device, fresh
 
     def fill(self, store: FileStore) -> dict[str, bytes]:
         """Put the documents into the new file system, mounted under `store`; only then the partition is ready.
@@ -287,7 +307,7 @@ class DataPartition:
             The documents.
 
         Raises:
-            Unavailable: a disk or the TPM fails; the next start formats again.
+            Unavailable: a disk or the TPM fails before that; the next start formats again.
         """
         documents = self._area.documents(self._tpm.secret(CARRIED_INDEX))
         for name, body in documents.items():
@@ -298,9 +318,15 @@ class DataPartition:
         return documents
 
     def _forget(self) -> None:
-        """Everything is in: what was carried comes in no second time, from an older copy of the flash either."""
-        self._area.forget_carried()
-        self._tpm.remove_secret(CARRIED_INDEX)
+        """Everything is in: what was carried comes in no second time, from an older copy of the flash either.
+
+        A sound partition is not to be given up for what fails here: the next start tries it again.
+        """
+        for forget in (self._area.forget_carried, partial(self._tpm.remove_secret, CARRIED_INDEX)):
+            try:
+                forget()
+            except Unavailable as error:
+                self._say(f"what was carried is still there: {error.detail}")
 
     def _map(self, key: bytes, mode: str) -> Path:
         inner = device_mapper.create(INNER, "integrity", self._sectors, integrity_arguments(self._source, mode))

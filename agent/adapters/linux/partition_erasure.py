@@ -24,19 +24,26 @@ class PartitionErasure(FileErasure):
     def renew(self) -> bool:
         """See `Erasure.renew`.
 
-        The TPM vouches for what is kept before that lies where who writes the flash could have put it. The order to
-        format is durable before the key goes: a partition without its key counts as damaged otherwise.
+        The order to format is durable before the key goes: a partition without its key counts as damaged otherwise. One
+        that a try before has left is not given again: a power cut in between would leave it what nobody vouches for.
         """
         try:
             if self._renewed.exists():
                 self._renewed.unlink()
                 return False
-            kept = [name for name in self.contents() if is_name(name) and name.startswith(KEPT)]
-            documents = {name: (self._state / name).read_bytes() for name in kept}
         except OSError as error:
             raise Unavailable(f"{error.filename}: {error.strerror}") from error
-        record = carried_record(documents)
-        self._tpm.keep(sha256(record).digest(), CARRIED_INDEX)
-        self._area.order(record)
+        if not self._area.is_ordered_with(self._tpm.secret(CARRIED_INDEX)):
+            self._order()
         self._tpm.remove_secret(PARTITION_INDEX)
         return True
+
+    def _order(self) -> None:
+        """The TPM vouches for what is kept before that lies where who writes the flash could have put it."""
+        try:
+            kept = [name for name in self.contents() if is_name(name) and name.startswith(KEPT)]
+            record = carried_record({name: (self._state / name).read_bytes() for name in kept})
+        except OSError as error:
+            raise Unavailable(f"{error.filename}: {error.strerror}") from error
+        self._tpm.keep(sha256(record).digest(), CARRIED_INDEX)
+        self._area.order(record)

@@ -233,6 +233,14 @@ class Connection:
             self._hangup.close()
             self._hangup = None
         elif self._hangup is None and watched:
-            self._hangup = select.epoll()  # `selectors` awaits no hang-up alone
-            self._hangup.register(self._socket, 0)
-            self._selector.register(self._hangup, selectors.EVENT_READ, self.close)
+            hangup = None
+            try:
+                hangup = select.epoll()  # `selectors` awaits no hang-up alone
+                hangup.register(self._socket, 0)
+                self._selector.register(hangup, selectors.EVENT_READ, self.close)
+            except OSError:  # no descriptor is left: its own goes to others
+                if hangup is not None:
+                    hangup.close()
+                self.close()
+            else:
+                self._hangup = hangup

@@ -13,6 +13,7 @@ from agent.formats.errors import FormatError, Unavailable
 DEVICE = "/dev/tpmrm0"
 PAUSE_S = 0.25
 PAUSES = 20  # 5 s in all: for a command, and once for the device
+IMPATIENT_S = 60.0  # after a wait in vain there is none: the main loop signs, and has more to do than to wait
 T = TypeVar("T")
 
 
@@ -32,10 +33,17 @@ class Tpm:
     is used.
     """
 
-    def __init__(self, connect: Callable[[], int] = open_device, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], int] = open_device,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Nothing is opened before the first command, so that a camera without its TPM can say so."""
         self._connect = connect
         self._sleep = sleep
+        self._now = now
+        self._patient_at = now()
         self._pauses = PAUSES  # that are left, until the device is there for the first time
         self._handle = -1  # of the opened device
         self._root = 0  # the TPM's name for the loaded storage root
@@ -126,7 +134,13 @@ class Tpm:
             try:
                 yield handle
             finally:
-                self._run(tpm.flush(handle))
+                self._flush(handle)
+
+    def _flush(self, handle: int) -> None:
+        try:
+            self._run(tpm.flush(handle))
+        except Unavailable:
+            self._forget_device()  # the key goes with it: a few that stay loaded, and there is room for no more
 
     def _storage_root(self) -> int:
         if not self._root:
@@ -143,11 +157,15 @@ class Tpm:
             Unavailable: there is no TPM, or none that answers.
         """
         code, response = self._answer(command)
+        if self._now() < self._patient_at:
+            return code, response
         for _ in range(PAUSES):
             if code not in tpm.PASSING:
-                break
+                return code, response
             self._sleep(PAUSE_S)
             code, response = self._answer(command)
+        if code in tpm.PASSING:
+            self._patient_at = self._now() + IMPATIENT_S
         return code, response
 
     def _answer(self, command: bytes) -> tuple[int, bytes]:

@@ -89,10 +89,11 @@ def make_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamesp
     area, chip = PlainArea(disk, region), Chip()
     template = data_area.encode_template(3, {1: b"\x11" * 4096})
     run = tmp_path / "renewed"
+    said: list[str] = []
     return SimpleNamespace(
         area=area, region=region, chip=chip, kernel=kernel, disk=disk, source=source, state=tmp_path / "state",
-        renewed=run,
-        partition=DataPartition(area, chip, source, template),
+        renewed=run, said=said,
+        partition=DataPartition(area, chip, source, template, said.append),
         erasure=PartitionErasure(tmp_path / "state", (), area, chip, run),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from agent.adapters.linux.data_partition import PlainArea, carried_record
 from agent.adapters.linux.store import FileStore
 from agent.app import handover
 from agent.formats import data_area, tpm
+from agent.formats.errors import Unavailable
 from tests.unit.agent.adapters.partition_camera import (
     LABEL,
     START,
@@ -132,6 +133,70 @@ def test_a_power_cut_while_what_was_kept_is_put_in_loses_none_of_it(camera, monk
         assert "clock/floor.json" in fill(camera)
     assert FileStore(camera.state).read("clock/floor.json") == b"{}"
     assert tpm.CARRIED_INDEX not in camera.chip.held
+
+
+def test_an_erase_that_is_repeated_after_its_order_leaves_the_order_as_it_stands(camera, monkeypatch):
+    camera.partition.open()
+    fill(camera)
+    kept = {"trust/image/root.json": b"root", "clock/floor.json": b"1", ERASE_JOURNAL: b"{}"}
+    for name, body in kept.items():
+        FileStore(camera.state).write(name, body)
+    with monkeypatch.context() as patched:
+        patched.setattr(camera.chip, "remove_secret", never)
+        with pytest.raises(Cut):
+            camera.erasure.renew()
+    FileStore(camera.state).write("clock/floor.json", b"2")
+    with monkeypatch.context() as patched:
+        patched.setattr(PlainArea, "_write", never)
+        assert camera.erasure.renew()
+    assert tpm.PARTITION_INDEX not in camera.chip.held
+    assert next_start(camera).items() >= kept.items()
+
+
+def test_an_order_that_keeps_nothing_is_replaced_by_an_erases(camera):
+    """The control: the TPM does not vouch for the record of the order that stands."""
+    camera.partition.open()
+    fill(camera)
+    FileStore(camera.state).write("clock/floor.json", b"{}")
+    camera.area.order(carried_record({ERASE_JOURNAL: b"{}"}))
+    assert camera.erasure.renew()
+    assert next_start(camera).items() >= {("clock/floor.json", b"{}")}
+
+
+@pytest.mark.parametrize("fault", ["disk", "TPM"])
+def test_what_cannot_be_forgotten_costs_no_sound_partition_and_is_tried_at_each_start(camera, monkeypatch, fault):
+    camera.partition.open()
+    fill(camera)
+    FileStore(camera.state).write("clock/floor.json", b"{}")
+    assert camera.erasure.renew()
+
+    def fails(*_: object) -> None:
+        raise Unavailable("it fails")
+
+    def left() -> list[str]:
+        with camera.disk.open("rb") as file:
+            file.seek(START + data_area.CARRIED)
+            there = {"disk": any(file.read(data_area.HEAD_BYTES)), "TPM": tpm.CARRIED_INDEX in camera.chip.held}
+        return [name for name in there if there[name]]
+
+    remove = camera.chip.remove_secret
+    camera.kernel.there.clear()
+    assert camera.partition.open()[1]
+    with monkeypatch.context() as patched:
+        if fault == "disk":
+            patched.setattr(PlainArea, "forget_carried", fails)
+        else:
+            patched.setattr(camera.chip, "remove_secret", lambda i: fails() if i == tpm.CARRIED_INDEX else remove(i))
+        assert "clock/floor.json" in fill(camera)
+        assert camera.area.state() == data_area.READY
+        camera.kernel.there.clear()
+        assert camera.partition.open()[1] is False
+        assert camera.said == ["what was carried is still there: it fails"] * 2, "once in each start"
+        assert left() == [fault], "the other goes"
+    camera.kernel.there.clear()
+    assert camera.partition.open()[1] is False
+    assert left() == []
+    assert len(camera.said) == 2
 
 
 def test_what_a_formatting_puts_in_is_what_an_erase_keeps():

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from agent.adapters.linux.tpm import PAUSE_S, PAUSES, Tpm
+from agent.adapters.linux.tpm import IMPATIENT_S, PAUSE_S, PAUSES, Tpm
 from agent.formats import tpm
 from agent.formats.errors import Unavailable
 
@@ -23,12 +23,14 @@ class Chip:
 
     def __init__(self, answers: list[bytes], late: int = 0) -> None:
         self.late = late
+        self.connected = 0
         self.slept: list[float] = []
+        self.now = 1000.0
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._handle = ours.detach()
         for answer in answers:
             self.theirs.send(answer)
-        self.tpm = Tpm(self._connect, self.slept.append)
+        self.tpm = Tpm(self._connect, self.slept.append, lambda: self.now)
 
     def unplug(self) -> None:
         self.tpm._forget_device()
@@ -48,6 +50,7 @@ class Chip:
         if self.late:
             self.late -= 1
             raise FileNotFoundError(2, "No such file or directory")
+        self.connected += 1
         return os.dup(self._handle)
 
 
@@ -84,6 +87,30 @@ def test_a_tpm_that_is_busy_for_good_is_told_after_five_seconds(plugged):
     with pytest.raises(Unavailable, match="busy"):
         chip.tpm.secret()
     assert sum(chip.slept) == 5.0
+
+
+def test_after_a_wait_in_vain_there_is_none_for_a_minute(plugged):
+    chip = plugged([code(0x922)] * (PAUSES + 1) + [code(0x922)] * 2 + [GOOD] + [code(0x922), GOOD])
+    for _ in range(3):
+        with pytest.raises(Unavailable, match="busy"):
+            chip.tpm.secret()
+        chip.now += 1
+    assert sum(chip.slept) == 5.0
+    assert chip.tpm.secret() == SECRET, "asked once, it is heard"
+    chip.now += IMPATIENT_S
+    assert chip.tpm.secret() == SECRET
+    assert chip.slept == [PAUSE_S] * (PAUSES + 1), "then it is waited for as before"
+
+
+def test_a_key_that_a_busy_tpm_does_not_let_go_of_goes_with_the_device(plugged):
+    handle = b"\x80\x01\0\0\0\x0e" + bytes(4) + b"\x80\0\0\1"
+    chip = plugged([handle, handle] + [code(0x922)] * (PAUSES + 2) + [GOOD])
+    with pytest.raises(Unavailable, match="busy"):
+        chip.tpm.sign(tpm.Blob(tpm.SIGNING, b"public", b"private", b"point"), bytes(32))
+    assert sum(chip.slept) == 5.0
+    assert chip.connected == 1
+    assert chip.tpm.secret() == SECRET
+    assert chip.connected == 2
 
 
 def test_a_device_that_is_late_is_waited_for(plugged):

@@ -5,9 +5,11 @@ import selectors
 import socket
 import stat
 import threading
+from types import SimpleNamespace
 
 import pytest
 
+from agent.adapters.linux import sockets
 from agent.adapters.linux.sockets import MAX_CONNECTIONS, LineServer
 from agent.formats.errors import Unavailable
 
@@ -219,6 +221,41 @@ def test_a_client_that_goes_away_hurts_nobody(loop):
     with loop.connect() as client:
         client.sendall(b"ok\n")
     loop.until(lambda: len(loop.lines) == 1)
+    with loop.connect() as client:
+        client.sendall(b"still\n")
+        assert received(loop, client) == b"5\n"
+
+
+class NoRoom:
+    """epoll(7) that can be made, and registers nothing."""
+
+    def __init__(self):
+        self.closed = False
+
+    def register(self, *_):
+        raise OSError(28, "No space left on device")
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_who_cannot_be_watched_is_shown_the_door_and_the_others_go_on(loop, monkeypatch, made):
+    tried = []
+
+    def epoll():
+        tried.append(NoRoom())
+        if not made:
+            raise OSError(24, "Too many open files")
+        return tried[-1]
+
+    loop.late = (b"x",)
+    with loop.connect() as client, monkeypatch.context() as patched:
+        patched.setattr(sockets, "select", SimpleNamespace(epoll=epoll))
+        client.sendall(b"x\nwaits\n")
+        assert received(loop, client) == b""
+    assert [one.closed for one in tried] == [made], "tried once, and given back if there was one"
+    loop.answer()
     with loop.connect() as client:
         client.sendall(b"still\n")
         assert received(loop, client) == b"5\n"
