@@ -117,9 +117,8 @@ class Commanding:
             return
         if not self._resumed:
             self._resumed = True
-            for kept in (self._state.one, self._state.grave):
-                if kept is not None and kept.event == ACCEPTED:
-                    self._soon(kept)
+            for kept in self._state.under_way():
+                self._soon(kept)
 
     def _load(self) -> None:
         body = self._desk.ports.store.read(DOCUMENT)
@@ -345,7 +344,11 @@ class Commanding:
         changed = formats.with_settings(record, kept.arguments)
         if formats.PROXY in kept.arguments:
             again, wanted = self._enrolling.serve_again, formats.proxy_said(kept.arguments)
-            self._when_stored(kept, lambda told: self._proxying.try_out(kept.digest, wanted, again, told))
+
+            def begin() -> None:
+                self._when_stored(kept, lambda told: self._proxying.try_out(kept.digest, wanted, again, told))
+
+            self._when(kept, self._is_calm, begin)  # a trial boot without a link would be rolled back
             return
         try:
             self._desk.ports.store.write(RECORD, ownership.encode(changed))

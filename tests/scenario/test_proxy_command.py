@@ -5,10 +5,12 @@ import json
 import pytest
 
 from agent.app.proxying import BEFORE, PROXY, TRY_S
+from tests.scenario.looks import settled
 from tests.scenario.owners import on
 from tests.scenario.stage import SMALL, Stage
 from tests.scenario.sweep import sweep
 from tests.scenario.test_commands import again, deliver, done, kept, now, refused, told
+from tests.scenario.test_health import EVERYTHING
 
 SAID = {"proxy": {"host": "proxy.example", "port": 3128}}
 OTHER = b'{"v":1,"proxy":{"host":"site.example","port":8080,"login_file":"/data/login"}}'
@@ -86,6 +88,26 @@ def test_a_session_of_before_whose_up_was_still_on_its_way_proves_nothing(stage,
     camera.broker.down = False
     camera.run_for(60)
     assert told(camera) == [refused("failed", 1, "settings") if stale else done(1, "settings")]
+
+
+def test_one_that_leads_nowhere_waits_for_a_trial_boot_and_does_not_roll_it_back(stage):
+    world = stage.world("1.1.0")
+    world.health = EVERYTHING  # a session with the server among it
+    world.power_on()
+    world.run_until(lambda: world.boots[-1].on_trial and world.agent is not None)
+    order(stage, world, seconds=0)
+    tried = []
+
+    def ended():
+        world.broker.down = stands(world) is not None
+        if world.broker.down and not tried:
+            tried.append(settled(world, "1.1.0"))
+        return refused("failed", 1, "settings") in told(world)
+
+    world.run_until(ended)
+    assert (tried, [one.version for one in world.boots]) == ([True], ["1.0.0", "1.1.0"])
+    assert stands(world) is None
+    assert settled(world, "1.1.0")
 
 
 def test_a_restart_in_between_goes_on_with_the_trial_and_what_was_before_is_not_forgotten(stage, camera):
