@@ -80,8 +80,7 @@ class Commanding:
         self._keys = Keys()
         self._record: "Ownership | None" = None
         self._state = NOTHING
-        self._loaded = False
-        self._lost = False
+        self._loaded = self._lost = False
         self._unread = False
         self._resumed = False
         self._asking = False
@@ -128,6 +127,7 @@ class Commanding:
             # Which commands were followed is not known any more, so none that was issued until now is.
             self._desk.say("camward-agent: what is kept of commands is damaged")
             self._lost = True
+        self._proxying.resumed([kept.digest for kept in self._state.under_way()])
         self._loaded = True
 
     # What arrives
