@@ -152,7 +152,7 @@ class Dialer:
                 raise
 
     def _proxy(self) -> Proxy | None:
-        """Who is between now; past one that cannot be read of nothing goes either."""
+        """Who is between now; `_said` decides what a damaged file means. While the storage fails nothing goes out."""
         try:
             return self._said() if callable(self._said) else self._said
         except Unavailable as error:
