@@ -216,6 +216,7 @@ class Agent:
         self._ordering.start()
         if not self._updating.on_trial():
             self._health.watch(self._seen_healthy, server_expected=False)
+        self._proxying.start()
         self._enrolling.start()
         self._transferring.start()
         self._offering.start()

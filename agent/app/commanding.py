@@ -80,8 +80,7 @@ class Commanding:
         self._keys = Keys()
         self._record: "Ownership | None" = None
         self._state = NOTHING
-        self._loaded = False
-        self._lost = False
+        self._loaded = self._lost = False
         self._unread = False
         self._resumed = False
         self._asking = False
@@ -117,9 +116,8 @@ class Commanding:
             return
         if not self._resumed:
             self._resumed = True
-            for kept in (self._state.one, self._state.grave):
-                if kept is not None and kept.event == ACCEPTED:
-                    self._soon(kept)
+            for kept in self._state.under_way():
+                self._soon(kept)
 
     def _load(self) -> None:
         body = self._desk.ports.store.read(DOCUMENT)
@@ -129,6 +127,7 @@ class Commanding:
             # Which commands were followed is not known any more, so none that was issued until now is.
             self._desk.say("camward-agent: what is kept of commands is damaged")
             self._lost = True
+        self._proxying.resumed([kept.digest for kept in self._state.under_way()])
         self._loaded = True
 
     # What arrives
@@ -345,7 +344,11 @@ class Commanding:
         changed = formats.with_settings(record, kept.arguments)
         if formats.PROXY in kept.arguments:
             again, wanted = self._enrolling.serve_again, formats.proxy_said(kept.arguments)
-            self._when_stored(kept, lambda told: self._proxying.try_out(kept.digest, wanted, again, told))
+
+            def begin() -> None:
+                self._when_stored(kept, lambda told: self._proxying.try_out(kept.digest, wanted, again, told))
+
+            self._when(kept, self._is_calm, begin)  # a trial boot without a link would be rolled back
             return
         try:
             self._desk.ports.store.write(RECORD, ownership.encode(changed))

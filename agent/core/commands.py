@@ -77,6 +77,10 @@ class State(Value):
         """The last command of the kind that `name` is of."""
         return self.grave if name in GRAVE else self.one
 
+    def under_way(self) -> "list[Kept]":
+        """What is still being carried out."""
+        return [kept for kept in (self.one, self.grave) if kept is not None and kept.event == ACCEPTED]
+
     def kept(self, name: str, kept: "Kept | None") -> "State":
         """With another last command of that kind."""
         return self.replace(grave=kept) if name in GRAVE else self.replace(one=kept)

@@ -4,11 +4,14 @@ import json
 
 import pytest
 
-from agent.app.proxying import BEFORE, PROXY, TRY_S
+from agent.app.commanding import DOCUMENT
+from agent.app.proxying import BEFORE, MAX_RESTARTS, PROXY, TRY_S
+from tests.scenario.looks import settled
 from tests.scenario.owners import on
 from tests.scenario.stage import SMALL, Stage
 from tests.scenario.sweep import sweep
-from tests.scenario.test_commands import again, deliver, done, kept, now, refused, told
+from tests.scenario.test_commands import RECORD, again, deliver, done, kept, now, refused, told
+from tests.scenario.test_health import EVERYTHING
 
 SAID = {"proxy": {"host": "proxy.example", "port": 3128}}
 OTHER = b'{"v":1,"proxy":{"host":"site.example","port":8080,"login_file":"/data/login"}}'
@@ -88,6 +91,26 @@ def test_a_session_of_before_whose_up_was_still_on_its_way_proves_nothing(stage,
     assert told(camera) == [refused("failed", 1, "settings") if stale else done(1, "settings")]
 
 
+def test_one_that_leads_nowhere_waits_for_a_trial_boot_and_does_not_roll_it_back(stage):
+    world = stage.world("1.1.0")
+    world.health = EVERYTHING  # a session with the server among it
+    world.power_on()
+    world.run_until(lambda: world.boots[-1].on_trial and world.agent is not None)
+    order(stage, world, seconds=0)
+    tried = []
+
+    def ended():
+        world.broker.down = stands(world) is not None
+        if world.broker.down and not tried:
+            tried.append(settled(world, "1.1.0"))
+        return refused("failed", 1, "settings") in told(world)
+
+    world.run_until(ended)
+    assert (tried, [one.version for one in world.boots]) == ([True], ["1.0.0", "1.1.0"])
+    assert stands(world) is None
+    assert settled(world, "1.1.0")
+
+
 def test_a_restart_in_between_goes_on_with_the_trial_and_what_was_before_is_not_forgotten(stage, camera):
     camera.documents.content[PROXY] = OTHER
     order(stage, camera, seconds=0)
@@ -101,6 +124,103 @@ def test_a_restart_in_between_goes_on_with_the_trial_and_what_was_before_is_not_
     camera.broker.down = False
     camera.run_for(60)
     assert told(camera) == [refused("failed", 1, "settings")]
+
+
+@pytest.mark.parametrize("before", [None, OTHER])
+@pytest.mark.parametrize("rotten", [DOCUMENT, BEFORE, None])
+def test_a_trial_whose_command_is_lost_in_a_restart_ends_with_what_was_before(stage, camera, before, rotten):
+    """The control: where nothing is lost, it goes on. Without what was put aside there is the manufacturer's proxy."""
+    if before is not None:
+        camera.documents.content[PROXY] = before
+    order(stage, camera, seconds=0)
+    camera.broker.down = True
+    camera.run_for(60)
+    camera.power_cut()
+    if rotten is not None:
+        camera.documents.content[rotten] = b"{"
+    if rotten == BEFORE:
+        camera.documents.content.pop(DOCUMENT)
+    on(camera)
+    camera.run_for(60)
+    if rotten is None:
+        assert json.loads(stands(camera)) == {"v": 1} | SAID
+        return
+    assert stands(camera) == (None if rotten == BEFORE else before)
+    assert BEFORE not in camera.documents.content
+    camera.broker.down = False
+    camera.run_for(120)
+    assert camera.admin("status")["link"] == "up"
+
+
+def test_what_the_site_says_after_a_trial_stays_over_a_restart(stage, camera):
+    order(stage, camera)
+    camera.documents.content[PROXY] = OTHER
+    camera.restart()
+    camera.run_for(60)
+    assert stands(camera) == OTHER
+
+
+def test_the_end_of_a_trial_that_cannot_be_noted_is_no_end_yet(stage, camera):
+    """Or what was put aside would be put back, over a proxy that has been proven, at the next start."""
+    order(stage, camera, seconds=0)
+    camera.run_until(lambda: stands(camera) is not None)
+    camera.documents.broken_folder = BEFORE
+    camera.run_for(60)
+    assert (camera.admin("status")["link"], told(camera)) == ("up", [])
+    camera.documents.broken_folder = ""
+    camera.run_for(60)
+    assert told(camera) == [done(1, "settings")]
+    assert BEFORE not in camera.documents.content
+
+
+def test_a_camera_that_restarts_again_and_again_gives_up_what_it_tries(stage, camera):
+    camera.documents.content[PROXY] = OTHER
+    order(stage, camera, seconds=0)
+    camera.broker.down = True
+    for _ in range(MAX_RESTARTS):
+        camera.run_for(TRY_S / 2)
+        camera.restart()
+        camera.run_for(60)
+        assert json.loads(stands(camera)) == {"v": 1} | SAID
+    camera.restart()
+    camera.run_for(60)
+    assert stands(camera) == OTHER
+    assert BEFORE not in camera.documents.content
+    camera.broker.down = False
+    camera.run_for(60)
+    assert told(camera) == [refused("failed", 1, "settings")]
+
+
+def test_a_record_that_rots_in_a_trial_does_not_leave_the_proxy(stage, camera):
+    camera.documents.content[PROXY] = OTHER
+    camera.documents.content[RECORD] = b"{"
+    order(stage, camera, seconds=0)
+    camera.run_for(TRY_S + 60)
+    assert stands(camera) == OTHER
+    assert BEFORE not in camera.documents.content
+
+
+def test_a_version_on_trial_has_the_proxy_of_before_until_it_is_committed(stage):
+    """A trial of a proxy in whose midst an update restarts the camera."""
+    world = stage.world()
+    world.health = EVERYTHING
+    world.documents.content[PROXY] = OTHER
+    on(world)
+    world.run_for(60)
+    stage.assign(world, "1.1.0")
+    order(stage, world, seconds=0)
+    world.run_until(lambda: stands(world) != OTHER)
+    world.agent._updating.check_now()
+
+    def ended():
+        world.broker.down = stands(world) != OTHER
+        return refused("failed", 1, "settings") in told(world)
+
+    world.run_until(lambda: ended() or world.boots[-1].on_trial)
+    assert world.boots[-1].on_trial, "in the midst of the proxy's trial"
+    world.run_until(ended)
+    assert settled(world, "1.1.0")
+    assert [one.version for one in world.boots] == ["1.0.0", "1.1.0"]
 
 
 @pytest.mark.parametrize(

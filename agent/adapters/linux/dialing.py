@@ -6,6 +6,7 @@ quarter of a second.
 """
 
 import errno
+import math
 import os
 import select
 import socket
@@ -106,7 +107,12 @@ class Dialer:
         self._clock = clock
 
     def dial(
-        self, host: str, port: int, context: Callable[[], ssl.SSLContext] | None, patience_s: Callable[[], float]
+        self,
+        host: str,
+        port: int,
+        context: Callable[[], ssl.SSLContext] | None,
+        patience_s: Callable[[], float],
+        left_s: Callable[[], float] = lambda: math.inf,
     ) -> socket.socket:
         """A connection with `host`, by TLS with its name verified unless `context` is None; blocking, with a timeout.
 
@@ -118,6 +124,7 @@ class Dialer:
             port: of TCP.
             context: called for each handshake, so that a renewed certificate is used.
             patience_s: how long each step may take: connecting, the proxy, the handshake.
+            left_s: how long all of them may take together; for who has two ways to share it between.
 
         Raises:
             socket.gaierror: the name could not be resolved.
@@ -145,7 +152,7 @@ class Dialer:
                 raise
 
     def _proxy(self) -> Proxy | None:
-        """Who is between now; past one that cannot be read of nothing goes either."""
+        """Who is between now; `_said` decides what a damaged file means. While the storage fails nothing goes out."""
         try:
             return self._said() if callable(self._said) else self._said
         except Unavailable as error:

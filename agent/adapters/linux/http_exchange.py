@@ -227,7 +227,10 @@ class HttpServer:
         def patience_s() -> float:
             return patience(deadline, self._limits.silence_s, self._clock)
 
-        connected = self._dialer.dial(self.host, self._port, self._context, patience_s)
+        def left_s() -> float:
+            return deadline - self._clock()
+
+        connected = self._dialer.dial(self.host, self._port, self._context, patience_s, left_s)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Wire(connected, self._limits.silence_s, self._clock)
 

@@ -12,6 +12,8 @@ PROXY_UNREADABLE = "proxy_unreadable"
 def site_proxy(store: FileStore, default: Proxy | None) -> tuple[Proxy | None, tuple[str, ...]]:
     """The site's proxy, or else `default`; and the problems of this camera that come of reading it.
 
+    A damaged file counts as absent: where the manufacturer names no proxy, connections are direct then.
+
     Raises:
         Unavailable: the storage fails.
     """

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from agent.adapters.linux import dialing
 from agent.adapters.linux import link as links
 from agent.adapters.linux.detour import HttpsDialer
 from agent.adapters.linux.dialing import Dialer
@@ -25,6 +26,8 @@ from tests.contract.ports.tls_server import certificate
 
 DEVICE = "a" * 26
 HOST = "127.0.0.1"
+LOCAL = LIMITS._replace(silence_s=1.0)
+BRIEF = LIMITS._replace(silence_s=1.5, grace_s=3.0)  # as long to each other as those of a camera
 AGAIN_S = 3.0  # more than one vain attempt takes
 
 
@@ -162,8 +165,8 @@ def test_somebody_else_at_443_hears_nothing(site, tmp_path):
     assert stranger.heard == b""
 
 
-def https(site, port, made=HttpsFetcher, dialer=None):
-    found = made(*site.files, limits=LIMITS._replace(silence_s=1.0), dialer=dialer or HttpsDialer())
+def https(site, port, made=HttpsFetcher, dialer=None, limits=LOCAL):
+    found = made(*site.files, limits=limits, dialer=dialer or HttpsDialer())
     found.open(f"https://{HOST}:{port}", site.ca)
     return found
 
@@ -193,6 +196,27 @@ def test_where_the_servers_port_is_filtered_https_comes_by_the_front_in_the_same
     site.monkeypatch.setattr(ways, "DIRECT_AGAIN_S", 0.0)
     answered(site, https(site, site.other.port))
     assert len(site.front.met) == 3, "where the server's own port is open, the front is not asked"
+
+
+def test_where_every_address_is_silent_in_tls_https_comes_by_the_front_in_the_time_that_is_left(site):
+    """Paths that swallow long packets: each connection stands, and each handshake is waited for."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}",)) for n in (1, 2, 3)]
+    site.monkeypatch.setattr(dialing, "resolve", lambda _, port: [(*one[:4], (*one[4], port)) for one in found])
+    with socket.create_server(("", 0)) as silent:
+        port = silent.getsockname()[1]
+        answered(site, https(site, port, limits=BRIEF))
+        assert site.front.met == [[b"http/1.1"]]
+        with pytest.raises(Unavailable, match="slow"):  # the control: one way would take all the time
+            https(site, port, dialer=Dialer(), limits=BRIEF).get("/x", 10)
+
+
+def test_a_key_that_cannot_be_read_is_no_reason_for_the_other_port(site):
+    def unreadable():
+        raise Unavailable("the key")
+
+    with pytest.raises(Unavailable, match="the key"):
+        HttpsDialer().dial(HOST, site.other.port, unreadable, lambda: 1.0, lambda: 60.0)
+    assert site.front.met == []
 
 
 def test_https_through_a_proxy_that_leads_to_443_alone(site):
