@@ -23,6 +23,14 @@ def patience(driver: webdriver.Chrome) -> WebDriverWait[webdriver.Chrome]:
     return WebDriverWait(driver, WAIT_S, ignored_exceptions=[StaleElementReferenceException])
 
 
+def texts(driver: webdriver.Chrome, selector: str) -> list[str]:
+    """What is shown of each element, read in one step: a page that is replaced meanwhile cannot be half of each."""
+    found: list[str] = driver.execute_script(
+        "return Array.from(document.querySelectorAll(arguments[0]), it => it.innerText)", selector
+    )
+    return found
+
+
 def spki_hash(certificate: Path) -> str:
     key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

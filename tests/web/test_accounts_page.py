@@ -6,6 +6,7 @@ from selenium.webdriver.common.by import By
 
 from tests.contract.camera.camera_process import CameraProcess
 from tests.contract.camera.fake_agent import FakeAgent
+from tests.web.browser import texts
 from tests.web.page import PASSWORD, USER, complaints, sign_in, wait_for_text
 
 TEXTS = {
@@ -31,7 +32,7 @@ def test_what_was_found_is_told_as_text(signed_in: Chrome, agent: FakeAgent, lan
     title, locked, file, left, more = TEXTS[language]
     wait_for_text(signed_in, "#accounts h2", title)
     wait_for_text(signed_in, "#accounts-found", more)
-    rows = [row.text for row in signed_in.find_elements(By.CSS_SELECTOR, "#accounts-found li")]
+    rows = texts(signed_in, "#accounts-found li")
     assert rows[0].startswith("<b>toor</b> (/etc/passwd): ")
     assert rows[0].endswith(locked)
     assert file in rows[1]

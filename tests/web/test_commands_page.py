@@ -8,7 +8,7 @@ from selenium.webdriver.support.ui import Select
 
 from agent.formats.command import COMMANDS, CommandReport
 from tests.web import seed
-from tests.web.browser import patience
+from tests.web.browser import patience, texts
 from tests.web.dashboard import Visitor, open_page
 from update_server.access import people
 from update_server.db.models import Audit, Command, Device
@@ -55,7 +55,7 @@ def send(browser):
 
 
 def rows(browser):
-    return [row.text for row in browser.find_elements(By.CSS_SELECTOR, "table.commands tbody tr")]
+    return texts(browser, "table.commands tbody tr")
 
 
 def answer(fleet, device_id, event, code=""):

@@ -9,7 +9,7 @@ from selenium.webdriver.support.ui import Select
 
 from agent.formats.required_change import ChangeReport
 from tests.web import seed
-from tests.web.browser import patience
+from tests.web.browser import patience, texts
 from tests.web.dashboard import Visitor, open_page
 from update_server.db.models import Audit, Device, RequiredChange
 from update_server.fleet import passwords
@@ -41,7 +41,7 @@ def order(browser, site, restrict="3", verb="require"):
 
 
 def rows(browser):
-    return [row.text for row in browser.find_elements(By.CSS_SELECTOR, "table.passwords tbody tr")]
+    return texts(browser, "table.passwords tbody tr")
 
 
 def test_a_change_is_ordered_followed_and_taken_back(logged_in, fleet, ages):
