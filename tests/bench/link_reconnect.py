@@ -63,22 +63,19 @@ async def _restart(cameras: list[Light], folder: Path, port: int, wait: Wait) ->
     try:
         for first in range(0, len(cameras), AT_ONCE):
             await asyncio.gather(*(one.connect(port) for one in cameras[first : first + AT_ONCE]))
-        up_at = [0.0]
-
         async def returns(camera: Light) -> None:
             await camera.until_gone()
             failures = 0
             while True:
                 failures += 1
                 await asyncio.sleep(wait(failures, chance.random()))
-                if up_at[0]:
-                    curve.begun.append(now_s() - up_at[0])
+                curve.begun.append(now_s())
                 try:
                     await camera.connect(port)
                 except OSError:
                     camera.close()
                     continue
-                curve.back.append(now_s() - up_at[0])
+                curve.back.append(now_s())
                 return
 
         tasks = [asyncio.create_task(returns(camera)) for camera in cameras]
@@ -86,14 +83,16 @@ async def _restart(cameras: list[Light], folder: Path, port: int, wait: Wait) ->
         broker.stop()
         await asyncio.sleep(DOWN_S)
         broker = await asyncio.to_thread(_start, folder, port)
-        up_at[0] = now_s()
+        up_at_s = now_s()
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.gather(*tasks)
     finally:
         for camera in cameras:
             camera.close()
         broker.stop()
-    return curve
+    # The first ones may have found the broker before we heard that it is ready.
+    up_at_s = min(up_at_s, *curve.back)
+    return Curve([at - up_at_s for at in curve.begun if at >= up_at_s], [at - up_at_s for at in curve.back])
 
 
 @contextlib.contextmanager
