@@ -6,6 +6,7 @@ from hashlib import sha256
 from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
 from agent.app.sources import OWN
+from agent.app.stream import Stream
 from agent.core.allowance import FullDownload
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaves_of, with_leaves
 from agent.formats.errors import Rejected, Unavailable
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.medium import Medium
     from agent.app.packed import Packed
-    from agent.app.sources import Asked, Sources
+    from agent.app.sources import Sources
     from agent.app.work import Steps, Work
     from agent.formats.delivery import Source
     from agent.formats.release import Release
@@ -33,18 +34,6 @@ MAX_REPAIR_BLOCKS = 256  # 1 MiB: what a damaged active slot may cost on a line 
 PLAIN = 0xFFFFFFFF
 PLAN_BYTES = 4  # for each block, all ones: PLAIN
 SEGMENT = 1 << 24  # above every block number
-
-
-class Stream:
-    """Blocks on their way as they are: what has arrived, and the request for what comes behind it."""
-
-    def __init__(self, block: int, end: int) -> None:
-        self.block = block  # the first block of `data`
-        self.end = end
-        self.data = memoryview(b"")  # cut without copies
-        self.leaves = b""
-        self.source: "Source | None" = None
-        self.asked: "Asked | None" = None
 
 
 class Filling:
@@ -288,37 +277,19 @@ class Filling:
         """Take blocks of a run that is fetched as it is, as far as they have arrived and this unit goes."""
         stream = self._stream
         if stream is None or stream.block != block or block >= stream.end:  # a run may have grown since
-            stream = self._stream = Stream(block, self._extent_of_stream(block))
-            self._ask(stream, block)
-        if not stream.data:
-            if stream.asked is None:
-                self._ask(stream, block)
-            if stream.asked is None:
-                raise ValueError("a stream that has ended")
-            try:
-                piece, stream.source = yield from self._sources.take(self._work, stream.asked)
-                stream.asked = None
-                self._ask(stream, block + len(piece) // BLOCK_BYTES)
-                # By another thread than the one that receives the next piece meanwhile.
-                piece, stream.leaves = yield self._work.ask("unpacker", "plain", (piece,), with_leaves)
-                stream.data = memoryview(piece)
-            except Unavailable:
-                self._stream = None
-                raise
-        count = min(end - block, len(stream.data) // BLOCK_BYTES)
-        data, stream.data = stream.data[: count * BLOCK_BYTES], stream.data[count * BLOCK_BYTES :]
-        leaves, stream.leaves = stream.leaves[: count * HASH_BYTES], stream.leaves[count * HASH_BYTES :]
-        stream.block = block + count
+            end_of_run = self._extent_of_stream(block)
+            stream = self._stream = Stream(self._work, self._sources, self._path, block, end_of_run)
+        try:
+            data, leaves = yield from stream.take(end - block)
+        except Unavailable:
+            self._stream = None
+            raise
+        count = len(data) // BLOCK_BYTES
         kept = self._keep(block, data, leaves, runs)
         self.fetched_blocks += kept
         if kept < count and stream.source is not None:
             self._sources.blame(stream.source, self._target)
         return self._next(block + count, end, runs)
-
-    def _ask(self, stream: Stream, block: int) -> None:
-        if block < stream.end:
-            at, end = block * BLOCK_BYTES, stream.end * BLOCK_BYTES
-            stream.asked = self._sources.begin(self._work, self._path, at, end, end, BLOCK_BYTES)
 
     def _extent_of_stream(self, block: int) -> int:
         """The end of the run of missing blocks that are fetched as they are."""
