@@ -14,7 +14,7 @@ from agent.formats.transfer import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from typing import Any
 
     from agent.app.desk import Desk
@@ -95,10 +95,11 @@ class Filling:
                             plan[block] = SEGMENT + number
                     yield None
             leaves = yield from medium.active_leaves()
-            block = medium.next_missing(0)
-            while block >= 0:
-                wanted: "dict[bytes, Any]" = {}
-                block = yield from self._want(block, wanted)
+            missing: "Iterator[int]" = medium.missing(0, medium.count)
+            while True:
+                wanted = yield from self._want(missing)
+                if not wanted:
+                    break
                 for at in range(0, len(leaves), HINT_STEP_BLOCKS * HASH_BYTES):
                     _look_up(wanted, leaves, at, plan)
                     yield None
@@ -108,12 +109,12 @@ class Filling:
         """What the plan costs: `plain_blocks` and `packed_bytes`."""
         self.plain_blocks, self._needed = 0, set()
         for first in range(0, self._medium.count, HINT_STEP_BLOCKS):
-            for block in range(first, min(first + HINT_STEP_BLOCKS, self._medium.count)):
-                if not self._medium.has(block):
-                    if plan[block] == PLAIN:
-                        self.plain_blocks += 1
-                    elif plan[block] >= SEGMENT:
-                        self._needed.add(plan[block] - SEGMENT)
+            for block in self._medium.missing(first, min(first + HINT_STEP_BLOCKS, self._medium.count)):
+                way = plan[block]
+                if way == PLAIN:
+                    self.plain_blocks += 1
+                elif way >= SEGMENT:
+                    self._needed.add(way - SEGMENT)
             yield None
         packed = self._packed
         self.packed_bytes = 0
@@ -293,8 +294,10 @@ class Filling:
 
     def _extent_of_stream(self, block: int) -> int:
         """The end of the run of missing blocks that are fetched as they are."""
-        medium, plan = self._medium, self._plan
-        while block < medium.count and plan[block] == PLAIN and not medium.has(block):
+        plan = self._plan
+        for one in self._medium.missing(block, self._medium.count):
+            if one != block or plan[one] != PLAIN:
+                break
             block += 1
         return block
 
@@ -334,23 +337,24 @@ class Filling:
             count += 1
         return count
 
-    def _want(self, block: int, wanted: "dict[bytes, Any]") -> "Generator[Any, Any, int]":
-        """Put missing blocks into `wanted` by the begin of their hashes; the block to go on with, or -1."""
-        for count in range(MAX_WANTED):
-            if block < 0:
-                break
-            if not count % HINT_STEP_BLOCKS:
-                yield None
-            key = self._medium.wanted(block)[:PREFIX_BYTES]
-            known = wanted.get(key)
-            if known is None:
-                wanted[key] = block
-            elif isinstance(known, list):
+    def _want(self, missing: "Iterator[int]") -> "Generator[Any, Any, dict[bytes, Any]]":
+        """The next missing blocks by the begin of their hashes, at most MAX_WANTED of them; empty behind the last."""
+        wanted: "dict[bytes, Any]" = {}
+        leaves, left = self._medium.wanted(0, self._medium.count), MAX_WANTED
+        for block in missing:
+            at = block * HASH_BYTES
+            key = leaves[at : at + PREFIX_BYTES]
+            known = wanted.setdefault(key, block)
+            if isinstance(known, list):
                 known.append(block)
-            else:
+            elif known != block:
                 wanted[key] = [known, block]
-            block = self._medium.next_missing(block + 1)
-        return block
+            left -= 1
+            if not left:
+                break
+            if not left % HINT_STEP_BLOCKS:
+                yield None
+        return wanted
 
 
 def _laid(runs: "Runs") -> "set[int]":

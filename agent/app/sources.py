@@ -87,6 +87,7 @@ class Sources:
         self._limits = desk.config.transfer
         self._pace = Pace(self._limits.max_bytes_per_s if metered else allowance.UNLIMITED)
         self._pause_until = 0.0
+        self._taken_at = 0.0
         self._spent = self._stored()
         self._unsaved_bytes = 0
         self._own_lied = ""
@@ -243,7 +244,8 @@ class Sources:
 
     def _suit(self, standing: Standing, asked: Asked, count_bytes: int) -> None:
         """Have the next piece suit the line."""
-        took_s = self._desk.now - asked.since
+        took_s = self._desk.now - max(asked.since, self._taken_at)  # what is asked for ahead waits for its turn
+        self._taken_at = self._desk.now
         if took_s > SLOW_S:
             standing.piece_bytes = max(LEAST_PIECE_BYTES, standing.piece_bytes // 2)
         elif took_s < QUICK_S and count_bytes >= standing.piece_bytes:
