@@ -26,7 +26,7 @@ def leaf(block: bytes) -> bytes:
     return sha256(block).digest()
 
 
-def leaves_of(data: bytes) -> bytes:
+def leaves_of(data: "bytes | memoryview") -> bytes:
     """The SHA-256 of each block of `data`, one after the other.
 
     Raises:
