@@ -6,6 +6,7 @@ from hashlib import sha256
 from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
 from agent.app.sources import OWN
+from agent.app.stream import Stream
 from agent.core.allowance import FullDownload
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaves_of, with_leaves
 from agent.formats.errors import Rejected, Unavailable
@@ -13,13 +14,13 @@ from agent.formats.transfer import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from typing import Any
 
     from agent.app.desk import Desk
     from agent.app.medium import Medium
     from agent.app.packed import Packed
-    from agent.app.sources import Asked, Sources
+    from agent.app.sources import Sources
     from agent.app.work import Steps, Work
     from agent.formats.delivery import Source
     from agent.formats.release import Release
@@ -33,18 +34,6 @@ MAX_REPAIR_BLOCKS = 256  # 1 MiB: what a damaged active slot may cost on a line 
 PLAIN = 0xFFFFFFFF
 PLAN_BYTES = 4  # for each block, all ones: PLAIN
 SEGMENT = 1 << 24  # above every block number
-
-
-class Stream:
-    """Blocks on their way as they are: what has arrived, and the request for what comes behind it."""
-
-    def __init__(self, block: int, end: int) -> None:
-        self.block = block  # the first block of `data`
-        self.end = end
-        self.data = memoryview(b"")  # cut without copies
-        self.leaves = b""
-        self.source: "Source | None" = None
-        self.asked: "Asked | None" = None
 
 
 class Filling:
@@ -106,10 +95,11 @@ class Filling:
                             plan[block] = SEGMENT + number
                     yield None
             leaves = yield from medium.active_leaves()
-            block = medium.next_missing(0)
-            while block >= 0:
-                wanted: "dict[bytes, Any]" = {}
-                block = yield from self._want(block, wanted)
+            missing: "Iterator[int]" = medium.missing(0, medium.count)
+            while True:
+                wanted = yield from self._want(missing)
+                if not wanted:
+                    break
                 for at in range(0, len(leaves), HINT_STEP_BLOCKS * HASH_BYTES):
                     _look_up(wanted, leaves, at, plan)
                     yield None
@@ -119,12 +109,12 @@ class Filling:
         """What the plan costs: `plain_blocks` and `packed_bytes`."""
         self.plain_blocks, self._needed = 0, set()
         for first in range(0, self._medium.count, HINT_STEP_BLOCKS):
-            for block in range(first, min(first + HINT_STEP_BLOCKS, self._medium.count)):
-                if not self._medium.has(block):
-                    if plan[block] == PLAIN:
-                        self.plain_blocks += 1
-                    elif plan[block] >= SEGMENT:
-                        self._needed.add(plan[block] - SEGMENT)
+            for block in self._medium.missing(first, min(first + HINT_STEP_BLOCKS, self._medium.count)):
+                way = plan[block]
+                if way == PLAIN:
+                    self.plain_blocks += 1
+                elif way >= SEGMENT:
+                    self._needed.add(way - SEGMENT)
             yield None
         packed = self._packed
         self.packed_bytes = 0
@@ -288,42 +278,26 @@ class Filling:
         """Take blocks of a run that is fetched as it is, as far as they have arrived and this unit goes."""
         stream = self._stream
         if stream is None or stream.block != block or block >= stream.end:  # a run may have grown since
-            stream = self._stream = Stream(block, self._extent_of_stream(block))
-            self._ask(stream, block)
-        if not stream.data:
-            if stream.asked is None:
-                self._ask(stream, block)
-            if stream.asked is None:
-                raise ValueError("a stream that has ended")
-            try:
-                piece, stream.source = yield from self._sources.take(self._work, stream.asked)
-                stream.asked = None
-                self._ask(stream, block + len(piece) // BLOCK_BYTES)
-                # By another thread than the one that receives the next piece meanwhile.
-                piece, stream.leaves = yield self._work.ask("unpacker", "plain", (piece,), with_leaves)
-                stream.data = memoryview(piece)
-            except Unavailable:
-                self._stream = None
-                raise
-        count = min(end - block, len(stream.data) // BLOCK_BYTES)
-        data, stream.data = stream.data[: count * BLOCK_BYTES], stream.data[count * BLOCK_BYTES :]
-        leaves, stream.leaves = stream.leaves[: count * HASH_BYTES], stream.leaves[count * HASH_BYTES :]
-        stream.block = block + count
+            end_of_run = self._extent_of_stream(block)
+            stream = self._stream = Stream(self._work, self._sources, self._path, block, end_of_run)
+        try:
+            data, leaves = yield from stream.take(end - block)
+        except Unavailable:
+            self._stream = None
+            raise
+        count = len(data) // BLOCK_BYTES
         kept = self._keep(block, data, leaves, runs)
         self.fetched_blocks += kept
         if kept < count and stream.source is not None:
             self._sources.blame(stream.source, self._target)
         return self._next(block + count, end, runs)
 
-    def _ask(self, stream: Stream, block: int) -> None:
-        if block < stream.end:
-            at, end = block * BLOCK_BYTES, stream.end * BLOCK_BYTES
-            stream.asked = self._sources.begin(self._work, self._path, at, end, end, BLOCK_BYTES)
-
     def _extent_of_stream(self, block: int) -> int:
         """The end of the run of missing blocks that are fetched as they are."""
-        medium, plan = self._medium, self._plan
-        while block < medium.count and plan[block] == PLAIN and not medium.has(block):
+        plan = self._plan
+        for one in self._medium.missing(block, self._medium.count):
+            if one != block or plan[one] != PLAIN:
+                break
             block += 1
         return block
 
@@ -363,23 +337,24 @@ class Filling:
             count += 1
         return count
 
-    def _want(self, block: int, wanted: "dict[bytes, Any]") -> "Generator[Any, Any, int]":
-        """Put missing blocks into `wanted` by the begin of their hashes; the block to go on with, or -1."""
-        for count in range(MAX_WANTED):
-            if block < 0:
-                break
-            if not count % HINT_STEP_BLOCKS:
-                yield None
-            key = self._medium.wanted(block)[:PREFIX_BYTES]
-            known = wanted.get(key)
-            if known is None:
-                wanted[key] = block
-            elif isinstance(known, list):
+    def _want(self, missing: "Iterator[int]") -> "Generator[Any, Any, dict[bytes, Any]]":
+        """The next missing blocks by the begin of their hashes, at most MAX_WANTED of them; empty behind the last."""
+        wanted: "dict[bytes, Any]" = {}
+        leaves, left = self._medium.wanted(0, self._medium.count), MAX_WANTED
+        for block in missing:
+            at = block * HASH_BYTES
+            key = leaves[at : at + PREFIX_BYTES]
+            known = wanted.setdefault(key, block)
+            if isinstance(known, list):
                 known.append(block)
-            else:
+            elif known != block:
                 wanted[key] = [known, block]
-            block = self._medium.next_missing(block + 1)
-        return block
+            left -= 1
+            if not left:
+                break
+            if not left % HINT_STEP_BLOCKS:
+                yield None
+        return wanted
 
 
 def _laid(runs: "Runs") -> "set[int]":

@@ -11,7 +11,7 @@ from agent.formats.errors import Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
     from typing import Any
 
     from agent.app.desk import Desk
@@ -110,6 +110,15 @@ class Medium:
             else:
                 return block
         return -1
+
+    def missing(self, first: int, end: int) -> "Iterator[int]":
+        """The blocks from `first` on, before `end`, that are not in place: for those who go through all of them."""
+        for at in range(first // 8, (end + 7) // 8):
+            bits = self._have[at]
+            if bits != 0xFF:
+                for block in range(max(first, at * 8), min(end, at * 8 + 8)):
+                    if not bits & (1 << block % 8):
+                        yield block
 
     def survey(self) -> "Steps":
         """Find what is in place already.
@@ -213,8 +222,7 @@ class Medium:
         except Unavailable as error:
             raise BadMedium(str(error)) from None
         count = len(data) // BLOCK_BYTES
-        for block in range(first, min(first + count, self.count)):
-            self._have[block // 8] |= 1 << block % 8
+        self._mark(first, min(first + count, self.count))
         self._reading_back.written(first, count)
         self._unsaved += count
 
@@ -349,15 +357,27 @@ class Medium:
             raise BadMedium(str(error)) from None
         return found
 
+    def _mark(self, first: int, end: int) -> None:
+        """Blocks from `first` on, before `end`: whole bytes of bits at once, since nearly all of them are."""
+        while first < end:
+            if first % 8 or end - first < 8:
+                self._have[first // 8] |= 1 << first % 8
+                first += 1
+            else:
+                count = (end - first) // 8
+                self._have[first // 8 : first // 8 + count] = b"\xff" * count
+                first += 8 * count
+
     def _unmark(self, block: int) -> None:
         if self.has(block):
             self._have[block // 8] &= 0xFF ^ (1 << block % 8)
             self.lost_blocks += 1
 
     def _mark_equal(self, first: int, hashes: bytes) -> None:
+        wanted = self.wanted(first, len(hashes) // HASH_BYTES)
         for at in range(0, len(hashes), HASH_BYTES):
-            block = first + at // HASH_BYTES
-            if hashes[at : at + HASH_BYTES] == self.wanted(block):
+            if hashes[at : at + HASH_BYTES] == wanted[at : at + HASH_BYTES]:
+                block = first + at // HASH_BYTES
                 self._have[block // 8] |= 1 << block % 8
 
 

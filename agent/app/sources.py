@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Piece = tuple[bytes, Source]
 
+DOWNLOADER = "downloader"
 SPENT = "update/spent.json"
 OWN = Source("", "")
 """The operator's server."""
@@ -59,6 +60,7 @@ class Asked:
         self.stop = stop
         self.end = end
         self.align = align
+        self.method = "read"
         self.most = 0  # what was asked for ...
         self.since = 0.0  # ... and when
         self.standing: "Standing | None" = None
@@ -73,7 +75,7 @@ class Sources:
         desk: "Desk",
         time: "TrustedTime",
         listed: "tuple[Source, ...]" = (),
-        port: str = "downloader",
+        port: str = DOWNLOADER,
         metered: bool = True,
     ) -> None:
         """`listed`: tried before the operator's server; `metered`: whether the line's limits count."""
@@ -85,6 +87,7 @@ class Sources:
         self._limits = desk.config.transfer
         self._pace = Pace(self._limits.max_bytes_per_s if metered else allowance.UNLIMITED)
         self._pause_until = 0.0
+        self._taken_at = 0.0
         self._spent = self._stored()
         self._unsaved_bytes = 0
         self._own_lied = ""
@@ -140,6 +143,21 @@ class Sources:
                 pass  # `take` says so: what has arrived before is used first
         return asked
 
+    def run_ahead(self, work: "Work", before: Asked) -> "Asked | None":
+        """Ask for the piece behind one that is under way, so that the line never waits for us; None where nothing is.
+
+        It comes only if the one before comes whole, so nothing is fetched that would not have been; `take` it then.
+        Not where bytes are counted: what is under way is in no count yet.
+        """
+        at, standing = before.at + before.most, before.standing
+        limited = self._limits.max_bytes_per_s or self._limits.max_bytes_per_month
+        if self._port != DOWNLOADER or standing is None or at >= before.stop or (self._metered and limited):
+            return None
+        asked = Asked(before.path, at, before.stop, before.end, before.align)
+        asked.method = "read_on"
+        self._send(work, asked, standing)
+        return asked
+
     def take(self, work: "Work", asked: Asked) -> "Generator[Any, Any, Piece]":
         """The piece (a multiple of `align` bytes), and where it came from. Tries one source after the other.
 
@@ -155,14 +173,17 @@ class Sources:
                 if self._desk.now < self._pause_until:
                     yield self._pause_until - self._desk.now
                 self._ask(work, asked, tried)
-            ticket, standing = asked.ticket, asked.standing
+            ticket, standing, ahead = asked.ticket, asked.standing, asked.method == "read_on"
             if ticket is None or standing is None:
                 raise last or Busy("every source rests", self._shortest_rest_s())
-            asked.ticket = None
-            tried.append(standing)
+            asked.ticket, asked.method = None, "read"
+            if not ahead:
+                tried.append(standing)
             try:
                 body = yield ticket
             except Unavailable as error:
+                if ahead:
+                    continue  # the connection broke between the two: asked for as ever
                 self._failed(standing, error)
                 last = error
                 continue
@@ -207,6 +228,9 @@ class Sources:
         standing = self._next(tried, asked.path)
         if standing is None:
             return
+        self._send(work, asked, standing)
+
+    def _send(self, work: "Work", asked: Asked, standing: Standing) -> None:
         left = None if standing.source.device else self._left()
         if left is not None and left < asked.align:
             raise ByteBudget("the bytes of this month are used up")
@@ -216,11 +240,12 @@ class Sources:
         most = max(asked.align, most - most % asked.align)
         asked.standing, asked.most, asked.since = standing, most, self._desk.now
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
-        asked.ticket = work.ask(self._port, "read", arguments)
+        asked.ticket = work.ask(self._port, asked.method, arguments)
 
     def _suit(self, standing: Standing, asked: Asked, count_bytes: int) -> None:
         """Have the next piece suit the line."""
-        took_s = self._desk.now - asked.since
+        took_s = self._desk.now - max(asked.since, self._taken_at)  # what is asked for ahead waits for its turn
+        self._taken_at = self._desk.now
         if took_s > SLOW_S:
             standing.piece_bytes = max(LEAST_PIECE_BYTES, standing.piece_bytes // 2)
         elif took_s < QUICK_S and count_bytes >= standing.piece_bytes:

@@ -6,7 +6,7 @@ agent.app.updating runs them and keeps the state.
 from agent.app.installing import BadMedium, Installing, Slots
 from agent.app.packed import INDEX, Packed, packed
 from agent.app.reading_tree import TREE, ReadingTree
-from agent.app.sources import Sources
+from agent.app.sources import DOWNLOADER, Sources
 from agent.app.update_state import release_of
 from agent.core import slots, update
 from agent.formats import delivery, messages
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agent.formats.delivery import Delivery, Source
     from agent.formats.errors import CamwardError
 
-DOWNLOADER, BUNDLE = "downloader", "bundle"  # the ports, by name; a file at hand costs the line nothing
+BUNDLE = "bundle"  # the port, by name; a file at hand costs the line nothing
 
 
 class Writing:

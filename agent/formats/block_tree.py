@@ -26,7 +26,7 @@ def leaf(block: bytes) -> bytes:
     return sha256(block).digest()
 
 
-def leaves_of(data: bytes) -> bytes:
+def leaves_of(data: "bytes | memoryview") -> bytes:
     """The SHA-256 of each block of `data`, one after the other.
 
     Raises:
@@ -46,7 +46,7 @@ class TreeHasher:
     """Computes the root while leaf hashes stream by; holds one node per level (at most 4 KiB each)."""
 
     def __init__(self) -> None:
-        self._levels: list[bytearray] = []
+        self._levels: list[bytes] = []
         self._rest = b""
         self.count = 0
 
@@ -54,9 +54,8 @@ class TreeHasher:
         """Take the next bytes of the leaf hashes, in pieces of any length."""
         data = self._rest + leaves
         whole = len(data) - len(data) % HASH_BYTES
-        for at in range(0, whole, HASH_BYTES):
-            self._add(0, data[at : at + HASH_BYTES])
-            self.count += 1
+        self._add(0, data[:whole])
+        self.count += whole // HASH_BYTES
         self._rest = data[whole:]
 
     def root(self) -> bytes:
@@ -69,25 +68,27 @@ class TreeHasher:
             raise FormatError("the leaf hashes are no positive multiple of 32 bytes")
         if self.count == 1:
             # dm-verity: a device of one block has no tree, its root is the block's own hash.
-            return bytes(self._levels[0])
+            return self._levels[0]
         carry = b""
         level = 0
         while True:
-            hashes = (bytes(self._levels[level]) if level < len(self._levels) else b"") + carry
+            hashes = (self._levels[level] if level < len(self._levels) else b"") + carry
             if len(hashes) <= BLOCK_BYTES and level >= len(self._levels) - 1:
                 return _node(hashes)
             carry = b"".join(_node(hashes[at : at + BLOCK_BYTES]) for at in range(0, len(hashes), BLOCK_BYTES))
             level += 1
 
-    def _add(self, level: int, digest: bytes) -> None:
+    def _add(self, level: int, hashes: bytes) -> None:
         if level == len(self._levels):
-            self._levels.append(bytearray())
-        if len(self._levels[level]) == BLOCK_BYTES:
-            # Flushed only now: the last full node of the top level must stay, it may be the root node.
-            full = _node(bytes(self._levels[level]))
-            self._levels[level] = bytearray()
-            self._add(level + 1, full)
-        self._levels[level] += digest
+            self._levels.append(b"")
+        hashes = self._levels[level] + hashes
+        at, nodes = 0, []
+        while len(hashes) - at > BLOCK_BYTES:  # a full node waits for the next hash: it may be the root node
+            nodes.append(_node(hashes[at : at + BLOCK_BYTES]))
+            at += BLOCK_BYTES
+        self._levels[level] = hashes[at:]
+        if nodes:
+            self._add(level + 1, b"".join(nodes))
 
 
 def root_of(leaves: bytes) -> bytes:

@@ -87,6 +87,16 @@ class Downloader(Protocol):
         """
         ...
 
+    def read_on(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> "bytes | None":
+        """As `read` where the answer under way goes on with these bytes; nobody is asked for anything.
+
+        Raises:
+            Unavailable: it does not, or ended early. What `read` would bring is not touched.
+        """
+        ...
+
     def close(self) -> None:
         """Give up the connections that are kept."""
         ...

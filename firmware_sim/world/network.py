@@ -231,6 +231,7 @@ class WorldDownloader:
     def __init__(self, fetcher: WorldFetcher, mirrors: "dict[str, Server]", clock: "WorldClock") -> None:
         self._fetcher = fetcher
         self._clock = clock
+        self._next: tuple[Source, str, int] | None = None  # where an answer would go on
         self.mirrors = mirrors
 
     def open(self, server_url: str, ca_pem: str) -> None:
@@ -249,7 +250,7 @@ class WorldDownloader:
         Raises:
             Unavailable: as `WorldFetcher.get`, or there is no such source.
         """
-        length = min(max_bytes, end_bytes - offset_bytes)
+        length, self._next = min(max_bytes, end_bytes - offset_bytes), None
         if source.url:
             server = self.mirrors.get(source.device or source.url)
             if server is None:
@@ -263,7 +264,21 @@ class WorldDownloader:
         kept = kept[: len(kept) - len(kept) % align_bytes]
         if not kept:
             raise Unavailable("the answer was cut off")
+        if len(kept) == length:
+            self._next = source, path, offset_bytes + length
         return kept
+
+    def read_on(
+        self, source: "Source", path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> "bytes | None":
+        """As `read`, where the last one ended with all that was asked for.
+
+        Raises:
+            Unavailable: it did not end there.
+        """
+        if self._next != (source, path, offset_bytes):
+            raise Unavailable("the answer does not go on there")
+        return self.read(source, path, offset_bytes, end_bytes, max_bytes, align_bytes)
 
     def close(self) -> None:
         """Nothing is kept."""

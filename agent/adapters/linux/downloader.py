@@ -66,10 +66,7 @@ class HttpsDownloader:
         Raises:
             Unavailable: nothing came.
         """
-        if self._own is None:
-            raise Unavailable("no server is known yet")
-        own_url, ca_pem = self._own
-        place = (source.url or own_url, source.device, ca_pem)
+        place = self._place(source)
         arriving = self._arriving
         if arriving is None or self._next != (place, path, offset_bytes):
             self._give_up()
@@ -90,6 +87,24 @@ class HttpsDownloader:
         else:
             arriving.close()
         return kept
+
+    def read_on(
+        self, source: Source, path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
+    ) -> bytes | None:
+        """See `Downloader.read_on`.
+
+        Raises:
+            Unavailable: the answer under way goes on with other bytes, or not at all.
+        """
+        if self._arriving is None or self._next != (self._place(source), path, offset_bytes):
+            raise Unavailable("the answer does not go on there")
+        return self.read(source, path, offset_bytes, end_bytes, max_bytes, align_bytes)
+
+    def _place(self, source: Source) -> tuple[str, str, str]:
+        if self._own is None:
+            raise Unavailable("no server is known yet")
+        own_url, ca_pem = self._own
+        return source.url or own_url, source.device, ca_pem
 
     def connections(self) -> list[dict[str, object]]:
         """As `HttpServer.connections`."""

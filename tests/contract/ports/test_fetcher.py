@@ -219,3 +219,29 @@ def test_only_plain_https_addresses_are_servers(url):
 def test_an_address_has_a_port():
     assert split_server("https://a.example") == ("a.example", 8443)
     assert split_server("https://a.example:9/") == ("a.example", 9)
+
+
+def test_what_is_read_on_comes_from_the_answer_under_way_and_asks_nobody(downloader, server):
+    with pytest.raises(Unavailable):
+        downloader.read_on(OWN, "/whole", 0, 90_000, 8192, 4096)
+    assert server.asked == []
+    assert downloader.read(OWN, "/whole", 0, 90_112, 8192, 4096) == BODY[:8192]
+    for elsewhere in (
+        (OWN, "/whole", 4096),
+        (OWN, "/other", 8192),
+        (Source("https://127.0.0.1:1", ""), "/whole", 8192),
+    ):
+        with pytest.raises(Unavailable):
+            downloader.read_on(*elsewhere, 90_112, 8192, 4096)
+    assert downloader.read_on(OWN, "/whole", 8192, 90_112, 8192, 4096) == BODY[8192:16_384]
+    assert downloader.read(OWN, "/whole", 16_384, 90_112, 8192, 4096) == BODY[16_384:24_576]
+    assert len(server.asked) == 1
+
+
+def test_behind_a_piece_that_was_cut_off_nothing_is_read_on(downloader, server):
+    downloader.read(OWN, "/cut-run", 0, 60_000, 49_152, 4096)
+    before = len(server.asked)
+    for at in (40_960, 49_152):
+        with pytest.raises(Unavailable):
+            downloader.read_on(OWN, "/cut-run", at, 60_000, 8192, 4096)
+    assert len(server.asked) == before

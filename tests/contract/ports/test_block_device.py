@@ -1,0 +1,105 @@
+"""The disk is hashed past the page cache where the system can do that, and gives the same answers where it cannot."""
+
+import errno
+import os
+
+import pytest
+
+from agent.adapters.linux.block_device import PIECE_BYTES, DiskFile
+from agent.formats.block_tree import BLOCK_BYTES, leaves_of
+from agent.formats.errors import Unavailable
+
+BLOCKS = 3 * PIECE_BYTES // BLOCK_BYTES + 5
+OPEN, PREADV = os.open, os.preadv
+
+
+@pytest.fixture
+def content():
+    return os.urandom((BLOCKS + 2) * BLOCK_BYTES)
+
+
+@pytest.fixture
+def disk(tmp_path, content):
+    path = tmp_path / "disk"
+    path.write_bytes(content)
+    return path
+
+
+class Past:
+    """Stands in for the descriptor past the cache, on whatever file system the test runs."""
+
+    def __init__(self, monkeypatch, trouble=0, most=1 << 30):
+        self.handle, self.reads, self._trouble, self._most = -1, 0, trouble, most
+        monkeypatch.setattr(os, "open", self._open)
+        monkeypatch.setattr(os, "preadv", self._preadv)
+
+    def _open(self, path, flags, *more, **options):
+        handle = OPEN(path, flags & ~os.O_DIRECT, *more, **options)
+        if flags & os.O_DIRECT:
+            self.handle = handle
+        return handle
+
+    def _preadv(self, handle, buffers, offset):
+        if handle != self.handle:
+            return PREADV(handle, buffers, offset)
+        if self._trouble:
+            raise OSError(self._trouble, os.strerror(self._trouble))
+        self.reads += 1
+        return PREADV(handle, [buffers[0][: self._most]], offset)
+
+
+def hashed(device, content):
+    found = device.digests(BLOCK_BYTES, BLOCKS)
+    return found == leaves_of(content[BLOCK_BYTES : (BLOCKS + 1) * BLOCK_BYTES])
+
+
+@pytest.mark.parametrize("most", [1 << 30, 3 * BLOCK_BYTES])
+def test_what_is_hashed_comes_past_the_cache_whole_or_in_parts(disk, content, monkeypatch, most):
+    past = Past(monkeypatch, most=most)
+    device = DiskFile(disk, BLOCK_BYTES)
+    assert hashed(device, content)
+    assert past.reads == (4 if most > PIECE_BYTES else 68)
+    device.write(BLOCK_BYTES, bytes(BLOCK_BYTES))
+    device.flush()
+    assert not hashed(device, content)
+    device.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(past.handle)
+
+
+def test_a_device_that_refuses_the_offset_is_read_through_the_cache(disk, content, monkeypatch):
+    past = Past(monkeypatch, errno.EINVAL)
+    device = DiskFile(disk, BLOCK_BYTES)
+    assert hashed(device, content)
+    assert past.reads == 0
+    device.close()
+
+
+def test_a_bad_sector_is_told_and_not_read_through_the_cache(disk, content, monkeypatch):
+    Past(monkeypatch, errno.EIO)
+    device = DiskFile(disk, BLOCK_BYTES)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        hashed(device, content)
+    device.close()
+
+
+def test_a_file_system_that_has_no_way_past_its_cache(disk, content, monkeypatch):
+    def refuses(path, flags, *more, **options):
+        if flags & os.O_DIRECT:
+            raise OSError(errno.EINVAL, "no")
+        return OPEN(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuses)
+    device = DiskFile(disk, BLOCK_BYTES)
+    assert hashed(device, content)
+    device.close()
+
+
+def test_the_end_of_the_disk_is_told(disk, content):
+    device = DiskFile(disk, BLOCK_BYTES)
+    os.truncate(disk, len(content) - BLOCK_BYTES)
+    with pytest.raises(Unavailable, match="ends early"):
+        device.digests(BLOCK_BYTES, BLOCKS + 1)
+    with pytest.raises(Unavailable, match="beyond its end"):
+        device.digests(BLOCK_BYTES, BLOCKS + 2)
+    device.close()

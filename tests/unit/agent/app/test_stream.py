@@ -1,0 +1,113 @@
+"""Two pieces on their way at a time; nothing is asked for twice, and nothing ahead where bytes are counted."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from agent.app.sources import LEAST_PIECE_BYTES, Sources
+from agent.app.stream import Stream
+from agent.app.work import Ticket
+from agent.formats import transfer
+from agent.formats.errors import Unavailable
+
+BLOCK = 4096
+BLOCKS = 256
+PIECE = LEAST_PIECE_BYTES
+
+
+class Line:
+    """A server whose answers are given one call after the other, as the worker gives them."""
+
+    def __init__(self, **limits):
+        store = SimpleNamespace(read=lambda _: None, write=lambda *_: None)
+        self.ports = SimpleNamespace(store=store)
+        config = SimpleNamespace(transfer=transfer.parse(limits))
+        self.desk = SimpleNamespace(ports=self.ports, config=config, now=0.0)
+        self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0))
+        self.calls = []
+        self.shorten = {}
+        self.requests = []
+        self.goes_on_at = -1
+
+    def ask(self, port, method, arguments, after=None):
+        ticket = Ticket()
+        if port == "unpacker":
+            ticket.settle(after(arguments[0]), None)
+        else:
+            self.calls.append((method, arguments, ticket))
+        return ticket
+
+    def settle(self):
+        """Carry the first call out that waits."""
+        method, (_, _, at, _, most, _), ticket = self.calls.pop(0)
+        if method == "read_on" and at != self.goes_on_at:
+            ticket.settle(None, Unavailable("the answer does not go on there"))
+            return
+        if method == "read" and at != self.goes_on_at:
+            self.requests.append(at)
+        count = self.shorten.pop(at, most)
+        self.goes_on_at = at + count if count == most else -1
+        ticket.settle(b"x" * count, None)
+
+    def waiting(self):
+        return [(method, arguments[2]) for method, arguments, _ in self.calls]
+
+    def stream(self):
+        return Stream(self, self.sources, "/targets/a", 0, BLOCKS)
+
+    def take(self, stream):
+        """All of one piece: how many blocks came."""
+        taking = stream.take(BLOCKS)
+        wanted = next(taking)
+        while True:
+            while not wanted.done:
+                self.settle()
+            try:
+                wanted = taking.throw(wanted.error) if wanted.error else taking.send(wanted.value)
+            except StopIteration as ended:
+                data, leaves = ended.value
+                assert len(leaves) == len(data) // BLOCK * 32
+                return len(data) // BLOCK
+
+
+def test_two_pieces_are_on_their_way_at_a_time_and_the_second_asks_nobody():
+    line = Line()
+    stream = line.stream()
+    assert line.waiting() == [("read", 0), ("read_on", PIECE)]
+    came = line.take(stream)
+    assert came == PIECE // BLOCK
+    assert [method for method, _ in line.waiting()] == ["read_on", "read_on"]
+    while stream.block < BLOCKS:
+        came += line.take(stream)
+    assert came == BLOCKS
+    assert line.requests == [0]
+    assert line.waiting() == []
+
+
+def test_behind_a_piece_that_came_short_it_is_asked_for_what_is_missing_once():
+    line = Line()
+    line.shorten[0] = 3 * BLOCK
+    stream = line.stream()
+    assert line.take(stream) == 3
+    came = 3
+    while stream.block < BLOCKS:
+        came += line.take(stream)
+    assert came == BLOCKS
+    assert line.requests == [0, 3 * BLOCK]
+
+
+def test_an_answer_that_ends_between_two_pieces_is_no_failure_of_the_source():
+    line = Line()
+    stream = line.stream()
+    assert line.take(stream) == PIECE // BLOCK
+    line.goes_on_at = -1
+    assert line.take(stream) > 0
+    assert line.requests == [0, PIECE]
+    assert [one.failures for one in line.sources._standings] == [0]
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes_per_s": 4096}, {"max_bytes_per_month": 64 * 1024 * 1024}])
+def test_nothing_is_asked_for_ahead_where_bytes_are_counted(limits):
+    line = Line(**limits)
+    line.stream()
+    assert line.waiting() == [("read", 0)]
