@@ -63,6 +63,7 @@ async def _restart(cameras: list[Light], folder: Path, port: int, wait: Wait) ->
     try:
         for first in range(0, len(cameras), AT_ONCE):
             await asyncio.gather(*(one.connect(port) for one in cameras[first : first + AT_ONCE]))
+
         async def returns(camera: Light) -> None:
             await camera.until_gone()
             failures = 0
