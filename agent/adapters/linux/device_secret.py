@@ -1,5 +1,6 @@
 """The device's own symmetric key, in a file or in a TPM: seals documents with AES-256-GCM."""
 
+import os
 from typing import TYPE_CHECKING
 
 from agent.adapters.linux.store import FileStore
@@ -29,8 +30,6 @@ class _Sealing:
         Raises:
             Unavailable: the storage fails, or the stored key is damaged.
         """
-        import os
-
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         key = self._key()
@@ -71,10 +70,13 @@ class UnsafeFileDeviceSecret(_Sealing):
 
     Unsafe: the key lies on the same storage as what it seals. It keeps a copied document, a backup or a file that
     leaked from being read, and is gone with an erase; whoever takes the whole storage has both.
+
+    It is read again when the file is another one: each message is sealed by it, and opened.
     """
 
     def __init__(self, store: FileStore) -> None:
         self._store = store
+        self._known: tuple[tuple[int, int, int], bytes | None] | None = None  # which file, and what it held
 
     def forget(self) -> None:
         """See `DeviceSecret.forget`.
@@ -89,11 +91,16 @@ class UnsafeFileDeviceSecret(_Sealing):
         return "none"
 
     def _key(self) -> bytes | None:
-        return self._store.read(KEY)
+        try:
+            found = os.stat(self._store.place(KEY))
+        except OSError:  # gone, as a rule; `read` knows
+            return self._store.read(KEY)
+        which = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if self._known is None or self._known[0] != which:
+            self._known = (which, self._store.read(KEY))
+        return self._known[1]
 
     def _make(self) -> bytes:
-        import os
-
         self._store.write(KEY, os.urandom(KEY_BYTES))
         return self._store.read(KEY) or b""
 

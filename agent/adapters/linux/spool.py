@@ -8,10 +8,14 @@ from agent.formats.errors import Unavailable
 
 
 class FileSpool:
-    """`agent.ports.storage.Spool` beside the documents of a `FileStore`. Files are 0600, folders 0700."""
+    """`agent.ports.storage.Spool` beside the documents of a `FileStore`. Files are 0600, folders 0700.
+
+    The file that was read last stays open: a backlog is read message by message, and opening costs more than reading.
+    """
 
     def __init__(self, store: FileStore) -> None:
         self._store = store
+        self._reading: tuple[str, int] | None = None
 
     def append(self, name: str, data: bytes) -> int:
         """See `Spool.append`; what could not be written whole is cut off again if that can be done.
@@ -42,15 +46,26 @@ class FileSpool:
             Unavailable: the storage fails.
         """
         try:
-            handle = os.open(self._store.place(name), os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                return os.pread(handle, length_bytes, offset_bytes)
-            finally:
-                os.close(handle)
+            return os.pread(self._opened(name), length_bytes, offset_bytes)
         except FileNotFoundError:
             return b""
         except OSError as error:
             raise Unavailable(f"{name}: {error.strerror}") from error
+
+    def _opened(self, name: str) -> int:
+        if self._reading is not None:
+            known, handle = self._reading
+            if known == name and os.fstat(handle).st_nlink:  # none: it was deleted or replaced
+                return handle
+            self._reading = None
+            os.close(handle)
+        handle = os.open(self._store.place(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._reading = (name, handle)
+        return handle
+
+    def __del__(self) -> None:
+        if self._reading is not None:
+            os.close(self._reading[1])
 
 
 def _write(handle: int, data: bytes, end: int) -> None:
