@@ -94,6 +94,7 @@ class UnsafeFileDeviceSecret(_Sealing):
         try:
             found = os.stat(self._store.place(KEY))
         except OSError:  # gone, as a rule; `read` knows
+            self._known = None
             return self._store.read(KEY)
         which = (found.st_ino, found.st_mtime_ns, found.st_size)
         if self._known is None or self._known[0] != which:
@@ -101,6 +102,7 @@ class UnsafeFileDeviceSecret(_Sealing):
         return self._known[1]
 
     def _make(self) -> bytes:
+        self._known = None
         self._store.write(KEY, os.urandom(KEY_BYTES))
         return self._store.read(KEY) or b""
 

@@ -147,9 +147,15 @@ def test_a_spools_files_lie_among_the_documents_and_go_like_them(ports):
     ports.spool.append("a/log", b"one")
     assert ports.store.names("a") == ["a/document", "a/log"]
     assert ports.store.read("a/log") == b"one"
+    assert ports.spool.read("a/log", 0, 5) == b"one"
     ports.store.delete("a/log")
     assert ports.spool.read("a/log", 0, 5) == b""
     assert ports.spool.append("a/log", b"anew") == 0
+    assert ports.spool.read("a/log", 0, 5) == b"anew"
+    ports.store.write("a/log", b"other")
+    assert ports.spool.read("a/log", 0, 5) == b"other"
+    assert ports.spool.append("a/log", b"more") == 5
+    assert ports.spool.read("a/log", 4, 5) == b"rmore"
 
 
 def test_names_are_those_right_inside_the_folder(ports):

@@ -169,3 +169,21 @@ def test_a_damaged_secret_is_never_replaced(tmp_path, made, body):
     with pytest.raises(Rejected):
         ports.secret_again().open("a", sealed)
     assert ports.stored_secret() == body
+
+
+def test_a_key_file_that_somebody_else_changes_counts_at_once(tmp_path):
+    """The button's erase and a finished erase work on the file, not by this object."""
+    store = FileStore(tmp_path)
+    secret = UnsafeFileDeviceSecret(store)
+    sealed = secret.seal("one", b"text")
+    key = store.read(SECRET)
+    store.write(SECRET, bytes(32))
+    with pytest.raises(Rejected):
+        secret.open("one", sealed)
+    store.write(SECRET, key)
+    assert secret.open("one", sealed) == b"text"
+    store.delete(SECRET)
+    with pytest.raises(Rejected):
+        secret.open("one", sealed)
+    assert secret.open("one", secret.seal("one", b"anew")) == b"anew"
+    assert store.read(SECRET) != key
