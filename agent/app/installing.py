@@ -92,6 +92,7 @@ class Installing:
 
     def write_blocks(self) -> None:
         """Bring every block into the inactive slot; safe to repeat at any moment."""
+        self._filling.drop()
         self._work.start(self._write(), self._written)
 
     def read_back(self) -> None:

@@ -147,11 +147,14 @@ class Sources:
         """Ask for the piece behind one that is under way, so that the line never waits for us; None where nothing is.
 
         It comes only if the one before comes whole, so nothing is fetched that would not have been; `take` it then.
-        Not where bytes are counted: what is under way is in no count yet.
+        Not where bytes are counted: what is under way is in no count yet. Not either where somebody else is to be asked
+        now: the source of the piece before has lied, or one that is preferred has rested.
         """
         at, standing = before.at + before.most, before.standing
         limited = self._limits.max_bytes_per_s or self._limits.max_bytes_per_month
         if self._port != DOWNLOADER or standing is None or at >= before.stop or (self._metered and limited):
+            return None
+        if standing is not self._next([], before.path):
             return None
         asked = Asked(before.path, at, before.stop, before.end, before.align)
         asked.method = "read_on"
@@ -187,11 +190,16 @@ class Sources:
                 self._failed(standing, error)
                 last = error
                 continue
+            if body is None and ahead:
+                continue
             if body:
                 self._count(len(body), standing.source)
                 if standing.source == OWN:
                     self._own_absences = 0
-                self._suit(standing, asked, len(body))
+                # What was asked for ahead had to wait for its turn.
+                since = max(asked.since, self._taken_at) if ahead else asked.since
+                self._suit(standing, len(body), self._desk.now - since)
+                self._taken_at = self._desk.now
                 if asked.most - len(body) < asked.align or standing.source == OWN:
                     standing.failures = 0
                 else:
@@ -242,10 +250,8 @@ class Sources:
         arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
         asked.ticket = work.ask(self._port, asked.method, arguments)
 
-    def _suit(self, standing: Standing, asked: Asked, count_bytes: int) -> None:
+    def _suit(self, standing: Standing, count_bytes: int, took_s: float) -> None:
         """Have the next piece suit the line."""
-        took_s = self._desk.now - max(asked.since, self._taken_at)  # what is asked for ahead waits for its turn
-        self._taken_at = self._desk.now
         if took_s > SLOW_S:
             standing.piece_bytes = max(LEAST_PIECE_BYTES, standing.piece_bytes // 2)
         elif took_s < QUICK_S and count_bytes >= standing.piece_bytes:

@@ -65,8 +65,9 @@ class Stream:
     def _ask(self, block: int) -> None:
         """Ask for the piece that begins there, unless that was done, and for the one behind it."""
         at, end = block * BLOCK_BYTES, self.end * BLOCK_BYTES
-        if self._ahead is not None and self._ahead.at == at:
-            self._asked = self._ahead
+        ahead = self._ahead
+        if ahead is not None and ahead.at == at and ahead.ticket is not None and ahead.ticket.error is None:
+            self._asked = ahead
         elif at < end:  # the first one, or behind one that came short
             self._asked = self._sources.begin(self._work, self._path, at, end, end, BLOCK_BYTES)
         else:

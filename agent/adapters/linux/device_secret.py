@@ -84,6 +84,7 @@ class UnsafeFileDeviceSecret(_Sealing):
         Raises:
             Unavailable: the storage fails.
         """
+        self._known = None
         self._store.delete(KEY)
 
     def protection(self) -> str:

@@ -4,30 +4,34 @@ from types import SimpleNamespace
 
 import pytest
 
-from agent.app.sources import LEAST_PIECE_BYTES, Sources
+from agent.app.sources import LEAST_PIECE_BYTES, MOST_PIECE_BYTES, OWN, REST_FIRST_S, Sources
 from agent.app.stream import Stream
 from agent.app.work import Ticket
 from agent.formats import transfer
+from agent.formats.delivery import Source
 from agent.formats.errors import Unavailable
 
 BLOCK = 4096
-BLOCKS = 256
+BLOCKS = 2048
 PIECE = LEAST_PIECE_BYTES
+MIRROR = Source("https://mirror", "")
 
 
 class Line:
     """A server whose answers are given one call after the other, as the worker gives them."""
 
-    def __init__(self, **limits):
+    def __init__(self, *listed, **limits):
         store = SimpleNamespace(read=lambda _: None, write=lambda *_: None)
         self.ports = SimpleNamespace(store=store)
         config = SimpleNamespace(transfer=transfer.parse(limits))
         self.desk = SimpleNamespace(ports=self.ports, config=config, now=0.0)
-        self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0))
+        self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0), listed)
         self.calls = []
         self.shorten = {}
         self.requests = []
         self.goes_on_at = -1
+        self.silent, self.refused = [], 0
+        self.givers = []
 
     def ask(self, port, method, arguments, after=None):
         ticket = Ticket()
@@ -39,10 +43,13 @@ class Line:
 
     def settle(self):
         """Carry the first call out that waits."""
-        method, (_, _, at, _, most, _), ticket = self.calls.pop(0)
-        if method == "read_on" and at != self.goes_on_at:
-            ticket.settle(None, Unavailable("the answer does not go on there"))
+        method, (source, _, at, _, most, _), ticket = self.calls.pop(0)
+        if source in self.silent or (method == "read_on" and at != self.goes_on_at):
+            self.goes_on_at = self.goes_on_at if method == "read_on" else -1
+            self.refused += 1
+            ticket.settle(None, Unavailable("silent, or the answer does not go on there"))
             return
+        self.givers.append(source)
         if method == "read" and at != self.goes_on_at:
             self.requests.append(at)
         count = self.shorten.pop(at, most)
@@ -104,6 +111,50 @@ def test_an_answer_that_ends_between_two_pieces_is_no_failure_of_the_source():
     assert line.take(stream) > 0
     assert line.requests == [0, PIECE]
     assert [one.failures for one in line.sources._standings] == [0]
+
+
+def steady(line):
+    """A stream whose pieces are as large as they get."""
+    stream = line.stream()
+    while line.take(stream) < MOST_PIECE_BYTES // BLOCK:
+        pass
+    return stream
+
+
+def test_behind_an_answer_that_has_ended_it_goes_on_as_before():
+    line = Line()
+    stream = steady(line)
+    line.goes_on_at = -1
+    while stream.block < BLOCKS:
+        line.take(stream)
+    assert 1 <= line.refused <= 2
+    assert len(line.requests) == 2
+
+
+def test_a_source_that_lied_gives_no_more_than_what_was_under_way():
+    line = Line(MIRROR)
+    stream = line.stream()
+    line.take(stream)
+    line.sources.blame(stream.source, "/targets/a")
+    while stream.block < BLOCKS:
+        line.take(stream)
+    assert line.givers.count(MIRROR) <= 3
+    assert line.givers[-1] == OWN
+
+
+def test_a_source_that_has_rested_is_asked_again_within_the_run():
+    line = Line(MIRROR)
+    stream = steady(line)
+    line.silent = [MIRROR]
+    while line.givers[-1] != OWN:
+        line.take(stream)
+    line.silent = []
+    line.take(stream)
+    assert line.givers[-1] == OWN
+    line.desk.now = REST_FIRST_S
+    while stream.block < BLOCKS:
+        line.take(stream)
+    assert line.givers[-1] == MIRROR
 
 
 @pytest.mark.parametrize("limits", [{"max_bytes_per_s": 4096}, {"max_bytes_per_month": 64 * 1024 * 1024}])
