@@ -28,7 +28,7 @@ NEAR, FAR = "198.18.0.1", "198.18.0.2"
 DEVICE = "/dev/net/tun"
 NAME = b"lossy0"
 # TCP doubles its wait with each one: a longer row is minutes of silence, and a test that fails by bad luck.
-LOST_IN_A_ROW = 4
+LOST_IN_A_ROW = 2
 SIOCSIFNETMASK = 0x891C
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x1, 0x1000
