@@ -170,8 +170,8 @@ class Commanding:
                 kept = state.last(command.name)
                 if kept is not None:
                     self._tell(kept)
-        elif verdict in (UNSURE, TAKE):
-            self._ask_the_time(command, asked)
+        elif verdict in (UNSURE, TAKE) or (verdict == commands.FUTURE and not asked):
+            self._ask_the_time(command, asked)  # one from the future: this machine may have slept meanwhile
         elif verdict == BUSY:
             self._patience.spent()  # the server sends it again
         else:

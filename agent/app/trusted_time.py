@@ -8,7 +8,7 @@ from binascii import hexlify
 from agent.core import clock, receipt
 from agent.core.trust_errors import DamagedRoot
 from agent.core.trust_repository import Repository
-from agent.formats.errors import FormatError, Rejected, Unavailable
+from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
 from agent.formats.receipt import MAX_RECEIPT_BYTES, NONCE_BYTES
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FLOOR = "clock/floor.json"
 RECEIPTS = "/device/v1/time/"
+MAX_WAITING = 16  # for one receipt
 
 
 class TrustedTime:
@@ -31,7 +32,10 @@ class TrustedTime:
         self._desk = desk
         self._built_at = desk.config.build_time
         self._floor_at = self._built_at
-        self._asked_at: "float | None" = None
+        self._waiting: "list[Corrected]" = []  # for the receipt that is on its way; empty while none is
+        self._may_ask = float(clock.RECEIPTS_AT_ONCE)  # how many more receipts may be asked for, counted at
+        self._counted_at = desk.now
+        self._not_before = desk.now  # a server that is busy has said when to come again
         self._receipt_at: "float | None" = None
         self._first_at = 0  # what the first receipt of this run said
         body = desk.ports.store.read(FLOOR)
@@ -112,15 +116,19 @@ class TrustedTime:
     def put_right(self, director_root: bytes, then: "Corrected") -> None:
         """Ask the operator's server for a time receipt, and set the wall clock by it; not more often than is bearable.
 
+        Who comes while one is on its way waits for that one.
+
         Args:
             director_root: the stored root, whose timestamp role signs receipts.
             then: called with whether the wall clock was wrong and is right now, and with the error if there was one.
         """
         desk = self._desk
-        if self._asked_at is not None and desk.now < self._asked_at + clock.RECEIPT_EVERY_S:
+        if 0 < len(self._waiting) < MAX_WAITING:
+            self._waiting.append(then)
+            return
+        if self._waiting or not self._bearable():
             then(False, None)
             return
-        self._asked_at = desk.now
         try:
             director = Repository("director", {"root": director_root}, desk.ports.verify_signature, _keep_nothing)
         except DamagedRoot as error:
@@ -129,6 +137,7 @@ class TrustedTime:
         nonce = hexlify(desk.ports.entropy.bytes(NONCE_BYTES)).decode()
 
         def answered(body: "bytes | None", error: "CamwardError | None") -> None:
+            waiting, self._waiting = self._waiting, []
             try:
                 if error is not None:
                     raise error
@@ -137,11 +146,27 @@ class TrustedTime:
                 at = receipt.verify(body, desk.device_id, nonce, director, self._floor_at)
             except (Rejected, Unavailable) as caught:
                 desk.say("camward-agent: no time receipt: " + str(caught))
-                then(False, caught)
+                if isinstance(caught, Busy):
+                    self._not_before = desk.now + caught.retry_after_s
+                for one in waiting:
+                    one(False, caught)
                 return
-            then(self._correct(at), None)
+            corrected = self._correct(at)
+            for one in waiting:
+                one(corrected, None)
 
+        self._waiting = [then]
         desk.call("clockless", "get", (RECEIPTS + nonce, MAX_RECEIPT_BYTES), answered)
+
+    def _bearable(self) -> bool:
+        """Whether a receipt may be asked for now; if so, it is counted."""
+        now = self._desk.now
+        refilled = self._may_ask + (now - self._counted_at) / clock.RECEIPT_EVERY_S
+        self._may_ask, self._counted_at = min(float(clock.RECEIPTS_AT_ONCE), refilled), now
+        if self._may_ask < 1.0 or now < self._not_before:
+            return False
+        self._may_ask -= 1.0
+        return True
 
     def _tell_floor(self) -> None:
         """The clock is set forward to the floor where it is behind: better, but not right yet."""

@@ -233,6 +233,7 @@ class Updating:
             self.go("refused", error, release=None, delivery=None)
         elif error is not None:
             self._last_result = str(error)
+            self._desk.say("camward-agent: what to install cannot be found out now: " + str(error))
             self.go("unavailable", error)
         elif release is None:
             self._last_result = "up to date"

@@ -12,7 +12,8 @@ The rules, in their order:
 5. It was not issued before the camera lost what it kept of earlier ones.
 6. No other one of its kind is still being carried out.
 7. It has not expired, and was not issued in the future, by proven time. Where the time is not proven in this boot a
-   command waits, except `check`, which does nothing that the camera would not do by itself.
+   command waits, except `check`, which does nothing that the camera would not do by itself. Before the caller refuses
+   one as of the future it asks for the time once more: the clocks of a machine that was suspended have not counted.
 
 The caller must still: save the command before it carries it out.
 """

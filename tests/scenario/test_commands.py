@@ -219,6 +219,14 @@ def test_other_cameras_replayed_reordered_forged_expired_and_early_ones_do_nothi
     assert told(camera)[-1] == done(6, "check"), "the same camera follows what is right"
 
 
+def test_a_camera_that_has_slept_asks_what_time_it_is_before_it_takes_a_command_for_one_of_the_future(stage, camera):
+    """No clock of it may have counted meanwhile, and it had proof of the time before."""
+    deliver(camera, stage.operator.command("evidence", 1, now(camera)), HOUR_S)
+    camera.clock.now_s += HOUR_S
+    deliver(camera, stage.operator.command("evidence", 2, now(camera)), 60)
+    assert told(camera)[2:] == [("accepted", 2, "evidence", ""), done(2, "evidence")]
+
+
 def test_a_flood_of_bad_commands_does_not_flood_the_outbox(stage, camera):
     thief = stage.operator.copy()
     thief.command_signers = [RealSigner("thief")]

@@ -4,8 +4,10 @@ Only the two EST paths that come before a certificate work without one. With one
 time it is and renew it, for a year (docs/adr/0030-renewal.md).
 """
 
+import logging
 import re
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cryptography import x509
@@ -21,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from update_server.api.answers import error_answer
 from update_server.body import read_body
+from update_server.complaints import Complaints
 from update_server.errors import Forbidden, NotFound, ServerError, Unauthenticated
 from update_server.fleet import devices
 from update_server.pki import est
@@ -28,6 +31,7 @@ from update_server.pki import external as external_ca
 from update_server.pki.authority import Authority, key_sha256
 from update_server.services import Services
 
+LOG = logging.getLogger("camward.server")
 OPEN_PATHS = frozenset({"/.well-known/est/cacerts", "/.well-known/est/simpleenroll"})
 SERVICES_PATH = "/.well-known/est/services/simpleenroll"  # a label of our own (RFC 7030, 3.2.2)
 TIME_PATH, RENEWAL_PATH = "/device/v1/time/", "/.well-known/est/simplereenroll"
@@ -35,7 +39,10 @@ GRACE_S = 365 * 86_400  # for a camera that hung in a warehouse; longer, and a p
 NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
 PKCS7 = "application/pkcs7-mime; smime-type=certs-only"
 PKCS10, JSON, BYTES = "application/pkcs10", "application/json", "application/octet-stream"
+MAX_LOGGED_PATH = 120
 BASE64 = {"Content-Transfer-Encoding": "base64"}
+
+Refuse = Callable[[Request, Exception], Response]
 
 
 class Endpoint(NamedTuple):
@@ -71,10 +78,11 @@ class RequireCertificate:
     TLS takes factory certificates as well, for simpleenroll; here they open nothing, whatever name is in them.
     """
 
-    def __init__(self, app: ASGIApp, authority: Authority) -> None:
-        """`authority` knows whose certificates count."""
+    def __init__(self, app: ASGIApp, authority: Authority, refuse: Refuse) -> None:
+        """`authority` knows whose certificates count; `refuse` makes the answer out of an error."""
         self._app = app
         self._authority = authority
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -82,7 +90,7 @@ class RequireCertificate:
             try:
                 scope.setdefault("state", {}).update(self._state(scope))
             except ServerError as error:
-                await error_answer(Request(scope), error)(scope, receive, send)
+                await self._refuse(Request(scope), error)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -127,12 +135,22 @@ class DeviceApi:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._complaints = Complaints(LOG)
 
     def app(self) -> ASGIApp:
         """The ASGI application."""
         routes = [Route(one.path, getattr(self, one.handler), methods=[one.method]) for one in ENDPOINTS]
-        made = Starlette(routes=routes, exception_handlers={ServerError: error_answer})
-        return RequireCertificate(made, self._services.authority)
+        made = Starlette(routes=routes, exception_handlers={ServerError: self._refused})
+        return RequireCertificate(made, self._services.authority, self._refused)
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        """The answer; and a line in the log, for the camera that hears it has nobody to tell."""
+        if isinstance(error, ServerError) and not isinstance(error, NotFound):  # cameras ask whether there is another
+            who = request.scope.get("state", {}).get("device_id")
+            text = "A stranger" if who is None else f"Camera {who!r}"
+            path = request.url.path[:MAX_LOGGED_PATH]
+            self._complaints.say(error.code, f"{text} is refused {request.method} {path!r} ({error.code}): {error}")
+        return error_answer(request, error)
 
     def ca_certificates(self, _request: Request) -> Response:
         """EST cacerts (RFC 7030, 4.1)."""

@@ -21,6 +21,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from sqlalchemy.exc import OperationalError
 
+from update_server.complaints import Complaints
 from update_server.errors import Misconfigured
 from update_server.fleet.broker import TLS12_CIPHERS
 from update_server.fleet.ingest import RECEIPTED
@@ -37,29 +38,9 @@ SESSION_S = 30 * 86_400  # the broker keeps messages for us this long while the 
 RECEIVE_MAXIMUM = 500  # unacknowledged messages at a time: bounds our memory, the broker queues the rest
 BATCH = 200
 RETRY_S = 1.0
-COMPLAIN_S = 60.0  # between two lines of one kind in the log, however often it goes wrong
 IDLE_S = 5.0  # an ingest that leaves has got all of its messages when none has come for so long
 
 TakeBatch = Callable[[list[Incoming]], None]
-
-
-class Complaints:
-    """Lines in the log about what goes wrong again and again: the first at once, then one in a while of each kind."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` is in seconds."""
-        self._clock = clock
-        self._said: dict[str, tuple[float, int]] = {}
-
-    def say(self, kind: str, text: str) -> None:
-        """Say `text`, or count it; how many of its `kind` were counted is said with the next one."""
-        now = self._clock()
-        last, more = self._said.get(kind, (float("-inf"), 0))
-        if now - last < COMPLAIN_S:
-            self._said[kind] = (last, more + 1)
-            return
-        self._said[kind] = (now, 0)
-        LOG.warning("%s%s", text, f" ({more} times more since the last such line)" if more else "")
 
 
 @dataclass(frozen=True)
@@ -125,7 +106,7 @@ class Link:
         context.load_cert_chain(certificate, key)
         self._client.tls_set_context(context)
         self._client.reconnect_delay_set(min_delay=1, max_delay=30)
-        self._complaints = Complaints()
+        self._complaints = Complaints(LOG)
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = self._on_connect_fail
         self._client.on_subscribe = self._on_subscribe

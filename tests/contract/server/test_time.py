@@ -59,8 +59,11 @@ def test_nobody_without_a_certificate_and_no_removed_camera_gets_one(camera, ser
     assert ask(camera).status_code == 403
 
 
-def test_a_camera_gets_only_so_many_in_an_hour_and_the_others_still_get_theirs(camera, new_camera):
+def test_a_camera_gets_only_so_many_in_an_hour_and_the_others_still_get_theirs(camera, new_camera, server):
     codes = [ask(camera, f"{number:0{2 * NONCE_BYTES}x}").status_code for number in range(PER_HOUR + 2)]
     assert codes == [200] * PER_HOUR + [429] * 2
     assert int(ask(camera).headers["Retry-After"]) > 0
+    log = (server.folder / "test.log").read_text()
+    assert f"Camera '{camera.id}' is refused GET '/device/v1/time/" in log, "nobody else hears why a camera waits"
+    assert log.count("(wait): This camera has had its time receipts.") == 1, "and nobody fills the disk with it"
     assert ask(new_camera().enrol()).status_code == 200

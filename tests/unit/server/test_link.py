@@ -8,7 +8,7 @@ import time
 import pytest
 
 from update_server.pki import authority
-from update_server.serving.link import COMPLAIN_S, Complaints, Link, server_part
+from update_server.serving.link import Link, server_part
 
 NOW = datetime.datetime.now(datetime.UTC)
 WAIT_S = 30
@@ -19,22 +19,6 @@ def pki(tmp_path):
     made = authority.make(tmp_path, "Op", NOW)
     made.write_ingest(NOW)
     return tmp_path
-
-
-def test_what_goes_wrong_again_is_counted_and_each_kind_is_said(caplog):
-    now = [100.0]
-    complaints = Complaints(lambda: now[0])
-    for _ in range(50):
-        complaints.say("failed", "No connection.")
-        complaints.say("lost", "Lost.")
-        now[0] += COMPLAIN_S / 60
-    assert caplog.messages == ["No connection.", "Lost."]
-    now[0] += COMPLAIN_S
-    complaints.say("failed", "No connection: another reason.")
-    assert caplog.messages[2:] == ["No connection: another reason. (49 times more since the last such line)"]
-    now[0] += COMPLAIN_S
-    complaints.say("failed", "No connection.")
-    assert caplog.messages[3:] == ["No connection."]
 
 
 def test_a_connection_that_fails_is_in_the_log_with_its_reason(pki, caplog):

@@ -1,0 +1,130 @@
+"""How often a camera asks what time it is, and who hears the answer."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from agent.app.trusted_time import RECEIPTS, TrustedTime
+from agent.core.clock import RECEIPT_EVERY_S, RECEIPTS_AT_ONCE
+from agent.formats.errors import Busy, CamwardError, Unavailable
+from firmware_sim.world.repository import new_operator
+from tests.scenario.makers import RealSigner, verify_signature
+from tests.scenario.stage import NOW
+
+BEGUN_S = 5000.0
+
+
+class OneDesk:
+    """Its calls are answered when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = BEGUN_S
+        self.device_id = "a" * 26
+        self.asked: list[tuple[str, Any]] = []
+        self.said: list[str] = []
+        self.operator = new_operator(RealSigner, NOW)
+        self.operator.device_id = self.device_id
+        self.config = SimpleNamespace(build_time=NOW - 1, ws_token=False)
+        self.wall_at = NOW
+        self.ports = SimpleNamespace(
+            store=SimpleNamespace(read=lambda _name: None, write=lambda _name, _body: None),
+            clock=SimpleNamespace(wall_s=lambda: self.wall_at, set_floor_s=int, set_wall_s=self.set_wall_s),
+            entropy=SimpleNamespace(bytes=bytes),
+            verify_signature=verify_signature,
+        )
+
+    def set_wall_s(self, at: int) -> None:
+        self.wall_at = at
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def call(self, _port: str, _method: str, arguments: tuple[str, int], then: Any) -> None:
+        self.asked.append((arguments[0].removeprefix(RECEIPTS), then))
+
+    def answer(self, error: CamwardError | None = None) -> None:
+        nonce, then = self.asked[-1]
+        then(None if error is not None else self.operator.receipt(nonce, NOW + 100), error)
+
+
+class Asked:
+    """Of one TrustedTime; `heard` are the answers, each with who asked."""
+
+    def __init__(self) -> None:
+        self.desk: Any = OneDesk()
+        self.time = TrustedTime(self.desk)
+        self.heard: list[tuple[str, bool, CamwardError | None]] = []
+
+    def ask(self, who: str = "") -> bool:
+        """Whether a request went out."""
+        before = len(self.desk.asked)
+        root = self.desk.operator.director.files["1.root.json"]
+        self.time.put_right(root, lambda corrected, error: self.heard.append((who, corrected, error)))
+        return len(self.desk.asked) > before
+
+
+@pytest.fixture
+def asked() -> Asked:
+    return Asked()
+
+
+def test_who_asks_while_a_receipt_is_on_its_way_hears_of_that_one(asked: Asked):
+    assert asked.ask("look")
+    assert not asked.ask("command")
+    assert asked.heard == []
+    asked.desk.answer()
+    assert asked.heard == [("look", True, None), ("command", True, None)]
+    assert asked.time.certain()
+    assert asked.desk.wall_at == NOW + 100
+    assert asked.ask("later"), "and then it may be asked again"
+
+
+def test_all_hear_of_a_receipt_that_does_not_come_and_the_next_is_asked_for(asked: Asked):
+    asked.ask("look")
+    asked.ask("command")
+    error = Unavailable("the connection was lost")
+    asked.desk.answer(error)
+    assert asked.heard == [("look", False, error), ("command", False, error)]
+    assert not asked.time.certain()
+    assert asked.ask("again")
+    asked.desk.answer()
+    assert asked.time.certain()
+
+
+def test_who_asks_again_because_of_the_answer_has_a_request_of_its_own(asked: Asked):
+    root = asked.desk.operator.director.files["1.root.json"]
+    asked.time.put_right(root, lambda _corrected, _error: asked.ask("again") and None)
+    asked.desk.answer(Unavailable("the connection was lost"))
+    assert len(asked.desk.asked) == 2
+    asked.desk.answer()
+    assert asked.heard == [("again", True, None)]
+
+
+def test_no_more_are_asked_for_than_is_bearable(asked: Asked):
+    sent = 0
+    for _second in range(7200):
+        asked.desk.now += 1.0
+        if asked.ask():
+            sent += 1
+            asked.desk.answer()
+    assert sent == RECEIPTS_AT_ONCE + 7200 // RECEIPT_EVERY_S - 1
+    assert ("", False, None) in asked.heard, "who comes too early is told at once"
+
+
+def test_those_who_wait_are_bounded(asked: Asked):
+    for _ in range(1000):
+        asked.ask("many")
+    told_at_once = len(asked.heard)
+    assert told_at_once > 900
+    asked.desk.answer()
+    assert len(asked.heard) == 1000
+
+
+def test_a_server_that_is_busy_is_left_alone_as_long_as_it_said(asked: Asked):
+    asked.ask()
+    asked.desk.answer(Busy("not now", 300.0))
+    asked.desk.now += 299.0
+    assert not asked.ask()
+    asked.desk.now += 1.0
+    assert asked.ask()
