@@ -22,6 +22,9 @@ from tests.emulated.lab_camera import BOOT_S, PASSWORD, USER, LabCamera, claimed
 from tests.server_program import server_program
 
 UPDATE_S = 420.0
+HEARD_S = 2.0  # after which the server has noted what it has heard
+NEWS = "ip address add 192.0.2.1/32 dev lo && ip address del 192.0.2.1/32 dev lo"
+"""A change of the network, after which a camera without a connection tries sooner than the snapshot would have it."""
 ENROLLED = "enrolled"
 NEWER = "1.1.0"
 PANIC = ("Kernel panic", "camward-boot: nothing to boot")
@@ -63,17 +66,23 @@ class Fleet:
         if self.lab is not self.home:
             self.lab.machine.power_cut()
             self.lab = self.home
-        if not machine.is_on():
-            machine.plug_in()
         self.assign("none")  # or the camera would begin as soon as it is connected
+        if machine.is_on():
+            machine.monitor.execute("stop")
+        else:
+            machine.plug_in()
+        # The server counts in seconds, and a camera may be back within one: nothing it has heard of the one before
+        # may look like that, nor what it hears of this one like the one before.
+        time.sleep(HEARD_S)
+        before_s = int(time.time()) - 1
         machine.load(tag)
-        machine.monitor.execute("cont")  # which one that was plugged in waits for
-        begun_s = int(time.time())
+        machine.monitor.execute("cont")  # which a stopped one waits for, and one that was plugged in
         set_clock(self.lab)
+        self.lab.shell(NEWS)
 
         def is_back() -> bool:
             seen = self.session()
-            return seen.online and seen.at > begun_s
+            return seen.online and seen.at > before_s
 
         wait_until(is_back, Deadline(UPDATE_S), "the camera's session")  # before that, a nudge would be lost
         self._give_up_commands()
