@@ -33,6 +33,8 @@ class Look:
         self.corrected = corrected
         self.port = FETCHER
         self.reset_to: "int | None" = None
+        self.corrections = 0
+        """How often the clock had been put right when it began."""
 
 
 class Checking:
@@ -71,6 +73,7 @@ class Checking:
 
     def _look(self, look: Look) -> None:
         desk = self._desk
+        look.corrections = self._time.corrections
         try:
             device = device_of(desk)
             director = stored(desk.ports.store, "director", self._director_root)
@@ -152,7 +155,7 @@ class Checking:
         def settled(corrected: bool, trouble: "CamwardError | None") -> None:
             if look.number != self._round:
                 return
-            if corrected:
+            if corrected or look.corrections != self._time.corrections:  # by whoever asked, while we looked
                 self._look(Look(look.number, look.then, True))
             elif isinstance(trouble, Rejected):
                 look.then(None, trouble)  # somebody plays with the time: that is the news

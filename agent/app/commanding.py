@@ -193,9 +193,9 @@ class Commanding:
             return
         self._asking = True
 
-        def settled(_corrected: bool, _error: "CamwardError | None") -> None:
+        def settled(_corrected: bool, error: "CamwardError | None") -> None:
             self._asking = False
-            if self._time.certain():
+            if error is None and self._time.certain():
                 self._judge(command, asked=True)
 
         self._checking.put_clock_right(root, settled)

@@ -6,6 +6,7 @@ The rules are `agent.core.clock` and `agent.core.receipt`. `clock/floor.json` ho
 from binascii import hexlify
 
 from agent.core import clock, receipt
+from agent.core.rate import Bucket
 from agent.core.trust_errors import DamagedRoot
 from agent.core.trust_repository import Repository
 from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FLOOR = "clock/floor.json"
 RECEIPTS = "/device/v1/time/"
 MAX_WAITING = 16  # for one receipt
+MOST_AWAY_S = 3600.0  # as long as our server ever says; a lying one, or a wrong clock of ours, might make it a day
 
 
 class TrustedTime:
@@ -33,9 +35,12 @@ class TrustedTime:
         self._built_at = desk.config.build_time
         self._floor_at = self._built_at
         self._waiting: "list[Corrected]" = []  # for the receipt that is on its way; empty while none is
-        self._may_ask = float(clock.RECEIPTS_AT_ONCE)  # how many more receipts may be asked for, counted at
-        self._counted_at = desk.now
+        self._allowed = Bucket(clock.RECEIPTS_AT_ONCE, 1.0 / clock.RECEIPT_EVERY_S)
         self._not_before = desk.now  # a server that is busy has said when to come again
+        self._told = 0
+        self._resets = 0
+        self.corrections = 0
+        """How often the wall clock was found wrong and put right."""
         self._receipt_at: "float | None" = None
         self._first_at = 0  # what the first receipt of this run said
         body = desk.ports.store.read(FLOOR)
@@ -111,6 +116,7 @@ class TrustedTime:
         self._floor_at = self._saved_at = at
         self._ahead_s = at - self._desk.now
         self._receipt_at = None  # signed by the keys that are taken back
+        self._resets += 1  # and so may be the one that is on its way
         self._tell_floor()
 
     def put_right(self, director_root: bytes, then: "Corrected") -> None:
@@ -120,40 +126,40 @@ class TrustedTime:
 
         Args:
             director_root: the stored root, whose timestamp role signs receipts.
-            then: called with whether the wall clock was wrong and is right now, and with the error if there was one.
+            then: called with whether the wall clock was wrong and is right now, and with the error if there was one
+                (ClockDoubt: it was asked for too often).
         """
         desk = self._desk
         if 0 < len(self._waiting) < MAX_WAITING:
             self._waiting.append(then)
             return
         if self._waiting or not self._bearable():
-            then(False, None)
+            then(False, clock.ClockDoubt("a time receipt was asked for a moment ago"))
             return
         try:
             director = Repository("director", {"root": director_root}, desk.ports.verify_signature, _keep_nothing)
         except DamagedRoot as error:
             then(False, error)  # the next check finds it as well, and goes back to the first root
             return
-        nonce = hexlify(desk.ports.entropy.bytes(NONCE_BYTES)).decode()
+        nonce, resets = hexlify(desk.ports.entropy.bytes(NONCE_BYTES)).decode(), self._resets
 
         def answered(body: "bytes | None", error: "CamwardError | None") -> None:
             waiting, self._waiting = self._waiting, []
             try:
                 if error is not None:
                     raise error
+                if resets != self._resets:
+                    raise Unavailable("the keys have changed meanwhile")
                 if body is None:
                     raise Unavailable("the server gives no time receipts")
                 at = receipt.verify(body, desk.device_id, nonce, director, self._floor_at)
             except (Rejected, Unavailable) as caught:
                 desk.say("camward-agent: no time receipt: " + str(caught))
                 if isinstance(caught, Busy):
-                    self._not_before = desk.now + caught.retry_after_s
-                for one in waiting:
-                    one(False, caught)
+                    self._not_before = desk.now + min(caught.retry_after_s, MOST_AWAY_S)
+                self._tell(waiting, False, caught)
                 return
-            corrected = self._correct(at)
-            for one in waiting:
-                one(corrected, None)
+            self._tell(waiting, self._correct(at), None)
 
         self._waiting = [then]
         desk.call("clockless", "get", (RECEIPTS + nonce, MAX_RECEIPT_BYTES), answered)
@@ -161,12 +167,21 @@ class TrustedTime:
     def _bearable(self) -> bool:
         """Whether a receipt may be asked for now; if so, it is counted."""
         now = self._desk.now
-        refilled = self._may_ask + (now - self._counted_at) / clock.RECEIPT_EVERY_S
-        self._may_ask, self._counted_at = min(float(clock.RECEIPTS_AT_ONCE), refilled), now
-        if self._may_ask < 1.0 or now < self._not_before:
+        if now < self._not_before or self._allowed.wait_s(now, 1):
             return False
-        self._may_ask -= 1.0
+        self._allowed.spend(now, 1)
         return True
+
+    def _tell(self, waiting: "list[Corrected]", corrected: bool, error: "CamwardError | None") -> None:
+        """Each in a step of its own but the first: what that one begins, an erase say, may be the end of all others."""
+
+        def hears(one: "Corrected") -> "Callable[[], None]":
+            return lambda: one(corrected, error)
+
+        for one in waiting[1:]:
+            self._told += 1
+            self._desk.soon("receipt " + str(self._told), hears(one))
+        waiting[0](corrected, error)
 
     def _tell_floor(self) -> None:
         """The clock is set forward to the floor where it is behind: better, but not right yet."""
@@ -188,6 +203,7 @@ class TrustedTime:
             desk.say("camward-agent: the system's clock stays wrong: " + str(error))
         if not clock.differs(wall_at, at):
             return False
+        self.corrections += 1
         desk.say("camward-agent: the clock was wrong by " + str(wall_at - at) + " s; set by a time receipt")
         return True
 

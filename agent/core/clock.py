@@ -16,7 +16,7 @@ from agent.formats.value import Value
 
 MAX_FLOOR_BYTES = 256
 SAVE_STEP_S = 3600  # the floor is written to flash at most once per hour of progress: wear against freshness
-RECEIPT_EVERY_S = 600  # one receipt may be asked for in this time, whatever happens
+RECEIPT_EVERY_S = 600  # in one run of the agent one receipt may be asked for in this time, whatever happens
 RECEIPTS_AT_ONCE = 3  # or so many, after a time without: one may get lost, and a machine may have stood still meanwhile
 LEFT_TO_NTP_S = 60  # a wall clock that is wrong by less is left alone: a receipt is no better than its way is long
 PROOF_LASTS_S = 86400  # a monotonic clock of 100 ppm is wrong by 9 s then

@@ -13,7 +13,7 @@ The rules, in their order:
 6. No other one of its kind is still being carried out.
 7. It has not expired, and was not issued in the future, by proven time. Where the time is not proven in this boot a
    command waits, except `check`, which does nothing that the camera would not do by itself. Before the caller refuses
-   one as of the future it asks for the time once more: the clocks of a machine that was suspended have not counted.
+   one as of the future it asks for the time once more: a machine that was put back to an earlier state has lost time.
 
 The caller must still: save the command before it carries it out.
 """

@@ -8,6 +8,7 @@ from agent.app.commanding import DOCUMENT, LOOK_S, WAIT_S
 from agent.app.events import ADMIN, Line
 from agent.core import commands as core
 from agent.formats import command, envelope, evidence, ownership
+from firmware_sim.world.network import RECEIPTS, RESET, Fault
 from firmware_sim.world.people import login
 from firmware_sim.world.power import OUTCOMES
 from firmware_sim.world.repository import signed_file
@@ -219,12 +220,37 @@ def test_other_cameras_replayed_reordered_forged_expired_and_early_ones_do_nothi
     assert told(camera)[-1] == done(6, "check"), "the same camera follows what is right"
 
 
-def test_a_camera_that_has_slept_asks_what_time_it_is_before_it_takes_a_command_for_one_of_the_future(stage, camera):
-    """No clock of it may have counted meanwhile, and it had proof of the time before."""
+def test_a_camera_that_was_put_back_asks_for_the_time_before_it_takes_a_command_for_one_of_the_future(stage, camera):
+    """No clock of it has counted meanwhile, and it had proof of the time before."""
     deliver(camera, stage.operator.command("evidence", 1, now(camera)), HOUR_S)
     camera.clock.now_s += HOUR_S
     deliver(camera, stage.operator.command("evidence", 2, now(camera)), 60)
     assert told(camera)[2:] == [("accepted", 2, "evidence", ""), done(2, "evidence")]
+
+
+def test_a_receipt_that_is_lost_then_has_the_command_come_again_and_not_refused(stage, camera):
+    deliver(camera, stage.operator.command("evidence", 1, now(camera)), HOUR_S)
+    camera.clock.now_s += HOUR_S
+    body = stage.operator.command("evidence", 2, now(camera))
+    camera.server.fail(Fault(RESET, RECEIPTS, 0, 1))
+    deliver(camera, body, 60)
+    assert told(camera)[2:] == []
+    deliver(camera, body, 60)
+    assert told(camera)[2:] == [("accepted", 2, "evidence", ""), done(2, "evidence")]
+
+
+def test_a_command_that_asks_for_the_time_in_the_midst_of_a_look_has_nobody_refuse_what_is_fresh(stage):
+    """Whatever has come of the look by then was judged by the clock that the receipt has put right."""
+    for turns in range(60):
+        world = stage.world()
+        world.clock.skew_s = 30 * 24 * HOUR_S
+        world.power_on()
+        for _ in range(turns):
+            world.turn()
+        deliver(world, stage.operator.command("evidence", 1, now(world)), 600)
+        bodies = [envelope.parse(payload).body for payload in world.broker.on("/up/report")]
+        assert not [one for one in bodies if (one["kind"], one["event"]) == ("update", "refused")], turns
+        assert told(world)[-1:] == [done(1, "evidence")], turns
 
 
 def test_a_flood_of_bad_commands_does_not_flood_the_outbox(stage, camera):

@@ -39,7 +39,7 @@ GRACE_S = 365 * 86_400  # for a camera that hung in a warehouse; longer, and a p
 NUMBERED = re.compile(r"([1-9][0-9]{0,9})\.(root|targets|snapshot)\.json\Z")
 PKCS7 = "application/pkcs7-mime; smime-type=certs-only"
 PKCS10, JSON, BYTES = "application/pkcs10", "application/json", "application/octet-stream"
-MAX_LOGGED_PATH = 120
+MAX_LOGGED = 120  # characters of what comes from outside
 BASE64 = {"Content-Transfer-Encoding": "base64"}
 
 Refuse = Callable[[Request, Exception], Response]
@@ -112,6 +112,11 @@ def _shown(scope: Scope) -> x509.Certificate | None:
     return x509.load_der_x509_certificate(der) if der else None
 
 
+def _name(scope: Scope) -> str:
+    """The function that answers, empty where none was reached."""
+    return str(getattr(scope.get("endpoint"), "__name__", ""))
+
+
 def _peer(scope: Scope, now: int) -> dict[str, object]:
     certificate = _shown(scope)
     if certificate is None:
@@ -146,10 +151,12 @@ class DeviceApi:
     def _refused(self, request: Request, error: Exception) -> Response:
         """The answer; and a line in the log, for the camera that hears it has nobody to tell."""
         if isinstance(error, ServerError) and not isinstance(error, NotFound):  # cameras ask whether there is another
-            who = request.scope.get("state", {}).get("device_id")
-            text = "A stranger" if who is None else f"Camera {who!r}"
-            path = request.url.path[:MAX_LOGGED_PATH]
-            self._complaints.say(error.code, f"{text} is refused {request.method} {path!r} ({error.code}): {error}")
+            shown = _shown(request.scope)  # TLS has verified it; it may be too old, or open nothing
+            names = [] if shown is None else shown.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            who = f"Camera {str(names[0].value)[:MAX_LOGGED]!r}" if names else "A stranger"
+            path = str(request.scope["path"])[:MAX_LOGGED]
+            kind = f"{error.code} {_name(request.scope)} {bool(names)}"
+            self._complaints.say(kind, f"{who} is refused {request.method} {path!r} ({error.code}): {error}")
         return error_answer(request, error)
 
     def ca_certificates(self, _request: Request) -> Response:

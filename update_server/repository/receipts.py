@@ -14,7 +14,7 @@ from update_server.errors import BadInput, PublishRefused, TooManyAttempts
 from update_server.repository.director import Director
 from update_server.repository.verifier import verify_signature
 
-PER_HOUR = 60  # a camera asks six times at most and once more after each boot, be it one in every minute
+PER_HOUR = 60  # a camera needs one in each boot, and may restart about every minute
 HOUR_S = 3600
 MAX_REMEMBERED = 10_000  # cameras; when more have asked within the hour, those of the past are dropped
 

@@ -17,13 +17,14 @@ class Timekeeping(Protocol):
     """The part of the standard library's `time` that a SystemClock needs."""
 
     CLOCK_REALTIME: int
+    CLOCK_BOOTTIME: int
 
     def time(self) -> float:
         """Unix seconds."""
         ...
 
-    def monotonic(self) -> float:
-        """Seconds since some point."""
+    def clock_gettime(self, clk_id: int, /) -> float:
+        """Seconds of a clock."""
         ...
 
     def clock_settime(self, clk_id: int, time: float, /) -> None:
@@ -50,11 +51,11 @@ class SystemClock:
         proven = self._proven
         if proven is None:
             return int(self._system.time())
-        return proven[0] + int(self._system.monotonic() - proven[1])
+        return proven[0] + int(self.monotonic_s() - proven[1])
 
     def monotonic_s(self) -> float:
-        """See `Clock.monotonic_s`."""
-        return self._system.monotonic()
+        """See `Clock.monotonic_s`. It goes on while the camera is suspended, or what has ended would be taken then."""
+        return self._system.clock_gettime(self._system.CLOCK_BOOTTIME)
 
     def boot_id(self) -> str:
         """See `Clock.boot_id`.
@@ -73,7 +74,7 @@ class SystemClock:
         Raises:
             Unavailable: the system's clock cannot be set.
         """
-        self._proven = at, self._system.monotonic()
+        self._proven = at, self.monotonic_s()
         if differs(int(self._system.time()), at):
             self._set_system(at)
 

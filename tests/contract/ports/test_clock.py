@@ -16,6 +16,7 @@ class System:
     """What `time` offers, without a machine behind it."""
 
     CLOCK_REALTIME = 0
+    CLOCK_BOOTTIME = 7
 
     def __init__(self):
         self.true_s, self.skew_s, self.settable = float(NOW), 0, True
@@ -23,7 +24,8 @@ class System:
     def time(self):
         return self.true_s + self.skew_s
 
-    def monotonic(self):
+    def clock_gettime(self, clk_id, /):
+        assert clk_id == self.CLOCK_BOOTTIME, "the others stand still while a camera is suspended"
         return self.true_s - NOW
 
     def clock_settime(self, clk_id, time, /):
@@ -147,3 +149,13 @@ def test_without_a_clock_they_are_judged_by_the_build_alone():
     for floor in (0, BUILT, NOW + 5_000_000):
         machine.clock.set_floor_s(floor)
         assert machine.clock.dates_without_clock() == Dates(ALWAYS, BUILT)
+
+
+def test_time_that_a_camera_is_suspended_counts():
+    """The system here knows no other clock than the one that goes on: with Linux's monotonic one this fails."""
+    system = System()
+    clock = SystemClock(BUILT, system)
+    before_s = clock.monotonic_s()
+    system.pass_time(3600)
+    assert clock.monotonic_s() == before_s + 3600
+    assert isinstance(SystemClock().monotonic_s(), float), "and the real one has it"

@@ -64,6 +64,6 @@ def test_a_camera_gets_only_so_many_in_an_hour_and_the_others_still_get_theirs(c
     assert codes == [200] * PER_HOUR + [429] * 2
     assert int(ask(camera).headers["Retry-After"]) > 0
     log = (server.folder / "test.log").read_text()
-    assert f"Camera '{camera.id}' is refused GET '/device/v1/time/" in log, "nobody else hears why a camera waits"
+    assert f"Camera '{camera.id}' is refused GET '/device/v1/time/" in log, "nobody else hears why it waits"
     assert log.count("(wait): This camera has had its time receipts.") == 1, "and nobody fills the disk with it"
     assert ask(new_camera().enrol()).status_code == 200

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from agent.app.trusted_time import RECEIPTS, TrustedTime
-from agent.core.clock import RECEIPT_EVERY_S, RECEIPTS_AT_ONCE
+from agent.app.trusted_time import MOST_AWAY_S, RECEIPTS, TrustedTime
+from agent.core.clock import RECEIPT_EVERY_S, RECEIPTS_AT_ONCE, ClockDoubt
 from agent.formats.errors import Busy, CamwardError, Unavailable
 from firmware_sim.world.repository import new_operator
 from tests.scenario.makers import RealSigner, verify_signature
@@ -23,6 +23,7 @@ class OneDesk:
         self.device_id = "a" * 26
         self.asked: list[tuple[str, Any]] = []
         self.said: list[str] = []
+        self.due: dict[str, Any] = {}
         self.operator = new_operator(RealSigner, NOW)
         self.operator.device_id = self.device_id
         self.config = SimpleNamespace(build_time=NOW - 1, ws_token=False)
@@ -40,12 +41,21 @@ class OneDesk:
     def say(self, text: str) -> None:
         self.said.append(text)
 
+    def soon(self, name: str, due: Any) -> None:
+        self.due[name] = due
+
     def call(self, _port: str, _method: str, arguments: tuple[str, int], then: Any) -> None:
         self.asked.append((arguments[0].removeprefix(RECEIPTS), then))
 
     def answer(self, error: CamwardError | None = None) -> None:
         nonce, then = self.asked[-1]
         then(None if error is not None else self.operator.receipt(nonce, NOW + 100), error)
+        self.run_due()
+
+    def run_due(self) -> None:
+        due, self.due = self.due, {}
+        for one in due.values():
+            one()
 
 
 class Asked:
@@ -109,7 +119,7 @@ def test_no_more_are_asked_for_than_is_bearable(asked: Asked):
             sent += 1
             asked.desk.answer()
     assert sent == RECEIPTS_AT_ONCE + 7200 // RECEIPT_EVERY_S - 1
-    assert ("", False, None) in asked.heard, "who comes too early is told at once"
+    assert {type(error) for _, _, error in asked.heard} == {type(None), ClockDoubt}, "too early is told at once"
 
 
 def test_those_who_wait_are_bounded(asked: Asked):
@@ -119,6 +129,34 @@ def test_those_who_wait_are_bounded(asked: Asked):
     assert told_at_once > 900
     asked.desk.answer()
     assert len(asked.heard) == 1000
+
+
+def test_an_erase_that_a_receipt_permits_is_the_end_of_who_waited_beside_it(asked: Asked):
+    root = asked.desk.operator.director.files["1.root.json"]
+    asked.time.put_right(root, lambda _corrected, _error: asked.desk.due.clear())  # as Desk.drop
+    asked.ask("look")
+    asked.desk.answer()
+    assert asked.heard == []
+
+
+def test_a_receipt_that_was_asked_for_before_the_keys_were_taken_back_counts_no_more(asked: Asked):
+    asked.ask()
+    asked.time.reset(NOW)
+    asked.desk.answer()
+    ((_, corrected, error),) = asked.heard
+    assert (corrected, type(error)) == (False, Unavailable)
+    assert not asked.time.certain()
+    assert asked.time.known().floor() == NOW
+    assert asked.ask()
+    asked.desk.answer()
+    assert asked.time.certain()
+
+
+def test_no_server_puts_us_off_for_longer_than_an_hour(asked: Asked):
+    asked.ask()
+    asked.desk.answer(Busy("come back tomorrow", 86400.0))
+    asked.desk.now += MOST_AWAY_S
+    assert asked.ask()
 
 
 def test_a_server_that_is_busy_is_left_alone_as_long_as_it_said(asked: Asked):
