@@ -1,4 +1,4 @@
-"""What the ingest's link says of connections that fail: each kind, and no more than a line a minute of each."""
+"""What the ingest's link says of a connection that fails."""
 
 import datetime
 import logging
