@@ -2,6 +2,7 @@
 
 from array import array
 from hashlib import sha256
+from struct import unpack
 
 from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
@@ -14,7 +15,7 @@ from agent.formats.transfer import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
     from typing import Any
 
     from agent.app.desk import Desk
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Runs = list[tuple[int, bytes | memoryview]]
 
 MAX_WANTED = 16384  # hashes looked for in one scan of the active slot's tree: about 2 MB of memory
-PREFIX_BYTES = 8  # of a hash, to look it up by; the block itself is verified by all of it
+KEY = "Q24x"  # the first 8 bytes of a hash, to look it up by; the block itself is verified by all of it
 MAX_SEGMENT_TRIES = 2  # from the operator's server; then its blocks are fetched as they are
 MAX_REPAIR_BLOCKS = 256  # 1 MiB: what a damaged active slot may cost on a line where whole downloads are forbidden
 PLAIN = 0xFFFFFFFF
@@ -95,13 +96,11 @@ class Filling:
                             plan[block] = SEGMENT + number
                     yield None
             leaves = yield from medium.active_leaves()
-            missing: "Iterator[int]" = medium.missing(0, medium.count)
-            while True:
-                wanted = yield from self._want(missing)
-                if not wanted:
-                    break
-                for at in range(0, len(leaves), HINT_STEP_BLOCKS * HASH_BYTES):
-                    _look_up(wanted, leaves, at, plan)
+            at = 0
+            while at < medium.count:
+                wanted, at = yield from self._want(at)
+                for begin in range(0, len(leaves) if wanted else 0, HINT_STEP_BLOCKS * HASH_BYTES):
+                    _look_up(wanted, leaves, begin, plan)
                     yield None
         return plan
 
@@ -337,24 +336,38 @@ class Filling:
             count += 1
         return count
 
-    def _want(self, missing: "Iterator[int]") -> "Generator[Any, Any, dict[bytes, Any]]":
-        """The next missing blocks by the begin of their hashes, at most MAX_WANTED of them; empty behind the last."""
-        wanted: "dict[bytes, Any]" = {}
-        leaves, left = self._medium.wanted(0, self._medium.count), MAX_WANTED
-        for block in missing:
-            at = block * HASH_BYTES
-            key = leaves[at : at + PREFIX_BYTES]
-            known = wanted.setdefault(key, block)
-            if isinstance(known, list):
-                known.append(block)
-            elif known != block:
-                wanted[key] = [known, block]
-            left -= 1
-            if not left:
-                break
-            if not left % HINT_STEP_BLOCKS:
-                yield None
-        return wanted
+    def _want(self, at: int) -> "Generator[Any, Any, tuple[dict[int, Any], int]]":
+        """The missing blocks from `at` on by the begin of their hashes, and where to go on; empty behind the last."""
+        medium, wanted, left = self._medium, {}, MAX_WANTED
+        while left > 0 and at < medium.count:
+            end = min(at + HINT_STEP_BLOCKS, medium.count)
+            keys, blocks = _keys(medium.wanted(at, end - at)), list(medium.missing(at, end))
+            if len(blocks) < len(keys):
+                keys = tuple([keys[block - at] for block in blocks])
+            found = dict(zip(keys, blocks))  # noqa: B905 (MicroPython has no `strict`)
+            if len(found) == len(blocks) and not any(key in wanted for key in found):
+                wanted.update(found)
+            else:
+                for key, block in zip(keys, blocks):  # noqa: B905 (as above)
+                    _want_also(wanted, key, block)
+            left -= len(blocks)
+            at = end
+            yield None
+        return wanted, at
+
+
+def _keys(leaves: bytes) -> "tuple[int, ...]":
+    """The begin of each hash: they are looked up by it, by the thousand."""
+    return unpack("<" + KEY * (len(leaves) // HASH_BYTES), leaves)
+
+
+def _want_also(wanted: "dict[int, Any]", key: int, block: int) -> None:
+    """Several blocks may have one hash."""
+    known = wanted.setdefault(key, block)
+    if isinstance(known, list):
+        known.append(block)
+    elif known != block:
+        wanted[key] = [known, block]
 
 
 def _laid(runs: "Runs") -> "set[int]":
@@ -365,11 +378,12 @@ def _laid(runs: "Runs") -> "set[int]":
     return laid
 
 
-def _look_up(wanted: "dict[bytes, Any]", leaves: bytes, begin: int, plan: "array[int]") -> None:
+def _look_up(wanted: "dict[int, Any]", leaves: bytes, begin: int, plan: "array[int]") -> None:
     """Plan to copy what some blocks of the active slot hold."""
-    for at in range(begin, min(begin + HINT_STEP_BLOCKS * HASH_BYTES, len(leaves)), HASH_BYTES):
-        found = wanted.pop(leaves[at : at + PREFIX_BYTES], None)
-        if found is None:
-            continue
+    first = begin // HASH_BYTES
+    keys = _keys(leaves[begin : begin + HINT_STEP_BLOCKS * HASH_BYTES])
+    places = dict(zip(keys, range(first, first + len(keys))))  # noqa: B905 (as above)
+    for key in [key for key in places if key in wanted]:
+        found = wanted.pop(key)
         for block in found if isinstance(found, list) else (found,):
-            plan[block] = at // HASH_BYTES
+            plan[block] = places[key]

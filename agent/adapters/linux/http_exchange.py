@@ -297,8 +297,9 @@ class Arriving:
         if response.length == 0:
             return 0
         if self._past_buffer and response.length is not None:
-            count = self._wire.receive(buffer[: response.length])
-            response.length -= count
+            length = response.length
+            count = self._wire.receive(buffer if len(buffer) <= length else buffer[:length])
+            response.length = length - count
         else:
             most = min(len(buffer), PIECE_BYTES)
             piece = response.read1(most)[:most]  # a chunk of negative size: see `_read`
