@@ -171,7 +171,7 @@ class Commanding:
                 if kept is not None:
                     self._tell(kept)
         elif verdict in (UNSURE, TAKE) or (verdict == commands.FUTURE and not asked):
-            self._ask_the_time(command, asked)  # one from the future: this machine may have slept meanwhile
+            self._ask_the_time(command, asked)  # one from the future: this machine may have been put back
         elif verdict == BUSY:
             self._patience.spent()  # the server sends it again
         else:
