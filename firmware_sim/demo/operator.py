@@ -19,6 +19,8 @@ from firmware_sim.qemu.tether import spawn
 
 COMMAND_S = 180.0
 """One command; publishing a release hashes it and runs the device's verifier over it."""
+PREPARE_S = 900.0
+"""Artifacts are made one after the other at a low priority: half a minute each, and many times that beside others."""
 START_S = 60.0
 STOP_S = 20.0
 POLL_S = 1.0
@@ -159,6 +161,17 @@ class Operator:
         files = (str(slot), "--tree", str(tree), "--manifest", str(manifest))
         return self._command("release", "add", *files, "--dir", str(self.server))
 
+    def prepare(self, version: str, from_version: str) -> None:
+        """Have what cameras fetch of a release ready, or wait until the server has made it.
+
+        A rollout that begins before lets its cameras wait until then.
+
+        Raises:
+            StepFailed: the server refused.
+        """
+        words = ("delta", "make", version, "--from", from_version, "--full")
+        self._command(*words, "--dir", str(self.server), within_s=PREPARE_S)
+
     def token(self) -> str:
         """Make a one-time enrolment token.
 
@@ -286,13 +299,13 @@ class Operator:
         except ValueError as error:
             raise StepFailed(f"camward-server {' '.join(words)} did not answer in JSON") from error
 
-    def _command(self, *words: str) -> str:
+    def _command(self, *words: str, within_s: float = COMMAND_S) -> str:
         try:
             done = subprocess.run(
-                [*self._program, *words], capture_output=True, text=True, timeout=COMMAND_S, check=False
+                [*self._program, *words], capture_output=True, text=True, timeout=within_s, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise StepFailed(f"camward-server {words[0]} did not end in {COMMAND_S:.0f} s") from error
+            raise StepFailed(f"camward-server {words[0]} did not end in {within_s:.0f} s") from error
         if done.returncode != 0:
             said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()
             with self.log.open("a") as log:

@@ -39,6 +39,7 @@ def updates(stage: Stage) -> str:
     """Roll 1.1.0 out, cut the power in the middle of the installation, and see the update complete."""
     operator, camera = stage.operator, stage.camera
     before = look(stage)
+    operator.prepare("1.1.0", "1.0.0")
     number = operator.roll_out("1.1.0")
     percent = _cut_in_mid_install(stage, before)
     torn = look(stage)
@@ -68,6 +69,7 @@ def tampered(stage: Stage) -> str:
     the slot is then not armed, and the bad block is not in it.
     """
     image = stage.images["product-1.2.0"]
+    stage.operator.prepare("1.2.0", "1.1.0")  # one that is made meanwhile would be genuine, and waited for
     before = look(stage)
     with stage.thief.spoiled(_sha256(image.tree), image.tree.name, 0):
         first = _refused(stage, "1.2.0")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from firmware_sim import netns
 from firmware_sim.demo import images, steps_camera, steps_fleet, steps_update
@@ -46,6 +47,8 @@ DOORS = "CAMWARD_DEMO_DOORS"
 BUILT = "CAMWARD_DEMO_BUILD_S"
 """Set for the run inside: what finding or building the images took."""
 STATUS_FAILED = 1
+LAST_LINES = 6
+"""Of each log, where a step has failed: a CI often keeps nothing else."""
 DASHBOARD, CAMERA = "dashboard", "camera"
 
 
@@ -99,9 +102,13 @@ def _finish(console: Console, folder: Path, stage: Stage, told: list[Told]) -> N
     console.print(summary_table(told, _figures(stage)))
     write_summary(folder / "summary.json", told, len(STORY), stage.figures)
     if not told[-1].ok:
+        logs = [*folder.glob("*/machine/console.log"), stage.operator.log]
+        for log in (path for path in logs if path.is_file()):
+            console.print(f"{log} ends:", markup=False)
+            last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+            console.print(Text("\n".join(f"  {line[:160]}" for line in last)))
         console.print(f"[red]The demo failed:[/] {told[-1].name}: ", end="")
         console.print(told[-1].seen.partition("\n")[0], markup=False)
-        console.print(f"Consoles: {folder}/*/machine/console.log, server: {stage.operator.log}", markup=False)
 
 
 def _figures(stage: Stage) -> list[tuple[str, str]]:
