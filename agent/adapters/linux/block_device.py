@@ -3,19 +3,22 @@
 import errno
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 
-PIECE_BYTES = 256 * 1024  # hashed at a time: what that takes of memory
+PIECE_BYTES = 256 * 1024  # written or hashed at a time: what that takes of memory
 
 
 class DiskFile:
     """`agent.ports.storage.BlockDevice` on a device node or file.
 
-    Written through the page cache. What was written is hashed past it where the system can do that, so that the medium
-    is asked and not our own memory; for the others `flush` drops the cache.
+    Written past the page cache where the system can do that: pages for a slot that nobody reads there would cost
+    processor time, and a small camera what it has in memory. Hashed past it as well, so that the medium is asked and
+    not our own memory; where the system cannot, `flush` drops the cache.
     """
 
     def __init__(self, path: Path, erase_bytes: int) -> None:
@@ -32,9 +35,10 @@ class DiskFile:
         except OSError as error:
             raise Unavailable(f"{path}: {error.strerror}") from error
         try:
-            self._past_cache = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECT)
+            self._past_cache = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_DIRECT)
         except OSError:
             self._past_cache = -1  # a file in memory, say
+        self._spare: list[mmap.mmap] = []
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """See `BlockDevice.read`.
@@ -65,7 +69,7 @@ class DiskFile:
         end_bytes = offset_bytes + blocks * BLOCK_BYTES
         self._check(offset_bytes, blocks * BLOCK_BYTES)
         parts = []
-        with mmap.mmap(-1, PIECE_BYTES) as pages, memoryview(pages) as buffer:  # pages: past the cache they are a must
+        with self._pages() as buffer:
             while offset_bytes < end_bytes:
                 with buffer[: min(PIECE_BYTES, end_bytes - offset_bytes)] as piece:
                     self._fill(piece, offset_bytes)
@@ -84,10 +88,7 @@ class DiskFile:
             raise Unavailable(f"{self._name}: a write that is not aligned to {self._erase_bytes} bytes")
         view = memoryview(data)
         while view:
-            try:
-                done = os.pwrite(self._handle, view, offset_bytes)
-            except OSError as error:
-                raise self._failed(error) from error
+            done = self._write_some(view, offset_bytes)
             view = view[done:]
             offset_bytes += done
 
@@ -113,6 +114,39 @@ class DiskFile:
         if self._past_cache >= 0:
             os.close(self._past_cache)
             self._past_cache = -1
+        while self._spare:
+            self._spare.pop().close()
+
+    @contextmanager
+    def _pages(self) -> Iterator[memoryview]:
+        """PIECE_BYTES for the caller's thread alone, in whole pages: past the cache they are a must.
+
+        Kept afterwards: pages that are new each time cost more than what is written on them.
+        """
+        try:
+            pages = self._spare.pop()
+        except IndexError:
+            pages = mmap.mmap(-1, PIECE_BYTES)
+        try:
+            with memoryview(pages) as buffer:
+                yield buffer
+        finally:
+            self._spare.append(pages)
+
+    def _write_some(self, data: memoryview, offset_bytes: int) -> int:
+        if self._past_cache >= 0:
+            count = min(len(data), PIECE_BYTES)
+            with self._pages() as buffer, buffer[:count] as piece:
+                piece[:] = data[:count]
+                try:
+                    return os.pwrite(self._past_cache, piece, offset_bytes)
+                except OSError as error:
+                    if error.errno != errno.EINVAL:  # that one: not with this offset or length
+                        raise self._failed(error) from error
+        try:
+            return os.pwrite(self._handle, data, offset_bytes)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _fill(self, buffer: memoryview, offset_bytes: int) -> None:
         at = 0

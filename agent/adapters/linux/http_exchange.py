@@ -298,7 +298,7 @@ class Arriving:
             return 0
         if self._past_buffer and response.length is not None:
             length = response.length
-            count = self._wire.receive(buffer if len(buffer) <= length else buffer[:length])
+            count = self._wire.fill(buffer if len(buffer) <= length else buffer[:length])
             response.length = length - count
         else:
             most = min(len(buffer), PIECE_BYTES)

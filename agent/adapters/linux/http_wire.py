@@ -24,6 +24,7 @@ class Wire:
         self._left_bytes = 0
         self._timeout_s = -1.0  # what the socket was told last
         self._tls = connected if isinstance(connected, ssl.SSLSocket) else None
+        self._broken: Exception | None = None
 
     def allow(self, deadline: float, received_bytes: int) -> None:
         """What counts from now on."""
@@ -61,19 +62,44 @@ class Wire:
             Unavailable: the deadline has passed, or all that was allowed has come.
             OSError: of the socket.
         """
+        return self._received(buffer, 1)
+
+    def fill(self, buffer: memoryview) -> int:
+        """Fill all of the buffer; fewer bytes where the connection ends, or breaks behind them.
+
+        Raises:
+            Unavailable: as `receive`, with nothing before it; what comes behind some bytes is raised by the next call.
+            OSError: so, too.
+        """
+        return self._received(buffer, len(buffer))
+
+    def _received(self, buffer: memoryview, least: int) -> int:
+        """At least so many bytes, unless the connection ends or breaks."""
+        if self._broken is not None:
+            raise self._broken
         if not self._left_bytes:
             raise Unavailable("the answer does not end")
+        most, at = min(len(buffer), self._left_bytes), 0
+        read = self._tls.read if self._tls is not None else self._read_plain
+        silence_s, clock = self._silence_s, self._clock
         # A slot comes in thousands of TLS records: what can be left out for each is left out.
-        if self._timeout_s != self._silence_s or self._deadline - self._clock() < self._silence_s:
-            self._be_patient()
-        if len(buffer) > self._left_bytes:
-            buffer = buffer[: self._left_bytes]
-        if self._tls is not None:
-            count: int = self._tls.read(len(buffer), buffer)  # type: ignore[assignment]  # as `recv_into` does
-        else:
-            count = self.socket.recv_into(buffer)
-        self._left_bytes -= count
-        return count
+        try:
+            while at < least and at < most:
+                if self._timeout_s != silence_s or self._deadline - clock() < silence_s:
+                    self._be_patient()
+                count: int = read(most - at, buffer[at:most])  # type: ignore[assignment]  # as `recv_into` does
+                if not count:
+                    break
+                at += count
+        except (Unavailable, OSError) as error:
+            if not at:
+                raise
+            self._broken = error
+        self._left_bytes -= at
+        return at
+
+    def _read_plain(self, count: int, buffer: memoryview) -> int:
+        return self.socket.recv_into(buffer, count)
 
     def _be_patient(self) -> None:
         """Bound the next call; a system call only where the bound has changed, since a download reads many records."""

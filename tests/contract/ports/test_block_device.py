@@ -1,5 +1,6 @@
-"""The disk is hashed past the page cache where the system can do that, and gives the same answers where it cannot."""
+"""The disk is written and hashed past the page cache where the system can do that, and all the same where it cannot."""
 
+import ctypes
 import errno
 import os
 
@@ -10,7 +11,8 @@ from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 
 BLOCKS = 3 * PIECE_BYTES // BLOCK_BYTES + 5
-OPEN, PREADV = os.open, os.preadv
+OPEN, PREADV, PWRITE = os.open, os.preadv, os.pwrite
+PAGE_BYTES = 4096
 
 
 @pytest.fixture
@@ -29,9 +31,10 @@ class Past:
     """Stands in for the descriptor past the cache, on whatever file system the test runs."""
 
     def __init__(self, monkeypatch, trouble=0, most=1 << 30):
-        self.handle, self.tries, self.reads, self._trouble, self._most = -1, 0, 0, trouble, most
+        self.handle, self.tries, self.reads, self.writes, self._trouble, self._most = -1, 0, 0, 0, trouble, most
         monkeypatch.setattr(os, "open", self._open)
         monkeypatch.setattr(os, "preadv", self._preadv)
+        monkeypatch.setattr(os, "pwrite", self._pwrite)
 
     def _open(self, path, flags, *more, **options):
         handle = OPEN(path, flags & ~os.O_DIRECT, *more, **options)
@@ -42,11 +45,26 @@ class Past:
     def _preadv(self, handle, buffers, offset):
         if handle != self.handle:
             return PREADV(handle, buffers, offset)
+        self._try(buffers[0])
+        self.reads += 1
+        return PREADV(handle, [buffers[0][: self._most]], offset)
+
+    def _pwrite(self, handle, data, offset):
+        if handle != self.handle:
+            return PWRITE(handle, data, offset)
+        self._try(data)
+        self.writes += 1
+        return PWRITE(handle, data[: self._most], offset)
+
+    def _try(self, data):
         self.tries += 1
         if self._trouble:
             raise OSError(self._trouble, os.strerror(self._trouble))
-        self.reads += 1
-        return PREADV(handle, [buffers[0][: self._most]], offset)
+        assert address(data) % PAGE_BYTES == 0, "the kernel takes whole pages"
+
+
+def address(data):
+    return ctypes.addressof(ctypes.c_char.from_buffer(data))
 
 
 def hashed(device, content):
@@ -82,6 +100,48 @@ def test_a_bad_sector_is_told_and_not_read_through_the_cache(disk, content, monk
     with pytest.raises(Unavailable, match="Input/output error"):
         hashed(device, content)
     device.close()
+
+
+@pytest.mark.parametrize("most", [1 << 30, 3 * BLOCK_BYTES])
+def test_what_is_written_goes_past_the_cache_whole_or_in_parts(disk, content, monkeypatch, most):
+    past = Past(monkeypatch, most=most)
+    device = DiskFile(disk, BLOCK_BYTES)
+    new = os.urandom(BLOCKS * BLOCK_BYTES)
+    device.write(BLOCK_BYTES, memoryview(new))
+    assert past.writes == (4 if most > PIECE_BYTES else 66)
+    device.flush()
+    assert device.digests(BLOCK_BYTES, BLOCKS) == leaves_of(new)
+    assert disk.read_bytes() == content[:BLOCK_BYTES] + new + content[-BLOCK_BYTES:]
+    assert device.read(0, 2 * BLOCK_BYTES) == content[:BLOCK_BYTES] + new[:BLOCK_BYTES]
+    device.close()
+
+
+def test_a_device_that_refuses_the_offset_is_written_through_the_cache(disk, content, monkeypatch):
+    past = Past(monkeypatch, errno.EINVAL)
+    device = DiskFile(disk, BLOCK_BYTES)
+    device.write(BLOCK_BYTES, content[: 2 * BLOCK_BYTES])
+    assert (past.tries, past.writes) == (1, 0)
+    assert disk.read_bytes()[BLOCK_BYTES : 3 * BLOCK_BYTES] == content[: 2 * BLOCK_BYTES]
+    device.close()
+
+
+def test_a_medium_that_refuses_a_write_is_told_and_not_written_through_the_cache(disk, content, monkeypatch):
+    Past(monkeypatch, errno.EIO)
+    device = DiskFile(disk, BLOCK_BYTES)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        device.write(BLOCK_BYTES, bytes(BLOCK_BYTES))
+    assert disk.read_bytes() == content
+    device.close()
+
+
+def test_the_pages_in_between_are_kept_and_given_back(disk, content):
+    device = DiskFile(disk, BLOCK_BYTES)
+    for _ in range(3):
+        device.write(BLOCK_BYTES, content[BLOCK_BYTES : (BLOCKS + 1) * BLOCK_BYTES])
+        assert hashed(device, content)
+    assert len(device._spare) == 1  # no matter how much was written
+    device.close()
+    assert device._spare == []
 
 
 def test_a_file_system_that_has_no_way_past_its_cache(disk, content, monkeypatch):
