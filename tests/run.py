@@ -93,7 +93,7 @@ def _program(category: Category, output: IO[str] | None) -> Count:
     path = RESULTS / f"{category.name}.out"
     with path.open("w", encoding="utf-8") as file:
         code = _closed((category.module, *category.arguments), file, category.within_s)
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     print(text, end="", file=output or sys.stdout)
     words = text.strip().splitlines()[-1].replace(",", "").split() if text.strip() else []
     if len(words) != 4 or (words[1], words[3]) != ("passed", "failed"):
@@ -123,7 +123,7 @@ def _failures(category: Category, most: int = 20) -> list[str]:
     """The tests that failed, each with what it said last: of a long run often just the last lines are kept."""
     if category.module:
         path = RESULTS / f"{category.name}.out"
-        said = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        said = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
         return [category.name, *(f"    {line[:200]}" for line in said[-most:])]
     report = RESULTS / f"{category.name}.xml"
     if not report.is_file():

@@ -194,7 +194,7 @@ class Medium:
             BadMedium: the device refuses.
         """
         if self._erase_blocks <= 1:
-            for begin, data in runs:
+            for begin, data in _joined(runs):
                 self._write(begin, data)
             return
         given = {begin + at // BLOCK_BYTES: data[at : at + BLOCK_BYTES] for begin, data in runs for at in _steps(data)}
@@ -216,7 +216,7 @@ class Medium:
         if whole:
             self._write(first, b"".join(content))
 
-    def _write(self, first: int, data: "bytes | memoryview") -> None:
+    def _write(self, first: int, data: "bytes | bytearray | memoryview") -> None:
         try:
             self._desk.ports.device.write(self._slots.target_offset + first * BLOCK_BYTES, data)
         except Unavailable as error:
@@ -379,6 +379,26 @@ class Medium:
             if hashes[at : at + HASH_BYTES] == wanted[at : at + HASH_BYTES]:
                 block = first + at // HASH_BYTES
                 self._have[block // 8] |= 1 << block % 8
+
+
+def _joined(
+    runs: "list[tuple[int, bytes | memoryview]]",
+) -> "list[tuple[int, bytes | bytearray | memoryview]]":
+    """Runs that adjoin as one, the first ones first: each write is a command to the medium, whatever its length."""
+    joined: "list[tuple[int, bytes | bytearray | memoryview]]" = []
+    for first, data in sorted(runs, key=_first_block):
+        begin, before = joined[-1] if joined else (first, b"")
+        if not joined or begin + len(before) // BLOCK_BYTES != first:
+            joined.append((first, data))
+            continue
+        whole = before if isinstance(before, bytearray) else bytearray(before)
+        whole += data
+        joined[-1] = (begin, whole)
+    return joined
+
+
+def _first_block(run: "tuple[int, bytes | memoryview]") -> int:
+    return run[0]
 
 
 def _steps(data: "bytes | memoryview") -> range:

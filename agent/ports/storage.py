@@ -143,7 +143,7 @@ class BlockDevice(Protocol):
         """
         ...
 
-    def write(self, offset_bytes: int, data: "bytes | memoryview") -> None:
+    def write(self, offset_bytes: int, data: "bytes | bytearray | memoryview") -> None:
         """Write; offset and length are multiples of the erase size.
 
         NOT durable: until `flush` returns, a power cut may lose any part of it, tear it, and reorder it with

@@ -20,7 +20,7 @@ from firmware_sim.qemu.tether import spawn
 COMMAND_S = 180.0
 """One command; publishing a release hashes it and runs the device's verifier over it."""
 PREPARE_S = 900.0
-"""Artifacts are made one after the other at a low priority: half a minute each, and many times that beside others."""
+"""An artifact takes seconds, and at its low priority many times that beside others."""
 START_S = 60.0
 STOP_S = 20.0
 POLL_S = 1.0
@@ -162,15 +162,13 @@ class Operator:
         return self._command("release", "add", *files, "--dir", str(self.server))
 
     def prepare(self, version: str, from_version: str) -> None:
-        """Have what cameras fetch of a release ready, or wait until the server has made it.
-
-        A rollout that begins before lets its cameras wait until then.
+        """Have the artifact ready that cameras with the older version fetch; a rollout lets them wait for it.
 
         Raises:
             StepFailed: the server refused.
         """
-        words = ("delta", "make", version, "--from", from_version, "--full")
-        self._command(*words, "--dir", str(self.server), within_s=PREPARE_S)
+        words = ("delta", "make", version, "--from", from_version, "--dir", str(self.server))
+        self._command(*words, within_s=PREPARE_S)
 
     def token(self) -> str:
         """Make a one-time enrolment token.

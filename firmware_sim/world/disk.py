@@ -111,7 +111,7 @@ class StrictBlockDevice:
         """
         return leaves_of(self.read(offset_bytes, blocks * BLOCK_BYTES))
 
-    def write(self, offset_bytes: int, data: "bytes | memoryview") -> None:
+    def write(self, offset_bytes: int, data: "bytes | bytearray | memoryview") -> None:
         """Put into the cache; not durable.
 
         Raises:

@@ -10,7 +10,7 @@ from pathlib import Path
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 
-PIECE_BYTES = 256 * 1024  # written or hashed at a time: what that takes of memory
+PIECE_BYTES = 256 * 1024  # written or hashed at a time, or one erase block: what that takes of memory
 
 
 class DiskFile:
@@ -29,6 +29,7 @@ class DiskFile:
         """
         self._name = str(path)
         self._erase_bytes = erase_bytes
+        self._piece_bytes = -(-PIECE_BYTES // erase_bytes) * erase_bytes
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
             self._size_bytes = os.lseek(self._handle, 0, os.SEEK_END)
@@ -71,13 +72,13 @@ class DiskFile:
         parts = []
         with self._pages() as buffer:
             while offset_bytes < end_bytes:
-                with buffer[: min(PIECE_BYTES, end_bytes - offset_bytes)] as piece:
+                with buffer[: min(self._piece_bytes, end_bytes - offset_bytes)] as piece:
                     self._fill(piece, offset_bytes)
                     parts.append(leaves_of(piece))
                     offset_bytes += len(piece)
         return b"".join(parts)
 
-    def write(self, offset_bytes: int, data: bytes | memoryview) -> None:
+    def write(self, offset_bytes: int, data: bytes | bytearray | memoryview) -> None:
         """See `BlockDevice.write`; not durable before `flush`.
 
         Raises:
@@ -119,23 +120,32 @@ class DiskFile:
 
     @contextmanager
     def _pages(self) -> Iterator[memoryview]:
-        """PIECE_BYTES for the caller's thread alone, in whole pages: past the cache they are a must.
+        """A piece for the caller's thread alone, in whole pages: past the cache they are a must.
 
         Kept afterwards: pages that are new each time cost more than what is written on them.
+
+        Raises:
+            Unavailable: the system has no memory for it.
         """
         try:
             pages = self._spare.pop()
         except IndexError:
-            pages = mmap.mmap(-1, PIECE_BYTES)
+            pages = self._more_pages()
         try:
             with memoryview(pages) as buffer:
                 yield buffer
         finally:
             self._spare.append(pages)
 
+    def _more_pages(self) -> mmap.mmap:
+        try:
+            return mmap.mmap(-1, self._piece_bytes)
+        except OSError as error:
+            raise self._failed(error) from error
+
     def _write_some(self, data: memoryview, offset_bytes: int) -> int:
         if self._past_cache >= 0:
-            count = min(len(data), PIECE_BYTES)
+            count = min(len(data), self._piece_bytes)
             with self._pages() as buffer, buffer[:count] as piece:
                 piece[:] = data[:count]
                 try:

@@ -53,6 +53,7 @@ class Wire:
 
     def close(self) -> None:
         """Close, once everything made from it is closed."""
+        self._broken = None  # its traceback leads back to here, and to what was being filled
         self.socket.close()
 
     def receive(self, buffer: memoryview) -> int:

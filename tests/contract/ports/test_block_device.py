@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import mmap
 import os
 
 import pytest
@@ -131,6 +132,31 @@ def test_a_medium_that_refuses_a_write_is_told_and_not_written_through_the_cache
     with pytest.raises(Unavailable, match="Input/output error"):
         device.write(BLOCK_BYTES, bytes(BLOCK_BYTES))
     assert disk.read_bytes() == content
+    device.close()
+
+
+def test_an_erase_block_goes_out_as_one_write_however_large_it_is(tmp_path, monkeypatch):
+    erase_bytes = PIECE_BYTES + BLOCK_BYTES
+    path, new = tmp_path / "disk", os.urandom(2 * erase_bytes)
+    path.write_bytes(bytes(2 * erase_bytes))
+    past = Past(monkeypatch)
+    device = DiskFile(path, erase_bytes)
+    device.write(0, new)
+    assert past.writes == 2
+    assert path.read_bytes() == new
+    assert device.digests(0, len(new) // BLOCK_BYTES) == leaves_of(new)
+    device.close()
+
+
+def test_a_system_without_memory_for_the_pages_is_told(disk, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    device = DiskFile(disk, BLOCK_BYTES)
+    monkeypatch.setattr(mmap, "mmap", refuses)
+    for call in (lambda: device.write(0, bytes(BLOCK_BYTES)), lambda: device.digests(0, 1)):
+        with pytest.raises(Unavailable, match="Cannot allocate memory"):
+            call()
     device.close()
 
 

@@ -1,5 +1,6 @@
 """What was written again, or is not flushed yet, has not been seen on the medium, whatever a look has found."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,9 +30,9 @@ class Asking:
         return [given[0] // BLOCK_BYTES for method, given, _ in self.asked if method == "digests"]
 
 
-def medium() -> tuple[Medium, Asking]:
+def medium(write: Callable[[int, Any], None] = lambda _offset, _data: None) -> tuple[Medium, Asking]:
     store = SimpleNamespace(read=lambda name: None, write=lambda name, body: None, delete=lambda name: None)
-    device = SimpleNamespace(write=lambda offset, data: None)
+    device = SimpleNamespace(write=write)
     desk: Any = SimpleNamespace(now=0.0, ports=SimpleNamespace(store=store, device=device))
     work: Any = Asking()
     release: Any = SimpleNamespace(tree_root="00" * 32, block_count=BLOCKS)
@@ -83,3 +84,25 @@ def test_a_piece_that_is_not_flushed_yet_is_not_read_back():
     work.settle("digests", piece_digests(3))
     slot.tick()
     assert work.looks() == [512, 768]
+
+
+def blocks(first: int, count: int) -> bytes:
+    return IMAGE[first * BLOCK_BYTES : (first + count) * BLOCK_BYTES]
+
+
+def test_runs_that_adjoin_go_out_as_one_write_in_order_and_the_others_by_themselves():
+    writes: list[tuple[int, bytes]] = []
+    slot, _ = medium(lambda offset, data: writes.append((offset // BLOCK_BYTES, bytes(data))))
+    runs: list[Any] = [
+        (7, blocks(7, 1)),
+        (2, memoryview(blocks(2, 2))),
+        (0, blocks(0, 1)),
+        (4, blocks(4, 1)),
+        (5, blocks(5, 1)),
+    ]
+    given = list(runs)
+    slot.write_unit(0, runs)
+    assert writes == [(0, blocks(0, 1)), (2, blocks(2, 4)), (7, blocks(7, 1))]
+    assert [number for number in range(9) if slot.has(number)] == [0, 2, 3, 4, 5, 7]
+    assert [(first, bytes(data)) for first, data in runs] == [(first, bytes(data)) for first, data in given]
+    assert [len(data) for _, data in runs] == [BLOCK_BYTES, 2 * BLOCK_BYTES, *[BLOCK_BYTES] * 3]
