@@ -53,10 +53,18 @@ class Peer:
     package: str
     processes: tuple[str, ...]
     words: str
+    first_words: str
 
     def command(self, name: str) -> str:
         """The command that installs a file of the file server's."""
-        return self.words.replace("{url}", f"https://{HOST}:{FILES_PORT}/{name}")
+        return self._of(self.words, name)
+
+    def first_command(self, name: str) -> str:
+        """A command that has the tool run, and writes nothing."""
+        return self._of(self.first_words, name)
+
+    def _of(self, words: str, name: str) -> str:
+        return words.replace("{url}", f"https://{HOST}:{FILES_PORT}/{name}")
 
 
 PEERS = {
@@ -66,14 +74,17 @@ PEERS = {
         ("curl", "dd"),
         "curl -sS --fail --cacert /run/bench/authority.pem {url} | "
         f"dd of={SLOT_DEVICE} bs=1M iflag=fullblock conv=fsync status=none",
+        "curl -sS --fail --cacert /run/bench/authority.pem -r 0-4194303 {url} | "
+        "dd of=/dev/null bs=1M iflag=fullblock status=none",
     ),
-    "rauc": Peer("RAUC, streaming", "rauc", ("rauc",), "rauc install {url}"),
-    "rauc-adaptive": Peer("RAUC, adaptive", "rauc", ("rauc",), "rauc install {url}"),
+    "rauc": Peer("RAUC, streaming", "rauc", ("rauc",), "rauc install {url}", "rauc status"),
+    "rauc-adaptive": Peer("RAUC, adaptive", "rauc", ("rauc",), "rauc install {url}", "rauc status"),
     "swupdate": Peer(
         "SWUpdate, streaming",
         "swupdate",
         ("swupdate",),
         f'swupdate -H {COMPATIBLE}:{REVISION} -k /run/bench/signer.pem -d "-u {{url}}"',
+        "swupdate --version",
     ),
 }
 
