@@ -6,6 +6,7 @@ from struct import unpack
 
 from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
+from agent.app.runs import laid
 from agent.app.sources import OWN
 from agent.app.stream import Stream
 from agent.core.allowance import FullDownload
@@ -21,12 +22,11 @@ if TYPE_CHECKING:
     from agent.app.desk import Desk
     from agent.app.medium import Medium
     from agent.app.packed import Packed
+    from agent.app.runs import Runs
     from agent.app.sources import Sources
     from agent.app.work import Steps, Work
     from agent.formats.delivery import Source
     from agent.formats.release import Release
-
-    Runs = list[tuple[int, bytes | memoryview]]
 
 MAX_WANTED = 16384  # hashes looked for in one scan of the active slot's tree: about 2 MB of memory
 KEY = "Q24x"  # the first 8 bytes of a hash, to look it up by; the block itself is verified by all of it
@@ -169,9 +169,9 @@ class Filling:
         kept = self._keep(block, data, leaves_of(data), runs)
         self.copied_blocks += kept
         if kept < count:
-            laid = _laid(runs)
+            known = laid(runs)
             for one in range(block, block + count):
-                if one not in laid:
+                if one not in known:
                     self._plan[one] = self._other_way(one)
         return self._next(block, end, runs)
 
@@ -321,9 +321,9 @@ class Filling:
 
     def _next(self, block: int, end: int, runs: "Runs") -> int:
         """The next block from there on that is neither in place nor laid up."""
-        laid = _laid(runs)
+        known = laid(runs)
         block = self._medium.next_missing(block)
-        while 0 <= block < end and block in laid:
+        while 0 <= block < end and block in known:
             block = self._medium.next_missing(block + 1)
         return block
 
@@ -368,14 +368,6 @@ def _want_also(wanted: "dict[int, Any]", key: int, block: int) -> None:
         known.append(block)
     elif known != block:
         wanted[key] = [known, block]
-
-
-def _laid(runs: "Runs") -> "set[int]":
-    """Numbers of the blocks that are laid up."""
-    laid: "set[int]" = set()
-    for first, data in runs:
-        laid.update(range(first, first + len(data) // BLOCK_BYTES))
-    return laid
 
 
 def _look_up(wanted: "dict[int, Any]", leaves: bytes, begin: int, plan: "array[int]") -> None:

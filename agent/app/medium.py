@@ -6,6 +6,7 @@ update need not hash both slots; they are hints: what is copied is verified, and
 """
 
 from agent.app.reading_back import PIECE_BLOCKS, ReadingBack
+from agent.app.runs import joined
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaf
 from agent.formats.errors import Rejected, Unavailable
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from agent.app.desk import Desk
+    from agent.app.runs import Runs
     from agent.app.work import Steps, Ticket, Work
     from agent.formats.release import Release
 
@@ -184,7 +186,7 @@ class Medium:
         except Unavailable:
             return b""
 
-    def write_unit(self, first: int, runs: "list[tuple[int, bytes | memoryview]]") -> None:
+    def write_unit(self, first: int, runs: "Runs") -> None:
         """Write verified blocks of the unit that begins at block `first`: runs of blocks, in any order.
 
         Where the erase block is larger than a block, it is written whole or not at all: as long as one of its blocks is
@@ -194,7 +196,7 @@ class Medium:
             BadMedium: the device refuses.
         """
         if self._erase_blocks <= 1:
-            for begin, data in _joined(runs):
+            for begin, data in joined(runs):
                 self._write(begin, data)
             return
         given = {begin + at // BLOCK_BYTES: data[at : at + BLOCK_BYTES] for begin, data in runs for at in _steps(data)}
@@ -379,26 +381,6 @@ class Medium:
             if hashes[at : at + HASH_BYTES] == wanted[at : at + HASH_BYTES]:
                 block = first + at // HASH_BYTES
                 self._have[block // 8] |= 1 << block % 8
-
-
-def _joined(
-    runs: "list[tuple[int, bytes | memoryview]]",
-) -> "list[tuple[int, bytes | bytearray | memoryview]]":
-    """Runs that adjoin as one, the first ones first: each write is a command to the medium, whatever its length."""
-    joined: "list[tuple[int, bytes | bytearray | memoryview]]" = []
-    for first, data in sorted(runs, key=_first_block):
-        begin, before = joined[-1] if joined else (first, b"")
-        if not joined or begin + len(before) // BLOCK_BYTES != first:
-            joined.append((first, data))
-            continue
-        whole = before if isinstance(before, bytearray) else bytearray(before)
-        whole += data
-        joined[-1] = (begin, whole)
-    return joined
-
-
-def _first_block(run: "tuple[int, bytes | memoryview]") -> int:
-    return run[0]
 
 
 def _steps(data: "bytes | memoryview") -> range:

@@ -1,0 +1,34 @@
+"""Runs of verified blocks that are laid up for writing: each has the number of its first block, and their content."""
+
+from agent.formats.block_tree import BLOCK_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Runs = list[tuple[int, bytes | memoryview]]
+    Joined = list[tuple[int, bytes | bytearray | memoryview]]
+
+
+def laid(runs: "Runs") -> "set[int]":
+    """Numbers of the blocks that are laid up."""
+    found: "set[int]" = set()
+    for first, data in runs:
+        found.update(range(first, first + len(data) // BLOCK_BYTES))
+    return found
+
+
+def joined(runs: "Runs") -> "Joined":
+    """Runs that adjoin as one, the first ones first: each write is a command to the medium, whatever its length."""
+    found: "Joined" = []
+    for first, data in sorted(runs, key=_first_block):
+        begin, before = found[-1] if found else (first, b"")
+        if not found or begin + len(before) // BLOCK_BYTES != first:
+            found.append((first, data))
+            continue
+        whole = before if isinstance(before, bytearray) else bytearray(before)
+        whole += data
+        found[-1] = (begin, whole)
+    return found
+
+
+def _first_block(run: "tuple[int, bytes | memoryview]") -> int:
+    return run[0]
