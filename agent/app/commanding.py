@@ -81,9 +81,7 @@ class Commanding:
         self._record: "Ownership | None" = None
         self._state = NOTHING
         self._loaded = self._lost = False
-        self._unread = False
-        self._resumed = False
-        self._asking = False
+        self._unread = self._resumed = self._asking = False
         self._patience = Patience()
         self._nudged_at = -NUDGE_EVERY_S
         self._work: "dict[str, Callable[[Kept], None]]" = {
@@ -312,6 +310,7 @@ class Commanding:
                 go()
             elif self._desk.now >= until:
                 self._ended(kept, REFUSED, BUSY)
+                self._proxying.dropped(kept.digest)
             else:
                 self._desk.at(_timer(kept), self._desk.now + LOOK_S, look)
 

@@ -60,6 +60,16 @@ class Proxying:
             self._put_back(aside[1])
             self._desk.ports.store.delete(BEFORE)
 
+    def dropped(self, by: str) -> None:
+        """Its command ends without going on with its trial: what the start has put back stays."""
+        try:
+            aside = self._aside()
+            if aside is not None and aside[0] == by:
+                self._put_back(aside[1])
+                self._desk.ports.store.delete(BEFORE)
+        except Unavailable as error:  # the next start does it: no command under way goes on with it
+            self._desk.say("camward-agent: the end of a proxy's trial cannot be noted: " + str(error))
+
     def try_out(self, by: str, wanted: "proxy.Proxy | None", reconnect: "Callable[[], None]", told: "Told") -> None:
         """Use it from now on, None for no proxy; `by` tells this trial from others; `reconnect` opens the link anew.
 

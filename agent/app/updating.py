@@ -34,6 +34,8 @@ RETRY_FIRST_S = 5.0  # a dropped connection is usually back at once
 RETRY_LEAST_S = 1.0
 RETRY_MAX_S = 600.0
 MAX_REPORT_RETRIES = 16  # about two hours; a camera that can keep no report must still look for the next release
+LOOK_FIRST_S = 60.0  # a look that did not get through says nothing about a release: it is soon done again
+LOOK_LEAST_S = 5.0
 BACK_OFF_MAX_S = 6 * 3600.0  # a refused release is looked at again a few times a day: someone may have repaired it
 _TIMER = "update"
 
@@ -205,8 +207,13 @@ class Updating:
         self._end()
         failures = min(self.state.failures + 1, 16)
         self.save(failures=failures)
-        delay = backoff.delay_s(failures, 2.0 * self._interval_s, BACK_OFF_MAX_S, self._desk.random())
-        self._next_look(max(self._interval_s / 2, delay, _asked_for(self._error)))
+        twice = 2.0 * self._interval_s  # its mean is the interval
+        if isinstance(self._error, Unavailable):
+            least, first, most = LOOK_LEAST_S, min(LOOK_FIRST_S, twice), min(BACK_OFF_MAX_S, twice)
+        else:
+            least, first, most = self._interval_s / 2, twice, BACK_OFF_MAX_S
+        delay = backoff.delay_s(failures, first, most, self._desk.random())
+        self._next_look(max(least, delay, _asked_for(self._error)))
 
     def _next_look(self, delay_s: float) -> None:
         """Look after `delay_s`, or at once if somebody asked in the meantime: the order may have changed since."""

@@ -8,6 +8,7 @@ from tests.scenario.looks import PROGRESS, events, fetched_blocks, inactive, rep
 
 SLOT, TREE = ".slot", ".tree"
 IMAGE_BLOCKS = 13
+LOOKED_IN_VAIN = "what to install cannot be found out now"
 
 
 def run(world, version="1.1.0"):
@@ -39,6 +40,27 @@ def test_a_line_that_drops_every_request_but_a_few_gets_there(stage):
     for path in ("timestamp", "snapshot", "targets", TREE):
         world.server.fail(Fault(STALL, path, 0, 2))
     run(world)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_look_that_does_not_get_through_is_soon_done_again(stage, seed):
+    world = stage.world("1.1.0", seed)
+    world.server.down = True
+    world.power_on()
+    world.run_until(lambda: any(LOOKED_IN_VAIN in line for line in world.console))
+    failed_s = world.clock.now_s
+    world.server.heal()
+    world.run_until(lambda: world.server.fetched("timestamp"))
+    assert world.clock.now_s - failed_s <= 61.0, "half an interval is 150 s"
+
+
+def test_looks_in_vain_become_as_rare_as_others(stage):
+    world = stage.world()
+    world.server.down = True
+    world.power_on()
+    world.run_for(12 * 3600)
+    looks = sum(LOOKED_IN_VAIN in line for line in world.console)
+    assert 12 * 12 / 2 < looks < 12 * 12 * 1.5, "one in 300 s, in the mean"
 
 
 @pytest.mark.parametrize(

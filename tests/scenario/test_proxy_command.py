@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from agent.app.commanding import DOCUMENT
+from agent.app.commanding import DOCUMENT, Commanding
 from agent.app.proxying import BEFORE, MAX_RESTARTS, PROXY, TRY_S
 from tests.scenario.looks import settled
 from tests.scenario.owners import on
@@ -158,6 +158,28 @@ def test_what_the_site_says_after_a_trial_stays_over_a_restart(stage, camera):
     camera.restart()
     camera.run_for(60)
     assert stands(camera) == OTHER
+
+
+@pytest.mark.parametrize("broken", ["", BEFORE])
+def test_a_command_that_finds_no_calm_after_a_restart_leaves_nothing_put_aside(stage, camera, monkeypatch, broken):
+    """Or a later start would put what was before over what the site has said since."""
+    camera.documents.content[PROXY] = OTHER
+    order(stage, camera, seconds=0)
+    camera.broker.down = True
+    camera.run_for(60)
+    monkeypatch.setattr(Commanding, "_is_calm", lambda _: False)
+    camera.restart()
+    camera.run_for(60)
+    camera.documents.broken_folder = broken
+    camera.broker.down = False
+    camera.run_until(lambda: refused("busy", 1, "settings") in told(camera))
+    camera.run_for(1)
+    assert (stands(camera), BEFORE in camera.documents.content) == (OTHER, bool(broken))
+    camera.documents.broken_folder = ""
+    camera.restart()
+    camera.run_for(60)
+    assert (stands(camera), BEFORE in camera.documents.content) == (OTHER, False)
+    assert camera.admin("status")["link"] == "up"
 
 
 def test_the_end_of_a_trial_that_cannot_be_noted_is_no_end_yet(stage, camera):

@@ -1,5 +1,6 @@
 """`consumer add|list|renew|remove`."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -51,9 +52,13 @@ def _write(out: Path, handed: Handed) -> None:
         out.mkdir(mode=0o700)
     except FileExistsError:
         raise BadInput(f"{out} is there already.", "Name a new folder.") from None
-    write_atomic(out / "key.pem", handed.key.encode(), SECRET)
-    write_atomic(out / "cert.pem", handed.certificate.encode())
-    write_atomic(out / "ca.pem", handed.ca.encode())
+    try:
+        write_atomic(out / "key.pem", handed.key.encode(), SECRET)
+        write_atomic(out / "cert.pem", handed.certificate.encode())
+        write_atomic(out / "ca.pem", handed.ca.encode())
+    except OSError:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def _tell(out: Path, handed: Handed, *, as_json: bool) -> None:

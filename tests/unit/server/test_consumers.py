@@ -1,13 +1,18 @@
 """Back ends that read what cameras' programs send: who is let in, and under which name."""
 
+import errno
+import types
 from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from update_server.commands import consumer as command
 from update_server.errors import BadInput, Conflict, NotFound
+from update_server.files import write_atomic
 from update_server.fleet import consumers
+from update_server.fleet.back_ends import BackEnds
 from update_server.pki import authority
 
 NOW = 1_800_000_000
@@ -74,3 +79,21 @@ def test_one_that_is_renewed_keeps_its_client_and_is_shut_out_until_its_last_cer
         assert client in consumers.access(session, ends_at + 999)[0]
         with pytest.raises(NotFound):
             consumers.renew(session, ca, "renewed", NOW + 3000)
+
+
+def test_a_full_disk_leaves_neither_a_consumer_nor_a_folder_in_the_way_of_the_next_attempt(
+    database, ca, tmp_path, monkeypatch
+):
+    def full(path, body, mode=0o644):
+        if path.name == "cert.pem":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write_atomic(path, body, mode)
+
+    settings = types.SimpleNamespace(hosts=["a.example"], ports=types.SimpleNamespace(mqtt=8883))
+    opened = BackEnds(database, ca, settings)
+    monkeypatch.setattr(command, "write_atomic", full)
+    with pytest.raises(OSError, match="No space left"):
+        opened.add("back-end", "river", "somebody", NOW, lambda made: command._write(tmp_path / "out", made))
+    assert not (tmp_path / "out").exists()
+    with database.read() as session:
+        assert consumers.everyone(session) == []
