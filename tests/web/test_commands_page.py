@@ -12,6 +12,7 @@ from tests.web.browser import patience, texts
 from tests.web.dashboard import Visitor, open_page
 from update_server.access import people
 from update_server.db.models import Audit, Command, Device
+from update_server.fleet import command_form
 from update_server.fleet.commands import STATES
 from update_server.web.command_pages import ALONE
 from update_server.web.texts import TEXTS
@@ -125,6 +126,25 @@ def test_who_changes_their_mind_sends_nothing(logged_in, fleet, hall):
     assert rows(logged_in) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "shown", "said"),
+    [
+        ("proxy.example:3128", "proxy.example:3128", {"host": "proxy.example", "port": 3128}),
+        (" none ", "none: the camera connects without one", None),
+    ],
+)
+def test_a_proxy_goes_alone_with_the_settings(logged_in, fleet, hall, written, shown, said):
+    open_page(logged_in, fleet, "/commands")
+    fill(logged_in, "settings", site="hall", proxy=written)
+    text = main_text(logged_in)
+    assert shown in text
+    assert all(one in text for one in ("Send: HTTP proxy?", "this proxy and none of the other settings"))
+    send(logged_in)
+    with fleet.services.database.read() as session:
+        sent = [command_form.read(row.body) for row in session.query(Command)]
+    assert [one.arguments for one in sent] == [{"proxy": said}] * 2
+
+
 @pytest.mark.parametrize("width", [380, 800, 1280])
 def test_neither_page_is_wider_than_the_window(logged_in, fleet, hall, width):
     metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
@@ -141,7 +161,7 @@ def test_neither_page_is_wider_than_the_window(logged_in, fleet, hall, width):
 
 def test_every_command_and_state_has_its_texts():
     wanted = [f"command_{name}" for name in COMMANDS] + [f"command_does_{name}" for name in ALONE]
-    wanted += [f"command_state_{state}" for state in STATES]
+    wanted += ["command_does_proxy"] + [f"command_state_{state}" for state in STATES]
     assert [key for key in wanted if key not in TEXTS] == []
 
 
@@ -175,6 +195,10 @@ def test_forms_need_their_secret_the_right_to_change_and_the_cameras_that_were_s
         assert [post(path, own, command=name) for name in ("erase", "sing", "")] == [400] * 3
         assert post(path, own, site="") == 400
         assert post(path, own, reason="a\nb") == 400
+        assert [post(path, own, command="settings", proxy=text) for text in ("a", "a:0", "a b:1", "[::1:2")] == [
+            400
+        ] * 4
+        assert post(path, own, proxy="proxy.example:3128") == 400, "with another command"
     assert post("/commands", own, count="3") == 409
     with fleet.services.database.read() as session:
         assert session.query(Command).count() == 0

@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from agent.formats.command import MAX_VALID_S, MIN_INTERVAL_S, SETTINGS
 from agent.formats.ownership import MAX_INTERVAL_S
-from agent.formats.proxy import MAX_HOST_CHARS
 from agent.formats.quarantine import MAX_REASON_CHARS
 from update_server.api.auth import Opened, Reader, Writer
 from update_server.errors import BadInput, Conflict
@@ -16,7 +15,6 @@ from update_server.fleet import command_form, commands, devices, passwords
 from update_server.fleet.commands import VALID_S, SentCommand
 
 router = APIRouter(tags=["commands"])
-MAX_PROXY_CHARS = MAX_HOST_CHARS + 8  # brackets, colon and port
 Interval = Annotated[int, Field(ge=MIN_INTERVAL_S, le=MAX_INTERVAL_S)]
 
 
@@ -26,7 +24,7 @@ class SettingsSaid(BaseModel):
     check_interval_s: Interval | None = None
     telemetry_interval_s: Interval | None = None
     line: Literal["mobile", "wired"] | None = None
-    proxy: Annotated[str, Field(max_length=MAX_PROXY_CHARS)] = ""
+    proxy: Annotated[str, Field(max_length=command_form.MAX_PROXY_CHARS)] = ""
     """Alone: `HOST:PORT` of the proxy of the camera's site, or `none`."""
 
 

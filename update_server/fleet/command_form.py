@@ -7,9 +7,11 @@ from agent.formats import quarantine
 from agent.formats.command import QUARANTINE, SETTINGS
 from agent.formats.errors import FormatError
 from agent.formats.ownership import Ownership
+from agent.formats.proxy import MAX_HOST_CHARS
 from update_server.errors import BadInput
 
 MAX_PORT_DIGITS = 5
+MAX_PROXY_CHARS = MAX_HOST_CHARS + 8  # brackets, colon and port
 
 
 def check_arguments(name: str, arguments: dict[str, Any], record: Ownership) -> None:

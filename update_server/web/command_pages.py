@@ -7,6 +7,7 @@ script on these pages, so the question is a page.
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from agent.formats.command import COMMANDS, GRAVE
+from agent.formats.command import COMMANDS, GRAVE, SETTINGS
 from agent.formats.quarantine import MAX_REASON_CHARS
 from update_server.access.people import Visitor
 from update_server.db.models import Device
@@ -30,6 +31,15 @@ MAX_NAMED = 12  # cameras that the question names; of more it says how many
 ALONE = tuple(one for one in COMMANDS if one not in GRAVE)
 Page = Callable[..., Response]
 Allowed = Callable[[Visitor, Form], None]
+
+
+class Said(NamedTuple):
+    """What a form says: the command, why, the proxy as it was written, and all that goes with the command."""
+
+    name: str
+    reason: str
+    proxy: str
+    arguments: dict[str, Any]
 
 
 class CommandPages:
@@ -58,6 +68,7 @@ class CommandPages:
         return self._page(
             request, who, "commands.html", rows=lines[:MAX_ROWS], total=len(lines), device=device, names=ALONE,
             counts={state: counts[state] for state in commands.STATES}, max_reason=MAX_REASON_CHARS,
+            max_proxy=command_form.MAX_PROXY_CHARS,
         )  # fmt: skip
 
     async def review(self, request: Request) -> Response:
@@ -65,7 +76,7 @@ class CommandPages:
         who = await run_in_threadpool(login.visitor, self._services, request)
         form = await login.read_form(request)
         self._allowed(who, form)
-        name, reason = _said(form)
+        said = _said(form)
 
         def work() -> tuple[list[str], int]:
             with self._services.database.read() as session:
@@ -75,8 +86,9 @@ class CommandPages:
 
         serials, able = await run_in_threadpool(work)
         return self._page(
-            request, who, "command_review.html", name=name, reason=reason, serials=serials[:MAX_NAMED],
-            count=len(serials), able=able, wanted={key: form[key] for key in ("device", "group", "site")},
+            request, who, "command_review.html", name=said.name, reason=said.reason, proxy=said.proxy,
+            serials=serials[:MAX_NAMED], count=len(serials), able=able,
+            wanted={key: form[key] for key in ("device", "group", "site")},
         )  # fmt: skip
 
     async def send(self, request: Request) -> Response:
@@ -88,7 +100,7 @@ class CommandPages:
         return RedirectResponse("/commands" + (f"?device={form['device']}" if form["device"].isalnum() else ""), 303)
 
     def _send(self, form: Form, who: str) -> None:
-        name, reason = _said(form)
+        said = _said(form)
         now, failed = int(time.time()), []
         with self._services.database.write() as session:
             found = _meant(session, form)
@@ -96,27 +108,28 @@ class CommandPages:
                 raise Conflict("These are other cameras than you were shown.", "Look at them once more.")
             for device in found:
                 try:
-                    said = command_form.with_reason(name, reason)
-                    row = self._services.commands.send(session, device, name, VALID_S, who, now, said)
+                    row = self._services.commands.send(session, device, said.name, VALID_S, who, now, said.arguments)
                 except Conflict as error:
                     failed.append(str(error))
                     continue
-                commands.audit(session, who, row, now, reason)
+                commands.audit(session, who, row, now, said.reason)
         if failed:
             raise Conflict("; ".join(failed)[:500], f"The other {len(found) - len(failed)} get the command.")
 
 
-def _said(form: Form) -> tuple[str, str]:
-    """The command and the reason.
+def _said(form: Form) -> Said:
+    """What a form says.
 
     Raises:
-        BadInput: it is no command of this page, or the reason cannot be shown at a camera.
+        BadInput: it is no command of this page, the reason cannot be shown at a camera, or the proxy is none or goes
+            with another command.
     """
-    name, reason = form["command"], form["reason"].strip()
+    name, reason, proxy = form["command"], form["reason"].strip(), form["proxy"].strip()
     if name not in ALONE:
         raise BadInput(f"{name!r} is no command that this page sends.")
-    command_form.check_reason(reason)
-    return name, reason
+    if proxy and name != SETTINGS:
+        raise BadInput(f"{name!r} takes no proxy.", "Leave the proxy out, or choose the command for settings.")
+    return Said(name, reason, proxy, command_form.with_reason(name, reason) | command_form.proxy_said(proxy))
 
 
 def _meant(session: Session, form: Form) -> list[Device]:

@@ -316,6 +316,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The camera gets the intervals and the line that this server's settings name now.",
         "このサーバーの現在の設定（確認・測定の間隔、回線の種類）をカメラに適用します。",
     ),
+    "site_proxy": (
+        "HTTP proxy of the site, or none (with the settings command alone)",
+        "設置先の HTTP プロキシ（「設定を適用」のみ。使わない場合は none）",
+    ),
+    "proxy": ("HTTP proxy", "HTTP プロキシ"),
+    "no_proxy": ("none: the camera connects without one", "なし（直接接続）"),
+    "command_does_proxy": (
+        "The camera gets this proxy and none of the other settings. It connects anew by it; when no connection stands "
+        "for 15 minutes, it goes back to what it had before and says so.",
+        "このプロキシだけをカメラに適用し、ほかの設定は変えません。カメラは新しい経路で接続し直し、"
+        "15分以内に接続できない場合は元の設定に戻して報告します。",
+    ),
     "command_does_rotate_identity": (
         "The camera makes another key for its identity. The old one counts until the new one has connected. "
         "Its id stays.",
