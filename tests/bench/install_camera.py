@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,12 +68,15 @@ class Run:
         cpu_seconds: of the emulator meanwhile.
         to_camera_bytes: that the relay passed on to the camera.
         from_camera_bytes: that the relay passed on from it.
+        look_seconds: before that, from when the agent began to ask what to install until it knew: both repositories'
+            signed documents, and the clock's. Peers are told what to install.
     """
 
     seconds: float
     cpu_seconds: float
     to_camera_bytes: int
     from_camera_bytes: int
+    look_seconds: float = 0.0
 
 
 @dataclass
@@ -81,8 +84,8 @@ class Measured:
     """All runs of one tool with one release."""
 
     runs: list[Run] = field(default_factory=list)
-    peak_bytes: int = 0
-    growth_bytes: int = 0
+    peak_bytes: list[int] = field(default_factory=list)
+    growth_bytes: list[int] = field(default_factory=list)
 
 
 class Bench:
@@ -131,12 +134,11 @@ class Bench:
         self.watch(mode, ())
         self.fleet.assign(version)  # the server nudges the camera
         console.wait_for("bench: phase checking", Deadline(RUN_S), unless=PANIC)
-        relay = self.device_relay
+        looks_at = time.monotonic()
         text = console.wait_for(f"bench: phase {STARTED}.", Deadline(RUN_S), unless=PANIC)
-        begun = _Begun(self.machine.pid, relay)
+        begun = _Begun(self.machine.pid, self.device_relay)
         text += console.wait_for("camward-agent: restarting (update", Deadline(RUN_S), unless=PANIC)
-        run = begun.ended()
-        return run, text
+        return replace(begun.ended(), look_seconds=begun.at - looks_at), text
 
     def peer(self, peer: Peer, name: str, mode: str) -> tuple[Run, str]:
         """A peer installs one of the file server's files."""
@@ -174,12 +176,12 @@ class _Begun:
     def __init__(self, pid: int, relay: Relay) -> None:
         self._pid, self._relay = pid, relay
         self._to, self._from = relay.to_camera_bytes, relay.from_camera_bytes
-        self._cpu_s, self._at = cpu_s(pid), time.monotonic()
+        self._cpu_s, self.at = cpu_s(pid), time.monotonic()
 
     def ended(self) -> Run:
         at, relay = time.monotonic(), self._relay
         return Run(
-            at - self._at,
+            at - self.at,
             cpu_s(self._pid) - self._cpu_s,
             relay.to_camera_bytes - self._to,
             relay.from_camera_bytes - self._from,
@@ -274,12 +276,14 @@ def main(work: Path) -> None:
     plan = json.loads((work / "plan.json").read_text())
     found: dict[str, Measured] = {}
     with camera(work, load_built(Path(plan["built"])), plan) as bench:
-        for repetition in range(plan["repetitions"] + 1):
-            # The last one is for memory.
-            mode = "memory" if repetition == plan["repetitions"] else "phase"
+        for repetition in range(2 * plan["repetitions"]):
+            mode = "phase" if repetition < plan["repetitions"] else "memory"
             for job in plan["jobs"]:
+                ours = job["tool"] == "camward"
+                if repetition > plan["repetitions"] and not ours:
+                    continue  # once is enough to see what kind of thing stands beside ours
                 measured = found.setdefault(job["name"], Measured())
-                if job["tool"] == "camward":
+                if ours:
                     run, text = bench.camward(job["version"], mode)
                 else:
                     run, text = bench.peer(PEERS[job["tool"]], job["file"], mode)
@@ -288,7 +292,9 @@ def main(work: Path) -> None:
                 if mode == "phase":
                     measured.runs.append(run)
                 else:
-                    measured.peak_bytes, measured.growth_bytes = memory(text, agent=job["tool"] == "camward")
+                    peak_bytes, growth_bytes = memory(text, agent=ours)
+                    measured.peak_bytes.append(peak_bytes)
+                    measured.growth_bytes.append(growth_bytes)
                 print(f"bench: {job['name']}: {mode} {run}", file=sys.stderr, flush=True)
     print(json.dumps({name: asdict(one) for name, one in found.items()}))
 
