@@ -1,6 +1,6 @@
 """Runs the test categories inside closed test networks, and counts.
 
-A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in four lanes beside
+A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in five lanes beside
 each other, since most wait more than they compute; each has a network namespace of its own (loopback alone).
 `python -m tests.run unit` runs some, one after the other, showing what they print. Emulated categories read images
 that `make images` has built before, since nothing in here can reach a mirror.
@@ -65,7 +65,8 @@ LANES = (
         Category("portable", "tests.portable.run"),
         Category("scenario"),
     ),
-    (Category("contract"), Category("web")),
+    (Category("contract", arguments=("--ignore=tests/contract/ports",)), Category("web")),
+    (Category("contract-ports", tests="tests/contract/ports"),),
 )
 EXTRA = tuple(
     Category(f"soak-{part}", tests=f"tests/soak/test_{part}.py", within_s=SOAK_S)
