@@ -54,8 +54,9 @@ class Count:
         return self.passed > 0 and not self.failed and not self.skipped
 
 
+_TPM = ("tests/emulated/test_data_partition.py", "tests/emulated/test_tpm.py")  # they boot cold each time
 LANES = (
-    (Category("emulated", arguments=("--ignore=tests/emulated/update",)),),
+    (Category("emulated", arguments=tuple(f"--ignore={one}" for one in ("tests/emulated/update", *_TPM))),),
     (
         Category("emulated-update", tests="tests/emulated/update"),
         Category("demo", "firmware_sim.main", ("demo", "--counts")),
@@ -66,7 +67,10 @@ LANES = (
         Category("scenario"),
     ),
     (Category("contract", arguments=("--ignore=tests/contract/ports",)), Category("web")),
-    (Category("contract-ports", tests="tests/contract/ports"),),
+    (
+        Category("contract-ports", tests="tests/contract/ports"),
+        Category("emulated-tpm", tests=_TPM[0], arguments=_TPM[1:]),
+    ),
 )
 EXTRA = tuple(
     Category(f"soak-{part}", tests=f"tests/soak/test_{part}.py", within_s=SOAK_S)
