@@ -27,10 +27,11 @@ PLAYED = [(DENIED, b""), (BEGIN + SDP, b""), (FOUND + b"\r\n", b""), (FOUND + b"
 """What each request of a play is answered with: at once, and then slowly."""
 
 HTTP = b"HTTP/1.1 200 OK\r\n"
+GO_ON = b"HTTP/1.1 100 Go on\r\n\r\n" * 20
 KINDS = {
     "web, in its head": ("web", [(HTTP, b"X: " + LONG + b"\r\nContent-Length: 0\r\n\r\n")]),
     "web, in its body": ("web", [(HTTP + b"Content-Length: %d\r\n\r\n" % SLOW_BYTES, LONG)]),
-    "web, in what comes before": ("web", [(b"", b"HTTP/1.1 100 Go on\r\n\r\n" * 20 + HTTP + b"Content-Length: 0\r\n\r\n")]),
+    "web, in what comes before": ("web", [(b"", GO_ON + HTTP + b"Content-Length: 0\r\n\r\n")]),
     "onvif": ("onvif", [(HTTP + b"Content-Length: %d\r\n\r\n" % SLOW_BYTES, LONG)]),
     "rtsps": ("rtsps", [(FOUND, b"X: " + LONG + b"\r\n\r\n")]),
 }  # fmt: skip
