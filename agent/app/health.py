@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 ROUNDS = 2  # a service that answers once and crashes is not healthy
 ROUND_S = 4.0  # between rounds: long enough for a crash to show, short beside the deadline
 AGAIN_S = 1.0  # before what failed is tried again
+CALL_S = 120.0  # what has not ended after so long never will: more than the adapter allows itself
 _TIMER = "health"
+_NEVER = "health_never"
 _SAID = {
     health.ANSWERS: "no answer from ",
     health.PLAYS: "no picture from ",
@@ -59,6 +61,7 @@ class Health:
         the update as well, is no fault of the new system.
         """
         self._number += 1
+        self._desk.cancel(_NEVER)
         self._started = self._desk.now
         self._round = 0
         self._server_expected = server_expected
@@ -74,7 +77,10 @@ class Health:
         """Make the first of the checks that are open and have not failed in this pass."""
         waiting = [check for check in self._open if check not in self._failing]
         if waiting:
-            self._make[waiting[0].check](waiting[0], self._outcome(waiting[0]))
+            check = waiting[0]
+            ends_at = max(self._started + check.deadline_s, self._desk.now + CALL_S)
+            self._desk.at(_NEVER, ends_at, lambda: self._never_ended(check))
+            self._make[check.check](check, self._outcome(check))
         elif not self._open:
             self._end_round()
         else:
@@ -91,6 +97,7 @@ class Health:
         def passed(good: bool) -> None:
             if number != self._number:
                 return
+            self._desk.cancel(_NEVER)
             if good:
                 self._open.remove(check)
             else:
@@ -98,6 +105,11 @@ class Health:
             self._desk.soon(_TIMER, self._next)
 
         return passed
+
+    def _never_ended(self, check: "Check") -> None:
+        """Otherwise the watchdog would be fed, and this boot neither kept nor given up, for as long as it takes."""
+        self._tickets.withdraw()
+        self._judge(False, _said([check]))
 
     def _end_round(self) -> None:
         self._round += 1

@@ -109,7 +109,8 @@ cw_read2:
 
 # The newer valid copy wins, and the other one is written next.
 # Both damaged: slot A, no trial, as a new camera; slot B when A is refused. `ridx` is then 0 until the agent, which keeps
-# its own copy, writes it again.
+# its own copy, writes it again. A copy that was read once and cannot be read again leaves nothing here, and `test` takes an
+# empty `ridx` for 0: the script begins anew.
 cw_load:
     run cw_read1
     setenv cw_gen1 ${gen}
@@ -120,7 +121,7 @@ cw_load:
         if test -n "${cw_gen2}" && test "${cw_gen2}" -gt "${cw_gen1}"; then
             setenv cw_next 1
         else
-            run cw_read1
+            run cw_read1 || reset
             setenv cw_next 2
         fi
     elif test -z "${cw_gen2}"; then

@@ -129,20 +129,22 @@ def parse_layout(source: "dict[str, Any]") -> Layout:
 def _check_erase_blocks(layout: Layout) -> None:
     """Nothing that must survive a power cut shares an erase block with what is being written.
 
+    The boot record is written 4096 bytes at a time, also where the medium erases less.
+
     Raises:
         FormatError: it does, or the erase size is none.
     """
-    size = layout.erase_bytes
-    if size % ALIGN_BYTES and ALIGN_BYTES % size:
-        raise FormatError("erase_bytes neither divides " + str(ALIGN_BYTES) + " nor is a multiple of it")
-    if size < ALIGN_BYTES:
-        return
+    if layout.erase_bytes & (layout.erase_bytes - 1):
+        # Then none lies across the border of two of the pieces of 1 MiB that agent.app.medium surveys a slot by.
+        raise FormatError("erase_bytes is no power of two")
+    size = max(layout.erase_bytes, ALIGN_BYTES)
     for region in (layout.slot_a, layout.slot_b):
         if region.offset % size or region.length % size:
             raise FormatError("a slot is not aligned to erase_bytes")
-    begins = [at // size for at in layout.boot_record] + [layout.data.offset // size]
-    if len(set(begins)) != len(begins):
-        raise FormatError("the boot record's copies share an erase block")
+    first, second = layout.boot_record[0] // size, layout.boot_record[1] // size
+    begin, end = layout.data.offset // size, (layout.data.offset + layout.data.length - 1) // size
+    if first == second or begin <= first <= end or begin <= second <= end:
+        raise FormatError("a copy of the boot record is not alone in its erase block, or in its 4096 bytes")
 
 
 def _region(source: "dict[str, Any]") -> Region:

@@ -91,6 +91,7 @@ class World(Hardware):
         self.dead_services: set[str] = set()
         self.open_doors: set[str] = set()
         self.frozen_streams: set[str] = set()
+        self.hung_services: set[str] = set()  # whoever asks them anything waits for ever
         self.serves_neighbours, self.broken_watchdog = False, False
         self.health: dict[str, object] | None = None
         self.stubborn: set[str] = set()  # documents that an erase does not get rid of: a fault
@@ -239,7 +240,8 @@ class World(Hardware):
         effects, self._wake_at = taken
         for effect in effects:
             if isinstance(effect, Call):
-                self._calls.append(effect)
+                if not (effect.port == "services" and effect.arguments and self._hangs(effect.arguments[0])):
+                    self._calls.append(effect)
             elif isinstance(effect, Reply):
                 self._replies[effect.connection] = effect.body
             elif isinstance(effect, Push):
@@ -248,6 +250,9 @@ class World(Hardware):
                 self.console.append(effect.text)
             elif isinstance(effect, Reboot):
                 self._restart = True
+
+    def _hangs(self, service: "Any") -> bool:
+        return service["name"] in self.hung_services
 
     def turn(self) -> None:
         """The next thing that happens: a restart, an event of the link, a blocking call, or time passes.

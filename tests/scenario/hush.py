@@ -78,6 +78,8 @@ class Uboot:
         self.tree: Slot | None = None
         self.trace: list[Save | Start] = []
         self.steps = 0
+        self.record_reads = 0
+        self.failing_read = 0  # which read of the boot record the medium refuses, from 1 on; 0: none
 
     def power_on(self) -> list[Save | Start]:
         try:
@@ -188,6 +190,8 @@ class Uboot:
         return True
 
     def do_setexpr(self, words: list[str]) -> bool:
+        if len(words) != 4:
+            return False  # a variable that is empty: U-Boot prints its usage
         name, left, operator, right = words
         number = int(left, 16) + (int(right, 16) if operator == "+" else -int(right, 16))
         self.variables[name] = f"{number & 0xFFFFFFFFFFFFFFFF:x}"
@@ -210,7 +214,7 @@ class Uboot:
         left, operator, right = words
         if operator in ("=", "!="):
             return (left == right) == (operator == "=")
-        numbers = int(left, 0), int(right, 0)
+        numbers = int(left or "0", 0), int(right or "0", 0)  # U-Boot: nothing is 0
         return numbers[0] > numbers[1] if operator == "-gt" else _less(operator, numbers)
 
     def do_virtio(self, words: list[str]) -> bool:
@@ -219,6 +223,9 @@ class Uboot:
         address, sector = int(words[1], 16), int(words[2], 16)
         if words[0] == "read" and address == RECORD:
             assert words[3] == "1"
+            self.record_reads += 1
+            if self.record_reads == self.failing_read:
+                return False
             self.memory = self.sectors[RECORD_LBA.index(sector)]
         elif words[0] == "read":
             assert address == FIT

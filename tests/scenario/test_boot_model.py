@@ -95,6 +95,25 @@ def test_the_newer_valid_copy_counts(script, generations, stuck):
     compare(script, sectors, {"a": Slot("good", 1), "b": Slot("good", 1)}, stuck)
 
 
+@pytest.mark.parametrize("newer", [0, 1])
+@pytest.mark.parametrize("failing_read", [0, 1, 2, 3])
+def test_a_read_of_the_record_that_fails_once_lets_nothing_old_start(script, newer, failing_read):
+    """Whichever read it is. Where the record was seen and is then gone, the next pass looks again."""
+    one = record(index=2, active="b")
+    copies = [encode(one), encode(one.replace(generation=6))]
+    sectors = copies if newer == 0 else copies[::-1]
+    for epoch in (1, 2):
+        slots = {"a": Slot("good", epoch), "b": Slot("good", epoch)}
+        machine = Uboot(script, list(sectors), slots, False, WORDS[SILENT])
+        machine.failing_read = failing_read
+        trace = machine.power_on()
+        if newer == 0 and failing_read == 3:
+            assert trace == []
+            assert machine.sectors == sectors
+            trace = Uboot(script, machine.sectors, slots, False, machine.word).power_on()
+        assert [step.slot for step in trace if isinstance(step, Start)] == ["b"] * (epoch - 1)
+
+
 @pytest.mark.parametrize(
     ("part", "rule", "changed"),
     [

@@ -4,6 +4,7 @@ import pytest
 
 from agent.app import tickets
 from agent.app.digest import response, secret
+from agent.app.health import CALL_S
 from agent.core.slots import RECORDED_FAILURES
 from firmware_sim.world import people
 from tests.scenario.looks import events, reports, running, settled
@@ -67,6 +68,36 @@ def test_a_check_may_fail_until_its_deadline(world):
     world.frozen_streams.clear()
     world.run_until(lambda: settled(world, "1.1.0"))
     assert len(world.boots) == 2
+
+
+@pytest.mark.parametrize(
+    ("service", "said"), [("web", "no answer from web"), ("rtsp", "no picture from rtsp")], ids=["answers", "plays"]
+)
+def test_a_check_that_never_ends_fails_after_its_deadline(world, service, said):
+    """Not even the adapter's own bounds hold."""
+    world.run_until(lambda: len(world.boots) == 1 and world.agent._updating.state.phase == "armed")
+    world.hung_services.add(service)
+    to_the_trial(world)
+    world.run_for(CALL_S - 30)
+    assert len(world.boots) == 2, "it was judged before a call may take so long"
+    world.run_until(lambda: running(world) == "1.0.0" and len(world.boots) == 2 + RECORDED_FAILURES)
+    world.run_until(lambda: "rolled_back" in events(world))
+    assert reports(world)[-1].detail == "3 health checks failed, the last: " + said
+
+
+def test_in_an_ordinary_boot_such_a_check_is_told_and_made_again(stage):
+    world = stage.world()
+    world.health = EVERYTHING
+    world.hung_services.add("onvif")
+    world.power_on()
+    world.run_for(4.5 * CALL_S)
+    said = [line for line in world.console if line == "camward-agent: not healthy: no answer from onvif"]
+    assert len(said) == 4
+    assert world.admin("status")["health"] == "unhealthy"
+    assert len(world.boots) == 1
+    world.hung_services.clear()
+    world.run_for(300)
+    assert world.admin("status")["health"] == "healthy"
 
 
 def test_a_server_that_was_not_reached_before_the_update_either_is_excused(world):

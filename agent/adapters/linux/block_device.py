@@ -11,6 +11,7 @@ from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 
 PIECE_BYTES = 256 * 1024  # written or hashed at a time, or one erase block: what that takes of memory
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)  # which one: up to the medium's driver
 
 
 class DiskFile:
@@ -22,21 +23,22 @@ class DiskFile:
     """
 
     def __init__(self, path: Path, erase_bytes: int) -> None:
-        """Open for reading and writing.
+        """Open for reading and writing; a medium that is read-only, for reading: the camera runs on, and updates fail.
 
         Raises:
             Unavailable: it cannot be opened.
         """
         self._name = str(path)
         self._erase_bytes = erase_bytes
+        self._read_only = False
         self._piece_bytes = -(-PIECE_BYTES // erase_bytes) * erase_bytes
         try:
-            self._handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            self._handle = self._open(path)
             self._size_bytes = os.lseek(self._handle, 0, os.SEEK_END)
         except OSError as error:
             raise Unavailable(f"{path}: {error.strerror}") from error
         try:
-            self._past_cache = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_DIRECT)
+            self._past_cache = os.open(path, self._access() | os.O_DIRECT)
         except OSError:
             self._past_cache = -1  # a file in memory, say
         self._spare: list[mmap.mmap] = []
@@ -85,6 +87,8 @@ class DiskFile:
             Unavailable: the range is beyond the end or misaligned, or the medium fails or is read-only.
         """
         self._check(offset_bytes, len(data))
+        if self._read_only:
+            raise Unavailable(f"{self._name} is read-only")
         if offset_bytes % self._erase_bytes or len(data) % self._erase_bytes:
             raise Unavailable(f"{self._name}: a write that is not aligned to {self._erase_bytes} bytes")
         view = memoryview(data)
@@ -117,6 +121,18 @@ class DiskFile:
             self._past_cache = -1
         while self._spare:
             self._spare.pop().close()
+
+    def _open(self, path: Path) -> int:
+        try:
+            return os.open(path, self._access())
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+            self._read_only = True
+            return os.open(path, self._access())
+
+    def _access(self) -> int:
+        return (os.O_RDONLY if self._read_only else os.O_RDWR) | os.O_CLOEXEC
 
     @contextmanager
     def _pages(self) -> Iterator[memoryview]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from agent.adapters.linux.digest_client import authorization, challenge_of
+from agent.adapters.linux.http_wire import patience
 from agent.adapters.linux.tls import loopback_context
 
 ADDRESS = "127.0.0.1"
@@ -15,6 +16,7 @@ MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 64 * 1024  # of a session description, which has some hundred
 MAX_FRAME_BYTES = 8 << 20  # a picture of 40 million pixels is smaller
 FRAME_WITHIN_S = 15.0  # from PLAY to the last packet of a frame
+WHOLE = 3  # times as long as a service may be silent it may take altogether: for connecting, a handshake, answers
 RTP_HEAD_BYTES = 12
 CHANNEL = 0  # RTP; its RTCP goes over the next one
 
@@ -25,7 +27,19 @@ class Rtsp:
     """One connection to a service; the body of the last answer is kept in `body`."""
 
     def __init__(self, port: int, source: str, certificate: "Path | None", timeout_s: float) -> None:
-        """`certificate`: the one that the service must show; None where it speaks in the clear."""
+        """Connect.
+
+        Args:
+            port: of the service.
+            source: the address to come from.
+            certificate: the one that the service must show; None where it speaks in the clear.
+            timeout_s: for each silence; all until the next `within` has `WHOLE` times as long.
+
+        Raises:
+            OSError: no connection, or another certificate.
+        """
+        self._timeout_s = timeout_s
+        self.within(WHOLE * timeout_s)
         self._url = STREAM_URL.format(scheme="rtsp" if certificate is None else "rtsps", port=port)
         self._sequence = 0
         self._buffer = b""
@@ -47,6 +61,10 @@ class Rtsp:
         """Close the connection."""
         self._socket.close()
 
+    def within(self, seconds: float) -> None:
+        """All that is read from now on has so long together."""
+        self._ends_at = time.monotonic() + seconds
+
     @property
     def url(self) -> str:
         """What `ask` is about if nothing else is said."""
@@ -57,6 +75,7 @@ class Rtsp:
 
         Raises:
             OSError: no answer in time.
+            Unavailable: it takes too long as a whole.
             ValueError: the answer is no RTSP.
         """
         self._sequence += 1
@@ -84,6 +103,7 @@ class Rtsp:
 
         Raises:
             OSError: they do not come in time.
+            Unavailable: all that was read took too long.
             ValueError: the service closed the connection.
         """
         while len(self._buffer) < count:
@@ -100,6 +120,7 @@ class Rtsp:
         return head.decode("latin-1")
 
     def _fill(self) -> None:
+        self._socket.settimeout(patience(self._ends_at, self._timeout_s, time.monotonic))
         piece = self._socket.recv(16 * 1024)
         if not piece:
             raise ValueError("the service closed the connection")
@@ -113,7 +134,7 @@ def play(rtsp: Rtsp, user: str, password: str) -> int:
         The frame's size in bytes.
 
     Raises:
-        OSError: no answer, or no frame, in time.
+        OSError, Unavailable: no answer, or no frame, in time.
         ValueError: an answer is a refusal or no RTSP, or what comes is no RTP.
     """
     status, headers = rtsp.ask("DESCRIBE", "")
@@ -156,7 +177,8 @@ def _control(description: bytes) -> str:
 
 
 def _frame(rtsp: Rtsp) -> int:
-    """Raises OSError, ValueError: as `play`."""
+    """Raises OSError, Unavailable, ValueError: as `play`."""
+    rtsp.within(FRAME_WITHIN_S)
     ends_at = time.monotonic() + FRAME_WITHIN_S
     last: tuple[int, int] | None = None  # sequence number and time of the packet before
     size = 0

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.adapters.linux.digest_client import authorization, challenge_of
-from agent.adapters.linux.rtsp_client import Rtsp, play
+from agent.adapters.linux.http_wire import Wire
+from agent.adapters.linux.rtsp_client import WHOLE, Rtsp, play
 from agent.adapters.linux.tls import loopback_context
 from agent.formats import ws_token
 from agent.formats.errors import Unavailable
@@ -19,6 +20,7 @@ SHORT_S = 5.0  # for the question whether it answers at all
 TRIES = 3  # a service that is just starting gets two more chances
 PAUSE_S = 1.0
 MAX_BODY_BYTES = 256 * 1024
+MAX_ANSWER_BYTES = 2 * MAX_BODY_BYTES  # its head and the heads of chunks with it
 SNAPSHOT_PATH = "/snapshot.jpg"
 LOGIN_PATH = "/api/login"
 HEALTH_PATH = "/health"
@@ -129,6 +131,7 @@ class LoopbackServices:
                 self._kept[kind, port] = Rtsp(port, source, certificate, ANSWER_WITHIN_S)
             else:
                 self._kept[kind, port] = Http(port, source, self._certificate, ANSWER_WITHIN_S)
+        self._kept[kind, port].within(WHOLE * ANSWER_WITHIN_S)
         return self._kept[kind, port]
 
     def _is_kept(self, service: dict[str, Any], source: str) -> bool:
@@ -140,13 +143,31 @@ class LoopbackServices:
             connection.close()
 
 
+class _Connection(http.client.HTTPSConnection):
+    """Reads and writes through a `Wire`: a service that answers byte by byte has its time, and no more."""
+
+    ends_at = 0.0  # monotonic
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = Wire(self.sock, float(self.timeout or 0), time.monotonic)
+        self.allow()
+
+    def allow(self) -> None:
+        """What counts for the next answer."""
+        if isinstance(self.sock, Wire):
+            self.sock.allow(self.ends_at, MAX_ANSWER_BYTES)
+
+
 class Http:
     """One HTTPS connection to a service."""
 
     def __init__(self, port: int, source: str, certificate: Path, timeout_s: float) -> None:
-        self._connection = http.client.HTTPSConnection(
+        """`timeout_s`: for each silence; all until the next `within` has `WHOLE` times as long."""
+        self._connection = _Connection(
             ADDRESS, port, timeout=timeout_s, source_address=(source, 0), context=loopback_context(certificate)
         )
+        self.within(WHOLE * timeout_s)
 
     def __enter__(self) -> "Http":
         return self
@@ -158,6 +179,10 @@ class Http:
         """Close the connection, if there is one."""
         self._connection.close()
 
+    def within(self, seconds: float) -> None:
+        """All that is asked from now on has so long together, connecting included."""
+        self._connection.ends_at = time.monotonic() + seconds
+
     def ask(
         self, method: str, path: str, login: str, body: str = "", content: str = "application/soap+xml; charset=utf-8"
     ) -> Answer:
@@ -166,10 +191,12 @@ class Http:
         Raises:
             OSError: no connection, or no answer in time.
             HTTPException: the answer is no HTTP.
+            Unavailable: it takes too long as a whole, or is too long.
         """
         headers = {"Content-Type": content} if body else {}
         if login:
             headers["Authorization"] = login
+        self._connection.allow()
         self._connection.request(method, path, body.encode() if body else None, headers)
         response = self._connection.getresponse()
         response.read(MAX_BODY_BYTES)

@@ -97,7 +97,7 @@ def test_a_connection_that_was_closed_meanwhile_is_no_silence(claimed: CameraPro
     services = LoopbackServices(claimed.certificate)
     tried(services, claimed, SOURCE, PASSWORD)
     for kept in services._kept.values():
-        (kept._socket if isinstance(kept, Rtsp) else kept._connection.sock).shutdown(socket.SHUT_RDWR)
+        (kept._socket if isinstance(kept, Rtsp) else kept._connection.sock.socket).shutdown(socket.SHUT_RDWR)
     assert tried(services, claimed, SOURCE, PASSWORD) == ["in"] * len(KINDS)
     services.leave()
 

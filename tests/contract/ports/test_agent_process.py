@@ -3,6 +3,7 @@
 import pytest
 
 from tests.contract.ports.board import CODE, Board, wait_for
+from tests.contract.ports.read_only import seen_read_only
 from tests.contract.server import harness
 
 PASSWORD = "violet harbour seventeen lanterns"
@@ -119,3 +120,29 @@ def test_a_release_is_installed_tried_committed_and_reported(board, server, tmp_
     wait_for(lambda: board.status()["outbox"] == 0, "the outbox to empty")
     # The old slot still boots: the index rises when the next update starts.
     assert board.status()["slot"] == "b"
+
+
+def test_on_a_disk_that_takes_no_writes_people_log_in_and_an_update_is_refused(board, server, tmp_path):
+    enrol(board, server, claim(board))
+    board.kill()
+    board.console.clear()
+    harness.add_release(server, tmp_path / "build", "1.9.0")
+    whole, services = board.arguments, server.services
+    with seen_read_only(board.disk) as path:
+        board.arguments = lambda: [str(path) if word == str(board.disk) else word for word in whole()]
+        board.power_on()
+        before = board.disk.read_bytes()
+        assert board.ask("web", "login", user="admin", password=PASSWORD)["ok"]
+        wait_for(lambda: board.status()["link"] == "up", "the session with the broker")
+        with services.database.write() as session:
+            device = harness.devices.find(session, board.status()["device"])
+            services.assign(
+                session, device, harness.releases.find(session, "1.9.0", "kawa-1"), int(harness.time.time())
+            )
+        assert board.admin("check")["ok"]
+        wait_for(lambda: board.status()["update"]["last_result"] == "refused medium", "the refusal")
+        wait_for(lambda: board.status()["outbox"] == 0, "its report to go out")
+        assert board.ask("web", "login", user="admin", password=PASSWORD)["ok"]
+        board.kill()
+    board.process = None
+    assert board.disk.read_bytes() == before

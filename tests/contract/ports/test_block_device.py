@@ -10,6 +10,7 @@ import pytest
 from agent.adapters.linux.block_device import PIECE_BYTES, DiskFile
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
+from tests.contract.ports.read_only import seen_read_only
 
 BLOCKS = 3 * PIECE_BYTES // BLOCK_BYTES + 5
 OPEN, PREADV, PWRITE = os.open, os.preadv, os.pwrite
@@ -190,3 +191,24 @@ def test_the_end_of_the_disk_is_told(disk, content):
     with pytest.raises(Unavailable, match="beyond its end"):
         device.digests(BLOCK_BYTES, BLOCKS + 2)
     device.close()
+
+
+def test_a_disk_that_takes_no_writes_from_the_start_on_is_read_all_the_same(disk, content):
+    """As an SD card or eMMC that is write-protected, or has made itself so when it was worn: the open says EROFS."""
+    with seen_read_only(disk) as path:
+        with pytest.raises(OSError, match="Read-only file system"):
+            os.open(path, os.O_RDWR)  # the control
+        device = DiskFile(path, BLOCK_BYTES)
+        assert device.read(0, 2 * BLOCK_BYTES) == content[: 2 * BLOCK_BYTES]
+        assert device.size_bytes() == len(content)
+        assert hashed(device, content)
+        with pytest.raises(Unavailable, match="read-only"):
+            device.write(BLOCK_BYTES, bytes(BLOCK_BYTES))
+        device.flush()
+        device.close()
+    assert disk.read_bytes() == content
+
+
+def test_a_disk_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(Unavailable, match="No such file"):
+        DiskFile(tmp_path / "disk", BLOCK_BYTES)

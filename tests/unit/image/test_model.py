@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.core.slots import parse_layout
 from firmware_sim.image.errors import ImageError
 from firmware_sim.image.model import MODEL_FOLDER, load_model, model_names
 
@@ -18,6 +19,12 @@ def test_every_model_loads_and_its_parts_do_not_overlap():
         assert layout.slot("a") + layout.slot_bytes == layout.slot("b")
         assert layout.slot("b") + layout.slot_bytes == layout.data_offset
         assert layout.data_offset + layout.data_bytes == layout.disk_bytes
+
+
+def test_the_agent_takes_every_layout_of_every_model():
+    for name in model_names():
+        for layout in load_model(name).layouts.values():
+            assert parse_layout(layout.as_config()).name == layout.name
 
 
 @pytest.mark.parametrize("name", ["nope", "../kawa-1", "KAWA-1", ""])

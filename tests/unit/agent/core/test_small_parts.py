@@ -51,6 +51,8 @@ LAYOUT: dict[str, Any] = {
     "data": {"offset": 2 << 20, "length": 4096},
 }
 
+THIRDS = {name: {"offset": offset, "length": 12288} for name, offset in (("a", 1179648), ("b", 1191936))}
+
 
 def test_layout() -> None:
     layout = slots.parse_layout(LAYOUT)
@@ -69,10 +71,16 @@ def test_layout() -> None:
         {"erase_bytes": 0},
         {"erase_bytes": 3000},
         {"erase_bytes": 6144},
+        {"erase_bytes": 12288, "boot_record": [12288, 24576], "slots": THIRDS},
         {"erase_bytes": 2 << 20},
         {"erase_bytes": 16384},
         {"erase_bytes": 8192, "boot_record": [65536, 65536 + 4096]},
         {"erase_bytes": 4096, "boot_record": [65536, 65536 + 512]},
+        {"erase_bytes": 512, "boot_record": [512, 1024]},
+        {"erase_bytes": 512, "boot_record": [65536, 65536 + 3584]},
+        {"erase_bytes": 1, "boot_record": [65536, 65536 + 512]},
+        {"erase_bytes": 8192, "boot_record": [65536, 131072], "data": {"offset": 135168, "length": 4096}},
+        {"erase_bytes": 8192, "boot_record": [65536, 135168], "data": {"offset": 122880, "length": 12288}},
         {"boot_record": [65536]},
         {"boot_record": [65536, 65536]},
         {"boot_record": [65536, 65537]},
@@ -100,6 +108,19 @@ def test_a_data_partition_is_encrypted_where_the_layout_says_so() -> None:
     data = {"offset": 2 << 20, "length": data_area.AREA_BYTES + 4096}
     assert slots.parse_layout(LAYOUT | {"data": data | {"encrypted": True}}).encrypted
     assert not slots.parse_layout(LAYOUT | {"data": data | {"encrypted": False}}).encrypted
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"erase_bytes": 512},
+        {"erase_bytes": 512, "boot_record": [512, 4096]},
+        {"erase_bytes": 8192, "boot_record": [65536, 139264], "data": {"offset": 122880, "length": 12288}},
+    ],
+)
+def test_layouts_in_which_each_copy_of_the_boot_record_has_room_of_its_own(change: dict[str, Any]) -> None:
+    layout = slots.parse_layout(LAYOUT | change)
+    assert layout.erase_bytes == change["erase_bytes"]
 
 
 MAIN, SMALL = LAYOUT["slots"]["a"], {"offset": (1 << 20) + 8192, "length": 4096, "fit_offset": 0}

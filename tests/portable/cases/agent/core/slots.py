@@ -24,6 +24,8 @@ for change in (
     {"slots": {}},
     {"name": "/"},
     {"erase_bytes": 512},
+    {"erase_bytes": 512, "boot_record": [512, 1024]},
+    {"erase_bytes": 8192, "boot_record": [65536, 135168], "data": {"offset": 122880, "length": 12288}},
     {"erase_bytes": 3000},
     {"erase_bytes": 8192},
     {"erase_bytes": 16384},
