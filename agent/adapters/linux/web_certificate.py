@@ -6,6 +6,7 @@ In a folder that the camera's group may read: `key.pem`, `cert.pem`, and `issued
 
 import os
 import ssl
+import stat
 from hashlib import sha256
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class SelfSignedCertificate:
             Unavailable: the storage fails.
         """
         try:
-            if os.geteuid() == 0:
+            if os.geteuid() == 0 and stat.S_IMODE(self._folder.parent.stat().st_mode) != PARENT_MODE:
                 self._folder.parent.chmod(PARENT_MODE)
             if not self.path.exists():
                 self._make(serial)

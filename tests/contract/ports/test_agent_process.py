@@ -146,3 +146,19 @@ def test_on_a_disk_that_takes_no_writes_people_log_in_and_an_update_is_refused(b
         board.kill()
     board.process = None
     assert board.disk.read_bytes() == before
+
+
+def test_on_a_data_partition_that_takes_no_writes_people_log_in(board):
+    """As ext4 leaves it after an error (errors=remount-ro): an agent that starts then finds all it needs."""
+    claim(board)
+    board.kill()
+    board.console.clear()
+    whole = board.arguments
+    with seen_read_only(board.disk) as disk, seen_read_only(board.state) as state:
+        seen = {str(board.disk): str(disk), str(board.state): str(state)}
+        board.arguments = lambda: [seen.get(word, word) for word in whole()]
+        board.power_on()
+        assert board.ask("web", "login", user="admin", password=PASSWORD)["ok"]
+        assert board.ask("web", "login", user="admin", password="admin")["code"] == "denied"
+        board.kill()
+    board.process = None
