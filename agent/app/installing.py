@@ -47,6 +47,7 @@ class Installing:
         slots: Slots,
         sources: "Sources",
         ended: "Ended",
+        free: bool = False,
     ) -> None:
         """Prepare; nothing is written yet.
 
@@ -58,6 +59,7 @@ class Installing:
             slots: which slot is written, and which one is read.
             sources: where bytes come from.
             ended: called once for each of `write_blocks` and `read_back`.
+            free: whether what the sources give costs the line nothing.
 
         Raises:
             ImageTooLarge: it does not fit.
@@ -67,7 +69,7 @@ class Installing:
         self._desk = desk
         self._work = Work(desk, "install")
         self._medium = Medium(desk, self._work, release, leaves, slots)
-        self._filling = Filling(desk, self._work, self._medium, release, packed, sources)
+        self._filling = Filling(desk, self._work, self._medium, release, packed, sources, free)
         self._release = release
         self._packed = packed
         self._sources = sources

@@ -4,8 +4,10 @@ import pytest
 
 from agent.app.filling import MAX_REPAIR_BLOCKS
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
+from firmware_sim.world import people
 from firmware_sim.world.disk import SECTOR_BYTES
 from firmware_sim.world.firmware import Geometry, build
+from tests.scenario.bundles import bring, installed, make, publish
 from tests.scenario.looks import events, fetched_blocks, phase
 from tests.scenario.stage import Stage
 from tests.scenario.test_installing import NEIGHBOUR, announce, camera, mirrored, new_blocks, refused, update
@@ -75,3 +77,16 @@ def test_what_a_neighbour_gives_instead_of_copies_is_no_download(deep):
     world = update(metered(deep, lambda world: mirrored(world, NEIGHBOUR), "1.1.0"))
     assert fetched_blocks(world) == []
     assert phase(world) == "idle"
+
+
+def test_a_bundle_at_hand_is_no_download():
+    stage = Stage(GEOMETRY)
+    world = stage.fresh()
+    world.schedule = {"full_downloads": "never"}
+    world.power_on()
+    people.claim(world)
+    world.run_for(200)  # until it has seen itself healthy
+    stage.release("1.1.0")
+    publish(stage, world)
+    assert bring(world, make(stage.operator, "1.1.0"))["ok"]
+    world.run_until(lambda: installed(world, "1.1.0"))
