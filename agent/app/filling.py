@@ -3,9 +3,9 @@
 from array import array
 from hashlib import sha256
 
-from agent.app.medium import HINT_STEP_BLOCKS
+from agent.app.medium import FLUSH_S, HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
-from agent.app.runs import laid
+from agent.app.runs import lacking, laid
 from agent.app.same_blocks import keys, look_up, want_also
 from agent.app.sources import OWN
 from agent.app.stream import Stream
@@ -50,6 +50,7 @@ class Filling:
         free: bool = False,
     ) -> None:
         """`free`: what these sources give costs the line nothing."""
+        self._desk = desk
         self._work = work
         self._medium = medium
         self._packed = packed
@@ -64,6 +65,7 @@ class Filling:
         self._number = -1  # of the segment whose content or part is kept
         self._part = bytearray()
         self._givers: "list[Source]" = []  # of the part
+        self._slow = False  # whether the last segment was long on its way
         self._content = self._leaves = b""
         self._tries: "dict[int, int]" = {}
         self._held: "tuple[int, Runs]" = (-1, [])
@@ -155,9 +157,17 @@ class Filling:
             if way == PLAIN:
                 block = yield from self._plain(block, end, runs)
             elif way >= SEGMENT:
+                if runs and not (self._content and self._number == way - SEGMENT):
+                    self._write_before_waiting(block, runs)
                 block = yield from self._unpacked(block, end, runs)
             else:
                 block = yield from self._copied(block, end, runs)
+
+    def _write_before_waiting(self, block: int, runs: "Runs") -> None:
+        """What came with one segment does not wait in memory for the next one."""
+        medium = self._medium
+        medium.write_unit(block - block % medium.unit_blocks, runs)
+        runs[:] = lacking(runs, medium.has)
 
     def drop(self) -> None:
         """Forget what is on its way; the part of a segment that has arrived is kept."""
@@ -242,13 +252,17 @@ class Filling:
             self._content = self._leaves = b""
         if self._content:
             return self._content
-        segment = packed.index.segment(number)
+        segment, begun_at = packed.index.segment(number), self._desk.now
         stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
         while len(self._part) < segment.stored_bytes:
             asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
+            if self._slow:
+                self._slow = False
+                yield from self._medium.save()  # what the segment before has brought is not lost with the power
             piece, source = yield from self._sources.take(self._work, asked)
             self._part += piece
             self._givers.append(source)
+        self._slow = self._desk.now - begun_at >= FLUSH_S
         stored, self._part = self._part, bytearray()
         givers, self._givers = self._givers, []
         if sha256(stored).digest() != segment.sha256:
