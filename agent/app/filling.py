@@ -2,11 +2,11 @@
 
 from array import array
 from hashlib import sha256
-from struct import unpack
 
-from agent.app.medium import HINT_STEP_BLOCKS
+from agent.app.medium import FLUSH_S, HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
-from agent.app.runs import laid
+from agent.app.runs import lacking, laid
+from agent.app.same_blocks import keys, look_up, want_also
 from agent.app.sources import OWN
 from agent.app.stream import Stream
 from agent.core.allowance import FullDownload
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from agent.formats.release import Release
 
 MAX_WANTED = 16384  # hashes looked for in one scan of the active slot's tree: about 2 MB of memory
-KEY = "Q24x"  # the first 8 bytes of a hash, to look it up by; the block itself is verified by all of it
 MAX_SEGMENT_TRIES = 2  # from the operator's server; then its blocks are fetched as they are
-MAX_REPAIR_BLOCKS = 256  # 1 MiB: what a damaged active slot may cost on a line where whole downloads are forbidden
+MAX_REPAIR_BLOCKS = 256  # 1 MiB: what may be fetched as it is on a line where whole downloads are forbidden
 PLAIN = 0xFFFFFFFF
 PLAN_BYTES = 4  # for each block, all ones: PLAIN
 SEGMENT = 1 << 24  # above every block number
@@ -48,14 +47,17 @@ class Filling:
         release: "Release",
         packed: "Packed | None",
         sources: "Sources",
+        free: bool = False,
     ) -> None:
+        """`free`: what these sources give costs the line nothing."""
+        self._desk = desk
         self._work = work
         self._medium = medium
         self._packed = packed
         self._sources = sources
         self._path = "/targets/" + release.sha256 + "." + release.target
         self._target = release.target
-        self._plain_forbidden = desk.config.transfer.full_downloads == NEVER
+        self._plain_forbidden = desk.config.transfer.full_downloads == NEVER and not free
         self._plan = array("I")
         self._planned_for = -1  # `Medium.lost_blocks` when the plan was made
         self._given_up: "set[int]" = set()  # segments
@@ -63,11 +65,13 @@ class Filling:
         self._number = -1  # of the segment whose content or part is kept
         self._part = bytearray()
         self._givers: "list[Source]" = []  # of the part
+        self._slow = False  # whether the last segment was long on its way
         self._content = self._leaves = b""
         self._tries: "dict[int, int]" = {}
         self._held: "tuple[int, Runs]" = (-1, [])
         self._needed: "set[int]" = set()
-        self._repaired = 0
+        self._plain_taken: "set[int]" = set()  # where they are limited
+        self._plain_cost = 0  # blocks that were fetched as they are, and those that have to be
         self.plain_blocks = 0
         self.packed_bytes = 0
         self.fetched_blocks = 0
@@ -95,23 +99,24 @@ class Filling:
                         if block < medium.count:
                             plan[block] = SEGMENT + number
                     yield None
-            leaves = yield from medium.active_leaves()
+            leaves = yield from medium.active.leaves()
             at = 0
             while at < medium.count:
                 wanted, at = yield from self._want(at)
                 for begin in range(0, len(leaves) if wanted else 0, HINT_STEP_BLOCKS * HASH_BYTES):
-                    _look_up(wanted, leaves, begin, plan)
+                    look_up(wanted, leaves, begin, plan)
                     yield None
         return plan
 
     def _count(self, plan: "array[int]") -> "Steps":
         """What the plan costs: `plain_blocks` and `packed_bytes`."""
-        self.plain_blocks, self._needed = 0, set()
+        self.plain_blocks, self._plain_cost, self._needed = 0, len(self._plain_taken), set()
         for first in range(0, self._medium.count, HINT_STEP_BLOCKS):
             for block in self._medium.missing(first, min(first + HINT_STEP_BLOCKS, self._medium.count)):
                 way = plan[block]
                 if way == PLAIN:
                     self.plain_blocks += 1
+                    self._plain_cost += block not in self._plain_taken
                 elif way >= SEGMENT:
                     self._needed.add(way - SEGMENT)
             yield None
@@ -152,27 +157,58 @@ class Filling:
             if way == PLAIN:
                 block = yield from self._plain(block, end, runs)
             elif way >= SEGMENT:
+                if runs and not (self._content and self._number == way - SEGMENT):
+                    self._write_before_waiting(block, runs)
                 block = yield from self._unpacked(block, end, runs)
             else:
-                block = self._copied(block, end, runs)
+                block = yield from self._copied(block, end, runs)
+
+    def _write_before_waiting(self, block: int, runs: "Runs") -> None:
+        """What came with one segment does not wait in memory for the next one."""
+        medium = self._medium
+        medium.write_unit(block - block % medium.unit_blocks, runs)
+        runs[:] = lacking(runs, medium.has)
 
     def drop(self) -> None:
         """Forget what is on its way; the part of a segment that has arrived is kept."""
         self._stream = None
 
+    def require_difference(self, why: str) -> None:
+        """Refuse to fetch as it is what is too much for a line on which whole downloads are forbidden.
+
+        Raises:
+            FullDownload: it is.
+        """
+        if self._plain_forbidden and self._plain_cost > MAX_REPAIR_BLOCKS:
+            raise FullDownload(self._target + ": " + why)
+
     # Copies
 
-    def _copied(self, block: int, end: int, runs: "Runs") -> int:
-        """Take a run of blocks from the active slot; what is not there after all gets another way."""
-        count, origin = self._extent(block, end), self._plan[block]
-        data = self._medium.read_active(origin, count)
-        kept = self._keep(block, data, leaves_of(data), runs)
+    def _copied(self, block: int, end: int, runs: "Runs") -> "Generator[Any, Any, int]":
+        """Take a run of blocks from the active slot; what is not there after all gets another way.
+
+        Raises:
+            FullDownload: that would be too much on a line that may not.
+        """
+        count, origin, active = self._extent(block, end), self._plan[block], self._medium.active
+        pieces = [(block, active.read(origin, count))]
+        if not pieces[0][1]:
+            pieces = []
+            for at in range(count):  # a bad sector takes no other blocks with it
+                yield None
+                pieces.append((block + at, active.read(origin + at, 1)))
+        kept = 0
+        for first, data in pieces:
+            kept += self._keep(first, data, leaves_of(data), runs)
         self.copied_blocks += kept
         if kept < count:
+            active.doubt()
             known = laid(runs)
             for one in range(block, block + count):
                 if one not in known:
                     self._plan[one] = self._other_way(one)
+                    self._plain_cost += self._plan[one] == PLAIN and one not in self._plain_taken
+            self.require_difference("the active slot does not hold what can be copied")
         return self._next(block, end, runs)
 
     def _other_way(self, block: int) -> int:
@@ -216,13 +252,17 @@ class Filling:
             self._content = self._leaves = b""
         if self._content:
             return self._content
-        segment = packed.index.segment(number)
+        segment, begun_at = packed.index.segment(number), self._desk.now
         stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
         while len(self._part) < segment.stored_bytes:
             asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
+            if self._slow:
+                self._slow = False
+                yield from self._medium.save()  # what the segment before has brought is not lost with the power
             piece, source = yield from self._sources.take(self._work, asked)
             self._part += piece
             self._givers.append(source)
+        self._slow = self._desk.now - begun_at >= FLUSH_S
         stored, self._part = self._part, bytearray()
         givers, self._givers = self._givers, []
         if sha256(stored).digest() != segment.sha256:
@@ -239,7 +279,7 @@ class Filling:
             if packed.index.encrypted:
                 key = yield from packed.key(self._work)
                 stored = yield self._work.ask("unpacker", "decrypt", (key, number, stored))
-            prefix = bytearray(self._medium.read_active(segment.source_first, segment.source_blocks))
+            prefix = bytearray(self._medium.active.read(segment.source_first, segment.source_blocks))
             arguments = (stored, prefix, segment.blocks * BLOCK_BYTES)
             self._content, self._leaves = yield self._work.ask("unpacker", "unpack", arguments, with_leaves)
         except Rejected as error:
@@ -267,9 +307,8 @@ class Filling:
         for block in packed.index.blocks_of(number):
             if block < self._medium.count and self._plan[block] == SEGMENT + number:
                 self._plan[block] = PLAIN
-                self._repaired += 1
-        if self._plain_forbidden and self._repaired > MAX_REPAIR_BLOCKS:
-            raise FullDownload(self._target + ": " + why)
+                self._plain_cost += not self._medium.has(block) and block not in self._plain_taken
+        self.require_difference(why)
 
     # As they are
 
@@ -287,6 +326,8 @@ class Filling:
         count = len(data) // BLOCK_BYTES
         kept = self._keep(block, data, leaves, runs)
         self.fetched_blocks += kept
+        if self._plain_forbidden:
+            self._plain_taken.update(range(block, block + count))
         if kept < count and stream.source is not None:
             self._sources.blame(stream.source, self._target)
         return self._next(block + count, end, runs)
@@ -341,41 +382,16 @@ class Filling:
         medium, wanted, left = self._medium, {}, MAX_WANTED
         while left > 0 and at < medium.count:
             end = min(at + HINT_STEP_BLOCKS, medium.count)
-            keys, blocks = _keys(medium.wanted(at, end - at)), list(medium.missing(at, end))
-            if len(blocks) < len(keys):
-                keys = tuple([keys[block - at] for block in blocks])
-            found = dict(zip(keys, blocks))  # noqa: B905 (MicroPython has no `strict`)
+            begins, blocks = keys(medium.wanted(at, end - at)), list(medium.missing(at, end))
+            if len(blocks) < len(begins):
+                begins = tuple([begins[block - at] for block in blocks])
+            found = dict(zip(begins, blocks))  # noqa: B905 (MicroPython has no `strict`)
             if len(found) == len(blocks) and not any(key in wanted for key in found):
                 wanted.update(found)
             else:
-                for key, block in zip(keys, blocks):  # noqa: B905 (as above)
-                    _want_also(wanted, key, block)
+                for key, block in zip(begins, blocks):  # noqa: B905 (as above)
+                    want_also(wanted, key, block)
             left -= len(blocks)
             at = end
             yield None
         return wanted, at
-
-
-def _keys(leaves: bytes) -> "tuple[int, ...]":
-    """The begin of each hash: they are looked up by it, by the thousand."""
-    return unpack("<" + KEY * (len(leaves) // HASH_BYTES), leaves)
-
-
-def _want_also(wanted: "dict[int, Any]", key: int, block: int) -> None:
-    """Several blocks may have one hash."""
-    known = wanted.setdefault(key, block)
-    if isinstance(known, list):
-        known.append(block)
-    elif known != block:
-        wanted[key] = [known, block]
-
-
-def _look_up(wanted: "dict[int, Any]", leaves: bytes, begin: int, plan: "array[int]") -> None:
-    """Plan to copy what some blocks of the active slot hold."""
-    first = begin // HASH_BYTES
-    keys = _keys(leaves[begin : begin + HINT_STEP_BLOCKS * HASH_BYTES])
-    places = dict(zip(keys, range(first, first + len(keys))))  # noqa: B905 (as above)
-    for key in [key for key in places if key in wanted]:
-        found = wanted.pop(key)
-        for block in found if isinstance(found, list) else (found,):
-            plan[block] = places[key]

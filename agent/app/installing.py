@@ -10,14 +10,12 @@ The device is written in units: whole erase blocks, or 256 KiB where those are s
 flushed is read back from the medium while the next blocks are on their way, and the rest at the end.
 """
 
-from agent.app.filling import MAX_REPAIR_BLOCKS, Filling
+from agent.app.filling import Filling
 from agent.app.medium import BadMedium, ImageTooLarge, Medium, Slots
 from agent.app.work import Work
-from agent.core.allowance import FullDownload
 from agent.core.trust_errors import ArbitrarySoftware
 from agent.formats.block_tree import BLOCK_BYTES
 from agent.formats.errors import Rejected, Unavailable
-from agent.formats.transfer import NEVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +47,7 @@ class Installing:
         slots: Slots,
         sources: "Sources",
         ended: "Ended",
+        free: bool = False,
     ) -> None:
         """Prepare; nothing is written yet.
 
@@ -60,6 +59,7 @@ class Installing:
             slots: which slot is written, and which one is read.
             sources: where bytes come from.
             ended: called once for each of `write_blocks` and `read_back`.
+            free: whether what the sources give costs the line nothing.
 
         Raises:
             ImageTooLarge: it does not fit.
@@ -69,7 +69,7 @@ class Installing:
         self._desk = desk
         self._work = Work(desk, "install")
         self._medium = Medium(desk, self._work, release, leaves, slots)
-        self._filling = Filling(desk, self._work, self._medium, release, packed, sources)
+        self._filling = Filling(desk, self._work, self._medium, release, packed, sources, free)
         self._release = release
         self._packed = packed
         self._sources = sources
@@ -132,7 +132,7 @@ class Installing:
         hidden = self._packed is not None and self._packed.index.encrypted
         if hidden or near.is_empty():
             return
-        filling = Filling(self._desk, self._work, self._medium, self._release, None, near)
+        filling = Filling(self._desk, self._work, self._medium, self._release, None, near, free=True)
         try:
             yield from filling.plan()
             yield from filling.fill()
@@ -149,11 +149,9 @@ class Installing:
             FullDownload: too much of it cannot be had as a difference.
             ByteBudget: it is more than what is left of this month.
         """
-        plain_blocks, packed_bytes = self._filling.plain_blocks, self._filling.packed_bytes
-        forbidden = self._desk.config.transfer.full_downloads == NEVER
-        if forbidden and plain_blocks > MAX_REPAIR_BLOCKS:
-            raise FullDownload(self._release.target + ": " + str(plain_blocks * BLOCK_BYTES) + " bytes are in no delta")
-        self._sources.require(plain_blocks * BLOCK_BYTES + packed_bytes)
+        plain_bytes = self._filling.plain_blocks * BLOCK_BYTES
+        self._filling.require_difference(str(plain_bytes) + " bytes are in no delta")
+        self._sources.require(plain_bytes + self._filling.packed_bytes)
 
     def _written(self, error: "CamwardError | None") -> None:
         self._sources.save()

@@ -7,13 +7,13 @@ update need not hash both slots; they are hints: what is copied is verified, and
 
 from agent.app.reading_back import PIECE_BLOCKS, ReadingBack
 from agent.app.runs import joined
+from agent.app.slot_reading import ActiveSlot, hashes
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES, leaf
 from agent.formats.errors import Rejected, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
     from agent.app.desk import Desk
     from agent.app.runs import Runs
@@ -86,6 +86,7 @@ class Medium:
         self._flushing = b""  # what is in place once the flush that is under way has ended
         self._flushed_at = desk.now
         self._reading_back = ReadingBack(leaves, self._hashed)
+        self.active = ActiveSlot(desk, work, slots.active_offset, slots.active_length, slot_tree(slots.active))
         self.lost_blocks = 0  # that were in place, and then were not
 
     # Which blocks are in place
@@ -123,11 +124,7 @@ class Medium:
                         yield block
 
     def survey(self) -> "Steps":
-        """Find what is in place already.
-
-        Raises:
-            BadMedium: the slot cannot be read.
-        """
+        """Find what is in place already. What cannot be read is not: it may be once it was written."""
         if self._surveyed:
             return
         store = self._desk.ports.store
@@ -146,45 +143,11 @@ class Medium:
                     offset = self._slots.target_offset + first * BLOCK_BYTES
                     # A cut may have taken the rest of an erase block with it that the journal names.
                     self._have[first // 8 : (first + count + 7) // 8] = bytes((count + 7) // 8)
-                    self._mark_equal(first, (yield from self._digests(offset, count)))
+                    found, _ = yield from hashes(self._work, offset, count)
+                    self._mark_equal(first, found)
         self._surveyed = True
 
-    def active_leaves(self) -> "Generator[Any, Any, bytes]":
-        """The hashes of the blocks of the active slot, hashed anew where nobody has kept them.
-
-        What cannot be read has hashes that no block has: it is fetched instead.
-        """
-        store, name = self._desk.ports.store, slot_tree(self._slots.active)
-        kept = store.read(name)
-        if kept is not None and len(kept) % HASH_BYTES == 0:
-            return kept
-        found, whole = bytearray(), True
-        blocks = self._slots.active_length // BLOCK_BYTES
-        for first in range(0, blocks, PIECE_BLOCKS):
-            offset, count = self._slots.active_offset + first * BLOCK_BYTES, min(PIECE_BLOCKS, blocks - first)
-            try:
-                found += yield from self._digests(offset, count)
-            except BadMedium:
-                found += bytes(count * HASH_BYTES)
-                whole = False
-        if not whole:
-            return bytes(found)
-        try:
-            store.write(name, bytes(found))
-        except Unavailable:
-            pass  # hashed anew next time
-        return bytes(found)
-
     # Reading and writing
-
-    def read_active(self, first: int, count: int) -> bytes:
-        """Blocks of the active slot; empty where it ends before or cannot be read, for they can be fetched instead."""
-        if (first + count) * BLOCK_BYTES > self._slots.active_length:
-            return b""
-        try:
-            return self._desk.ports.device.read(self._slots.active_offset + first * BLOCK_BYTES, count * BLOCK_BYTES)
-        except Unavailable:
-            return b""
 
     def write_unit(self, first: int, runs: "Runs") -> None:
         """Write verified blocks of the unit that begins at block `first`: runs of blocks, in any order.
@@ -229,10 +192,11 @@ class Medium:
         self._unsaved += count
 
     def _read(self, offset: int) -> bytes:
+        """A block; zeros for one that cannot be read, which is lost already."""
         try:
             return self._desk.ports.device.read(offset, BLOCK_BYTES)
-        except Unavailable as error:
-            raise BadMedium(str(error)) from None
+        except Unavailable:
+            return bytes(BLOCK_BYTES)
 
     # The journal
 
@@ -322,16 +286,12 @@ class Medium:
     # Reading back
 
     def compare(self) -> "Steps":
-        """Read from the medium what has not been seen again yet; unmark and count what is not as it was written.
-
-        Raises:
-            BadMedium: the slot cannot be read.
-        """
+        """Read from the medium what has not been seen again yet; unmark and count what is not as it was written."""
         self._reading_back.stop()
         self.damaged = 0
         for number, first, count in self._reading_back.unseen():
-            digests = yield from self._digests(self._slots.target_offset + first * BLOCK_BYTES, count)
-            self._lose(self._reading_back.judge(number, digests))
+            found, _ = yield from hashes(self._work, self._slots.target_offset + first * BLOCK_BYTES, count)
+            self._lose(self._reading_back.judge(number, found))
         store = self._desk.ports.store
         if self.damaged:
             self._surveyed = False
@@ -351,13 +311,6 @@ class Medium:
             self.damaged += 1
 
     # Small change
-
-    def _digests(self, offset: int, count: int) -> "Generator[Any, Any, bytes]":
-        try:
-            found: bytes = yield self._work.ask("device", "digests", (offset, count))
-        except Unavailable as error:
-            raise BadMedium(str(error)) from None
-        return found
 
     def _mark(self, first: int, end: int) -> None:
         """Blocks from `first` on, before `end`: whole bytes of bits at once, since nearly all of them are."""

@@ -4,6 +4,8 @@ from agent.formats.block_tree import BLOCK_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     Runs = list[tuple[int, bytes | memoryview]]
     Joined = list[tuple[int, bytes | bytearray | memoryview]]
 
@@ -13,6 +15,16 @@ def laid(runs: "Runs") -> "set[int]":
     found: "set[int]" = set()
     for first, data in runs:
         found.update(range(first, first + len(data) // BLOCK_BYTES))
+    return found
+
+
+def lacking(runs: "Runs", has: "Callable[[int], bool]") -> "Runs":
+    """The blocks of these runs that are not in place, by themselves; `has(block)` says which are."""
+    found: "Runs" = []
+    for first, data in runs:
+        for at in range(0, len(data), BLOCK_BYTES):
+            if not has(first + at // BLOCK_BYTES):
+                found.append((first + at // BLOCK_BYTES, data[at : at + BLOCK_BYTES]))
     return found
 
 

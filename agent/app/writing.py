@@ -101,8 +101,9 @@ class Writing:
                 written.offset, written.length, read.offset, read.length, target, active, self._layout.erase_bytes
             )
             self._installing = Installing(
-                self._desk, release, leaves, self._packed(), where, self._from(), self._worked
-            )
+                self._desk, release, leaves, self._packed(), where, self._from(), self._worked,
+                free=self._desk.source == BUNDLE,
+            )  # fmt: skip
         return self._installing
 
     def _packed(self) -> "Packed | None":

@@ -22,6 +22,7 @@ class Medium:
     Attributes:
         bad_sectors: numbers of sectors that fail on reading and writing.
         unreadable: numbers of sectors that take every write and fail on reading.
+        fading: numbers of sectors that fail on reading until they are written again, as where a disk remaps them.
         forgetful: numbers of sectors that take every write and keep what they held.
         read_only: refuse every write, as worn flash does.
     """
@@ -32,6 +33,7 @@ class Medium:
         self.content = bytearray(size_bytes)
         self.bad_sectors: set[int] = set()
         self.unreadable: set[int] = set()
+        self.fading: set[int] = set()
         self.forgetful: set[int] = set()
         self.read_only = False
 
@@ -40,6 +42,7 @@ class Medium:
         spoilt = [sector for sector in self.forgetful if _overlaps(sector, offset_bytes, len(data))]
         old = {at: self.content[at : at + SECTOR_BYTES] for at in (sector * SECTOR_BYTES for sector in spoilt)}
         self.content[offset_bytes : offset_bytes + len(data)] = data
+        self.fading -= {sector for sector in self.fading if _overlaps(sector, offset_bytes, len(data))}
         for at, sector in old.items():
             self.content[at : at + SECTOR_BYTES] = sector
 
@@ -51,7 +54,7 @@ class Medium:
 
     def digest(self, offset_bytes: int, length_bytes: int) -> str:
         """SHA-256 of a region, taken from outside: what a test compares before and after."""
-        piece = bytes(self.content[offset_bytes : offset_bytes + length_bytes])
+        piece = memoryview(self.content)[offset_bytes : offset_bytes + length_bytes]
         return hexlify(sha256(piece).digest()).decode()
 
     def check(self, offset_bytes: int, length_bytes: int, reading: bool) -> None:
@@ -62,7 +65,7 @@ class Medium:
         """
         if offset_bytes < 0 or length_bytes < 0 or offset_bytes + length_bytes > len(self.content):
             raise Unavailable("beyond the end of the disk")
-        for sector in self.bad_sectors | self.unreadable if reading else self.bad_sectors:
+        for sector in self.bad_sectors | self.unreadable | self.fading if reading else self.bad_sectors:
             if _overlaps(sector, offset_bytes, length_bytes):
                 raise Unavailable("sector " + str(sector) + " is bad")
 

@@ -9,10 +9,11 @@ STICK = "/media/usb/kawa.bundle"
 PUBLIC = {"url": factory.PUBLIC_URL, "ca": factory.PUBLIC_CA, "check_interval_s": 3600}
 
 
-def lonely(stage, releases: dict | None = None) -> World:
-    """A claimed camera without an operator, switched on, whose clock is right; `releases`: of its configuration."""
+def lonely(stage, releases: dict | None = None, **schedule) -> World:
+    """A claimed camera without an operator, switched on, whose clock is right; the rest: of its configuration."""
     world = stage.fresh()
     world.releases = releases
+    world.schedule = schedule
     world.power_on()
     people.claim(world)
     world.run_for(200)  # until it has seen itself healthy

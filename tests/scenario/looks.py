@@ -5,6 +5,7 @@ from json import loads
 from agent.core.slots import other
 from agent.formats import envelope, messages
 from agent.formats.block_tree import BLOCK_BYTES
+from firmware_sim.world.network import Server
 from firmware_sim.world.world import World
 
 PROGRESS = "update/progress.bin"
@@ -53,8 +54,13 @@ def journalled(world: World) -> set[int]:
 
 def fetched_blocks(world: World, begin: int = 0) -> list[int]:
     """Block numbers of slot images that went over the wire, in order, from this exchange on."""
+    return blocks_from(world.server, begin)
+
+
+def blocks_from(server: Server, begin: int = 0) -> list[int]:
+    """The same of any server."""
     found = []
-    for one in world.server.exchanges[begin:]:
+    for one in server.exchanges[begin:]:
         if one.path.endswith(".slot"):
             first = one.offset_bytes // BLOCK_BYTES
             found += list(range(first, first + one.served_bytes // BLOCK_BYTES))

@@ -241,3 +241,29 @@ def test_a_full_data_partition_arms_nothing_says_so_and_goes_on_when_there_is_ro
     world.documents.room_bytes = used + 1024 * 1024
     world.run_until(lambda: settled(world, VERSION))
     assert events(world)[-1] == "committed"
+
+
+def test_a_data_partition_without_room_for_the_tree_is_said_once_and_the_update_goes_on_when_there_is_room():
+    """State, trust and reports are short, and find room; the tree of a large slot does not."""
+    stage = Stage(Geometry(slot_blocks=802, root_blocks=800))
+    world = stage.world(VERSION)
+    used = sum(len(body) for body in world.documents.content.values())
+    tree_bytes = stage.operator.releases[VERSION].release.tree_length_bytes
+    assert tree_bytes > 24_000
+    world.documents.room_bytes = used + tree_bytes - 1000
+    before = world.digest()
+    world.power_on()
+    world.run_until(lambda: "refused" in events(world))
+    asked = len(world.server.fetched(".tree"))
+    world.run_for(24 * 3600)
+    assert len(world.server.fetched(".tree")) > asked, "it was not tried again"
+    assert [(report.event, report.code) for report in reports(world)] == [("started", ""), ("refused", "storage")]
+    assert "full" in reports(world)[-1].detail
+    assert world.admin("status")["update"]["last_result"] == "refused storage"
+    after = world.digest()
+    assert [after[slot] for slot in "ab"] == [before[slot] for slot in "ab"]
+    assert len(world.boots) == 1
+    assert "update/tree.bin" not in world.documents.content
+    world.documents.room_bytes += 1024 * 1024
+    world.run_until(lambda: settled(world, VERSION))
+    assert events(world)[-1] == "committed"

@@ -37,18 +37,18 @@ def slot_path(stage, version="1.1.0"):
     return f"/targets/{release.sha256}.{release.target}"
 
 
-def new_blocks():
+def new_blocks(geometry=GEOMETRY):
     """Numbers of the blocks of 1.1.0 that 1.0.0 has nowhere."""
-    old, new = (leaves_of(build(GEOMETRY, version)) for version in ("1.0.0", "1.1.0"))
+    old, new = (leaves_of(build(geometry, version)) for version in ("1.0.0", "1.1.0"))
     known = {old[at : at + 32] for at in range(0, len(old), 32)}
-    return [block for block in range(BLOCKS) if new[block * 32 : block * 32 + 32] not in known]
+    return [block for block in range(len(new) // 32) if new[block * 32 : block * 32 + 32] not in known]
 
 
-def announce(world, key=b"", blocks=None, spoil=None, origin=True):
+def announce(world, key=b"", blocks=None, spoil=None, origin=True, segment_blocks=8):
     """Put a segment artifact on the server; the delivery that announces it."""
-    old, new = (build(GEOMETRY, version) for version in ("1.0.0", "1.1.0"))
+    old, new = (build(world.geometry, version) for version in ("1.0.0", "1.1.0"))
     body, index_length = packing.artifact(
-        old if origin else b"", new, new_blocks() if blocks is None else blocks, 8, key
+        old if origin else b"", new, new_blocks(world.geometry) if blocks is None else blocks, segment_blocks, key
     )
     index, digest = body[:index_length], sha256(body).hexdigest()
     enc = sealed = b""

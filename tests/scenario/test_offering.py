@@ -13,10 +13,13 @@ from firmware_sim.world.firmware import DEAD_SERVICES, build
 from firmware_sim.world.network import ALWAYS, FLIP, STALL, Fault
 from firmware_sim.world.repository import make_release
 from tests.scenario.bundles import PUBLIC, bring, installed, lonely, make, publish, unmoved
-from tests.scenario.looks import phase
+from tests.scenario.looks import blocks_from, journalled, phase
 from tests.scenario.stage import Stage
+from tests.scenario.test_installing import BLOCKS, GEOMETRY, new_blocks
 
 SECOND_PASSWORD = "Mizube no tori 42 tobitatsu"
+SLOW = 4096
+"""Bytes in a second: the journal is written several times."""
 LOOK_S = 4200
 """Longer than the longest wait for a look."""
 
@@ -152,17 +155,21 @@ def test_an_announcement_goes_when_an_operator_comes(stage):
     assert not click(world, "1.1.0")["ok"]
 
 
-def test_a_download_goes_on_after_a_power_cut_and_fetches_no_block_twice(stage):
-    world = lonely(stage, PUBLIC)
+def test_a_download_goes_on_after_a_power_cut_and_fetches_no_block_twice_that_the_journal_names():
+    stage = Stage(GEOMETRY)
+    world = lonely(stage, PUBLIC, max_bytes_per_s=SLOW)
     announced(stage, world)
     assert click(world, "1.1.0")["ok"]
-    world.run_until(lambda: phase(world) == "installing")
+    world.run_until(lambda: len(set(new_blocks()) & journalled(world)) > 10)
     world.power_cut()
+    kept, cut = journalled(world), len(world.public.exchanges)
+    assert kept < set(range(BLOCKS)), "it was cut too late"
     world.power_on()
     world.run_until(lambda: installed(world, "1.1.0"))
-    ranges = [one for one in world.public.exchanges if one.path.endswith(".slot")]
-    assert ranges
-    assert sum(one.served_bytes for one in ranges) <= world.geometry.slot_bytes()
+    again = blocks_from(world.public, cut)
+    assert again == [block for block in new_blocks() if block not in kept]
+    before = blocks_from(world.public)[: -len(again)]
+    assert before == new_blocks()[: len(before)]
 
 
 def test_a_silent_repository_is_said_and_what_was_announced_stays(stage):

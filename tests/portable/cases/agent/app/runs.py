@@ -1,4 +1,4 @@
-from agent.app.runs import joined, laid
+from agent.app.runs import joined, lacking, laid
 from agent.formats.block_tree import BLOCK_BYTES
 
 
@@ -14,4 +14,5 @@ runs = [(7, blocks("h")), (2, memoryview(blocks("cd"))), (0, blocks("a")), (4, b
 print(sorted(laid(runs)))
 print([(first, letters(data)) for first, data in joined(runs)])
 print([(first, len(data) // BLOCK_BYTES) for first, data in runs])
-print(joined([]), laid([]))
+print([(first, letters(data)) for first, data in lacking(runs, lambda block: block in (2, 7))])
+print(joined([]), laid([]), lacking([], lambda block: False))

@@ -46,5 +46,14 @@ for offset in (0, 8192):
         print(len(disk.read(offset, 8192)))
     except Unavailable as error:
         print(str(error))
+medium.unreadable.clear()
+medium.fading.add(2)
+try:
+    disk.read(0, 8192)
+except Unavailable as error:
+    print(str(error))
+disk.write(0, b"z" * 8192)
+disk.flush()
+print(len(disk.read(0, 8192)), medium.fading)
 medium.blank(5000)
 print([medium.content[at] for at in range(0, 4 * 4096, 2048)])

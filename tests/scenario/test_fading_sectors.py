@@ -1,0 +1,74 @@
+"""Sectors of the slot to be written that cannot be read, until a write has the disk remap them."""
+
+import pytest
+
+from agent.formats.block_tree import BLOCK_BYTES
+from firmware_sim.world.disk import SECTOR_BYTES
+from firmware_sim.world.firmware import Geometry
+from tests.scenario.looks import events, reports, settled
+from tests.scenario.stage import SMALL, Stage
+
+GEOMETRIES = (SMALL, Geometry(slot_blocks=48, root_blocks=36, erase_bytes=65536))
+KNOWN, NEW = 3, 4
+"""Blocks that the slot to be written has already, and has not (firmware_sim.world.firmware.build)."""
+
+
+@pytest.fixture(scope="module", params=GEOMETRIES, ids=["an erase block is a block", "an erase block is 16 blocks"])
+def updated(request):
+    """A camera that runs 1.1.0 in slot b, with 1.0.0 in slot a; and its stage."""
+    stage = Stage(request.param)
+    world = stage.world("1.1.0")
+    world.power_on()
+    world.run_until(lambda: settled(world, "1.1.0"))
+    world.run_for(900)
+    world.power_cut()
+    stage.release("1.2.0")
+    stage.assign(world, "1.2.0")
+    assert {"update/slot-a.tree", "update/slot-b.tree"} <= set(world.documents.content)
+    return stage, world
+
+
+def sectors(stage, block):
+    first = (stage.geometry.slot_offset("a") + block * BLOCK_BYTES) // SECTOR_BYTES
+    return set(range(first, first + BLOCK_BYTES // SECTOR_BYTES))
+
+
+def updating(updated, hint):
+    stage, before = updated
+    world = before.copy(0)
+    if not hint:
+        del world.documents.content["update/slot-a.tree"]
+    return stage, world
+
+
+def refusals(world):
+    return [report.code for report in reports(world) if report.event == "refused"]
+
+
+@pytest.mark.parametrize("hint", [True, False], ids=["by the hint", "hashed"])
+@pytest.mark.parametrize("block", [KNOWN, NEW], ids=["in place", "to be written"])
+def test_what_cannot_be_read_is_written_and_the_reading_back_decides(updated, block, hint):
+    stage, world = updating(updated, hint)
+    lost = sectors(stage, block)
+    world.medium.fading |= lost
+    world.power_on()
+    world.run_until(lambda: settled(world, "1.2.0") or refusals(world))
+    assert refusals(world) == []
+    assert not world.medium.fading, "it was not written"
+    assert world.boots[-1].sound
+
+
+@pytest.mark.parametrize("hint", [True, False], ids=["by the hint", "hashed"])
+@pytest.mark.parametrize("block", [KNOWN, NEW], ids=["in place", "to be written"])
+def test_what_cannot_be_read_afterwards_either_is_refused_once(updated, block, hint):
+    stage, world = updating(updated, hint)
+    world.medium.unreadable |= sectors(stage, block)
+    before = world.digest()["b"]
+    world.power_on()
+    world.run_until(lambda: "refused" in events(world))
+    world.run_for(6 * 3600)
+    assert refusals(world) == ["medium"]
+    assert world.digest()["b"] == before, "the active slot was touched"
+    assert world.boots[-1].version == "1.1.0"
+    world.medium.unreadable.clear()  # the control
+    world.run_until(lambda: settled(world, "1.2.0"))
