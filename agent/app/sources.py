@@ -292,6 +292,8 @@ class Sources:
             return  # who waits for it waits outside, with the whole update
         else:
             rest_s = backoff.delay_s(standing.failures, REST_FIRST_S, REST_MAX_S, 1.0)
+        if standing.source != OWN:  # to whose rest the share is added outside
+            rest_s = backoff.spread_s(rest_s, self._desk.random())
         standing.rests_until = self._desk.now + rest_s
 
     def _left(self) -> "int | None":

@@ -24,13 +24,13 @@ class Line:
         store = SimpleNamespace(read=lambda _: None, write=lambda *_: None)
         self.ports = SimpleNamespace(store=store)
         config = SimpleNamespace(transfer=transfer.parse(limits))
-        self.desk = SimpleNamespace(ports=self.ports, config=config, now=0.0)
+        self.desk = SimpleNamespace(ports=self.ports, config=config, now=0.0, random=lambda: self.chance)
         self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0), listed)
         self.calls = []
         self.shorten = {}
         self.requests = []
         self.goes_on_at = -1
-        self.silent, self.refused = [], 0
+        self.silent, self.refused, self.chance = [], 0, 0.0
         self.givers = []
 
     def ask(self, port, method, arguments, after=None):
@@ -152,6 +152,23 @@ def test_a_source_that_has_rested_is_asked_again_within_the_run():
     line.take(stream)
     assert line.givers[-1] == OWN
     line.desk.now = REST_FIRST_S
+    while stream.block < BLOCKS:
+        line.take(stream)
+    assert line.givers[-1] == MIRROR
+
+
+def test_a_source_that_failed_rests_a_random_share_longer_so_that_a_fleet_does_not_return_as_one():
+    line = Line(MIRROR)
+    stream = steady(line)
+    line.silent, line.chance = [MIRROR], 0.5
+    while line.givers[-1] != OWN:
+        line.take(stream)
+    line.silent = []
+    line.desk.now = REST_FIRST_S
+    for _ in range(4):
+        line.take(stream)
+        assert line.givers[-1] == OWN
+    line.desk.now = 1.25 * REST_FIRST_S
     while stream.block < BLOCKS:
         line.take(stream)
     assert line.givers[-1] == MIRROR
