@@ -55,7 +55,7 @@ class Carried:
     """How many bytes one connection carried; and which ones, where the relay records.
 
     Attributes:
-        moments: when (monotonic seconds) how many bytes had gone to the camera.
+        moments: since when (monotonic seconds) how many bytes may have been at the camera; never later than they were.
     """
 
     to_camera_bytes: int = 0
@@ -188,8 +188,9 @@ class Relay:
                     pass
                 self._wait_for_turn(len(piece), direction)
                 piece, cut = self._spoil(piece, direction)
+                at = time.monotonic()
                 sink.sendall(piece)
-                self._count(carried, direction, piece)
+                self._count(carried, direction, piece, at)
                 if cut:
                     self._cut()
                     return
@@ -233,11 +234,11 @@ class Relay:
             piece = piece[:wrong] + bytes([piece[wrong] ^ 1]) + piece[wrong + 1 :]
         return piece, cut
 
-    def _count(self, carried: Carried, direction: str, piece: bytes) -> None:
+    def _count(self, carried: Carried, direction: str, piece: bytes, at: float) -> None:
         with self._lock:
             if direction == "to_camera":
                 carried.to_camera_bytes += len(piece)
-                carried.moments.append((time.monotonic(), carried.to_camera_bytes))
+                carried.moments.append((at, carried.to_camera_bytes))
             else:
                 carried.to_server_bytes += len(piece)
             if self._records:

@@ -12,6 +12,8 @@ from agent.app.identity import CERTIFICATE
 from update_server.serving.listener import tls_context
 
 PIECE_BYTES = 16 * 1024
+SETTLE_S = 0.1
+"""For the loop to close the sockets of what was given up."""
 KEY = "identity/tls.key.pem"
 
 
@@ -28,6 +30,7 @@ class Front:
         self.keys = folder / "keys.txt"
         self.state = None
         self._server = server
+        self._ends = []
         self._ours = tls_context(server.folder / "pki", client_certificates=True)
         self._ours.keylog_filename = str(self.keys)
         self._loop = asyncio.new_event_loop()
@@ -55,31 +58,34 @@ class Front:
         for task in mine:
             task.cancel()
         await asyncio.gather(*mine, return_exceptions=True)
+        for end in self._ends:
+            end.transport.abort()  # a peer that has gone never ends TLS politely
+        await asyncio.sleep(SETTLE_S)
 
     async def _serve(self, from_camera, to_camera):
         context = self._server.context()
         context.check_hostname = False  # it calls itself by the address of the relay
         if to_camera.get_extra_info("ssl_object").getpeercert(True):
             context.load_cert_chain(self.state / CERTIFICATE, self.state / KEY)
-        to_server = None
+        self._ends.append(to_camera)
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server.device_port, ssl=context)
+            self._ends.append(to_server)
             ways = [_carry(from_camera, to_server), _carry(from_server, to_camera)]
             tasks = [asyncio.ensure_future(way) for way in ways]
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            to_server.close()
         except OSError:
             pass  # the server is not there: the camera is told by the end of its connection
         finally:
-            for end in (to_camera, to_server):
-                if end is not None:
-                    end.close()
+            to_camera.close()
 
 
 async def _carry(source, sink):
     with contextlib.suppress(OSError, ssl.SSLError):
-        while piece := await source.read(PIECE_BYTES):
+        while (piece := await source.read(PIECE_BYTES)) and not sink.is_closing():
             sink.write(piece)
             await sink.drain()

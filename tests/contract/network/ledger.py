@@ -21,6 +21,8 @@ HELLO_RANDOM = slice(11, 43)
 """Of a first record: behind its head (5), the message's (4) and the version (2)."""
 SESSION_AT = 43
 """In it: one byte of length, the session's id; then, in a server's hello, the suite."""
+MAX_SESSION_BYTES = 34
+"""Its longest id, its length before it, and half of the suite behind it: a whole hello is longer in any case."""
 HEAD = struct.Struct("!BHH")
 APPLICATION, IV_BYTES = 23, 12
 SUITES = {
@@ -48,15 +50,17 @@ def answers(recordings, keys):
     """What came of each answer with a part of a target; each a list of pieces, one for each record of TLS.
 
     Args:
-        recordings: (to_camera, to_server, moments) of each connection; moments: when how many bytes had come.
+        recordings: (to_camera, to_server, moments) of each connection; moments: see `Carried`.
         keys: the file that the front has written.
     """
     secrets = _secrets(keys)
     found = []
     for to_camera, to_server, moments in recordings:
         hello = bytes(to_server[HELLO_RANDOM])
-        if hello not in secrets or len(to_camera) <= SESSION_AT:
-            continue  # it ended before its keys were agreed on
+        if "SERVER_TRAFFIC_SECRET_0" not in secrets.get(hello, {}) or "CLIENT_TRAFFIC_SECRET_0" not in secrets[hello]:
+            continue  # its keys are not agreed on yet, or it ended before
+        if len(to_camera) <= SESSION_AT + MAX_SESSION_BYTES:
+            continue  # nor has the camera heard of it
         (suite,) = struct.unpack_from("!H", to_camera, SESSION_AT + 1 + to_camera[SESSION_AT])
         requests = b"".join(text for _, text in _opened(to_server, secrets[hello]["CLIENT_TRAFFIC_SECRET_0"], suite))
         records = list(_opened(to_camera, secrets[hello]["SERVER_TRAFFIC_SECRET_0"], suite))
@@ -109,7 +113,8 @@ def received(found):
 
 def _secrets(keys):
     found = {}
-    for line in keys.read_text().splitlines():
+    text = keys.read_text()
+    for line in text[: text.rfind("\n") + 1].splitlines():
         if not line.startswith("#"):
             label, hello, secret = line.split()
             found.setdefault(bytes.fromhex(hello), {})[label] = bytes.fromhex(secret)

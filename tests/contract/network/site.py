@@ -115,11 +115,11 @@ def most_bytes(changed, connections=4, cuts=0):
 
 
 @contextmanager
-def camera_at(server, folder, front, carried, recordings):
-    """A claimed and enrolled camera on 1.0.0, with `front` between it and the server."""
+def camera_at(server, folder, front, carried, recordings, **transfer):
+    """A claimed and enrolled camera on 1.0.0, with `front` between it and the server; `transfer`: its line's limits."""
     image_root = (server.folder / "tuf/image/1.root.json").read_bytes()
     blocks = [block("1.0.0", number) for number in range(SLOT_BLOCKS)]
-    board = Board(folder / "board", image_root)
+    board = Board(folder / "board", image_root, transfer=transfer)
     board.leave_factory(b"".join(blocks))
     front.state = board.state
     try:

@@ -179,3 +179,18 @@ def test_nothing_is_asked_for_ahead_where_bytes_are_counted(limits):
     line = Line(**limits)
     line.stream()
     assert line.waiting() == [("read", 0)]
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes_per_s": 4096}, {"max_bytes_per_month": 64 * 1024 * 1024}])
+def test_where_bytes_are_counted_no_request_asks_for_more_than_one_piece(limits):
+    """Otherwise the server sends the rest into the window, at its own rate, and nobody has counted it."""
+    line = Line(**limits)
+    line.stream()
+    ((_, (_, _, at, end, most, _), _),) = line.calls
+    assert (at, end) == (0, most)
+
+
+def test_where_nothing_is_counted_one_request_asks_for_all_of_the_run():
+    line = Line()
+    line.stream()
+    assert {arguments[3] for _, arguments, _ in line.calls} == {BLOCKS * BLOCK}
