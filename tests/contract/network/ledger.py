@@ -167,13 +167,14 @@ def _matched(paths, records, moments):
     """The pieces of answers with a part of a target; answers come in the order of their requests."""
     found, paths = [], iter(paths)
     head, answer, path, first, left = b"", [], "", 0, 0
-    for end, text in records:
-        while text:
+    for end, came in records:
+        rest = came
+        while rest:
             if not left:
-                head += text
+                head += rest
                 if b"\r\n\r\n" not in head:
                     break
-                head, _, text = head.partition(b"\r\n\r\n")
+                head, _, rest = head.partition(b"\r\n\r\n")
                 status, path = int(head.split()[1]), next(paths)
                 length = _header(head, "content-length", rb"(\d+)")
                 assert length or status in {204, 304}, head
@@ -182,9 +183,9 @@ def _matched(paths, records, moments):
                 if status == 206 and path.startswith(TARGETS):
                     found.append(answer)
                 continue
-            count = min(left, len(text))
-            answer.append(Piece(path, first, count, next(moment for moment, came in moments if came >= end)))
-            first, left, text = first + count, left - count, text[count:]
+            count = min(left, len(rest))
+            answer.append(Piece(path, first, count, next(moment for moment, carried in moments if carried >= end)))
+            first, left, rest = first + count, left - count, rest[count:]
     return [answer for answer in found if answer]
 
 

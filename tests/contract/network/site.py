@@ -60,11 +60,15 @@ class Site:
             at = number * SLOT_BLOCKS // changed if spread else number
             blocks[at] = block(version, at)
         self.contents[version] = blocks
-        content = b"".join(blocks)
-        self.board.known[version] = content
+        self.board.known[version] = b"".join(blocks)
+        self.publish(version)
+        return version
+
+    def publish(self, version):
+        """Add a release whose content is known; of the first one the server has not heard before."""
+        content = b"".join(self.contents[version])
         slot, tree, manifest = harness.write_build(self.folder / version, version, content=content)
         self.server.run("release", "add", slot, "--tree", tree, "--manifest", manifest)
-        return version
 
     def order(self, version):
         """The director assigns the release; the camera looks within five seconds."""

@@ -80,7 +80,7 @@ def test_the_rate_is_kept_on_the_line_and_what_the_month_has_cost_is_what_came(l
 
 
 def test_a_killed_agent_has_counted_all_but_a_stated_rest(limited):
-    site, relay = limited
+    site, _ = limited
     version = site.release(CHANGED, spread=False)
     begin, before = site.carried(), counted_bytes(site)
     site.order(version)
@@ -93,7 +93,9 @@ def test_a_killed_agent_has_counted_all_but_a_stated_rest(limited):
     site.completed(version, begin)
     found = site.got(version)
     assert counted_bytes(site) - before >= ledger.received(found) - UNCOUNTED_BYTES
-    assert most_in_excess(found, RATE_BYTES_PER_S) <= 2 * (RATE_BYTES_PER_S * BURST_S + PIECE_BYTES)  # anew at the start
+    assert most_in_excess(found, RATE_BYTES_PER_S) <= 2 * (
+        RATE_BYTES_PER_S * BURST_S + PIECE_BYTES
+    )  # anew at the start
 
 
 def test_what_the_rest_of_the_month_does_not_carry_is_not_begun(limited):
