@@ -4,14 +4,15 @@ Which source is asked is nobody's trust: whoever takes a piece verifies it, and 
 the release signed. A source that fails is left alone for a while; one that lies is not asked again in this update, and
 is reported.
 
-Keeps to the line's limits: the rate, and the bytes of a month (`update/spent.json`).
+Keeps to the line's limits: the rate, and the bytes of a month (`update/spent.json`). Where there are any, a request
+asks for no more than one piece: of what a source was asked for, more may always be on its way than anybody has counted.
 """
 
 from agent.core import allowance, backoff
 from agent.core.allowance import ByteBudget, Pace
 from agent.core.trust_errors import ArbitrarySoftware, MissingTarget
 from agent.formats.delivery import Source
-from agent.formats.errors import Busy, FormatError, Unavailable
+from agent.formats.errors import Busy, CutOff, FormatError, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ MAX_LIES = 3  # passes with wrong bytes from the operator's server; bytes damage
 MAX_ABSENCES = 5  # times in a row: about a minute, in which a server that is being copied to may catch up
 REST_FIRST_S = 10.0  # a source that failed is left alone for this long at first ...
 REST_MAX_S = 600.0  # ... and at most for this long
-SAVE_SPENT_BYTES = 1024 * 1024  # what a power cut may leave uncounted
+SAVE_SPENT_BYTES = 1024 * 1024  # what a power cut may leave uncounted, beside a piece ...
+SAVED_SHARE = 16  # ... and no more than such a part of the month, where that is less
 
 
 class Standing:
@@ -85,6 +87,10 @@ class Sources:
         self._metered = metered
         self._standings = [Standing(source) for source in listed + (OWN,)]
         self._limits = desk.config.transfer
+        self._limited = metered and bool(self._limits.max_bytes_per_s or self._limits.max_bytes_per_month)
+        self._most_bytes = MOST_PIECE_BYTES  # of a piece from the server; no more than its rate brings in a second
+        if metered and self._limits.max_bytes_per_s:
+            self._most_bytes = max(LEAST_PIECE_BYTES, self._limits.max_bytes_per_s)
         self._pace = Pace(self._limits.max_bytes_per_s if metered else allowance.UNLIMITED)
         self._pause_until = 0.0
         self._taken_at = 0.0
@@ -151,8 +157,7 @@ class Sources:
         now: the source of the piece before has lied, or one that is preferred has rested.
         """
         at, standing = before.at + before.most, before.standing
-        limited = self._limits.max_bytes_per_s or self._limits.max_bytes_per_month
-        if self._port != DOWNLOADER or standing is None or at >= before.stop or (self._metered and limited):
+        if self._port != DOWNLOADER or standing is None or at >= before.stop or self._limited:
             return None
         if standing is not self._next([], before.path):
             return None
@@ -185,6 +190,8 @@ class Sources:
             try:
                 body = yield ticket
             except Unavailable as error:
+                if isinstance(error, CutOff):
+                    self._count(error.received_bytes, standing.source)
                 if ahead:
                     continue  # the connection broke between the two: asked for as ever
                 self._failed(standing, error)
@@ -193,7 +200,10 @@ class Sources:
             if body is None and ahead:
                 continue
             if body:
-                self._count(len(body), standing.source)
+                self.fetched_bytes += len(body)
+                # Of one that came short, so much may have come behind it and been thrown away.
+                cut = 0 if len(body) == asked.most else min(asked.align - 1, asked.most - len(body))
+                self._count(len(body) + cut, standing.source)
                 if standing.source == OWN:
                     self._own_absences = 0
                 # What was asked for ahead had to wait for its turn.
@@ -242,12 +252,16 @@ class Sources:
         left = None if standing.source.device else self._left()
         if left is not None and left < asked.align:
             raise ByteBudget("the bytes of this month are used up")
-        most = min(standing.piece_bytes, asked.stop - asked.at)
+        most, end = min(standing.piece_bytes, asked.stop - asked.at), asked.end
+        if not standing.source.device:
+            most = min(most, self._most_bytes)
         if left is not None:
             most = min(most, left)
         most = max(asked.align, most - most % asked.align)
+        if self._limited and not standing.source.device:
+            end = asked.at + most
         asked.standing, asked.most, asked.since = standing, most, self._desk.now
-        arguments = (standing.source, asked.path, asked.at, asked.end, most, asked.align)
+        arguments = (standing.source, asked.path, asked.at, end, most, asked.align)
         asked.ticket = work.ask(self._port, asked.method, arguments)
 
     def _suit(self, standing: Standing, count_bytes: int, took_s: float) -> None:
@@ -292,6 +306,8 @@ class Sources:
             return  # who waits for it waits outside, with the whole update
         else:
             rest_s = backoff.delay_s(standing.failures, REST_FIRST_S, REST_MAX_S, 1.0)
+        if standing.source != OWN:  # to whose rest the share is added outside
+            rest_s = backoff.spread_s(rest_s, self._desk.random())
         standing.rests_until = self._desk.now + rest_s
 
     def _left(self) -> "int | None":
@@ -300,7 +316,7 @@ class Sources:
         return self._spent.left_bytes(self._time.now_s(), self._limits.max_bytes_per_month)
 
     def _count(self, count_bytes: int, source: Source) -> None:
-        self.fetched_bytes += count_bytes
+        """What has come counts, whether it is of use or not."""
         if source.device:
             return  # the limits are those of the line to the server, not of the site's own network
         self._pause_until = self._desk.now + self._pace.took(self._desk.now, count_bytes)
@@ -308,7 +324,7 @@ class Sources:
             return
         self._spent = self._spent.plus(self._time.now_s(), count_bytes)
         self._unsaved_bytes += count_bytes
-        if self._unsaved_bytes >= SAVE_SPENT_BYTES:
+        if self._unsaved_bytes >= min(SAVE_SPENT_BYTES, self._limits.max_bytes_per_month // SAVED_SHARE):
             self.save()
 
     def _stored(self) -> allowance.Spent:

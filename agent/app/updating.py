@@ -213,7 +213,7 @@ class Updating:
         else:
             least, first, most = self._interval_s / 2, twice, BACK_OFF_MAX_S
         delay = backoff.delay_s(failures, first, most, self._desk.random())
-        self._next_look(max(least, delay, _asked_for(self._error)))
+        self._next_look(max(least, delay, backoff.spread_s(_asked_for(self._error), self._desk.random())))
 
     def _next_look(self, delay_s: float) -> None:
         """Look after `delay_s`, or at once if somebody asked in the meantime: the order may have changed since."""
@@ -288,7 +288,7 @@ class Updating:
         if isinstance(self._error, ClockDoubt) and self._director_root is not None:
             self._checking.put_clock_right(self._director_root)  # otherwise nothing would, until this update is done
         delay = backoff.delay_s(self._retries, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
-        delay = max(RETRY_LEAST_S, delay, _asked_for(self._error))
+        delay = max(RETRY_LEAST_S, delay, backoff.spread_s(_asked_for(self._error), self._desk.random()))
         self._desk.at(_TIMER, self._desk.now + delay, lambda: self.go("retry"))
 
     # Telling

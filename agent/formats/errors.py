@@ -46,6 +46,14 @@ class Busy(Unavailable):
         self.retry_after_s = min(max(0.0, retry_after_s), MAX_RETRY_AFTER_S)
 
 
+class CutOff(Unavailable):
+    """An answer that ended before anything of it could be used; `received_bytes` came, and were thrown away."""
+
+    def __init__(self, detail: str, received_bytes: int) -> None:
+        super().__init__(detail)
+        self.received_bytes = received_bytes
+
+
 class FormatError(Rejected):
     """Bytes that are not what their format says, or beyond its limits."""
 

@@ -83,7 +83,8 @@ class Downloader(Protocol):
 
         Raises:
             Unavailable: nothing came: not connected, timed out, refused, or an answer that makes no sense. Busy where
-                the source says when to come again, ClockDoubt as `Fetcher.get`.
+                the source says when to come again, ClockDoubt as `Fetcher.get`; CutOff where fewer than `align_bytes`
+                came, and were thrown away.
         """
         ...
 

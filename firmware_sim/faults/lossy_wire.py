@@ -16,7 +16,7 @@ import select
 import socket
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -41,10 +41,16 @@ _SYN, _ACK = 0x02, 0x10
 
 @dataclass
 class Stream:
-    """One connection towards one port of the far side: how many bytes of data each side has been sent, counted once."""
+    """One connection towards one port of the far side: how many bytes of data each side has been sent, counted once.
+
+    Attributes:
+        to_camera, to_server: those bytes that have passed without a gap before them, which is all that a peer reads.
+    """
 
     to_camera_bytes: int = 0
     to_server_bytes: int = 0
+    to_camera: bytearray = field(default_factory=bytearray)
+    to_server: bytearray = field(default_factory=bytearray)
 
 
 class LossyWire:
@@ -131,28 +137,41 @@ class LossyWire:
         length = struct.unpack_from("!H", packet, 2)[0]
         source, destination, sequence = struct.unpack_from("!HHI", packet, head)
         flags = packet[head + 13]
-        data = length - head - 4 * (packet[head + 12] >> 4)
+        data = packet[head + 4 * (packet[head + 12] >> 4) : length]
         key = (source, destination)
         begins = bool(flags & _SYN)
         if begins and not flags & _ACK:
             self._streams.setdefault((destination, source), _Count())  # who begins is the camera
         if key in self._streams:
-            self._streams[key].take("to_camera_bytes", begins, sequence, data)
+            self._streams[key].take("to_camera", begins, sequence, data)
         elif (destination, source) in self._streams:
-            self._streams[(destination, source)].take("to_server_bytes", begins, sequence, data)
+            self._streams[(destination, source)].take("to_server", begins, sequence, data)
 
 
 class _Count:
     def __init__(self) -> None:
         self.stream = Stream()
         self._first: dict[str, int] = {}
+        self._early: dict[str, dict[int, bytes]] = {"to_camera": {}, "to_server": {}}  # behind a gap
 
-    def take(self, direction: str, begins: bool, sequence: int, data: int) -> None:
+    def take(self, direction: str, begins: bool, sequence: int, data: bytes) -> None:
         if begins:
             self._first[direction] = sequence + 1
         elif direction in self._first and data:
-            seen = (sequence + data - self._first[direction]) % (1 << 32)
-            setattr(self.stream, direction, max(seen, getattr(self.stream, direction)))
+            at = (sequence - self._first[direction]) % (1 << 32)
+            name = direction + "_bytes"
+            setattr(self.stream, name, max(at + len(data), getattr(self.stream, name)))
+            self._record(direction, at, data)
+
+    def _record(self, direction: str, at: int, data: bytes) -> None:
+        recorded: bytearray = getattr(self.stream, direction)
+        early = self._early[direction]
+        if len(data) > len(early.get(at, b"")):
+            early[at] = data
+        for begin in sorted(early):
+            if begin > len(recorded):
+                return
+            recorded += early.pop(begin)[len(recorded) - begin :]
 
 
 def _bring_up() -> None:

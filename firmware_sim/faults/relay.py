@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -52,10 +52,17 @@ GOOD = Line()
 
 @dataclass
 class Carried:
-    """How many bytes one connection carried."""
+    """How many bytes one connection carried; and which ones, where the relay records.
+
+    Attributes:
+        moments: since when (monotonic seconds) how many bytes may have been at the camera; never later than they were.
+    """
 
     to_camera_bytes: int = 0
     to_server_bytes: int = 0
+    to_camera: bytearray = field(default_factory=bytearray)
+    to_server: bytearray = field(default_factory=bytearray)
+    moments: list[tuple[float, int]] = field(default_factory=list)
 
 
 class Relay:
@@ -66,8 +73,8 @@ class Relay:
         cuts: how often the line was cut.
     """
 
-    def __init__(self, listen: Address, server: Address, line: Line = GOOD) -> None:
-        """Listen on `listen` (port 0: any), and carry what comes to `server`.
+    def __init__(self, listen: Address, server: Address, line: Line = GOOD, *, records: bool = False) -> None:
+        """Listen on `listen` (port 0: any), and carry what comes to `server`; keep it all, where it `records`.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -75,6 +82,7 @@ class Relay:
         self.carried: list[Carried] = []
         self.cuts = 0
         self._server = server
+        self._records = records
         self._lock = threading.Lock()
         self._line = line
         self._laid_bytes = 0  # to the camera since the line was laid
@@ -98,6 +106,11 @@ class Relay:
         """All bytes so far towards the camera, on all connections."""
         with self._lock:
             return sum(one.to_camera_bytes for one in self.carried)
+
+    def recordings(self) -> list[tuple[bytes, bytes, list[tuple[float, int]]]]:
+        """Of each connection so far: what went to the camera, what went to the server, and the moments."""
+        with self._lock:
+            return [(bytes(one.to_camera), bytes(one.to_server), list(one.moments)) for one in self.carried]
 
     def hang_up(self) -> None:
         """End every connection, as a server that goes down does."""
@@ -175,8 +188,9 @@ class Relay:
                     pass
                 self._wait_for_turn(len(piece), direction)
                 piece, cut = self._spoil(piece, direction)
+                at = time.monotonic()
                 sink.sendall(piece)
-                self._count(carried, direction, len(piece))
+                self._count(carried, direction, piece, at)
                 if cut:
                     self._cut()
                     return
@@ -220,12 +234,16 @@ class Relay:
             piece = piece[:wrong] + bytes([piece[wrong] ^ 1]) + piece[wrong + 1 :]
         return piece, cut
 
-    def _count(self, carried: Carried, direction: str, length: int) -> None:
+    def _count(self, carried: Carried, direction: str, piece: bytes, at: float) -> None:
         with self._lock:
             if direction == "to_camera":
-                carried.to_camera_bytes += length
+                carried.to_camera_bytes += len(piece)
+                carried.moments.append((at, carried.to_camera_bytes))
             else:
-                carried.to_server_bytes += length
+                carried.to_server_bytes += len(piece)
+            if self._records:
+                recorded = carried.to_camera if direction == "to_camera" else carried.to_server
+                recorded += piece
 
     def _cut(self) -> None:
         with self._lock:

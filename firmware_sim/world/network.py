@@ -2,7 +2,7 @@
 
 from agent.core.clock import ClockDoubt
 from agent.formats.block_tree import leaves_of
-from agent.formats.errors import FormatError, Unavailable
+from agent.formats.errors import CutOff, FormatError, Unavailable
 from agent.formats.value import Value
 from firmware_sim.world import certificates
 
@@ -263,7 +263,7 @@ class WorldDownloader:
         kept = body[: min(len(body), length)]
         kept = kept[: len(kept) - len(kept) % align_bytes]
         if not kept:
-            raise Unavailable("the answer was cut off")
+            raise CutOff("the answer was cut off", min(len(body), length))
         if len(kept) == length:
             self._next = source, path, offset_bytes + length
         return kept

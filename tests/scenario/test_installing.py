@@ -10,7 +10,6 @@ from agent.core import allowance
 from agent.formats import delivery, json
 from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.delivery import Artifact, Delivery, Source
-from agent.formats.errors import Busy
 from agent.formats.segments import KEY_INFO
 from firmware_sim.world import factory, packing
 from firmware_sim.world.firmware import MAX_FIT_BYTES, SOUND, UNSAFE_BOOT_KEY, Geometry, build
@@ -313,31 +312,6 @@ def test_a_mirror_that_is_down_is_left_alone_for_a_while(wide):
     world.mirrors[MIRROR].down = True
     update(world)
     assert sorted(fetched_blocks(world)) == new_blocks()
-
-
-class BusyServer(Server):
-    """Says when to come again, a few times."""
-
-    patience = 2
-    asked_at: "list[float]"
-
-    def answer(self, path, max_bytes, offset, length, clock):
-        if "/targets/" in path and self.patience:
-            self.patience -= 1
-            self.asked_at.append(clock.now_s)
-            raise Busy("come again", 3600.0)
-        return super().answer(path, max_bytes, offset, length, clock)
-
-
-def test_a_server_that_says_when_to_come_again_is_left_alone_until_then(wide):
-    world = camera(wide)
-    busy = BusyServer(world.server.url)
-    busy.__dict__.update(world.server.__dict__)
-    busy.patience, busy.asked_at = 2, []
-    world.server = busy
-    update(world)
-    assert len(busy.asked_at) == 2
-    assert busy.asked_at[1] - busy.asked_at[0] >= 3600
 
 
 # The line's limits

@@ -12,7 +12,7 @@ from agent.adapters.linux.fetcher import not_now, refuse_other_range, split_serv
 from agent.adapters.linux.http_exchange import LIMITS, Arriving, HttpServer, Limits
 from agent.adapters.linux.tls import client_context
 from agent.formats.delivery import Source
-from agent.formats.errors import FormatError, Unavailable
+from agent.formats.errors import CutOff, FormatError, Unavailable
 
 # What a neighbour has to keep to; the operator's server and mirrors may be at the end of a 2G line.
 NEAR_GRACE_S = 10.0
@@ -81,7 +81,7 @@ class HttpsDownloader:
         kept = body[: len(body) - len(body) % align_bytes]
         if not kept:
             arriving.close()
-            raise Unavailable("the answer was cut off")
+            raise CutOff("the answer was cut off", len(body))
         if kept == body and offset_bytes + len(body) < end_bytes and len(body) == max_bytes:
             self._arriving, self._next = arriving, (place, path, offset_bytes + len(body))
         else:

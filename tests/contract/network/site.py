@@ -4,12 +4,14 @@ The camera goes from release to release in one life, each test with the next one
 paid for once. A release differs from the one before in as many blocks as the test wants.
 """
 
+import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES
+from tests.contract.network import ledger
 from tests.contract.ports.board import CODE, SLOT_BYTES, Board, wait_for
 from tests.contract.server import harness
 
@@ -31,12 +33,20 @@ CUT_BYTES = 16 * 1024 + BLOCK_BYTES
 
 @dataclass
 class Site:
-    """One camera and its server. `carried()`: bytes so far from the server's device port towards the camera."""
+    """One camera and its server.
+
+    Attributes:
+        carried: `carried()`: bytes so far from the server's device port towards the camera.
+        recordings: `recordings()`: what was carried so far on each connection (ledger.py).
+        keys: of those connections.
+    """
 
     server: harness.Server
     board: Board
     folder: Path
     carried: object
+    recordings: object
+    keys: Path
     version: str = "1.0.0"
     number: int = 0
     contents: dict = field(default_factory=dict)
@@ -48,13 +58,17 @@ class Site:
         blocks = list(self.contents[self.version])
         for number in range(changed):
             at = number * SLOT_BLOCKS // changed if spread else number
-            blocks[at] = harness.block(version, at)
+            blocks[at] = block(version, at)
         self.contents[version] = blocks
-        content = b"".join(blocks)
-        self.board.known[version] = content
+        self.board.known[version] = b"".join(blocks)
+        self.publish(version)
+        return version
+
+    def publish(self, version):
+        """Add a release whose content is known; of the first one the server has not heard before."""
+        content = b"".join(self.contents[version])
         slot, tree, manifest = harness.write_build(self.folder / version, version, content=content)
         self.server.run("release", "add", slot, "--tree", tree, "--manifest", manifest)
-        return version
 
     def order(self, version):
         """The director assigns the release; the camera looks within five seconds."""
@@ -81,9 +95,19 @@ class Site:
         self.version = version
         return fetched
 
+    def got(self, version):
+        """What the camera has got so far of the files of a release: answers, in pieces (ledger.py)."""
+        found = ledger.answers(self.recordings(), self.keys)
+        return [answer for answer in found if f"-{version}." in answer[0].path]
+
     def percent(self):
         """How much of the slot is in place; None while nothing is installed."""
         return self.board.status()["update"].get("progress_percent")
+
+
+def block(version, number):
+    """The content of one block of a version; it cannot be packed, so that a delta has about its blocks' length."""
+    return random.Random(f"{version}/{number}").randbytes(BLOCK_BYTES)
 
 
 def most_bytes(changed, connections=4, cuts=0):
@@ -95,12 +119,13 @@ def most_bytes(changed, connections=4, cuts=0):
 
 
 @contextmanager
-def camera_at(server, folder, carried):
-    """A claimed and enrolled camera on 1.0.0."""
+def camera_at(server, folder, front, carried, recordings, **transfer):
+    """A claimed and enrolled camera on 1.0.0, with `front` between it and the server; `transfer`: its line's limits."""
     image_root = (server.folder / "tuf/image/1.root.json").read_bytes()
-    blocks = [harness.block("1.0.0", number) for number in range(SLOT_BLOCKS)]
-    board = Board(folder / "board", image_root)
+    blocks = [block("1.0.0", number) for number in range(SLOT_BLOCKS)]
+    board = Board(folder / "board", image_root, transfer=transfer)
     board.leave_factory(b"".join(blocks))
+    front.state = board.state
     try:
         board.power_on()
         board.start_camera()
@@ -112,6 +137,6 @@ def camera_at(server, folder, carried):
         reply = board.ask("web", "enrol", grant=grant, token=token)
         assert reply["ok"], reply
         wait_for(lambda: board.status()["link"] == "up", "the session with the broker")
-        yield Site(server, board, folder, carried, contents={"1.0.0": blocks})
+        yield Site(server, board, folder, carried, recordings, front.keys, contents={"1.0.0": blocks})
     finally:
         board.stop()

@@ -10,8 +10,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agent.app.medium import UNIT_BLOCKS
+from agent.app.sources import MOST_PIECE_BYTES
 from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.faults.relay import Line, Relay
+from tests.contract.network import ledger
+from tests.contract.network.front import Front
 from tests.contract.network.site import SLOT_BLOCKS, camera_at, most_bytes
 from tests.contract.ports.board import wait_for
 from tests.contract.server import harness
@@ -19,7 +23,9 @@ from update_server.pki.authority import Authority
 
 HERE, THERE, MIRROR = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 RATE_BYTES_PER_S = 1_000_000  # so that little is on its way at any moment, and what is given up is not sent either
-PIECE_BLOCKS = 64  # what the agent takes at a time (agent.app.sources)
+# What was on its way when the mirror was caught is given up with it: what had come of a unit that was not judged yet,
+# and two pieces.
+IN_FLIGHT_BLOCKS = UNIT_BLOCKS + 2 * MOST_PIECE_BYTES // BLOCK_BYTES
 
 
 class Mirror:
@@ -36,6 +42,8 @@ class Mirror:
         Authority(pki).write_server((MIRROR,), datetime.now(UTC))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pki / "server.pem", pki / "server.key.pem")
+        self.keys = folder / "mirror-keys.txt"
+        context.keylog_filename = str(self.keys)
         mirror, blobs = self, server.folder / "targets"
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -89,19 +97,23 @@ def mirrored(tmp_path):
     harness.start(server)
     try:
         with (
-            Relay((THERE, server.device_port), (HERE, server.device_port)) as relay,
-            Relay((MIRROR, mirror.port), (HERE, mirror.port), Line(bytes_per_s=RATE_BYTES_PER_S)) as mirrors,
+            Front((HERE, 0), server, tmp_path) as front,
+            Relay((THERE, server.device_port), front.address, records=True) as relay,
+            Relay(
+                (MIRROR, mirror.port), (HERE, mirror.port), Line(bytes_per_s=RATE_BYTES_PER_S), records=True
+            ) as mirrors,
             Relay((THERE, server.mqtt_port), (HERE, server.mqtt_port)),
-            camera_at(server, tmp_path, relay.to_camera_bytes) as site,
+            camera_at(server, tmp_path, front, relay.to_camera_bytes, relay.recordings) as site,
         ):
-            yield site, mirror, mirrors.to_camera_bytes
+            yield site, mirror, mirrors
     finally:
         harness.stop(server)
         mirror.close()
 
 
 def test_corrupt_blocks_of_a_mirror_are_fetched_once_more_elsewhere_and_the_mirror_is_reported(mirrored):
-    site, mirror, sent = mirrored
+    site, mirror, mirrors = mirrored
+    sent = mirrors.to_camera_bytes
     # An honest mirror first: the operator's server sends no block at all.
     version = site.release(changed=SLOT_BLOCKS)
     begin = site.carried()
@@ -116,11 +128,14 @@ def test_corrupt_blocks_of_a_mirror_are_fetched_once_more_elsewhere_and_the_mirr
     site.order(version)
     from_server = site.completed(version, begin)
     from_mirror = sent() - before
-    # What was on its way when the mirror was caught is given up with it: a piece, and what the line holds.
-    in_flight = 2 * PIECE_BLOCKS
-    assert from_mirror >= 200 * BLOCK_BYTES
-    assert from_server >= 2 * BLOCK_BYTES
-    assert from_server + from_mirror <= most_bytes(SLOT_BLOCKS + len(mirror.wrong) + in_flight, connections=8)
+    assert from_mirror >= min(mirror.wrong) * BLOCK_BYTES
+    most = most_bytes(SLOT_BLOCKS + len(mirror.wrong) + IN_FLIGHT_BLOCKS, connections=8)
+    assert from_server + from_mirror <= most
+    lied = [answer for answer in ledger.answers(mirrors.recordings(), mirror.keys) if version in answer[0].path]
+    twice = ledger.blocks(lied) & ledger.blocks(site.got(version))
+    assert min(twice) == min(mirror.wrong), "a block that was right came twice, or the lie stayed"
+    assert len(twice) <= IN_FLIGHT_BLOCKS
+    assert ledger.again(lied) == ledger.again(site.got(version)) == []
     wait_for(lambda: "source_lied" in reported(site), "the report of the lie")
     assert "refused" not in reported(site)
 

@@ -60,6 +60,7 @@ class Board:
     neighbours_port: int = 0  # where it serves other cameras, if it does
     ws_token: bool = False  # whether it takes WS-UsernameToken
     programs: list | None = None  # that may use the link
+    transfer: dict = field(default_factory=dict)  # the line's limits
 
     def __post_init__(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,8 @@ class Board:
             {"name": "rtsp", "kind": "rtsps", "port": rtsps},
             {"name": "onvif", "kind": "onvif", "port": https},
         ]
-        update, declarations = {"check_interval_s": 5, "telemetry_interval_s": 5}, {"support_ends": "2031-12-31"}
+        update = {"check_interval_s": 5, "telemetry_interval_s": 5, **self.transfer}
+        declarations = {"support_ends": "2031-12-31"}
         if self.neighbours_port:
             update["neighbours"] = {"serve": True, "port": self.neighbours_port}
             declarations["listeners"] = [{"proto": "tcp", "port": self.neighbours_port}]

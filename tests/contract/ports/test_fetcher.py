@@ -10,7 +10,7 @@ from agent.adapters.linux.downloader import HttpsDownloader
 from agent.adapters.linux.fetcher import HttpsFetcher, split_server
 from agent.adapters.linux.http_exchange import HttpServer
 from agent.formats.delivery import Source
-from agent.formats.errors import FormatError, Unavailable
+from agent.formats.errors import CutOff, FormatError, Unavailable
 from tests.contract.ports.tls_server import certificate
 
 BODY = bytes(range(256)) * 400
@@ -119,6 +119,12 @@ def test_a_run_comes_in_pieces_by_one_request_and_the_next_run_over_the_same_con
 
 def test_what_came_of_a_run_that_was_cut_off_is_kept(downloader):
     assert downloader.read(OWN, "/cut-run", 0, 60_000, 60_000, 4096) == BODY[:40_960]
+
+
+def test_where_nothing_could_be_kept_of_what_came_it_is_said_how_much_it_was(downloader):
+    with pytest.raises(CutOff) as cut:
+        downloader.read(OWN, "/cut-run", 0, 60_000, 60_000, 49_152)
+    assert cut.value.received_bytes == 43_000
 
 
 def test_a_body_comes_whole_or_one_byte_beyond_the_limit(fetcher):

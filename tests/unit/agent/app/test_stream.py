@@ -24,13 +24,13 @@ class Line:
         store = SimpleNamespace(read=lambda _: None, write=lambda *_: None)
         self.ports = SimpleNamespace(store=store)
         config = SimpleNamespace(transfer=transfer.parse(limits))
-        self.desk = SimpleNamespace(ports=self.ports, config=config, now=0.0)
+        self.desk = SimpleNamespace(ports=self.ports, config=config, now=0.0, random=lambda: self.chance)
         self.sources = Sources(self.desk, SimpleNamespace(now_s=lambda: 0), listed)
         self.calls = []
         self.shorten = {}
         self.requests = []
         self.goes_on_at = -1
-        self.silent, self.refused = [], 0
+        self.silent, self.refused, self.chance = [], 0, 0.0
         self.givers = []
 
     def ask(self, port, method, arguments, after=None):
@@ -157,8 +157,40 @@ def test_a_source_that_has_rested_is_asked_again_within_the_run():
     assert line.givers[-1] == MIRROR
 
 
+def test_a_source_that_failed_rests_a_random_share_longer_so_that_a_fleet_does_not_return_as_one():
+    line = Line(MIRROR)
+    stream = steady(line)
+    line.silent, line.chance = [MIRROR], 0.5
+    while line.givers[-1] != OWN:
+        line.take(stream)
+    line.silent = []
+    line.desk.now = REST_FIRST_S
+    for _ in range(4):
+        line.take(stream)
+        assert line.givers[-1] == OWN
+    line.desk.now = 1.25 * REST_FIRST_S
+    while stream.block < BLOCKS:
+        line.take(stream)
+    assert line.givers[-1] == MIRROR
+
+
 @pytest.mark.parametrize("limits", [{"max_bytes_per_s": 4096}, {"max_bytes_per_month": 64 * 1024 * 1024}])
 def test_nothing_is_asked_for_ahead_where_bytes_are_counted(limits):
     line = Line(**limits)
     line.stream()
     assert line.waiting() == [("read", 0)]
+
+
+@pytest.mark.parametrize("limits", [{"max_bytes_per_s": 4096}, {"max_bytes_per_month": 64 * 1024 * 1024}])
+def test_where_bytes_are_counted_no_request_asks_for_more_than_one_piece(limits):
+    """Otherwise the server sends the rest into the window, at its own rate, and nobody has counted it."""
+    line = Line(**limits)
+    line.stream()
+    ((_, (_, _, at, end, most, _), _),) = line.calls
+    assert (at, end) == (0, most)
+
+
+def test_where_nothing_is_counted_one_request_asks_for_all_of_the_run():
+    line = Line()
+    line.stream()
+    assert {arguments[3] for _, arguments, _ in line.calls} == {BLOCKS * BLOCK}

@@ -23,6 +23,11 @@ def test_backoff_doubles() -> None:
     assert [backoff.delay_s(n, 2, 60, 0.5) for n in range(1, 8)] == [1, 2, 4, 8, 16, 30, 30]
 
 
+def test_a_wait_that_was_asked_for_is_never_shorter_and_a_random_share_longer() -> None:
+    assert [backoff.spread_s(60.0, fraction) for fraction in (0.0, 0.5, 0.999)] == [60.0, 75.0, 89.97]
+    assert backoff.spread_s(0.0, 0.999) == 0.0, "nobody has asked"
+
+
 def test_time_floor_only_rises() -> None:
     assert clock.raised(10, 5) == 10
     assert clock.raised(10, 15) == 15

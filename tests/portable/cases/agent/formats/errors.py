@@ -1,4 +1,4 @@
-from agent.formats.errors import CamwardError, FormatError, Rejected, Unavailable
+from agent.formats.errors import CamwardError, CutOff, FormatError, Rejected, Unavailable
 
 for kind in (CamwardError, Rejected, Unavailable, FormatError):
     error = kind("why")
@@ -8,3 +8,5 @@ try:
     raise FormatError("x")
 except Rejected as error:
     print("rejected", error)
+cut = CutOff("the answer was cut off", 100)
+print(cut.code, str(cut), cut.received_bytes, isinstance(cut, Unavailable))
