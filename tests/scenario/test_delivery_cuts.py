@@ -10,9 +10,10 @@ from agent.app.medium import UNIT_BLOCKS
 from agent.formats import delivery, segments
 from agent.formats.block_tree import BLOCK_BYTES
 from agent.formats.transfer import MIN_BYTES_PER_S
+from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import Geometry, build
-from firmware_sim.world.power import ERASED, SPLIT, TORN
-from tests.scenario.chapters import FACTORY, FIRST, always, ends_with
+from firmware_sim.world.power import ERASED, LOST, SPLIT, TORN
+from tests.scenario.chapters import FACTORY, FIRST, always, ends_with, told
 from tests.scenario.deltas import KEY, NAME, announce, new_blocks
 from tests.scenario.looks import PROGRESS, events, fetched_blocks, journalled
 from tests.scenario.stage import Stage
@@ -67,19 +68,21 @@ def fetched_segments(world, begin=0):
     return found
 
 
+def lost(world):
+    """Blocks that the journal names and the medium does not hold."""
+    at, wanted = GEOMETRY.slot_offset("b"), build(GEOMETRY, FIRST)
+    pieces = [slice(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES) for block in sorted(journalled(world))]
+    return [one.start for one in pieces if world.medium.content[at + one.start : at + one.stop] != wanted[one]]
+
+
 @pytest.mark.parametrize(("make", "outcomes"), [(delta, (TORN, ERASED)), (encrypted, (SPLIT,))])
 def test_a_cut_at_every_operation_of_an_update_in_segments(wide, make, outcomes):
-    begin, story, wanted = slow(wide, make), ends_with(FIRST, "committed"), build(GEOMETRY, FIRST)
+    begin, story = slow(wide, make), ends_with(FIRST, "committed")
     index = index_of(begin)
     left = []
 
     def after(world):
-        """What the journal names is there before the power comes back, not only after repairs."""
-        at = GEOMETRY.slot_offset("b")
-        for block in journalled(world):
-            piece = slice(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES)
-            held = world.medium.content[at + piece.start : at + piece.stop]
-            assert held == wanted[piece], f"journalled block {block} was lost"
+        assert lost(world) == []  # before the power comes back, not only after repairs
         left.append(len(journalled(world)))
         story(world)
 
@@ -110,3 +113,31 @@ def test_the_delta_is_put_together_from_segments_and_copies(wide):
         {block // UNIT_BLOCKS for block in index_of(world).blocks_of(number)} for number in fetched_segments(world)
     ]
     assert any(len(one) > 1 for one in units), "no segment reaches over two units"
+
+
+class Deaf(StrictBlockDevice):
+    """A device that says it has flushed."""
+
+    def flush(self):
+        if self._medium.power.operation("flush"):
+            raise self._medium.power.fail()
+
+
+def test_control_a_journal_of_what_was_not_flushed_is_caught(wide):
+    begin = slow(wide, delta)
+
+    def make(seed):
+        world = begin.copy(seed)
+        world.make_device = Deaf
+        return world
+
+    def story(world):
+        world.power_on()
+        world.run_until(lambda: told(world, "refused"))
+
+    def check(world, cut):
+        assert lost(world) == []
+
+    swept = sweep(make, story, check, after=lambda world: None, outcomes=(LOST,))
+    assert swept.failures
+    assert all("AssertionError" in failure for failure in swept.failures)
