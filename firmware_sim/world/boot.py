@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from agent.ports.boot import BootControl
+
 ROLLBACK_COPY = "trust/rollback_index"
 SILENT, TRIAL, COMMITTED = "silent", "trial", "committed"
 """How the last boot ended, by the word in memory: the power went; or the power stayed, and this was running."""
@@ -178,7 +180,7 @@ class UnsafeWorldRollbackStore:
     Anybody with the disk in hand can rewrite either.
     """
 
-    def __init__(self, control: WorldBootControl, store: MemoryStore) -> None:
+    def __init__(self, control: "BootControl", store: MemoryStore) -> None:
         self._control = control
         self._store = store
 

@@ -7,7 +7,7 @@ from agent.formats.block_tree import BLOCK_BYTES, leaves_of
 from agent.formats.errors import Unavailable
 from firmware_sim.world.power import Misuse, Power, PowerCut
 
-SECTOR_BYTES = 512  # what a disk writes whole or not at all
+SECTOR_BYTES = 512  # what a good disk writes whole or not at all
 BLANK = b"\xff"  # what flash reads after it was erased
 
 
@@ -54,6 +54,7 @@ class Medium:
 
     def digest(self, offset_bytes: int, length_bytes: int) -> str:
         """SHA-256 of a region, taken from outside: what a test compares before and after."""
+        # Not copied: on a small heap there may be no room for a slot in one piece.
         piece = memoryview(self.content)[offset_bytes : offset_bytes + length_bytes]
         return hexlify(sha256(piece).digest()).decode()
 
@@ -79,8 +80,8 @@ class StrictBlockDevice:
 
     Writes stay in a volatile cache of this handle until `flush`; a flush through one handle makes nothing durable that
     another one wrote, and reading never sees what is not flushed. When the power fails, each sector that is not durable
-    survives or not, on its own, so writes are torn and reordered; or the erase block that was being written is blank,
-    with everything else in it. Writing outside the windows is `Misuse`.
+    survives or not, on its own, so writes are torn and reordered; or each is new in front and old behind; or the erase
+    block that was being written is blank, with everything else in it. Writing outside the windows is `Misuse`.
 
     Args:
         medium: the disk.
@@ -152,14 +153,15 @@ class StrictBlockDevice:
         return len(self._medium.content)
 
     def _lose_power(self) -> None:
-        survives = self._medium.power.survives
+        power = self._medium.power
         for offset, data in self._cache:
             for at in range(0, len(data), SECTOR_BYTES):
-                if survives():
-                    self._medium.keep(offset + at, data[at : at + SECTOR_BYTES])
+                new_bytes = SECTOR_BYTES if power.survives() else power.split_bytes()
+                if new_bytes:
+                    self._medium.keep(offset + at, data[at : at + new_bytes])
         size = self._medium.erase_bytes
         hit = {at - at % size for offset, data in self._cache for at in range(offset, offset + len(data), SECTOR_BYTES)}
         for begin in sorted(hit):
-            if self._medium.power.erases():
+            if power.erases():
                 self._medium.blank(begin)
         self._cache = []

@@ -15,8 +15,10 @@ KEPT = "kept"  # all of it survives, the operation itself included
 TORN = "torn"  # each sector, each document survives or not as the seed decides
 OUTCOMES = (LOST, KEPT, TORN)
 ERASED = "erased"  # as `LOST`, and each erase block that was being written is blank, whatever else it held
-DISK_OUTCOMES = OUTCOMES + (ERASED,)
+SPLIT = "split"  # as `LOST`, and each sector that was being written is new to some byte and old behind it
+DISK_OUTCOMES = OUTCOMES + (ERASED, SPLIT)
 _ERASED_OF = 4  # of the erase blocks that a `TORN` cut hits, one in so many is blank
+_SPLITS = 9  # new are 1, 2, 4 ... 256 bytes: a boot record is some 80 bytes long, other things fill their sector
 
 
 class PowerCut(BaseException):
@@ -82,6 +84,10 @@ class Power:
         if self._outcome == TORN:
             return self.chance.below(_ERASED_OF) == 0
         return self._outcome == ERASED
+
+    def split_bytes(self) -> int:
+        """How many bytes at the beginning of one sector that does not survive are new after this cut; 0 for none."""
+        return 1 << self.chance.below(_SPLITS) if self._outcome == SPLIT else 0
 
     def fail(self) -> "PowerCut":
         """Switch off and settle what survives of every open handle; the caller raises what this returns."""

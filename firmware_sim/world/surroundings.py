@@ -6,7 +6,7 @@ What has to outlast a power cut is handed over by the world and lives there.
 from agent.app.ports import Ports
 from firmware_sim.world import enroller, factory, network, ssh
 from firmware_sim.world.account_files import UnsafeWorldAccountFiles
-from firmware_sim.world.boot import UnsafeWorldRollbackStore, WorldBootControl
+from firmware_sim.world.boot import UnsafeWorldRollbackStore
 from firmware_sim.world.broker import WorldLink
 from firmware_sim.world.bundle import WorldBundle, WorldUploads
 from firmware_sim.world.console import UnsafeWorldConsole
@@ -42,7 +42,7 @@ class Surroundings:
 
         target = world.geometry.target(booted.slot)
         windows = [(world.geometry.slot_offset(target), world.geometry.slot_bytes(target))] if target else []
-        control = WorldBootControl(world.sectors(), booted.slot, restart)
+        control = world.make_boot(world, booted.slot, restart)
         keys = world.make_keys(world.documents, entropy)
         services = CameraServices(world.ask)
         services.dead = world.dead_services if booted.behaviour == "sound" else {"web", "rtsp", "onvif"}

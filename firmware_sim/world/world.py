@@ -9,7 +9,7 @@ from agent.app.effects import Call, Push, Reboot, Reply, Say, perform
 from agent.app.events import ADMIN, Line
 from agent.formats import config, json, label
 from firmware_sim.world import factory, network
-from firmware_sim.world.boot import SILENT
+from firmware_sim.world.boot import SILENT, WorldBootControl
 from firmware_sim.world.broker import Broker, as_event
 from firmware_sim.world.chance import Chance
 from firmware_sim.world.disk import StrictBlockDevice
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from agent.core.blocklist import WordList
     from agent.core.compliance import Catalogue
     from agent.core.trust_threshold import VerifySignature
+    from agent.ports.boot import BootControl
 
 EVIDENCE_PATH = "/run/camward/evidence.json"
 TICK_S = 0.001  # below it, two times are the same: floats
@@ -44,6 +45,10 @@ class Bricked(Exception):
 
 class Stuck(Exception):
     """What was waited for did not come."""
+
+
+def _boot_control(world: "World", slot: str, restart: "Callable[[], None]") -> "BootControl":
+    return WorldBootControl(world.sectors(), slot, restart)
 
 
 class World(Hardware):
@@ -65,6 +70,7 @@ class World(Hardware):
         console, agent: what the agent said; the running agent, or None.
         schedule: members of the firmware's `update` configuration that say when it may restart.
         make_device, make_spool, make_keys: make the agent's block device, spool and keys; a test may put in others.
+        make_boot: makes what writes the boot record: (world, booted slot, what restarts it); a test may put in another.
         health: what every firmware declares as its health checks; None for the plainest.
     """
 
@@ -106,6 +112,7 @@ class World(Hardware):
         self.sensors = WorldSensors()
         self._product: tuple[Catalogue, WordList] | None = None  # read at the first boot, the same in every twin
         self.make_device, self.make_spool, self.make_keys = StrictBlockDevice, MemorySpool, UnsafeKeyStore
+        self.make_boot: Callable[[World, str, Callable[[], None]], BootControl] = _boot_control
         self._entropy = Chance("entropy " + str(seed))
         self._calls: list[Call] = []
         self._replies: dict[int, bytes] = {}
@@ -140,6 +147,7 @@ class World(Hardware):
         twin.public.files.update(self.public.files)
         twin.sticks.update(self.sticks)
         twin._product, twin.health, twin.releases = self._product, self.health, self.releases
+        twin.make_boot = self.make_boot
         twin.clock.skip_boots(self.clock)
         return twin
 

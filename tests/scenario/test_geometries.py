@@ -5,6 +5,7 @@ the active slot, one that arms before it flushes, a device whose flush does noth
 the boot record share an erase block. Every one of them must fail, and the careful twin must not.
 """
 
+from itertools import product
 from typing import NamedTuple
 
 import pytest
@@ -14,8 +15,9 @@ from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.world.boot import RecordSectors
 from firmware_sim.world.disk import SECTOR_BYTES, StrictBlockDevice
 from firmware_sim.world.firmware import Geometry, build
-from firmware_sim.world.power import ERASED, KEPT, TORN, PowerCut
+from firmware_sim.world.power import ERASED, KEPT, LOST, SPLIT, TORN, PowerCut
 from firmware_sim.world.world import Bricked
+from tests.scenario.boot_records import raw_boot_control
 from tests.scenario.chapters import FIRST, always, chapters, ends_with, told
 from tests.scenario.looks import PROGRESS, fetched_blocks, journalled
 from tests.scenario.stage import SMALL, Stage
@@ -23,26 +25,34 @@ from tests.scenario.sweep import sweep
 
 
 class Shape(NamedTuple):
-    """A geometry, and the outcomes of a cut that it is swept with; `ERASED` also loses whatever `LOST` does."""
+    """A geometry, and the outcomes of a cut that it is swept with.
+
+    `real`: its agent writes the boot record as it does on Linux, in whole erase blocks; elsewhere the world's twin
+    does, by the sector, as the boot loader does everywhere.
+    """
 
     name: str
     geometry: Geometry
     outcomes: tuple[str, ...]
+    real: bool = False
 
 
 SHAPES = (
-    Shape("an odd number of blocks", SMALL, (KEPT, TORN, ERASED)),
-    Shape("a slot that is exactly full", Geometry(slot_blocks=8, root_blocks=7), (TORN,)),
-    Shape("16 blocks in an erase block", Geometry(slot_blocks=48, root_blocks=36, erase_bytes=65536), (TORN, ERASED)),
-    Shape("32 blocks, exactly full", Geometry(slot_blocks=64, root_blocks=63, erase_bytes=131072), (ERASED,)),
+    Shape("an odd number of blocks", SMALL, (LOST, KEPT, TORN, ERASED)),
+    Shape("a slot that is exactly full", Geometry(slot_blocks=8, root_blocks=7), (TORN, SPLIT)),
+    Shape("16 blocks in an erase block", Geometry(48, 36, erase_bytes=65536), (TORN, ERASED), real=True),
+    Shape("32 blocks, exactly full", Geometry(64, 63, erase_bytes=131072), (ERASED, SPLIT), real=True),
 )
 LARGE = Geometry(slot_blocks=2208, root_blocks=2200, erase_bytes=131072)
 """The small ones write their journal once; here there is one in the middle of the download."""
 
 
 @pytest.fixture(scope="module", params=SHAPES, ids=[shape.name for shape in SHAPES])
-def shaped(request):
-    return request.param, Stage(request.param.geometry)
+def shaped(request, tmp_path_factory):
+    stage = Stage(request.param.geometry)
+    if request.param.real:
+        stage.idle.make_boot = raw_boot_control(tmp_path_factory.mktemp("boot") / "cmdline")
+    return request.param, stage
 
 
 def test_a_cut_at_every_operation_of_two_updates_a_commit_and_a_rollback(shaped):
@@ -60,6 +70,8 @@ def test_a_cut_at_every_operation_of_two_updates_a_commit_and_a_rollback(shaped)
         kinds = {operation.split()[0] for operation in swept.operations}
         assert kinds == {"write", "flush", "store", "append", "delete"}
         records = [f"write {at}+{SECTOR_BYTES}" for at in stage.geometry.record_offsets()]
+        if shape.real:
+            records += [f"write {at}+{stage.geometry.erase_bytes}" for at in stage.geometry.record_offsets()]
         assert all(record in swept.operations for record in records), "a copy of the boot record was never written"
         visited.append(chapter.name)
     assert visited == ["update and commit", "rollback", "second update"]
@@ -71,8 +83,9 @@ def test_every_block_is_written_in_whole_erase_blocks_of_the_inactive_slot(shape
     ends_with(FIRST, "committed")(world)
     size = stage.geometry.erase_bytes
     places = [what.split()[1].split("+") for what in world.power.trace if what.startswith("write")]
-    slot_writes = [(int(at), int(length)) for at, length in places if length != str(SECTOR_BYTES)]
     begin = stage.geometry.slot_offset("b")
+    slot_writes = [(int(at), int(length)) for at, length in places if int(at) >= begin]
+    assert {int(at) for at, _ in places} - {at for at, _ in slot_writes} <= set(stage.geometry.record_offsets())
     assert all(at % size == 0 and length % size == 0 for at, length in slot_writes)
     written = sorted(place for at, length in slot_writes for place in range(at, at + length, size))
     image_end = begin + stage.geometry.image_bytes()
@@ -80,31 +93,33 @@ def test_every_block_is_written_in_whole_erase_blocks_of_the_inactive_slot(shape
 
 
 def test_after_a_cut_in_a_large_download_no_journalled_block_is_lost_or_fetched_again():
-    """Some of the cuts fall into an erase block of which the journal has seen one part, while the rest is written."""
+    """Some of the cuts fall into an erase block of which the journal has seen one part, while the rest is written.
+
+    Cut is every operation from just before the first journal to the second; what comes before and after is swept on
+    the small disks alone.
+    """
     stage = Stage(LARGE)
     story = ends_with(FIRST, "committed")
     dry = stage.world(FIRST)
     story(dry)
     journals = [index for index, what in enumerate(dry.power.trace) if what == f"store {PROGRESS}"]
     assert len(journals) >= 2
-    for index in (journals[0] - 1, journals[0], *range(journals[0] + 1, journals[1], 9)):
-        for outcome in (TORN, ERASED):
-            world = stage.world(FIRST, index)
-            world.power.cut_at(index, outcome)
-            with pytest.raises(PowerCut):
-                story(world)
-            known = journalled(world)
-            assert bool(known) or index <= journals[0]
-            offset = stage.geometry.slot_offset("b")
-            wanted = build(LARGE, FIRST)
-            for block in known:
-                at = block * BLOCK_BYTES
-                held = world.medium.content[offset + at : offset + at + BLOCK_BYTES]
-                assert held == wanted[at : at + BLOCK_BYTES], f"journalled block {block} was lost"
-            begin = len(world.server.exchanges)
+    offset, wanted = stage.geometry.slot_offset("b"), build(LARGE, FIRST)
+    for index, outcome in product(range(journals[0] - 1, journals[1]), (TORN, ERASED)):
+        world = stage.world(FIRST, index)
+        world.power.cut_at(index, outcome)
+        with pytest.raises(PowerCut):
             story(world)
-            always(world, "a", "1.0.0")
-            assert not set(fetched_blocks(world, begin)) & known
+        known = journalled(world)
+        assert bool(known) or index <= journals[0]
+        for block in known:
+            at = block * BLOCK_BYTES
+            held = world.medium.content[offset + at : offset + at + BLOCK_BYTES]
+            assert held == wanted[at : at + BLOCK_BYTES], f"journalled block {block} was lost"
+        begin = len(world.server.exchanges)
+        story(world)
+        always(world, "a", "1.0.0")
+        assert not set(fetched_blocks(world, begin)) & known
 
 
 # --- controls: each of these must be caught

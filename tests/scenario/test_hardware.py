@@ -4,7 +4,7 @@ import pytest
 
 from agent.formats.errors import Unavailable
 from firmware_sim.world.disk import BLANK, SECTOR_BYTES, Medium, StrictBlockDevice
-from firmware_sim.world.power import ERASED, KEPT, LOST, OUTCOMES, TORN, Misuse, Power, PowerCut
+from firmware_sim.world.power import ERASED, KEPT, LOST, OUTCOMES, SPLIT, TORN, Misuse, Power, PowerCut
 from firmware_sim.world.store import Documents, MemoryStore
 
 BLOCK = 4096
@@ -70,6 +70,23 @@ def test_a_cut_during_a_write_may_blank_the_whole_erase_block():
         assert seed or first == BLANK * SECTOR_BYTES
         fates.add((first[:1], bytes(medium.content[BLOCK : BLOCK + 1])))
     assert fates == {(b"o", b"o"), (b"o", b"n"), (BLANK, BLANK)}
+
+
+def test_a_cut_may_leave_each_sector_new_in_front_and_old_behind():
+    lengths = set()
+    for seed in range(20):
+        power = Power(seed)
+        medium, disk = device(power)
+        disk.write(0, b"x" * BLOCK)
+        power.cut_at(1, SPLIT)
+        with pytest.raises(PowerCut):
+            disk.flush()
+        for at in range(0, BLOCK, SECTOR_BYTES):
+            sector = bytes(medium.content[at : at + SECTOR_BYTES])
+            new_bytes = len(sector) - len(sector.lstrip(b"x"))
+            assert sector == b"x" * new_bytes + bytes(SECTOR_BYTES - new_bytes)
+            lengths.add(new_bytes)
+    assert lengths == {1, 2, 4, 8, 16, 32, 64, 128, 256}
 
 
 def test_sectors_that_cannot_be_read_and_sectors_that_forget():

@@ -1,6 +1,5 @@
 """What an update costs on the line: copies, segments, encrypted releases, mirrors and neighbours, limits."""
 
-from binascii import hexlify
 from hashlib import sha256
 
 import pytest
@@ -8,13 +7,13 @@ import pytest
 from agent.app.sources import MAX_ABSENCES
 from agent.core import allowance
 from agent.formats import delivery, json
-from agent.formats.block_tree import BLOCK_BYTES, leaves_of
+from agent.formats.block_tree import BLOCK_BYTES
 from agent.formats.delivery import Artifact, Delivery, Source
-from agent.formats.segments import KEY_INFO
-from firmware_sim.world import factory, packing
+from firmware_sim.world import packing
 from firmware_sim.world.firmware import MAX_FIT_BYTES, SOUND, UNSAFE_BOOT_KEY, Geometry, build
 from firmware_sim.world.network import ABSENT, ALWAYS, DROP, FLIP, Fault, Server
 from firmware_sim.world.repository import make_release
+from tests.scenario.deltas import KEY, announce, new_blocks
 from tests.scenario.looks import events, fetched_blocks, reports, running, settled
 from tests.scenario.stage import Stage
 
@@ -34,37 +33,6 @@ def wide():
 def slot_path(stage, version="1.1.0"):
     release = stage.operator.releases[version].release
     return f"/targets/{release.sha256}.{release.target}"
-
-
-def new_blocks(geometry=GEOMETRY):
-    """Numbers of the blocks of 1.1.0 that 1.0.0 has nowhere."""
-    old, new = (leaves_of(build(geometry, version)) for version in ("1.0.0", "1.1.0"))
-    known = {old[at : at + 32] for at in range(0, len(old), 32)}
-    return [block for block in range(len(new) // 32) if new[block * 32 : block * 32 + 32] not in known]
-
-
-def announce(world, key=b"", blocks=None, spoil=None, origin=True, segment_blocks=8):
-    """Put a segment artifact on the server; the delivery that announces it."""
-    old, new = (build(world.geometry, version) for version in ("1.0.0", "1.1.0"))
-    body, index_length = packing.artifact(
-        old if origin else b"", new, new_blocks(world.geometry) if blocks is None else blocks, segment_blocks, key
-    )
-    index, digest = body[:index_length], sha256(body).hexdigest()
-    enc = sealed = b""
-    if key:
-        enc, sealed = packing.unsafe_seal(factory.SERIAL.encode(), key, KEY_INFO + sha256(index).digest())
-    named = Artifact(
-        hexlify(sha256(old).digest()).decode(),
-        "a.delta",
-        len(body),
-        digest,
-        len(index),
-        sha256(index).hexdigest(),
-        enc,
-        sealed,
-    )
-    world.server.files[f"/targets/{digest}.a.delta"] = body if spoil is None else spoil(body, index_length)
-    return Delivery(False, (), named)
 
 
 def camera(stage, make=None, **transfer):
@@ -103,7 +71,7 @@ def served(server, part):
 
 def test_blocks_that_the_active_slot_has_are_not_fetched(wide):
     world = update(camera(wide))
-    assert sorted(fetched_blocks(world)) == new_blocks()
+    assert sorted(fetched_blocks(world)) == new_blocks(GEOMETRY)
 
 
 def test_blocks_that_have_moved_are_copied_as_well(wide):
@@ -149,8 +117,8 @@ def world_artifact_bytes(world):
 
 
 def test_blocks_that_the_delta_does_not_hold_are_fetched_beside_it(wide):
-    left_out = new_blocks()[5:9]
-    kept = [block for block in new_blocks() if block not in left_out]
+    left_out = new_blocks(GEOMETRY)[5:9]
+    kept = [block for block in new_blocks(GEOMETRY) if block not in left_out]
     world = update(camera(wide, lambda world: announce(world, blocks=kept)))
     assert fetched_blocks(world) == left_out
 
@@ -174,7 +142,7 @@ def test_a_damaged_segment_gives_way_to_the_blocks_themselves(wide, at):
 
 def test_a_lying_index_is_left_out(wide):
     world = update(camera(wide, lambda world: announce(world, spoil=lambda body, _: bytes([body[0] ^ 1]) + body[1:])))
-    assert sorted(fetched_blocks(world)) == new_blocks()
+    assert sorted(fetched_blocks(world)) == new_blocks(GEOMETRY)
 
 
 def test_a_delta_for_another_version_costs_one_segment(wide):
@@ -182,7 +150,7 @@ def test_a_delta_for_another_version_costs_one_segment(wide):
 
     def other(world):
         old = bytes(len(build(GEOMETRY, "1.0.0")))
-        body, length = packing.artifact(old, build(GEOMETRY, "1.1.0"), new_blocks(), 8)
+        body, length = packing.artifact(old, build(GEOMETRY, "1.1.0"), new_blocks(GEOMETRY), 8)
         digest, index = sha256(body).hexdigest(), body[:length]
         world.server.files[f"/targets/{digest}.a.delta"] = body
         return Delivery(
@@ -190,7 +158,7 @@ def test_a_delta_for_another_version_costs_one_segment(wide):
         )
 
     world = update(camera(wide, other))
-    assert sorted(fetched_blocks(world)) == new_blocks()
+    assert sorted(fetched_blocks(world)) == new_blocks(GEOMETRY)
 
 
 def test_a_segment_goes_on_where_the_connection_dropped(wide):
@@ -202,9 +170,6 @@ def test_a_segment_goes_on_where_the_connection_dropped(wide):
 
 
 # Encrypted
-
-
-KEY = bytes(range(32))
 
 
 def test_an_encrypted_release_installs_without_its_plain_image(wide):
@@ -270,7 +235,7 @@ def mirrored(world, *names, files=None):
 def test_a_mirror_or_neighbour_takes_the_load(wide, name):
     world = update(camera(wide, lambda world: mirrored(world, name)))
     assert served(world.server, "/targets/") == 0
-    assert served(world.mirrors[name], ".slot") == len(new_blocks()) * BLOCK_BYTES
+    assert served(world.mirrors[name], ".slot") == len(new_blocks(GEOMETRY)) * BLOCK_BYTES
 
 
 @pytest.mark.parametrize("name", [MIRROR, NEIGHBOUR])
@@ -303,7 +268,7 @@ def test_a_mirror_that_swaps_files_costs_a_retry(wide):
 
 def test_a_mirror_without_the_file_is_passed_over(wide):
     world = update(camera(wide, lambda world: mirrored(world, MIRROR, NEIGHBOUR, files={})))
-    assert sorted(fetched_blocks(world)) == new_blocks()
+    assert sorted(fetched_blocks(world)) == new_blocks(GEOMETRY)
     assert "source_lied" not in events(world)
 
 
@@ -311,7 +276,7 @@ def test_a_mirror_that_is_down_is_left_alone_for_a_while(wide):
     world = camera(wide, lambda world: mirrored(world, MIRROR))
     world.mirrors[MIRROR].down = True
     update(world)
-    assert sorted(fetched_blocks(world)) == new_blocks()
+    assert sorted(fetched_blocks(world)) == new_blocks(GEOMETRY)
 
 
 # The line's limits
@@ -364,7 +329,7 @@ def test_the_rate_is_kept(wide):
     slow.power_on()
     slow.run_until(lambda: "started" in events(slow))
     begin = slow.clock.now_s
-    update_bytes = len(new_blocks()) * BLOCK_BYTES
+    update_bytes = len(new_blocks(GEOMETRY)) * BLOCK_BYTES
     slow.run_until(lambda: settled(slow, "1.1.0"))
     assert served(slow.server, ".slot") == update_bytes
     assert slow.clock.now_s - begin >= update_bytes / 1024 - 1

@@ -8,9 +8,10 @@ from firmware_sim.world import people
 from firmware_sim.world.disk import SECTOR_BYTES
 from firmware_sim.world.firmware import Geometry, build
 from tests.scenario.bundles import bring, installed, make, publish
+from tests.scenario.deltas import announce, new_blocks
 from tests.scenario.looks import events, fetched_blocks, phase
 from tests.scenario.stage import Stage
-from tests.scenario.test_installing import NEIGHBOUR, announce, camera, mirrored, new_blocks, refused, update
+from tests.scenario.test_installing import NEIGHBOUR, camera, mirrored, refused, update
 
 GEOMETRY = Geometry(slot_blocks=802, root_blocks=800)
 COPIES = sorted(set(range(800)) - set(new_blocks(GEOMETRY)))

@@ -13,9 +13,10 @@ from firmware_sim.world.firmware import DEAD_SERVICES, build
 from firmware_sim.world.network import ALWAYS, FLIP, STALL, Fault
 from firmware_sim.world.repository import make_release
 from tests.scenario.bundles import PUBLIC, bring, installed, lonely, make, publish, unmoved
+from tests.scenario.deltas import new_blocks
 from tests.scenario.looks import blocks_from, journalled, phase
 from tests.scenario.stage import Stage
-from tests.scenario.test_installing import BLOCKS, GEOMETRY, new_blocks
+from tests.scenario.test_installing import BLOCKS, GEOMETRY
 
 SECOND_PASSWORD = "Mizube no tori 42 tobitatsu"
 SLOW = 4096
@@ -160,16 +161,16 @@ def test_a_download_goes_on_after_a_power_cut_and_fetches_no_block_twice_that_th
     world = lonely(stage, PUBLIC, max_bytes_per_s=SLOW)
     announced(stage, world)
     assert click(world, "1.1.0")["ok"]
-    world.run_until(lambda: len(set(new_blocks()) & journalled(world)) > 10)
+    world.run_until(lambda: len(set(new_blocks(GEOMETRY)) & journalled(world)) > 10)
     world.power_cut()
     kept, cut = journalled(world), len(world.public.exchanges)
     assert kept < set(range(BLOCKS)), "it was cut too late"
     world.power_on()
     world.run_until(lambda: installed(world, "1.1.0"))
     again = blocks_from(world.public, cut)
-    assert again == [block for block in new_blocks() if block not in kept]
+    assert again == [block for block in new_blocks(GEOMETRY) if block not in kept]
     before = blocks_from(world.public)[: -len(again)]
-    assert before == new_blocks()[: len(before)]
+    assert before == new_blocks(GEOMETRY)[: len(before)]
 
 
 def test_a_silent_repository_is_said_and_what_was_announced_stays(stage):

@@ -5,9 +5,10 @@ import pytest
 from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.world import packing
 from firmware_sim.world.firmware import Geometry
+from tests.scenario.deltas import announce
 from tests.scenario.looks import fetched_blocks, running, settled
 from tests.scenario.stage import Stage
-from tests.scenario.test_installing import announce, camera, served, world_artifact_bytes
+from tests.scenario.test_installing import camera, served, world_artifact_bytes
 
 SLOW = 8192  # bytes in a second: 64 kbit/s
 GEOMETRY = Geometry(slot_blocks=802, root_blocks=800)
