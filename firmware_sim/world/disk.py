@@ -54,6 +54,7 @@ class Medium:
 
     def digest(self, offset_bytes: int, length_bytes: int) -> str:
         """SHA-256 of a region, taken from outside: what a test compares before and after."""
+        # Not copied: on a small heap there may be no room for a slot in one piece.
         piece = memoryview(self.content)[offset_bytes : offset_bytes + length_bytes]
         return hexlify(sha256(piece).digest()).decode()
 
