@@ -160,16 +160,16 @@ def test_a_download_goes_on_after_a_power_cut_and_fetches_no_block_twice_that_th
     world = lonely(stage, PUBLIC, max_bytes_per_s=SLOW)
     announced(stage, world)
     assert click(world, "1.1.0")["ok"]
-    world.run_until(lambda: len(set(new_blocks()) & journalled(world)) > 10)
+    world.run_until(lambda: len(set(new_blocks(GEOMETRY)) & journalled(world)) > 10)
     world.power_cut()
     kept, cut = journalled(world), len(world.public.exchanges)
     assert kept < set(range(BLOCKS)), "it was cut too late"
     world.power_on()
     world.run_until(lambda: installed(world, "1.1.0"))
     again = blocks_from(world.public, cut)
-    assert again == [block for block in new_blocks() if block not in kept]
+    assert again == [block for block in new_blocks(GEOMETRY) if block not in kept]
     before = blocks_from(world.public)[: -len(again)]
-    assert before == new_blocks()[: len(before)]
+    assert before == new_blocks(GEOMETRY)[: len(before)]
 
 
 def test_a_silent_repository_is_said_and_what_was_announced_stays(stage):

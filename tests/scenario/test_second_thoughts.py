@@ -58,13 +58,13 @@ def test_a_block_that_rots_after_the_plan_is_brought_the_way_it_would_have_been(
 
 
 def test_what_has_come_before_the_line_broke_is_not_demanded_of_the_months_bytes_again(wide):
-    size = len(new_blocks()) * BLOCK_BYTES
+    size = len(new_blocks(GEOMETRY)) * BLOCK_BYTES
     world = spent(camera(wide, max_bytes_per_month=MONTH_BYTES), size + 20_000)
     world.power_on()
     real, broken = world.ports.downloader.read, []
 
     def read(source, path, offset, *rest):
-        if ".slot" in path and offset > new_blocks()[-10] * BLOCK_BYTES and not broken:
+        if ".slot" in path and offset > new_blocks(GEOMETRY)[-10] * BLOCK_BYTES and not broken:
             broken.append(offset)
             raise Unavailable("the line broke")
         return real(source, path, offset, *rest)
@@ -73,12 +73,12 @@ def test_what_has_come_before_the_line_broke_is_not_demanded_of_the_months_bytes
     world.run_until(lambda: settled(world, "1.1.0") or "refused" in events(world))
     assert broken
     assert "refused" not in events(world), [report.detail for report in reports(world)]
-    assert sorted(fetched_blocks(world)) == new_blocks()
+    assert sorted(fetched_blocks(world)) == new_blocks(GEOMETRY)
 
 
 def test_the_piece_that_came_last_before_the_months_bytes_were_used_up_is_kept(wide):
     """More is fetched than was foreseen, since the active slot cannot be read: it ends with the month's bytes."""
-    world = spent(camera(wide, max_bytes_per_month=MONTH_BYTES), len(new_blocks()) * BLOCK_BYTES + 30_000)
+    world = spent(camera(wide, max_bytes_per_month=MONTH_BYTES), len(new_blocks(GEOMETRY)) * BLOCK_BYTES + 30_000)
     begin = world.geometry.slot_offset("a") // 512
     world.power_on()
     world.run_until(lambda: installing_of(world) is not None and installing_of(world)._filling._planned_for >= 0)
