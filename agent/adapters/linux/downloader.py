@@ -24,14 +24,16 @@ class HttpsDownloader:
 
     def __init__(
         self,
-        certificate: Path,
-        key: Path,
+        certificate: Path | None,
+        key: Path | None,
         dates: Callable[[], Dates] = by_the_system,
         limits: Limits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
         dialer: Dialer | None = None,
     ) -> None:
         """Name the files of the device's certificate and key; they are read at each connection (renewal).
+
+        None where the server is not told who asks.
 
         `dates` judges the other side's certificate. `dialer` is the way to servers and mirrors; cameras of the site
         are reached directly.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.adapters.linux.dates import Dates
 from agent.adapters.linux.dialing import Dialer
+from agent.adapters.linux.downloader import HttpsDownloader
 from agent.adapters.linux.fetcher import HttpsFetcher
 from agent.adapters.linux.plain_fetcher import split_base
 from agent.formats.delivery import Source
@@ -20,6 +21,7 @@ class PublicFetcher:
 
     def __init__(self, dates: Callable[[], Dates], dialer: Dialer | None = None) -> None:
         self._fetcher = HttpsFetcher(None, None, dates, dialer=dialer)
+        self._downloader = HttpsDownloader(None, None, dates, dialer=dialer)
         self._folder = ""
 
     def open(self, server_url: str, ca_pem: str) -> None:
@@ -33,7 +35,9 @@ class PublicFetcher:
         if not secure:
             raise FormatError("the public repository's address is not https")
         name = f"[{host}]" if ":" in host else host
-        self._fetcher.open(f"https://{name}:{port}", read_ca(ca_pem))
+        ca = read_ca(ca_pem)
+        self._fetcher.open(f"https://{name}:{port}", ca)
+        self._downloader.open(f"https://{name}:{port}", ca)
         self._folder = folder.rstrip("/")
 
     def get(self, path: str, max_bytes: int, offset_bytes: int = 0, length_bytes: int = 0) -> bytes | None:
@@ -47,21 +51,14 @@ class PublicFetcher:
     def read(
         self, source: Source, path: str, offset_bytes: int, end_bytes: int, max_bytes: int, align_bytes: int
     ) -> bytes | None:
-        """See `Downloader.read`; each piece is a request of its own, on a kept connection.
+        """See `Downloader.read`.
 
         Raises:
             Unavailable: nothing came.
         """
         if source.url:
             raise Unavailable("the public repository is no mirror of others")
-        length = min(max_bytes, end_bytes - offset_bytes)
-        found = self.get(path, length, offset_bytes, length)
-        if found is None:
-            return None
-        whole = found[: len(found) - len(found) % align_bytes]
-        if not whole:
-            raise Unavailable(f"the answer for {path} was cut off")
-        return whole
+        return self._downloader.read(source, self._folder + path, offset_bytes, end_bytes, max_bytes, align_bytes)
 
     def put(self, path: str, body: bytes) -> None:
         """Nothing is sent to the public.
@@ -73,7 +70,12 @@ class PublicFetcher:
 
     def connections(self) -> list[dict[str, object]]:
         """As `HttpsFetcher.connections`."""
-        return self._fetcher.connections()
+        return self._fetcher.connections() + self._downloader.connections()
+
+    def close(self) -> None:
+        """Give up the connections that are kept."""
+        self._fetcher.close()
+        self._downloader.close()
 
 
 def read_ca(ca: str) -> str:
