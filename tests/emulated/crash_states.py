@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent.app.update_state import decode
+from agent.app.update_state import FRESH, State, decode
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES
 from agent.formats.boot_record import NO_TRIAL, RECORD_BYTES, newer
 from firmware_sim.image.build import BuiltImage
@@ -99,7 +99,7 @@ class Judge:
         checked = _tool("e2fsck", "-f", "-n", data)
         if checked.returncode:
             return f"the recovered file system is damaged: {checked.stdout}"
-        state, journal = self._document(data, "state.json"), self._document(data, "progress.bin")
+        state, journal = document(data, "state.json"), document(data, "progress.bin")
         if not state:
             return ""
         release = decode(state).release
@@ -109,11 +109,21 @@ class Judge:
         lost = [block for block in self.slots["b"].wrong if bits[block // 8] >> block % 8 & 1]
         return f"{len(lost)} journalled blocks are not on the medium" if lost else ""
 
-    def _document(self, data: Path, name: str) -> bytes:
-        done = subprocess.run(
-            ["debugfs", "-R", f"cat {STATE_FOLDER}/{name}", data], capture_output=True, timeout=TOOL_S, check=False
-        )
-        return b"" if b"File not found" in done.stderr else done.stdout
+
+def document(data: Path, name: str) -> bytes:
+    """A document of the update on a recovered data partition; empty if there is none."""
+    done = subprocess.run(
+        ["debugfs", "-R", f"cat {STATE_FOLDER}/{name}", data], capture_output=True, timeout=TOOL_S, check=False
+    )
+    return b"" if b"File not found" in done.stderr else done.stdout
+
+
+def saved_state(data: Path) -> State:
+    """The saved state of the update on a data partition that lost its power; its journal is replayed, in this file."""
+    replayed = _tool("e2fsck", "-p", data)
+    assert replayed.returncode <= 1, f"the file system cannot be recovered: {replayed.stdout}"
+    body = document(data, "state.json")
+    return decode(body) if body else FRESH
 
 
 def _tool(*command: object) -> "subprocess.CompletedProcess[str]":
@@ -142,4 +152,4 @@ def replay(judge: Judge, entries: Sequence[Entry], seed: str, look: Callable[[Cr
     return any(look(crash) for crash in Replay(judge.disk, judge.touched, seed).crashes(entries))
 
 
-__all__ = ["Judge", "SlotWatch", "judged", "replay"]
+__all__ = ["Judge", "SlotWatch", "document", "judged", "replay", "saved_state"]

@@ -36,7 +36,7 @@ def test_an_update_completes_in_spite_of_power_cuts_at_any_moment(
     fleet: Fleet, number: int, cuts: int, capsys: pytest.CaptureFixture[str]
 ):
     """Every other round begins with the order, so that the looks into the repositories are cut as well."""
-    seen = one_round(fleet, f"{SEED}-{number}", cuts, UNDER_WAY if number % 2 else ENROLLED)
+    seen = one_round(fleet, SEED, cuts, number, UNDER_WAY if number % 2 else ENROLLED)
     with capsys.disabled():
         for cut in seen:
             print(f"\nSEED={SEED} round {number}: {cut}", end="", flush=True)
