@@ -1,6 +1,6 @@
 """Runs the test categories inside closed test networks, and counts.
 
-A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in five lanes beside
+A category that runs nothing, skips anything or fails makes the whole run fail. All of them run in four lanes beside
 each other, since most wait more than they compute; each has a network namespace of its own (loopback alone).
 `python -m tests.run unit` runs some, one after the other, showing what they print. Emulated categories read images
 that `make images` has built before, since nothing in here can reach a mirror.
@@ -55,23 +55,29 @@ class Count:
 
 
 _TPM = ("tests/emulated/test_data_partition.py", "tests/emulated/test_tpm.py")  # they boot cold each time
+_PORTS, _SERVER = "tests/contract/ports", "tests/contract/server"
 LANES = (
-    (Category("emulated", arguments=tuple(f"--ignore={one}" for one in ("tests/emulated/update", *_TPM))),),
+    (
+        Category("emulated", arguments=tuple(f"--ignore={one}" for one in ("tests/emulated/update", *_TPM))),
+        Category("emulated-tpm", tests=_TPM[0], arguments=_TPM[1:]),
+    ),
     (
         Category("emulated-update", tests="tests/emulated/update"),
         Category("demo", "firmware_sim.main", ("demo", "--counts")),
+        Category("web"),
     ),
     (
         Category("unit"),
         Category("portable", "tests.portable.run"),
         Category("scenario"),
+        Category("contract-server", tests=_SERVER),
     ),
-    (Category("contract", arguments=("--ignore=tests/contract/ports",)), Category("web")),
     (
-        Category("contract-ports", tests="tests/contract/ports"),
-        Category("emulated-tpm", tests=_TPM[0], arguments=_TPM[1:]),
+        Category("contract", arguments=(f"--ignore={_PORTS}", f"--ignore={_SERVER}")),
+        Category("contract-ports", tests=_PORTS),
     ),
 )
+"""About equally long. More of them would not end sooner: they keep two processors busy."""
 EXTRA = tuple(
     Category(f"soak-{part}", tests=f"tests/soak/test_{part}.py", within_s=SOAK_S)
     for part in ("power_cuts", "credentials", "link")
