@@ -71,9 +71,9 @@ def test_on_a_good_line_an_update_costs_its_new_blocks_once(relayed):
     assert_each_block_came_once(site, version, SLOT_BLOCKS)
 
 
-def test_a_line_that_is_cut_at_each_quarter_resumes_there(relayed):
-    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS
-    version = site.release(changed)
+def install_with_cuts(relayed, version, changed):
+    """Over a line that is cut at each quarter of what is new."""
+    site, relay = relayed.site, relayed.relay
     begin, before, cuts = site.carried(), len(relay.carried), relay.cuts
     length = changed * BLOCK_BYTES
     relay.lay(Line(cuts_at_bytes=tuple(quarter * length // 4 for quarter in (1, 2, 3, 4))))
@@ -82,6 +82,12 @@ def test_a_line_that_is_cut_at_each_quarter_resumes_there(relayed):
     relay.lay(GOOD)
     assert relay.cuts - cuts == 4
     assert length <= fetched <= most_bytes(changed, connections(relayed, before), cuts=4)
+
+
+def test_a_line_that_is_cut_at_each_quarter_resumes_there(relayed):
+    site, changed = relayed.site, SLOT_BLOCKS
+    version = site.release(changed)
+    install_with_cuts(relayed, version, changed)
     found = site.got(version)
     assert ledger.again(found) == []
     # A block that a cut went through came in no answer whole.
@@ -259,20 +265,13 @@ def assert_it_came_once_as_a_delta(site, version):
 
 
 def test_a_delta_on_a_line_that_is_cut_at_each_quarter_resumes_there(relayed):
-    site, relay, changed = relayed.site, relayed.relay, SLOT_BLOCKS // 2
+    site, changed = relayed.site, SLOT_BLOCKS // 2
     harness.stop(relayed.server)
     del relayed.server.services
     prepare_deltas(relayed.server)
     harness.start(relayed.server)
     version = release_with_delta(site, changed)
-    begin, before, cuts = site.carried(), len(relay.carried), relay.cuts
-    length = changed * BLOCK_BYTES
-    relay.lay(Line(cuts_at_bytes=tuple(quarter * length // 4 for quarter in (1, 2, 3, 4))))
-    site.order(version)
-    fetched = site.completed(version, begin)
-    relay.lay(GOOD)
-    assert relay.cuts - cuts == 4
-    assert length <= fetched <= most_bytes(changed, connections(relayed, before), cuts=4)
+    install_with_cuts(relayed, version, changed)
     assert_it_came_once_as_a_delta(site, version)
 
 
