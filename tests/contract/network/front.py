@@ -25,11 +25,12 @@ class Front:
         state: the folder of the camera's state, once there is one: its certificate is shown to the server.
     """
 
-    def __init__(self, listen, server, folder):
-        """`server`: the harness's, which listens on its device port on this machine."""
+    def __init__(self, listen, server, folder, name):
+        """`server`: the harness's, which listens on its device port on this machine; `name`: what cameras call it."""
         self.keys = folder / "keys.txt"
         self.state = None
         self._server = server
+        self._name = name
         self._ends = []
         self._ours = tls_context(server.folder / "pki", client_certificates=True)
         self._ours.keylog_filename = str(self.keys)
@@ -64,12 +65,13 @@ class Front:
 
     async def _serve(self, from_camera, to_camera):
         context = self._server.context()
-        context.check_hostname = False  # it calls itself by the address of the relay
         if to_camera.get_extra_info("ssl_object").getpeercert(True):
             context.load_cert_chain(self.state / CERTIFICATE, self.state / KEY)
         self._ends.append(to_camera)
         try:
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server.device_port, ssl=context)
+            from_server, to_server = await asyncio.open_connection(
+                "127.0.0.1", self._server.device_port, ssl=context, server_hostname=self._name
+            )
             self._ends.append(to_server)
             ways = [_carry(from_camera, to_server), _carry(from_server, to_camera)]
             tasks = [asyncio.ensure_future(way) for way in ways]

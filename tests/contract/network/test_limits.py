@@ -38,7 +38,7 @@ def limited(tmp_path_factory):
     limits = {"max_bytes_per_s": RATE_BYTES_PER_S, "max_bytes_per_month": MONTH_BYTES}
     try:
         with (
-            Front((HERE, 0), server, folder) as front,
+            Front((HERE, 0), server, folder, THERE) as front,
             Relay((THERE, server.device_port), front.address, records=True) as relay,
             Relay((THERE, server.mqtt_port), (HERE, server.mqtt_port)),
             camera_at(server, folder, front, relay.to_camera_bytes, relay.recordings, **limits) as site,

@@ -97,7 +97,7 @@ def mirrored(tmp_path):
     harness.start(server)
     try:
         with (
-            Front((HERE, 0), server, tmp_path) as front,
+            Front((HERE, 0), server, tmp_path, THERE) as front,
             Relay((THERE, server.device_port), front.address, records=True) as relay,
             Relay(
                 (MIRROR, mirror.port), (HERE, mirror.port), Line(bytes_per_s=RATE_BYTES_PER_S), records=True

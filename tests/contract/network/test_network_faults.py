@@ -40,7 +40,7 @@ def relayed(tmp_path_factory):
     harness.start(server)
     try:
         with (
-            Front((HERE, 0), server, folder) as front,
+            Front((HERE, 0), server, folder, THERE) as front,
             Relay((THERE, server.device_port), front.address, records=True) as relay,
             Relay((THERE, server.mqtt_port), (HERE, server.mqtt_port)),
             camera_at(server, folder, front, relay.to_camera_bytes, relay.recordings) as site,
@@ -291,7 +291,7 @@ def test_a_wire_that_loses_three_packets_in_ten_gets_there(tmp_path, delta):
 
         try:
             with (
-                Front((NEAR, server.device_port), server, tmp_path) as front,
+                Front((NEAR, server.device_port), server, tmp_path, FAR) as front,
                 Relay((NEAR, server.mqtt_port), (HERE, server.mqtt_port)),
                 camera_at(server, tmp_path, front, carried, recordings) as site,
             ):
