@@ -82,6 +82,19 @@ def link_files(pki: Path, number: int) -> tuple[Path, Path, Path]:
     return pki / CA_FILE, pki / f"{files}.pem", pki / f"{files}.key.pem"
 
 
+class _Client(mqtt.Client):
+    """As its parent, whose thread may end by an error without anybody noticing: `broken` tells."""
+
+    broken = False
+
+    def _thread_main(self) -> None:
+        try:
+            super()._thread_main()
+        except Exception:
+            LOG.exception("The connection to the broker has ended by an error.")
+            self.broken = True
+
+
 class Link:
     """A paho client and one worker thread. `start` returns at once; `connected` tells when the subscriptions stand."""
 
@@ -95,7 +108,7 @@ class Link:
         self._leaving = self._busy = False
         self.connected = threading.Event()
         self._worker = threading.Thread(target=self._work, name="ingest", daemon=True)
-        self._client = mqtt.Client(
+        self._client = _Client(
             CallbackAPIVersion.VERSION2, part.name, protocol=mqtt.MQTTv5, manual_ack=True, reconnect_on_failure=True
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -132,8 +145,9 @@ class Link:
         return True
 
     def died(self) -> bool:
-        """Whether the worker has ended by itself, which only a bug of ours can cause (its traceback is printed)."""
-        return self._worker.ident is not None and not self._worker.is_alive() and not self._stop.is_set()
+        """Whether a thread has ended by itself, which only a bug can cause (its traceback is printed)."""
+        worker = self._worker.ident is not None and not self._worker.is_alive()
+        return (worker or self._client.broken) and not self._stop.is_set()
 
     def stop(self) -> None:
         """Finish the batch in hand, then disconnect; what is not acknowledged is delivered again next time."""

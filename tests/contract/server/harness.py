@@ -34,6 +34,7 @@ from update_server.services import Services
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DEADLINE_S = 120
+LOG_CHARS = 3000
 
 
 def free_ports(count):
@@ -149,11 +150,16 @@ def start(server, *, with_broker=True):
 
 
 def stop(server):
+    # What the test itself has ended, it has waited for.
+    alone = server.process.returncode is None and server.process.poll() is not None
     server.process.terminate()
     server.process.wait(30)
     server.process.stdout.close()
+    log = (server.folder / "test.log").read_text() if (server.folder / "test.log").exists() else ""
+    print("the server's log ends with:", log[-LOG_CHARS:])  # shown by pytest where a test fails
     if "services" in vars(server):
         server.services.close()
+    assert not alone, f"the server had ended by itself: {log[-LOG_CHARS:]}"
 
 
 @contextlib.contextmanager

@@ -34,3 +34,20 @@ def test_a_connection_that_fails_is_in_the_log_with_its_reason(pki, caplog):
     assert [one for one in caplog.messages if "refused" in one] == [
         f"No connection to the broker at 127.0.0.1:{port}: [Errno 111] Connection refused."
     ]
+
+
+def test_a_thread_of_the_connection_that_ends_by_an_error_is_no_quiet_end(pki, caplog, monkeypatch):
+    def breaks(*_arguments, **_options):
+        raise ValueError("a packet that nobody expects")
+
+    link = Link("127.0.0.1", 1, pki, server_part(0), lambda _batch: None)
+    monkeypatch.setattr(link._client, "loop_forever", breaks)
+    assert not link.died()
+    link.start()
+    deadline = time.monotonic() + WAIT_S
+    while not link.died() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert link.died()
+    assert "a packet that nobody expects" in caplog.text
+    link.stop()
+    assert not link.died()
