@@ -199,8 +199,11 @@ class Agent:
         desk.device_id = named(ports.store)[0] or desk.device_id
         ports.keys.ensure(EVIDENCE)
         desk.certificate_sha256 = ports.web_certificate.ensure(desk.label.serial)
-        # A boot record that was lost comes back without the index: the other copy brings it back.
-        ports.rollback.raise_to(ports.rollback.read())
+        index = ports.rollback.read()
+        try:
+            ports.rollback.raise_to(index)  # a boot record that was lost comes back without it
+        except Unavailable as error:  # from a disk that takes no writes, people watch their camera all the same
+            desk.say("camward-agent: the boot record does not take the rollback index: " + str(error))
         self._credentials.settle()
         self._reporting.start(self._facts)
         self._programs.start(on_trial)

@@ -230,7 +230,7 @@ class Enrolling:
         self._attempt += 1
         delay = backoff.delay_s(self._attempt, RETRY_FIRST_S, RETRY_MAX_S, self._desk.random())
         if isinstance(error, Busy):
-            delay = max(delay, error.retry_after_s)
+            delay = max(delay, backoff.spread_s(error.retry_after_s, self._desk.random()))
         self._desk.at(_TIMER, self._desk.now + max(1.0, delay), again)
 
 

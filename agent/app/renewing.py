@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from agent.app.identity import CERTIFICATE, IDENTITY, RENEWED_CERTIFICATE
 from agent.app.trust_store import stored
-from agent.core import renewal
+from agent.core import backoff, renewal
 from agent.formats import certificate, utc
 from agent.formats.certificate import Validity
 from agent.formats.errors import Busy, FormatError, Rejected, Unavailable
@@ -246,4 +246,4 @@ class Renewing:
             delay = renewal.retry_s(found, self._attempt, desk.random())
         except (FormatError, Unavailable):
             delay = LOOK_EVERY_S
-        desk.at(_TIMER, desk.now + max(delay, least_s), self._look)
+        desk.at(_TIMER, desk.now + max(delay, backoff.spread_s(least_s, desk.random())), self._look)

@@ -5,7 +5,7 @@ The rules are `agent.core.clock` and `agent.core.receipt`. `clock/floor.json` ho
 
 from binascii import hexlify
 
-from agent.core import clock, receipt
+from agent.core import backoff, clock, receipt
 from agent.core.rate import Bucket
 from agent.core.trust_errors import DamagedRoot
 from agent.core.trust_repository import Repository
@@ -156,7 +156,8 @@ class TrustedTime:
             except (Rejected, Unavailable) as caught:
                 desk.say("camward-agent: no time receipt: " + str(caught))
                 if isinstance(caught, Busy):
-                    self._not_before = desk.now + min(caught.retry_after_s, MOST_AWAY_S)
+                    away_s = min(caught.retry_after_s, MOST_AWAY_S)
+                    self._not_before = desk.now + backoff.spread_s(away_s, desk.random())
                 self._tell(waiting, False, caught)
                 return
             self._tell(waiting, self._correct(at), None)

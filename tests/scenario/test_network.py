@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.formats import boot_record
 from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.world.network import ABSENT, DROP, ENDLESS, FLIP, RESET, SHIFTED, STALL, Fault
 from tests.scenario.looks import PROGRESS, events, fetched_blocks, inactive, reports, running, settled
@@ -156,6 +157,28 @@ def test_a_read_only_disk_arms_nothing(stage):
     assert len(world.boots) == 1
     world.medium.read_only = False
     world.run_until(lambda: settled(world, "1.1.0"))
+
+
+def test_a_start_on_a_read_only_disk_whose_boot_record_has_lost_its_index_is_a_start(stage):
+    """The agent goes by the other copy of the index, and brings it back once the disk takes it."""
+    world = stage.world("1.1.0")
+    world.power_on()
+    world.run_for(1)
+    lost = boot_record.encode(world.record().replace(rollback_index=0))
+    world.power_cut()
+    for at in stage.geometry.record_offsets():
+        world.medium.content[at : at + len(lost)] = lost
+    world.medium.read_only = True
+    world.power_on()
+    world.run_for(600)
+    assert world.ports.rollback.read() == 1
+    assert world.record().rollback_index == 0
+    assert any("rollback index" in line for line in world.console)
+    assert world.admin("status")["ok"]
+    world.medium.read_only = False
+    world.restart()
+    world.run_for(1)
+    assert world.record().rollback_index == 1
 
 
 def test_a_full_data_partition_arms_nothing_and_recovers(stage):

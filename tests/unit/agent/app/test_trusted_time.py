@@ -28,6 +28,7 @@ class OneDesk:
         self.operator.device_id = self.device_id
         self.config = SimpleNamespace(build_time=NOW - 1, ws_token=False)
         self.wall_at = NOW
+        self.drawn = 0.0
         self.ports = SimpleNamespace(
             store=SimpleNamespace(read=lambda _name: None, write=lambda _name, _body: None),
             clock=SimpleNamespace(wall_s=lambda: self.wall_at, set_floor_s=int, set_wall_s=self.set_wall_s),
@@ -40,6 +41,9 @@ class OneDesk:
 
     def say(self, text: str) -> None:
         self.said.append(text)
+
+    def random(self) -> float:
+        return self.drawn
 
     def soon(self, name: str, due: Any) -> None:
         self.due[name] = due
@@ -159,10 +163,14 @@ def test_no_server_puts_us_off_for_longer_than_an_hour(asked: Asked):
     assert asked.ask()
 
 
-def test_a_server_that_is_busy_is_left_alone_as_long_as_it_said(asked: Asked):
+@pytest.mark.parametrize(("drawn", "waits_s"), [(0.0, 300.0), (0.5, 375.0)])
+def test_a_server_that_is_busy_is_left_alone_as_long_as_it_said_and_a_share_on_top(
+    asked: Asked, drawn: float, waits_s: float
+):
+    asked.desk.drawn = drawn
     asked.ask()
     asked.desk.answer(Busy("not now", 300.0))
-    asked.desk.now += 299.0
+    asked.desk.now += waits_s - 1.0
     assert not asked.ask()
     asked.desk.now += 1.0
     assert asked.ask()
