@@ -1,10 +1,10 @@
 """Brings the missing blocks of an installation: copied, unpacked, or fetched as they are; every one verified."""
 
 from array import array
-from hashlib import sha256
 
-from agent.app.medium import FLUSH_S, HINT_STEP_BLOCKS
+from agent.app.medium import HINT_STEP_BLOCKS
 from agent.app.packed import ArtifactError
+from agent.app.part import Part
 from agent.app.runs import lacking, laid
 from agent.app.same_blocks import keys, look_up, want_also
 from agent.app.sources import OWN
@@ -62,10 +62,8 @@ class Filling:
         self._planned_for = -1  # `Medium.lost_blocks` when the plan was made
         self._given_up: "set[int]" = set()  # segments
         self._stream: "Stream | None" = None
-        self._number = -1  # of the segment whose content or part is kept
-        self._part = bytearray()
-        self._givers: "list[Source]" = []  # of the part
-        self._slow = False  # whether the last segment was long on its way
+        self._number = -1  # of the segment whose content is kept
+        self._part = Part(desk, work, medium, sources)
         self._content = self._leaves = b""
         self._tries: "dict[int, int]" = {}
         self._held: "tuple[int, Runs]" = (-1, [])
@@ -173,6 +171,10 @@ class Filling:
         """Forget what is on its way; the part of a segment that has arrived is kept."""
         self._stream = None
 
+    def end(self) -> None:
+        """All is there, or will never be."""
+        self._part.clear()
+
     def require_difference(self, why: str) -> None:
         """Refuse to fetch as it is what is too much for a line on which whole downloads are forbidden.
 
@@ -247,33 +249,13 @@ class Filling:
             Rejected: it cannot be unpacked, and there is no other way.
             Unavailable: no source has it now.
         """
-        if number != self._number:
-            self._number, self._part, self._givers = number, bytearray(), []
-            self._content = self._leaves = b""
-        if self._content:
+        if self._content and number == self._number:
             return self._content
-        segment, begun_at = packed.index.segment(number), self._desk.now
-        stop, end = segment.offset + segment.stored_bytes, self._end_of_segments(packed, number)
-        while len(self._part) < segment.stored_bytes:
-            asked = self._sources.begin(self._work, packed.path, segment.offset + len(self._part), stop, end, 1)
-            if self._slow:
-                self._slow = False
-                yield from self._medium.save()  # what the segment before has brought is not lost with the power
-            piece, source = yield from self._sources.take(self._work, asked)
-            self._part += piece
-            self._givers.append(source)
-        self._slow = self._desk.now - begun_at >= FLUSH_S
-        stored, self._part = self._part, bytearray()
-        givers, self._givers = self._givers, []
-        if sha256(stored).digest() != segment.sha256:
-            others = [source for source in givers if source != OWN]
-            for source in others or [OWN]:
-                self._sources.blame(source, packed.path)
-            if others:
-                return b""  # it was no try of the operator's server
-            self._tries[number] = self._tries.get(number, 0) + 1
-            if self._tries[number] >= MAX_SEGMENT_TRIES:
-                self._give_up(packed, number, "a segment came damaged")
+        self._content = self._leaves = b""
+        segment = packed.index.segment(number)
+        stored, givers = yield from self._part.rest(packed, number, self._needed)
+        if not stored:
+            self._blame(packed, number, givers)
             return b""
         try:
             if packed.index.encrypted:
@@ -285,14 +267,23 @@ class Filling:
         except Rejected as error:
             self._give_up(packed, number, str(error))
             return b""
+        self._number = number
         return self._content
 
-    def _end_of_segments(self, packed: "Packed", number: int) -> int:
-        """Where the last of the segments ends that are needed one after the other from this one on."""
-        while number + 1 in self._needed:
-            number += 1
-        last = packed.index.segment(number)
-        return last.offset + last.stored_bytes
+    def _blame(self, packed: "Packed", number: int, givers: "list[Source]") -> None:
+        """A segment came damaged from these.
+
+        Raises:
+            Rejected: from the operator's server, too often, and there is no other way.
+        """
+        others = [source for source in givers if source != OWN]
+        for source in others or [OWN]:
+            self._sources.blame(source, packed.path)
+        if others:
+            return  # it was no try of the operator's server
+        self._tries[number] = self._tries.get(number, 0) + 1
+        if self._tries[number] >= MAX_SEGMENT_TRIES:
+            self._give_up(packed, number, "a segment came damaged")
 
     def _give_up(self, packed: "Packed", number: int, why: str) -> None:
         """Fetch the blocks of a segment as they are.

@@ -155,6 +155,8 @@ class Installing:
 
     def _written(self, error: "CamwardError | None") -> None:
         self._sources.save()
+        if error is None or isinstance(error, Rejected):
+            self._filling.end()
         if error is None:
             self._ended("complete", None)
             return

@@ -32,6 +32,13 @@ class Packed:
         self._artifact = artifact
         self._key = b""
 
+    def end_of_run(self, number: int, needed: "set[int]") -> int:
+        """Where the last of the segments ends that are needed one after the other from this one on."""
+        while number + 1 in needed:
+            number += 1
+        last = self.index.segment(number)
+        return last.offset + last.stored_bytes
+
     def key(self, work: "Work") -> "Generator[Any, Any, bytes]":
         """The content key, opened with the device's unsealing key.
 

@@ -2,17 +2,20 @@
 
 import pytest
 
-from agent.formats.block_tree import BLOCK_BYTES
-from firmware_sim.world import packing
+from agent.app.medium import FLUSH_S
+from agent.app.part import NAME, Part, _header
+from agent.app.sources import LEAST_PIECE_BYTES
+from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES
 from firmware_sim.world.firmware import Geometry
 from tests.scenario.deltas import announce
-from tests.scenario.looks import fetched_blocks, running, settled
+from tests.scenario.looks import events, fetched_blocks, running, settled
 from tests.scenario.stage import Stage
 from tests.scenario.test_installing import camera, served, world_artifact_bytes
 
 SLOW = 8192  # bytes in a second: 64 kbit/s
 GEOMETRY = Geometry(slot_blocks=802, root_blocks=800)
-MAX_LIVES = 30
+MAX_LIVES = 40
+LOST_BYTES = int(FLUSH_S) * SLOW + 2 * LEAST_PIECE_BYTES  # by a loss of power: what is kept then is a while old
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,19 @@ def arrived(world):
     return served(world.server, "a.delta")
 
 
+def lives(world, life_s):
+    """Cut the power after so many seconds again and again, until it runs 1.1.0; how often that was."""
+    for cuts in range(MAX_LIVES):
+        end = world.clock.now_s + life_s
+        while world.clock.now_s < end and running(world) != "1.1.0":
+            world.turn()
+        if running(world) == "1.1.0":
+            return cuts
+        world.power_cut()
+        world.power_on()
+    return MAX_LIVES
+
+
 def test_a_segment_goes_on_where_it_was_after_the_server_was_away(deep):
     world = slow(deep, 200)
     for part in (1, 2, 3):
@@ -46,22 +62,55 @@ def test_a_segment_goes_on_where_it_was_after_the_server_was_away(deep):
     assert fetched_blocks(world) == []
 
 
-@pytest.mark.parametrize(("life_s", "segment_blocks"), [(60, 64), (100, 64), (100, 128), (150, 200)])
-def test_each_loss_of_power_costs_one_segment_at_most(deep, life_s, segment_blocks):
-    """Also where another segment is on its way when it comes, and nothing is left of what was not flushed."""
+@pytest.mark.parametrize(
+    ("life_s", "segment_blocks"), [(60, 64), (100, 64), (100, 128), (150, 200), (60, 256), (30, 256)]
+)
+def test_each_loss_of_power_costs_some_seconds_of_the_line(deep, life_s, segment_blocks):
+    """Also where a segment takes longer than the power lasts, and nothing is left of what was not flushed."""
     world = slow(deep, segment_blocks)
-    cuts = 0
-    while cuts < MAX_LIVES:
-        end = world.clock.now_s + life_s
-        while world.clock.now_s < end and running(world) != "1.1.0":
-            world.turn()
-        if running(world) == "1.1.0":
-            break
-        world.power_cut()
-        world.power_on()
-        cuts += 1
+    cuts = lives(world, life_s)
     assert 0 < cuts < MAX_LIVES, "it was not cut, or never got on"
-    segment_bytes = segment_blocks * BLOCK_BYTES + packing.TAG_BYTES
-    assert arrived(world) <= world_artifact_bytes(world) + cuts * segment_bytes
+    assert arrived(world) <= world_artifact_bytes(world) + cuts * LOST_BYTES
     world.run_until(lambda: settled(world, "1.1.0"))
     assert fetched_blocks(world) == []
+    assert NAME not in world.documents.content
+
+
+def test_control_without_the_part_on_the_storage_it_never_gets_on(deep, monkeypatch):
+    monkeypatch.setattr(Part, "_keep", lambda _part: None)
+    world = slow(deep, 256)
+    assert lives(world, 60) == MAX_LIVES
+
+
+@pytest.mark.parametrize("spoilt", ["torn", "of another", "a bit of it", "all of it, and its check"])
+def test_a_part_that_is_not_what_was_written_costs_no_more_than_itself(deep, spoilt):
+    """And nobody is blamed for it: it is not known who gave it."""
+    world = slow(deep, 256)
+    world.run_until(lambda: len(world.documents.content.get(NAME, b"")) > 300_000)
+    world.power_cut()
+    part = bytearray(world.documents.content[NAME])
+    if spoilt == "torn":
+        part = part[: len(part) - 1000]
+    elif spoilt == "of another":
+        part[0] ^= 1
+    elif spoilt == "a bit of it":
+        part[-1000] ^= 1
+    else:
+        part = part[:HASH_BYTES] + _header(bytes(300_000)) + bytes(300_000)
+    world.documents.content[NAME] = bytes(part)
+    world.power_on()
+    world.run_until(lambda: settled(world, "1.1.0"))
+    assert arrived(world) <= world_artifact_bytes(world) + (256 * BLOCK_BYTES) + LOST_BYTES
+    assert fetched_blocks(world) == []
+    assert "refused" not in events(world)
+    assert NAME not in world.documents.content
+
+
+def test_a_storage_that_is_full_keeps_no_part_and_the_update_goes_on(deep):
+    world = slow(deep, 256)
+    world.run_until(lambda: arrived(world) > 100_000)
+    world.documents.room_bytes = sum(len(body) for body in world.documents.content.values()) + 200_000
+    world.run_until(lambda: arrived(world) > 1_500_000)
+    world.documents.room_bytes += 1_000_000
+    world.run_until(lambda: settled(world, "1.1.0"))
+    assert arrived(world) == world_artifact_bytes(world)
