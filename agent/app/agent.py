@@ -39,6 +39,7 @@ from agent.app.serving import Serving
 from agent.app.ssh import Ssh
 from agent.app.tickets import Tickets
 from agent.app.transferring import Transferring
+from agent.app.trial import UNKEPT
 from agent.app.trusted_time import TrustedTime
 from agent.app.updating import Updating
 from agent.app.vouching import Vouching
@@ -203,7 +204,8 @@ class Agent:
         try:
             ports.rollback.raise_to(index)  # a boot record that was lost comes back without it
         except Unavailable as error:  # from a disk that takes no writes, people watch their camera all the same
-            desk.say("camward-agent: the boot record does not take the rollback index: " + str(error))
+            desk.problem(UNKEPT)
+            desk.say("camward-agent: the rollback index is not in the boot record: " + str(error))
         self._credentials.settle()
         self._reporting.start(self._facts)
         self._programs.start(on_trial)

@@ -5,6 +5,7 @@ is what an ordinary boot makes of the boot record once it is healthy. What count
 agent.core.slots; the boot script counts.
 """
 
+from agent.app.medium import BadMedium
 from agent.core import slots, update
 from agent.formats.errors import Unavailable
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 QUIET_S = 6 * 3600.0
 """Without a reset for so long, those before are forgotten. A camera that lives on sunlight runs longer than this in
 winter; a fault that comes back usually needs less."""
+MAX_FAILURES = 5  # a minute or more, by the waits of agent.app.updating
+UNKEPT = "boot_record_unkept"
+"""A problem of the desk: the boot record could not be written."""
 _QUIET = "quiet"
 
 
@@ -47,6 +51,7 @@ class Trial:
         self._desk = desk
         self._health = health
         self._shell = shell
+        self._failures = 0  # to write the boot record, in a row
 
     def actions(self) -> "dict[str, Callable[[], None]]":
         """The actions of the table that belong to a trial, by name."""
@@ -80,7 +85,7 @@ class Trial:
             # Also where the committed slot gave way to this one: this one is the one to keep.
             settled = slots.settle(record, booted)
         if settled != record:
-            boot.write(settled)
+            self.write_record(lambda: boot.write(settled))
         self._desk.at(_QUIET, self._desk.now + QUIET_S, self._quiet)
 
     def _quiet(self) -> None:
@@ -88,7 +93,7 @@ class Trial:
         try:
             record = boot.read()
             if slots.quiet(record) != record:
-                boot.write(slots.quiet(record))
+                self.write_record(lambda: boot.write(slots.quiet(record)))
         except Unavailable:
             self._desk.at(_QUIET, self._desk.now + QUIET_S, self._quiet)
 
@@ -116,12 +121,30 @@ class Trial:
             failed = (failed + (version,))[-update.MAX_REMEMBERED_FAILURES :]
         self._shell.save(committed=running, gave_way=once, failed=failed)
 
+    def write_record(self, write: "Callable[[], None]") -> None:
+        """Call what writes the boot record.
+
+        Raises:
+            BadMedium: it has failed several times in a row, and the update under way comes to nothing without it.
+            Unavailable: it fails.
+        """
+        try:
+            write()
+        except Unavailable as error:
+            self._desk.problem(UNKEPT)
+            self._failures += 1
+            if self._failures >= MAX_FAILURES and self._shell.state.phase in update.REFUSABLE:
+                self._failures = 0
+                raise BadMedium("the boot record: " + error.detail) from error
+            raise
+        self._failures = 0
+
     def _switch_over(self) -> None:
         boot, recovery = self._desk.ports.boot, slots.other(self._shell.state.slot)
         record = boot.read()
         switched = slots.switch_over(record, recovery)
         if switched != record:
-            boot.write(switched)
+            self.write_record(lambda: boot.write(switched))
         self._shell.go("complete")
 
     def _arm(self) -> None:
@@ -130,7 +153,8 @@ class Trial:
         if record.active == slot:
             # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
             record = slots.commit(record, slots.other(slot))
-        boot.write(slots.arm(record, slot))
+        armed = slots.arm(record, slot)
+        self.write_record(lambda: boot.write(armed))
         self._shell.go("complete", cause="", unhealthy=0, server_seen=self._health.server_reached())
 
     def _restart(self) -> None:
@@ -153,7 +177,8 @@ class Trial:
 
     def _commit(self) -> None:
         boot = self._desk.ports.boot
-        boot.write(slots.commit(boot.read(), self._shell.state.slot))
+        committed = slots.commit(boot.read(), self._shell.state.slot)
+        self.write_record(lambda: boot.write(committed))
         self._shell.go("complete")
 
     def _record_failure(self) -> None:
@@ -161,14 +186,14 @@ class Trial:
         record = boot.read()
         failed = slots.fail(record, boot.booted_slot())
         if failed != record:
-            boot.write(failed)
+            self.write_record(lambda: boot.write(failed))
         self._shell.go("complete")
 
     def _settle_record(self) -> None:
         boot = self._desk.ports.boot
         record = boot.read()
         if record.trial == self._shell.state.slot:
-            boot.write(slots.roll_back(record))
+            self.write_record(lambda: boot.write(slots.roll_back(record)))
 
     def _remember_failure(self) -> None:
         state = self._shell.state

@@ -73,6 +73,7 @@ _STEPS = (
     # With one main slot: this system lies where the new one shall; the recovery system writes it.
     (CHECKING, "occupied", SWITCHING, ("report_started", "switch_over")),
     (SWITCHING, "complete", SWITCHED, ("restart",)),
+    (SWITCHING, "refused", IDLE, _REFUSED),
     (SWITCHING, "switched", READING_TREE, _TREE),
     (SWITCHED, "switched", READING_TREE, _TREE),
     (SWITCHED, "stayed", ROLLED_BACK, _FAILED),
@@ -96,6 +97,7 @@ _STEPS = (
     (WAITING, "booted_new", TRIAL, ("watch_health",)),  # the committed slot did not boot: it has come sooner
     # Handing over to the boot loader.
     (ARMING, "complete", ARMED, ("report_installed", "restart")),
+    (ARMING, "refused", IDLE, _REFUSED),
     (ARMING, "booted_new", TRIAL, ("watch_health",)),
     (ARMING, "booted_old", ROLLED_BACK, _FAILED),
     (ARMED, "booted_new", TRIAL, ("watch_health",)),
@@ -144,6 +146,7 @@ TABLE = (
 """Every edge there is."""
 
 _EDGES = {(row.phase, row.event): row for row in TABLE}
+REFUSABLE = tuple(row.phase for row in TABLE if row.event == "refused")
 SWITCH_PHASES = (SWITCHING, SWITCHED)
 BOOT_PHASES = (SWITCHING, SWITCHED, ARMING, ARMED, TRIAL, COMMITTING, FAILING)
 """Phases in which what the boot loader did decides how to go on."""

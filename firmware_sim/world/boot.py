@@ -104,20 +104,18 @@ class RecordSectors:
         self._offsets = offsets
 
     def copies(self) -> "tuple[bytes, bytes]":
-        """Both sectors.
-
-        Raises:
-            Unavailable: the medium fails.
-        """
+        """Both sectors; empty where one cannot be read, which is then as good as damaged."""
         first, second = self._offsets
-        return self._device.read(first, RECORD_BYTES), self._device.read(second, RECORD_BYTES)
+        return self._copy(first), self._copy(second)
+
+    def _copy(self, offset_bytes: int) -> bytes:
+        try:
+            return self._device.read(offset_bytes, RECORD_BYTES)
+        except Unavailable:
+            return b""
 
     def load(self) -> "tuple[BootRecord | None, int]":
-        """The record that counts, or None, and the index of the copy to write next.
-
-        Raises:
-            Unavailable: the medium fails.
-        """
+        """The record that counts, or None, and the index of the copy to write next."""
         first, second = self.copies()
         return boot_record.newer(first, second)
 
@@ -153,7 +151,7 @@ class WorldBootControl:
         """The record that counts.
 
         Raises:
-            Unavailable: both copies are damaged, or the medium fails.
+            Unavailable: both copies are damaged, or cannot be read.
         """
         record, _ = self._sectors.load()
         if record is None:

@@ -80,8 +80,9 @@ class StrictBlockDevice:
 
     Writes stay in a volatile cache of this handle until `flush`; a flush through one handle makes nothing durable that
     another one wrote, and reading never sees what is not flushed. When the power fails, each sector that is not durable
-    survives or not, on its own, so writes are torn and reordered; or each is new in front and old behind; or the erase
-    block that was being written is blank, with everything else in it. Writing outside the windows is `Misuse`.
+    survives or not, on its own, so writes are torn and reordered; or each is new in front and old behind; or none of
+    them can be read until it is written again; or the erase block that was being written is blank, with everything else
+    in it. Writing outside the windows is `Misuse`.
 
     Args:
         medium: the disk.
@@ -159,6 +160,8 @@ class StrictBlockDevice:
                 new_bytes = SECTOR_BYTES if power.survives() else power.split_bytes()
                 if new_bytes:
                     self._medium.keep(offset + at, data[at : at + new_bytes])
+                if power.fades():
+                    self._medium.fading.add((offset + at) // SECTOR_BYTES)
         size = self._medium.erase_bytes
         hit = {at - at % size for offset, data in self._cache for at in range(offset, offset + len(data), SECTOR_BYTES)}
         for begin in sorted(hit):

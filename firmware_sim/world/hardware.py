@@ -110,10 +110,7 @@ class Hardware:
             found = slots[slot]
             return found is not None and found.security_epoch >= index
 
-        try:
-            first, second = sectors.copies()
-        except Unavailable:
-            first = second = b""
+        first, second = sectors.copies()
         ended, self.marker = self.marker, SILENT
         steps = boot_pass(first, second, accepts, ended)
         saved: bool | None = None

@@ -16,7 +16,8 @@ TORN = "torn"  # each sector, each document survives or not as the seed decides
 OUTCOMES = (LOST, KEPT, TORN)
 ERASED = "erased"  # as `LOST`, and each erase block that was being written is blank, whatever else it held
 SPLIT = "split"  # as `LOST`, and each sector that was being written is new to some byte and old behind it
-DISK_OUTCOMES = OUTCOMES + (ERASED, SPLIT)
+FADED = "faded"  # as `LOST`, and each sector that was being written cannot be read until it is written again
+DISK_OUTCOMES = OUTCOMES + (ERASED, SPLIT, FADED)
 _ERASED_OF = 4  # of the erase blocks that a `TORN` cut hits, one in so many is blank
 _SPLITS = 9  # new are 1, 2, 4 ... 256 bytes: a boot record is some 80 bytes long, other things fill their sector
 
@@ -88,6 +89,10 @@ class Power:
     def split_bytes(self) -> int:
         """How many bytes at the beginning of one sector that does not survive are new after this cut; 0 for none."""
         return 1 << self.chance.below(_SPLITS) if self._outcome == SPLIT else 0
+
+    def fades(self) -> bool:
+        """Whether a sector that was being written cannot be read after this cut."""
+        return self._outcome == FADED
 
     def fail(self) -> "PowerCut":
         """Switch off and settle what survives of every open handle; the caller raises what this returns."""

@@ -109,3 +109,30 @@ def test_control_with_both_copies_in_one_erase_block_some_cut_leaves_none(size, 
         except Unavailable:
             lost += 1
     assert lost
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("copy", [0, 1])
+def test_a_copy_that_cannot_be_read_is_written_again_and_what_is_beside_it_stays(size, copy, tmp_path):
+    disk = Disk(size)
+    control = disk.control(tmp_path)
+    control.write(FRESH)
+    control.write(FRESH.replace(tries=1))  # by now both are whole
+    before = bytes(disk.medium.content)
+    disk.medium.fading.add(disk.offsets[copy] // SECTOR_BYTES)
+    control = disk.control(tmp_path)
+    found = control.read()
+    assert found.tries in (0, 1)
+    control.write(found.replace(tries=5))
+    assert not disk.medium.fading
+    assert disk.control(tmp_path).read().tries == 5
+    for at in disk.offsets:
+        assert disk.medium.content[at + SECTOR_BYTES : at + size] == before[at + SECTOR_BYTES : at + size]
+
+
+def test_where_no_copy_can_be_read_nothing_is_made_up(tmp_path):
+    disk = Disk(SIZES[0])
+    disk.control(tmp_path).write(FRESH)
+    disk.medium.fading.update(at // SECTOR_BYTES for at in disk.offsets)
+    with pytest.raises(Unavailable):
+        disk.control(tmp_path).read()

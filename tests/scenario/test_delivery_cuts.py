@@ -13,7 +13,7 @@ from agent.formats.block_tree import BLOCK_BYTES
 from agent.formats.transfer import MIN_BYTES_PER_S
 from firmware_sim.world.disk import StrictBlockDevice
 from firmware_sim.world.firmware import Geometry, build
-from firmware_sim.world.power import ERASED, LOST, SPLIT, TORN
+from firmware_sim.world.power import ERASED, FADED, LOST, SPLIT, TORN
 from tests.scenario.chapters import FACTORY, FIRST, always, ends_with, told
 from tests.scenario.deltas import KEY, NAME, announce, new_blocks
 from tests.scenario.looks import PROGRESS, events, fetched_blocks, journalled
@@ -76,7 +76,7 @@ def lost(world):
     return [one.start for one in pieces if world.medium.content[at + one.start : at + one.stop] != wanted[one]]
 
 
-@pytest.mark.parametrize(("make", "outcomes"), [(delta, (TORN, ERASED)), (encrypted, (SPLIT,))])
+@pytest.mark.parametrize(("make", "outcomes"), [(delta, (TORN, ERASED)), (encrypted, (SPLIT, FADED))])
 def test_a_cut_at_every_operation_of_an_update_in_segments(wide, make, outcomes):
     begin, story = slow(wide, make), ends_with(FIRST, "committed")
     index = index_of(begin)

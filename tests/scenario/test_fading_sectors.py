@@ -2,9 +2,11 @@
 
 import pytest
 
+from agent.app.trial import UNKEPT
 from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.world.disk import SECTOR_BYTES
 from firmware_sim.world.firmware import Geometry
+from tests.scenario.boot_records import raw_boot_control
 from tests.scenario.looks import events, reports, settled
 from tests.scenario.stage import SMALL, Stage
 
@@ -72,3 +74,39 @@ def test_what_cannot_be_read_afterwards_either_is_refused_once(updated, block, h
     assert world.boots[-1].version == "1.1.0"
     world.medium.unreadable.clear()  # the control
     world.run_until(lambda: settled(world, "1.2.0"))
+
+
+@pytest.mark.parametrize("copy", [0, 1])
+def test_a_copy_of_the_boot_record_that_cannot_be_read_is_as_good_as_damaged(updated, copy, tmp_path):
+    """The other one counts, and the next write repairs it."""
+    stage, world = updating(updated, True)
+    world.make_boot = raw_boot_control(tmp_path / "cmdline")
+    lost = stage.geometry.record_offsets()[copy] // SECTOR_BYTES
+    world.medium.fading.add(lost)
+    world.power_on()
+    world.run_until(lambda: settled(world, "1.2.0"))
+    assert refusals(world) == []
+    assert not world.medium.fading, "it was not written"
+    assert world.boots[-1].sound
+    assert world.record().rollback_index == 1
+
+
+@pytest.mark.parametrize("kind", ["bad_sectors", "unreadable", "forgetful"])
+@pytest.mark.parametrize("copy", [0, 1])
+def test_a_copy_of_the_boot_record_that_is_lost_for_good_costs_updates_and_nothing_else(updated, copy, kind, tmp_path):
+    """In copy 1 is what the last boot has written; without it the camera is where it was before that."""
+    stage, world = updating(updated, True)
+    world.make_boot = raw_boot_control(tmp_path / "cmdline")
+    getattr(world.medium, kind).add(stage.geometry.record_offsets()[copy] // SECTOR_BYTES)
+    world.power_on()
+    running, slot = world.boots[-1].version, world.boots[-1].slot
+    before = world.digest()[slot]
+    world.run_for(24 * 3600)
+    for _ in range(12):
+        world.restart()
+        world.run_for(600)
+    assert {(boot.version, boot.sound) for boot in world.boots} == {(running, True)}
+    assert world.digest()[slot] == before
+    assert world.admin("status")["ok"]
+    assert "camward-agent: not whole: " + UNKEPT in world.console
+    assert refusals(world) == ([] if world.boots[-1].on_trial else ["medium"])

@@ -15,7 +15,7 @@ from agent.formats.block_tree import BLOCK_BYTES
 from firmware_sim.world.boot import RecordSectors
 from firmware_sim.world.disk import SECTOR_BYTES, StrictBlockDevice
 from firmware_sim.world.firmware import Geometry, build
-from firmware_sim.world.power import ERASED, KEPT, LOST, SPLIT, TORN, PowerCut
+from firmware_sim.world.power import ERASED, FADED, KEPT, LOST, SPLIT, TORN, PowerCut
 from firmware_sim.world.world import Bricked
 from tests.scenario.boot_records import raw_boot_control
 from tests.scenario.chapters import FIRST, always, chapters, ends_with, told
@@ -39,8 +39,8 @@ class Shape(NamedTuple):
 
 SHAPES = (
     Shape("an odd number of blocks", SMALL, (LOST, KEPT, TORN, ERASED)),
-    Shape("a slot that is exactly full", Geometry(slot_blocks=8, root_blocks=7), (TORN, SPLIT)),
-    Shape("16 blocks in an erase block", Geometry(48, 36, erase_bytes=65536), (TORN, ERASED), real=True),
+    Shape("a slot that is exactly full", Geometry(slot_blocks=8, root_blocks=7), (TORN, SPLIT, FADED)),
+    Shape("16 blocks in an erase block", Geometry(48, 36, erase_bytes=65536), (TORN, ERASED, FADED), real=True),
     Shape("32 blocks, exactly full", Geometry(64, 63, erase_bytes=131072), (ERASED, SPLIT), real=True),
 )
 LARGE = Geometry(slot_blocks=2208, root_blocks=2200, erase_bytes=131072)

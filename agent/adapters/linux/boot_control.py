@@ -20,7 +20,7 @@ _RB_AUTOBOOT = 0x01234567  # reboot(2): restart at once, with the default comman
 class RawBootControl:
     """`agent.ports.boot.BootControl`: two copies at fixed offsets of the disk, shared with the boot loader.
 
-    A sector is written whole or not at all by the media this is for; a torn one fails its CRC, and
+    A sector is written whole or not at all by the media this is for; a torn one fails its CRC, or cannot be read, and
     the other copy counts.
     """
 
@@ -57,18 +57,18 @@ class RawBootControl:
         """See `BootControl.read`.
 
         Raises:
-            Unavailable: no copy is valid, or the medium fails.
+            Unavailable: no copy is valid, or none can be read.
         """
         record, _ = self._newer()
         if record is None:
-            raise Unavailable("both copies of the boot record are damaged")
+            raise Unavailable("both copies of the boot record are damaged, or cannot be read")
         return record
 
     def write(self, record: BootRecord) -> None:
         """See `BootControl.write`; durable when it returns.
 
         Raises:
-            Unavailable: the medium fails, or no generation is left.
+            Unavailable: the medium fails, or keeps it not, or no generation is left.
         """
         current, index = self._newer()
         generation = 1 if current is None else current.generation + 1
@@ -79,10 +79,12 @@ class RawBootControl:
         size = max(BLOCK_BYTES, self._erase_bytes)
         at = self._offsets[index] % size
         begin = self._offsets[index] - at
-        block = bytearray(self._device.read(begin, size))
+        block = self._block(begin, size)
         block[at : at + boot_record.RECORD_BYTES] = sector
         self._device.write(begin, bytes(block))
         self._device.flush()
+        if self._copy(self._offsets[index]) != sector:
+            raise Unavailable("the medium does not keep the boot record that was written")
 
     def reboot(self) -> None:
         """See `BootControl.reboot`.
@@ -94,8 +96,28 @@ class RawBootControl:
         self._restart()
 
     def _newer(self) -> tuple[BootRecord | None, int]:
-        first, second = (self._device.read(offset, boot_record.RECORD_BYTES) for offset in self._offsets)
+        first, second = (self._copy(offset) for offset in self._offsets)
         return boot_record.newer(first, second)
+
+    def _block(self, begin: int, size: int) -> bytearray:
+        """What lies there; zeros for each sector that cannot be read."""
+        try:
+            return bytearray(self._device.read(begin, size))
+        except Unavailable:
+            block = bytearray(size)
+        for at in range(0, size, boot_record.RECORD_BYTES):
+            try:
+                block[at : at + boot_record.RECORD_BYTES] = self._device.read(begin + at, boot_record.RECORD_BYTES)
+            except Unavailable:
+                pass
+        return block
+
+    def _copy(self, offset: int) -> bytes:
+        """One copy, as it is; nothing where it cannot be read: the boot script takes the other one then, as well."""
+        try:
+            return self._device.read(offset, boot_record.RECORD_BYTES)
+        except Unavailable:
+            return b""
 
 
 BLOCK_BYTES = 4096
