@@ -230,6 +230,7 @@ class Rollouts:
         return len(now_due) == len(waiting)
 
     def _stop(self, session: Session, rollout: Rollout, state: str, why: tuple[str | int, ...], now: int) -> None:
+        self._settle(session, rollout, now)  # what has come since the last tick: there is none after this
         rollout.state, rollout.why, rollout.changed_at = state, list(why), now
         rollout.reason = plan.REASONS[str(why[0])].format(*why[1:]) if why else ""
         for part, device in store.members(session, rollout, state=ASSIGNED):

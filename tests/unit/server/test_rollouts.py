@@ -41,7 +41,7 @@ class World:
         with self.database.read() as session:
             return sorted(session.scalars(select(Device.id).where(Device.assigned_version == "1.1.0")))
 
-    def report(self, device_id, event, *, version="1.1.0", runs=None, code="", until_at=None):
+    def report(self, device_id, event, *, version="1.1.0", runs=None, code="", until_at=None, tick=True):
         with self.database.write() as session:
             device = session.get_one(Device, device_id)
             device.version = runs or device.version
@@ -51,7 +51,8 @@ class World:
                 until_at=until_at,
             )  # fmt: skip
             self.rollouts.reported(session, device, line, self.now)
-        self.tick()
+        if tick:
+            self.tick()
 
     def commit(self, device_id):
         self.report(device_id, "committed", runs="1.1.0")
@@ -183,6 +184,19 @@ def test_a_failure_that_is_reported_during_a_pause_is_not_forgotten(world):
     world.report(late, "rolled_back")
     world.act("resume")
     assert late not in world.assigned()
+
+
+@pytest.mark.parametrize("verb", ["pause", "abort"])
+def test_what_was_reported_and_not_drawn_conclusions_from_counts_when_people_stop_it(world, verb):
+    """Nothing is advanced any more then: who has failed would be told to install it for ever."""
+    world.create("100%", failure_percent=100)
+    failed, done, under_way, *_ = world.assigned()
+    world.report(failed, "refused", tick=False)
+    world.report(done, "committed", runs="1.1.0", tick=False)
+    world.act(verb)
+    world.tick()
+    assert world.assigned() == [done]
+    assert [world.part(one) for one in (failed, done, under_way)] == ["failed", "committed", "waiting"]
 
 
 def test_an_abort_is_final(world):
