@@ -204,8 +204,9 @@ class Agent:
         try:
             ports.rollback.raise_to(index)  # a boot record that was lost comes back without it
         except Unavailable as error:  # from a disk that takes no writes, people watch their camera all the same
-            desk.problem(UNKEPT)
-            desk.say("camward-agent: the rollback index is not in the boot record: " + str(error))
+            desk.say("camward-agent: the rollback index is not in both places: " + str(error))
+            if ports.boot.read().rollback_index < index:
+                desk.problem(UNKEPT)
         self._credentials.settle()
         self._reporting.start(self._facts)
         self._programs.start(on_trial)

@@ -51,6 +51,12 @@ class Desk:
             self.problems += (name,)
             self.say("camward-agent: not whole: " + name)
 
+    def solved(self, name: str) -> None:
+        """A problem is none any more."""
+        if name in self.problems:
+            self.problems = tuple([one for one in self.problems if one != name])
+            self.say("camward-agent: whole again: " + name)
+
     def call(
         self,
         port: str,

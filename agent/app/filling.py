@@ -172,7 +172,7 @@ class Filling:
         self._stream = None
 
     def end(self) -> None:
-        """All is there, or will never be."""
+        """All is there, or not wanted."""
         self._part.clear()
 
     def require_difference(self, why: str) -> None:

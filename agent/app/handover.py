@@ -63,11 +63,12 @@ class Handover:
     def obstacle(self) -> str:
         """Why nothing can begin now; empty if it can.
 
-        While the boot loader has a say in what runs next, the update must come to its end first: minutes at most.
+        While the boot loader has a say in what runs next, the update must come to its end first: minutes at most, but
+        for a boot record that takes nothing.
         """
         if DATA_DAMAGED in self._desk.problems:
             return "the data partition is damaged: nothing on it can be changed"
-        if self._updating.state.phase in update.BOOT_PHASES:
+        if self._updating.state.phase in update.BOOT_PHASES and not self._updating.trial.lasting():
             return "a new version is being tried; ask again in a few minutes"
         return ""
 

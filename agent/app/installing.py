@@ -13,6 +13,7 @@ flushed is read back from the medium while the next blocks are on their way, and
 from agent.app.filling import Filling
 from agent.app.medium import BadMedium, ImageTooLarge, Medium, Slots
 from agent.app.work import Work
+from agent.core.allowance import ByteBudget
 from agent.core.trust_errors import ArbitrarySoftware
 from agent.formats.block_tree import BLOCK_BYTES
 from agent.formats.errors import Rejected, Unavailable
@@ -155,7 +156,7 @@ class Installing:
 
     def _written(self, error: "CamwardError | None") -> None:
         self._sources.save()
-        if error is None or isinstance(error, Rejected):
+        if error is None or (isinstance(error, Rejected) and not isinstance(error, ByteBudget)):
             self._filling.end()
         if error is None:
             self._ended("complete", None)

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 QUIET_S = 6 * 3600.0
 """Without a reset for so long, those before are forgotten. A camera that lives on sunlight runs longer than this in
 winter; a fault that comes back usually needs less."""
-MAX_FAILURES = 5  # a minute or more, by the waits of agent.app.updating
+GIVE_UP_S = 300.0
 UNKEPT = "boot_record_unkept"
-"""A problem of the desk: the boot record could not be written."""
+"""A problem of the desk: the boot record could not be read or written the last time."""
 _QUIET = "quiet"
 
 
@@ -51,7 +51,7 @@ class Trial:
         self._desk = desk
         self._health = health
         self._shell = shell
-        self._failures = 0  # to write the boot record, in a row
+        self._failing_since: "float | None" = None  # to write the boot record
 
     def actions(self) -> "dict[str, Callable[[], None]]":
         """The actions of the table that belong to a trial, by name."""
@@ -77,23 +77,17 @@ class Trial:
         Raises:
             Unavailable: the boot record or the store fails.
         """
-        boot = self._desk.ports.boot
-        record, booted = boot.read(), boot.booted_slot()
+        booted = self._desk.ports.boot.booted_slot()
         if self._shell.state.phase in update.BOOT_PHASES:
-            settled = slots.seen_healthy(record)  # a trial is being prepared or undone: leave it alone
+            self._write(slots.seen_healthy)  # a trial is being prepared or undone: leave it alone
         else:
             # Also where the committed slot gave way to this one: this one is the one to keep.
-            settled = slots.settle(record, booted)
-        if settled != record:
-            self.write_record(lambda: boot.write(settled))
+            self._write(lambda record: slots.settle(record, booted))
         self._desk.at(_QUIET, self._desk.now + QUIET_S, self._quiet)
 
     def _quiet(self) -> None:
-        boot = self._desk.ports.boot
         try:
-            record = boot.read()
-            if slots.quiet(record) != record:
-                self.write_record(lambda: boot.write(slots.quiet(record)))
+            self._write(slots.quiet)
         except Unavailable:
             self._desk.at(_QUIET, self._desk.now + QUIET_S, self._quiet)
 
@@ -121,48 +115,100 @@ class Trial:
             failed = (failed + (version,))[-update.MAX_REMEMBERED_FAILURES :]
         self._shell.save(committed=running, gave_way=once, failed=failed)
 
-    def write_record(self, write: "Callable[[], None]") -> None:
-        """Call what writes the boot record.
+    def lasting(self) -> bool:
+        """Whether the boot record takes nothing for so long that the update under way comes to nothing by waiting."""
+        return self._failing_since is not None and self._desk.now >= self._failing_since + GIVE_UP_S
+
+    def raise_index(self, epoch: int) -> None:
+        """Raise the rollback index.
 
         Raises:
-            BadMedium: it has failed several times in a row, and the update under way comes to nothing without it.
+            BadMedium: the boot record has not taken it for too long.
+            Unavailable: it fails.
+        """
+        rollback = self._desk.ports.rollback
+        try:
+            rollback.raise_to(epoch)
+        except Unavailable as error:
+            if rollback.read() < epoch:
+                raise  # the copy in the storage comes first
+            self._desk.problem(UNKEPT)
+            self._failed()
+            if self.lasting():
+                raise self._given_up(error) from error
+            raise
+
+    def _write(self, change: "Callable[[BootRecord], BootRecord]") -> None:
+        """Have the boot record be as `change` makes it; written only where it is not so already.
+
+        Raises:
+            Unavailable: it cannot be read or written.
+        """
+        boot = self._desk.ports.boot
+        try:
+            record = boot.read()
+            if change(record) == record:
+                return
+            boot.write(change(record))
+        except Unavailable:
+            self._desk.problem(UNKEPT)
+            raise
+        self._desk.solved(UNKEPT)
+
+    def _must(self, change: "Callable[[BootRecord], BootRecord]") -> None:
+        """`_write` for the update under way, which cannot go on without."""
+        try:
+            self._write(change)
+        except Unavailable:
+            self._failed()
+            raise
+        self._failing_since = None
+
+    def _failed(self) -> None:
+        if self._failing_since is None:
+            self._failing_since = self._desk.now
+
+    def _given_up(self, error: Unavailable) -> BadMedium:
+        self._failing_since = None
+        return BadMedium("the boot record: " + error.detail)
+
+    def _hand_over(self, change: "Callable[[BootRecord], BootRecord]") -> None:
+        """Tell the boot loader what to start next.
+
+        Raises:
+            BadMedium: that has failed for too long, and is not what the boot loader will read.
             Unavailable: it fails.
         """
         try:
-            write()
+            self._must(change)
         except Unavailable as error:
-            self._desk.problem(UNKEPT)
-            self._failures += 1
-            if self._failures >= MAX_FAILURES and self._shell.state.phase in update.REFUSABLE:
-                self._failures = 0
-                raise BadMedium("the boot record: " + error.detail) from error
-            raise
-        self._failures = 0
+            if not self.lasting():
+                raise
+            record = self._desk.ports.boot.read()
+            if change(record) != record:
+                raise self._given_up(error) from error
+            self._failing_since = None  # written, whatever the medium has said
 
     def _switch_over(self) -> None:
-        boot, recovery = self._desk.ports.boot, slots.other(self._shell.state.slot)
-        record = boot.read()
-        switched = slots.switch_over(record, recovery)
-        if switched != record:
-            self.write_record(lambda: boot.write(switched))
+        recovery = slots.other(self._shell.state.slot)
+        self._hand_over(lambda record: slots.switch_over(record, recovery))
         self._shell.go("complete")
 
     def _arm(self) -> None:
-        boot, slot = self._desk.ports.boot, self._shell.state.slot
-        record = boot.read()
-        if record.active == slot:
-            # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
-            record = slots.commit(record, slots.other(slot))
-        armed = slots.arm(record, slot)
-        self.write_record(lambda: boot.write(armed))
+        slot = self._shell.state.slot
+
+        def armed(record: "BootRecord") -> "BootRecord":
+            if record.active == slot:
+                # The committed slot did not boot and the boot loader took this one: this one is the one to keep.
+                record = slots.commit(record, slots.other(slot))
+            return slots.arm(record, slot)
+
+        self._hand_over(armed)
         self._shell.go("complete", cause="", unhealthy=0, server_seen=self._health.server_reached())
 
     def _restart(self) -> None:
         """Never unannounced: where the boot record cannot be written, a restart after the other would lead nowhere."""
-        boot = self._desk.ports.boot
-        record = boot.read()
-        if slots.announce(record) != record:
-            boot.write(slots.announce(record))
+        self._must(slots.announce)
         self._desk.reboot("update: " + self._shell.state.phase)
 
     def _watch_health(self) -> None:
@@ -176,24 +222,22 @@ class Trial:
                 self._shell.go("unhealthy", cause=detail, unhealthy=self._shell.state.unhealthy + 1)
 
     def _commit(self) -> None:
-        boot = self._desk.ports.boot
-        committed = slots.commit(boot.read(), self._shell.state.slot)
-        self.write_record(lambda: boot.write(committed))
+        self._must(lambda record: slots.commit(record, self._shell.state.slot))
         self._shell.go("complete")
 
     def _record_failure(self) -> None:
-        boot = self._desk.ports.boot
-        record = boot.read()
-        failed = slots.fail(record, boot.booted_slot())
-        if failed != record:
-            self.write_record(lambda: boot.write(failed))
+        booted = self._desk.ports.boot.booted_slot()
+        self._must(lambda record: slots.fail(record, booted))
         self._shell.go("complete")
 
     def _settle_record(self) -> None:
-        boot = self._desk.ports.boot
-        record = boot.read()
-        if record.trial == self._shell.state.slot:
-            self.write_record(lambda: boot.write(slots.roll_back(record)))
+        slot = self._shell.state.slot
+        try:
+            self._must(lambda record: slots.roll_back(record) if record.trial == slot else record)
+        except Unavailable:
+            if not self.lasting():
+                raise
+            self._failing_since = None  # the report does not wait for ever; a healthy boot settles the record as well
 
     def _remember_failure(self) -> None:
         state = self._shell.state

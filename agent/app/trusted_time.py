@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FLOOR = "clock/floor.json"
 RECEIPTS = "/device/v1/time/"
 MAX_WAITING = 16  # for one receipt
-MOST_AWAY_S = 3600.0  # as long as our server ever says; a lying one, or a wrong clock of ours, might make it a day
+MOST_AWAY_S = 3600.0  # as long as our server ever says, and a share on top; a lying one might make it a day
 
 
 class TrustedTime:

@@ -280,7 +280,7 @@ class Updating:
 
     def _raise_index(self) -> None:
         # The recovery system raises it to its own epoch, and never shuts itself out.
-        self.trial.write_record(lambda: self._desk.ports.rollback.raise_to(self._desk.config.security_epoch))
+        self.trial.raise_index(self._desk.config.security_epoch)
 
     def _retry_later(self) -> None:
         self._last_result = str(self._error)

@@ -146,7 +146,6 @@ TABLE = (
 """Every edge there is."""
 
 _EDGES = {(row.phase, row.event): row for row in TABLE}
-REFUSABLE = tuple(row.phase for row in TABLE if row.event == "refused")
 SWITCH_PHASES = (SWITCHING, SWITCHED)
 BOOT_PHASES = (SWITCHING, SWITCHED, ARMING, ARMED, TRIAL, COMMITTING, FAILING)
 """Phases in which what the boot loader did decides how to go on."""

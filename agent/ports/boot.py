@@ -21,10 +21,10 @@ class BootControl(Protocol):
         ...
 
     def read(self) -> "BootRecord":
-        """The newer valid copy.
+        """The newer valid copy; one that cannot be read is none.
 
         Raises:
-            Unavailable: no copy is valid, or the medium fails.
+            Unavailable: no copy is valid.
         """
         ...
 
@@ -35,7 +35,7 @@ class BootControl(Protocol):
         old record or the new one.
 
         Raises:
-            Unavailable: the medium fails; the old record still counts.
+            Unavailable: the medium fails, or has not kept it; the old record or the new one counts.
         """
         ...
 

@@ -3,9 +3,13 @@
 import pytest
 
 from agent.app.trial import UNKEPT
+from agent.formats import boot_record
 from agent.formats.block_tree import BLOCK_BYTES
-from firmware_sim.world.disk import SECTOR_BYTES
+from agent.formats.boot_record import NO_TRIAL
+from agent.formats.errors import Unavailable
+from firmware_sim.world.disk import SECTOR_BYTES, StrictBlockDevice
 from firmware_sim.world.firmware import Geometry
+from tests.scenario import boot_records
 from tests.scenario.boot_records import raw_boot_control
 from tests.scenario.looks import events, reports, settled
 from tests.scenario.stage import SMALL, Stage
@@ -110,3 +114,52 @@ def test_a_copy_of_the_boot_record_that_is_lost_for_good_costs_updates_and_nothi
     assert world.admin("status")["ok"]
     assert "camward-agent: not whole: " + UNKEPT in world.console
     assert refusals(world) == ([] if world.boots[-1].on_trial else ["medium"])
+
+
+class Doubtful(StrictBlockDevice):
+    """Writes, and says that it has not."""
+
+    def flush(self):
+        super().flush()
+        raise Unavailable("input/output error")
+
+
+def test_a_record_that_is_written_whatever_the_medium_says_is_gone_by(updated, tmp_path, monkeypatch):
+    """Or the boot loader would try, one day, what was refused and is no longer wanted."""
+    _, world = updating(updated, True)
+    monkeypatch.setattr(boot_records, "StrictBlockDevice", Doubtful)
+    world.make_boot = raw_boot_control(tmp_path / "cmdline")
+    world.power_on()
+    world.run_until(lambda: settled(world, "1.2.0") or refusals(world))
+    assert refusals(world) == []
+    assert world.record().trial == NO_TRIAL
+
+
+@pytest.mark.parametrize("kind", ["bad_sectors", "forgetful"])
+def test_who_owns_a_camera_whose_boot_record_is_lost_in_a_trial_can_erase_it(updated, kind, tmp_path):
+    stage, world = updating(updated, True)
+    world.make_boot = raw_boot_control(tmp_path / "cmdline")
+    world.power_on()
+    world.run_until(lambda: world.boots[-1].on_trial)
+    lost = {at // SECTOR_BYTES for at in stage.geometry.record_offsets()}
+    getattr(world.medium, kind).update(lost)
+    world.run_for(3600)
+    assert world.admin("status")["update"]["phase"] == "committing"
+    assert world.agent._handover.obstacle() == ""
+    getattr(world.medium, kind).clear()
+    world.run_until(lambda: settled(world, "1.2.0"))
+    assert "camward-agent: whole again: " + UNKEPT in world.console
+
+
+def test_an_index_that_a_boot_record_does_not_take_refuses_the_update(updated, tmp_path):
+    stage, world = updating(updated, True)
+    world.make_boot = raw_boot_control(tmp_path / "cmdline")
+    for at in stage.geometry.record_offsets():
+        lost = boot_record.encode(world.record().replace(rollback_index=0))
+        world.medium.content[at : at + len(lost)] = lost
+    del world.documents.content["trust/rollback_index"]
+    world.medium.forgetful |= {at // SECTOR_BYTES for at in stage.geometry.record_offsets()}
+    world.power_on()
+    world.run_until(lambda: refusals(world))
+    assert refusals(world) == ["medium"]
+    assert world.boots[-1].version == "1.1.0"

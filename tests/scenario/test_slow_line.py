@@ -3,7 +3,7 @@
 import pytest
 
 from agent.app.medium import FLUSH_S
-from agent.app.part import NAME, Part, _header
+from agent.app.part import NAMES, Part, _header
 from agent.app.sources import LEAST_PIECE_BYTES
 from agent.formats.block_tree import BLOCK_BYTES, HASH_BYTES
 from firmware_sim.world.firmware import Geometry
@@ -14,6 +14,7 @@ from tests.scenario.test_installing import camera, served, world_artifact_bytes
 
 SLOW = 8192  # bytes in a second: 64 kbit/s
 GEOMETRY = Geometry(slot_blocks=802, root_blocks=800)
+LARGE = Geometry(slot_blocks=832, root_blocks=800, erase_bytes=131072)
 MAX_LIVES = 40
 LOST_BYTES = int(FLUSH_S) * SLOW + 2 * LEAST_PIECE_BYTES  # by a loss of power: what is kept then is a while old
 
@@ -34,6 +35,10 @@ def slow(stage, segment_blocks):
 
 def arrived(world):
     return served(world.server, "a.delta")
+
+
+def kept(world):
+    return {name: body for name, body in world.documents.content.items() if name in NAMES}
 
 
 def lives(world, life_s):
@@ -62,6 +67,19 @@ def test_a_segment_goes_on_where_it_was_after_the_server_was_away(deep):
     assert fetched_blocks(world) == []
 
 
+@pytest.mark.parametrize(("life_s", "segment_blocks"), [(60, 250), (100, 250), (60, 100), (30, 256)])
+def test_so_it_is_where_a_segment_ends_within_an_erase_block(life_s, segment_blocks):
+    """Its last blocks are in memory until the next segment has come."""
+    stage = Stage(LARGE)
+    stage.release("1.1.0")
+    world = slow(stage, segment_blocks)
+    cuts = lives(world, life_s)
+    assert 0 < cuts < MAX_LIVES, "it was not cut, or never got on"
+    assert arrived(world) <= world_artifact_bytes(world) + cuts * LOST_BYTES
+    world.run_until(lambda: settled(world, "1.1.0"))
+    assert fetched_blocks(world) == []
+
+
 @pytest.mark.parametrize(
     ("life_s", "segment_blocks"), [(60, 64), (100, 64), (100, 128), (150, 200), (60, 256), (30, 256)]
 )
@@ -73,7 +91,7 @@ def test_each_loss_of_power_costs_some_seconds_of_the_line(deep, life_s, segment
     assert arrived(world) <= world_artifact_bytes(world) + cuts * LOST_BYTES
     world.run_until(lambda: settled(world, "1.1.0"))
     assert fetched_blocks(world) == []
-    assert NAME not in world.documents.content
+    assert kept(world) == {}
 
 
 def test_control_without_the_part_on_the_storage_it_never_gets_on(deep, monkeypatch):
@@ -86,9 +104,10 @@ def test_control_without_the_part_on_the_storage_it_never_gets_on(deep, monkeypa
 def test_a_part_that_is_not_what_was_written_costs_no_more_than_itself(deep, spoilt):
     """And nobody is blamed for it: it is not known who gave it."""
     world = slow(deep, 256)
-    world.run_until(lambda: len(world.documents.content.get(NAME, b"")) > 300_000)
+    world.run_until(lambda: max(map(len, kept(world).values()), default=0) > 300_000)
     world.power_cut()
-    part = bytearray(world.documents.content[NAME])
+    ((name, part),) = kept(world).items()
+    part = bytearray(part)
     if spoilt == "torn":
         part = part[: len(part) - 1000]
     elif spoilt == "of another":
@@ -97,13 +116,13 @@ def test_a_part_that_is_not_what_was_written_costs_no_more_than_itself(deep, spo
         part[-1000] ^= 1
     else:
         part = part[:HASH_BYTES] + _header(bytes(300_000)) + bytes(300_000)
-    world.documents.content[NAME] = bytes(part)
+    world.documents.content[name] = bytes(part)
     world.power_on()
     world.run_until(lambda: settled(world, "1.1.0"))
     assert arrived(world) <= world_artifact_bytes(world) + (256 * BLOCK_BYTES) + LOST_BYTES
     assert fetched_blocks(world) == []
     assert "refused" not in events(world)
-    assert NAME not in world.documents.content
+    assert kept(world) == {}
 
 
 def test_a_storage_that_is_full_keeps_no_part_and_the_update_goes_on(deep):

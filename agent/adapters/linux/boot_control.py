@@ -14,6 +14,7 @@ from agent.ports.storage import BlockDevice, Store
 
 _SLOT = re.compile(r"(?:^|\s)camward\.slot=([ab])(?:\s|$)")
 ROLLBACK_COPY = "trust/rollback_index"
+READS = 3  # of a copy that cannot be read
 _RB_AUTOBOOT = 0x01234567  # reboot(2): restart at once, with the default command
 
 
@@ -100,24 +101,29 @@ class RawBootControl:
         return boot_record.newer(first, second)
 
     def _block(self, begin: int, size: int) -> bytearray:
-        """What lies there; zeros for each sector that cannot be read."""
+        """What lies there; zeros for each 4096 bytes that cannot be read: those of the copy are alone in theirs."""
         try:
             return bytearray(self._device.read(begin, size))
         except Unavailable:
             block = bytearray(size)
-        for at in range(0, size, boot_record.RECORD_BYTES):
+        for at in range(0, size, BLOCK_BYTES):
             try:
-                block[at : at + boot_record.RECORD_BYTES] = self._device.read(begin + at, boot_record.RECORD_BYTES)
+                block[at : at + BLOCK_BYTES] = self._device.read(begin + at, BLOCK_BYTES)
             except Unavailable:
                 pass
         return block
 
     def _copy(self, offset: int) -> bytes:
-        """One copy, as it is; nothing where it cannot be read: the boot script takes the other one then, as well."""
-        try:
-            return self._device.read(offset, boot_record.RECORD_BYTES)
-        except Unavailable:
-            return b""
+        """One copy, as it is; nothing where it cannot be read: the boot script takes the other one then, as well.
+
+        Not at the first failure: the other copy is the older one, and what is written next makes it the newest.
+        """
+        for _ in range(READS):
+            try:
+                return self._device.read(offset, boot_record.RECORD_BYTES)
+            except Unavailable:
+                pass
+        return b""
 
 
 BLOCK_BYTES = 4096

@@ -2,7 +2,7 @@ from binascii import hexlify
 from hashlib import sha256
 
 from agent.app.packed import packed
-from agent.app.part import NAME, Part
+from agent.app.part import NAMES, Part
 from agent.app.sources import OWN
 from agent.formats import segments
 from agent.formats.delivery import Artifact
@@ -65,19 +65,19 @@ def run(part, most):
 def life(most, wrong=-1):
     desk = Desk()
     line = Line(desk, wrong)
-    print(run(Part(desk, None, Medium(), line), most), line.count, len(desk.ports.spool.read(NAME, 0, 100000)))
+    print(run(Part(desk, None, Medium(), line), most), line.count, len(desk.ports.spool.read(NAMES[1], 0, 100000)))
 
 
 life(5)
 life(1)
 life(9)
 life(9)
-body = bytearray(Desk.ports.store.read(NAME))
+body = bytearray(Desk.ports.store.read(NAMES[1]))
 body[5000] ^= 1
-Desk.ports.store.write(NAME, bytes(body))
+Desk.ports.store.write(NAMES[1], bytes(body))
 life(2)
 life(9)
-Desk.ports.store.delete(NAME)
+Desk.ports.store.delete(NAMES[1])
 life(9, 7500)
 life(3, 7500)
 life(9, 7500)
@@ -85,4 +85,4 @@ life(9)
 part = Part(Desk(), None, Medium(), Line(Desk()))
 run(part, 9)
 part.clear()
-print(Desk.ports.store.read(NAME))
+print(Desk.ports.store.read(NAMES[1]))
