@@ -67,7 +67,14 @@ def test_a_good_line_carries_everything_and_counts_it(source, relay):
     assert fetch(relay.address) == BODY
     assert fetch(relay.address) == BODY
     assert source.heard == [b"please"] * 2
-    assert [(one.to_camera_bytes, one.to_server_bytes) for one in relay.carried] == [(len(BODY), 6)] * 2
+
+    def counts():
+        return [(one.to_camera_bytes, one.to_server_bytes) for one in relay.carried]
+
+    deadline = time.monotonic() + PATIENCE_S  # what is carried is counted afterwards, by a thread of each direction
+    while counts() != [(len(BODY), 6)] * 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert counts() == [(len(BODY), 6)] * 2
     assert relay.to_camera_bytes() == 2 * len(BODY)
 
 
