@@ -60,6 +60,7 @@ def test_a_camera_moves_leaves_and_is_erased(board, desk, servers):
     token = former.run("device", "token").stdout.strip()
     assert board.admin("enrol", token=token)["ok"]
     wait_for(lambda: board.status()["link"] == "up", "the session with the first operator")
+    wait_for((board.state / "clock/floor.json").is_file, "a proof of the time")
     kept = {name: (board.state / name).read_bytes() for name in KEPT}
     first = board.status()["device"]
 
