@@ -1,4 +1,7 @@
-"""Sectors of the slot to be written that cannot be read, until a write has the disk remap them."""
+"""Sectors that cannot be read until a write has the disk remap them, and some that are lost for good.
+
+They are of the slot to be written, and of the boot record.
+"""
 
 import pytest
 

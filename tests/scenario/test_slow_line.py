@@ -54,6 +54,15 @@ def lives(world, life_s):
     return MAX_LIVES
 
 
+def gets_on(world, life_s):
+    cuts = lives(world, life_s)
+    assert 0 < cuts < MAX_LIVES, "it was not cut, or never got on"
+    assert arrived(world) <= world_artifact_bytes(world) + cuts * LOST_BYTES
+    world.run_until(lambda: settled(world, "1.1.0"))
+    assert fetched_blocks(world) == []
+    assert kept(world) == {}
+
+
 def test_a_segment_goes_on_where_it_was_after_the_server_was_away(deep):
     world = slow(deep, 200)
     for part in (1, 2, 3):
@@ -67,31 +76,20 @@ def test_a_segment_goes_on_where_it_was_after_the_server_was_away(deep):
     assert fetched_blocks(world) == []
 
 
-@pytest.mark.parametrize(("life_s", "segment_blocks"), [(60, 250), (100, 250), (60, 100), (30, 256)])
-def test_so_it_is_where_a_segment_ends_within_an_erase_block(life_s, segment_blocks):
-    """Its last blocks are in memory until the next segment has come."""
-    stage = Stage(LARGE)
-    stage.release("1.1.0")
-    world = slow(stage, segment_blocks)
-    cuts = lives(world, life_s)
-    assert 0 < cuts < MAX_LIVES, "it was not cut, or never got on"
-    assert arrived(world) <= world_artifact_bytes(world) + cuts * LOST_BYTES
-    world.run_until(lambda: settled(world, "1.1.0"))
-    assert fetched_blocks(world) == []
-
-
 @pytest.mark.parametrize(
     ("life_s", "segment_blocks"), [(60, 64), (100, 64), (100, 128), (150, 200), (60, 256), (30, 256)]
 )
 def test_each_loss_of_power_costs_some_seconds_of_the_line(deep, life_s, segment_blocks):
     """Also where a segment takes longer than the power lasts, and nothing is left of what was not flushed."""
-    world = slow(deep, segment_blocks)
-    cuts = lives(world, life_s)
-    assert 0 < cuts < MAX_LIVES, "it was not cut, or never got on"
-    assert arrived(world) <= world_artifact_bytes(world) + cuts * LOST_BYTES
-    world.run_until(lambda: settled(world, "1.1.0"))
-    assert fetched_blocks(world) == []
-    assert kept(world) == {}
+    gets_on(slow(deep, segment_blocks), life_s)
+
+
+@pytest.mark.parametrize(("life_s", "segment_blocks"), [(60, 250), (100, 250), (60, 100), (30, 256)])
+def test_so_it_is_where_a_segment_ends_within_an_erase_block(life_s, segment_blocks):
+    """Its last blocks are in memory until the next segment has come."""
+    stage = Stage(LARGE)
+    stage.release("1.1.0")
+    gets_on(slow(stage, segment_blocks), life_s)
 
 
 def test_control_without_the_part_on_the_storage_it_never_gets_on(deep, monkeypatch):
