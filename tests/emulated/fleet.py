@@ -76,6 +76,7 @@ class Fleet:
         time.sleep(HEARD_S)
         before_s = int(time.time()) - 1
         machine.load(tag)
+        self._forget_messages()
         machine.monitor.execute("cont")  # which a stopped one waits for, and one that was plugged in
         set_clock(self.lab)
         self.lab.shell(NEWS)
@@ -102,13 +103,20 @@ class Fleet:
         query = "SELECT COUNT(*) FROM update_event WHERE event = 'committed' AND to_version = ?"
         return int(self._rows(query, NEWER)[0][0])
 
-    def _give_up_commands(self) -> None:
-        """What a camera says that was put back, it has said before: the server takes it for a replay.
+    def _forget_messages(self) -> None:
+        """A camera that was put back numbers its messages as before; the server would take others for a conflict.
 
-        So a command that it answers there would stay before all others until its end, ten minutes long.
+        It gives no receipt for one, so the camera would keep it for ever.
         """
+        self._change("DELETE FROM message WHERE device_id = ?", self.device_id)
+
+    def _give_up_commands(self) -> None:
+        """One that the camera has answered after the snapshot would stay before all others for ten minutes."""
+        self._change("UPDATE command SET state = 'expired' WHERE state IN ('queued', 'delivered', 'accepted')")
+
+    def _change(self, statement: str, *values: str) -> None:
         with closing(sqlite3.connect(self.operator.server / "server.db", timeout=UPDATE_S)) as database, database:
-            database.execute("UPDATE command SET state = 'expired' WHERE state IN ('queued', 'delivered', 'accepted')")
+            database.execute(statement, values)
 
     def _rows(self, query: str, *values: str) -> list[Any]:
         """Ask the server's database: who waits looks often, and a look through the command line costs more."""
