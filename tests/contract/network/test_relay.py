@@ -2,53 +2,38 @@
 
 import contextlib
 import socket
-import threading
 import time
 
 import pytest
 
 from firmware_sim.faults.lossy_wire import FAR, NEAR, LossyWire
 from firmware_sim.faults.relay import GOOD, Line, Relay
+from tests.contract.listening import Listening
 
 BODY = bytes(range(256)) * 400  # 100 KiB
 PATIENCE_S = 20.0
-STUBBORN_TRIES = 5
+STUBBORN_S, STUBBORN_TRIES = 60.0, 5
 
 
-class Source:
+class Source(Listening):
     """Sends `BODY` to whoever connects and says something."""
 
+    silence_s = STUBBORN_S
+
     def __init__(self, host="127.0.0.1"):
-        self._listener = socket.create_server((host, 0))
-        self.address = self._listener.getsockname()
         self.heard = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
+        super().__init__(host)
+        self.address = host, self.port
 
-    def _serve(self):
-        while True:
-            try:
-                peer, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(peer,), daemon=True).start()
-
-    def _answer(self, peer):
-        with peer, contextlib.suppress(OSError):  # a wire may lose the end of the other side, then this waits on
-            self.heard.append(peer.recv(100))
-            peer.sendall(BODY)
-
-    def close(self):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join(PATIENCE_S)
+    def converse(self, connection):
+        self.heard.append(connection.recv(100))
+        connection.sendall(BODY)
 
 
 @pytest.fixture
 def source():
-    made = Source()
-    yield made
-    made.close()
+    with Source() as made:
+        yield made
 
 
 @pytest.fixture
@@ -134,10 +119,10 @@ def test_a_server_that_is_not_there_ends_the_connection():
 
 
 def fetch_stubbornly(address):
-    """What arrives whole, by whichever try: of hundred connections that lose three packets in ten some stand still."""
+    """What arrives whole, by whichever try: of a hundred that lose three packets in ten some stand still."""
     for _ in range(STUBBORN_TRIES):
         with contextlib.suppress(TimeoutError):
-            found = fetch(address, patience_s=60.0)
+            found = fetch(address, STUBBORN_S)
             if found == BODY:
                 return found
     return b""
@@ -145,15 +130,11 @@ def fetch_stubbornly(address):
 
 @pytest.mark.parametrize("loss", [0.0, 0.3])
 def test_a_wire_loses_packets_and_tcp_delivers_all_the_same(loss):
-    with LossyWire(loss, seed=7) as wire:
-        source = Source(NEAR)
-        try:
-            assert fetch_stubbornly((FAR, source.address[1])) == BODY
-        finally:
-            source.close()
+    with LossyWire(loss, seed=7) as wire, Source(NEAR) as source:
+        assert fetch_stubbornly((FAR, source.port)) == BODY
         assert bool(wire.lost) is (loss > 0)
         assert wire.passed > len(BODY) / 65536
-        *given_up, stream = wire.streams(source.address[1])
+        *given_up, stream = wire.streams(source.port)
         assert loss or not given_up
         assert (stream.to_camera_bytes, stream.to_server_bytes) == (len(BODY), 6)
 
